@@ -1,0 +1,49 @@
+// Package shareddata finds the real data sets that tests and benchmarks use when they are at hand. None of them is part of the
+// project: without them the tests that need them skip.
+package shareddata
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// Dir is the path of a file or folder of the data sets: below $ENTENTE_SHARED_DATA, or below shared/data beside a parent of the
+// working directory. The test skips when it is not there.
+func Dir(t testing.TB, elem ...string) string {
+	t.Helper()
+	root := os.Getenv("ENTENTE_SHARED_DATA")
+	if root == "" {
+		root = beside()
+	}
+	if root == "" {
+		t.Skip("no shared data: set ENTENTE_SHARED_DATA to run this on real input")
+	}
+	path := filepath.Join(append([]string{root}, elem...)...)
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("shared data has no %s", filepath.Join(elem...))
+	}
+	return path
+}
+
+func beside() string {
+	dir, err := os.Getwd()
+	if err != nil {
+		return ""
+	}
+	for {
+		if candidate := filepath.Join(dir, "shared", "data"); isDir(candidate) {
+			return candidate
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return ""
+		}
+		dir = parent
+	}
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
