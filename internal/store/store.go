@@ -34,6 +34,11 @@ type Store interface {
 
 	Quarantined(ctx context.Context, scope gate.Scope, q QuarantineQuery) ([]Quarantined, error)
 
+	// Due lists records whose embargo has ended since it was stored or relabelled (Lifted) or whose retention is over (Expired).
+	Due(ctx context.Context, scope gate.Scope, now time.Time, limit int) (Due, error)
+	// Reopen takes the Closed mark from every record that names the id, because what it names has changed or gone.
+	Reopen(ctx context.Context, id string) error
+
 	Follow(ctx context.Context, scope gate.Scope, after record.Seq, limit int) ([]Entry, error)
 	Release(ctx context.Context, r Release) error
 	Holders(ctx context.Context, scope gate.Scope, id string) ([]Holding, error)
@@ -63,6 +68,14 @@ type Put struct {
 	// Hold, when not nil, keeps the record in quarantine: it is stored under Record.Label (strict enough for its submitter's
 	// organisation only) until it is released under Hold.Intended or refused.
 	Hold *Hold
+	// Judge, when not nil, is called inside the transaction with the headers of all records of the same id that the submitter's
+	// scope admits, in no order. When it returns a hold, the record goes to quarantine as well: under HeldLabel, with the hold's
+	// reasons added to those of Hold. It must not call the store.
+	Judge     func(prior []record.Record) *Hold
+	// Closed says that whoever may have this record may have every record that it names. The mark falls when one of those is
+	// removed, relabelled or purged.
+	Closed    bool
+	HeldLabel label.Label // the label of the record while it is held because of Judge
 }
 
 // Hold is why a record is in quarantine.
@@ -98,6 +111,7 @@ type Outcome struct {
 	Seq     record.Seq // of the placement in Batch.Collection
 	Version string     // the version under which it is stored: for objects without one, the date added as TAXII writes it
 	Digest  [32]byte   // for Conflicting: of the record that was kept
+	Hold    *Hold      // for Held: why
 }
 
 // Query selects a page in ascending Seq. Fields combine by AND, the items of a list by OR.
@@ -131,6 +145,7 @@ type Item struct {
 	Seq    record.Seq // of the placement: the date added in the queried collection
 	Rec    record.Seq // of the record itself, the key of Release and Relabel
 	Held   bool
+	Closed bool          // Put.Closed still holds
 	Record record.Record // Lookups are not filled in
 }
 
@@ -178,6 +193,12 @@ type PurgeReport struct {
 	Vacuumed   bool   `json:"vacuumed"` // the file had to be rewritten to lose every trace
 	Searched   int64  `json:"searched"` // bytes of the store's files searched for traces afterwards
 	Commit     string `json:"commit"`   // hex of the salted commitment that the journal keeps
+}
+
+// Due is what time has made due.
+type Due struct {
+	Lifted  []Item
+	Expired []Item
 }
 
 // QuarantineQuery selects held records in ascending Rec.
