@@ -78,3 +78,8 @@ type Seq int64
 
 // Time is the date added.
 func (s Seq) Time() time.Time { return time.UnixMicro(int64(s)).UTC() }
+
+// Equal tells whether the gate cannot tell two marks apart.
+func (m Mark) Equal(o Mark) bool {
+	return m.Nation == o.Nation && m.Org == o.Org && m.Label.Equal(o.Label)
+}

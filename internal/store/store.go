@@ -33,6 +33,8 @@ type Store interface {
 	Purge(ctx context.Context, scope gate.Scope, p Purge) (PurgeReport, error)
 
 	Quarantined(ctx context.Context, scope gate.Scope, q QuarantineQuery) ([]Quarantined, error)
+	// Refuse destroys a quarantined record as Remove destroys one without placements.
+	Refuse(ctx context.Context, scope gate.Scope, rec record.Seq, act Act) error
 
 	// Due lists records whose embargo has ended since it was stored or relabelled (Lifted) or whose retention is over (Expired).
 	Due(ctx context.Context, scope gate.Scope, now time.Time, limit int) (Due, error)
@@ -71,7 +73,7 @@ type Put struct {
 	// Judge, when not nil, is called inside the transaction with the headers of all records of the same id that the submitter's
 	// scope admits, in no order. When it returns a hold, the record goes to quarantine as well: under HeldLabel, with the hold's
 	// reasons added to those of Hold. It must not call the store.
-	Judge     func(prior []record.Record) *Hold
+	Judge func(prior []record.Record) *Hold
 	// Closed says that whoever may have this record may have every record that it names. The mark falls when one of those is
 	// removed, relabelled or purged.
 	Closed    bool
@@ -80,9 +82,11 @@ type Put struct {
 
 // Hold is why a record is in quarantine.
 type Hold struct {
-	Reasons  []Reason    `json:"reasons"`
-	Intended label.Label `json:"intended"`
-	Awaits   []string    `json:"awaits,omitempty"` // ids of markings that would let it be judged again
+	Reasons  []Reason     `json:"reasons"`
+	Intended label.Label  `json:"intended"`
+	Awaits   []string     `json:"awaits,omitempty"`   // ids of markings that would let it be judged again
+	Default  *label.Label `json:"default,omitempty"`  // what an object without a TLP would have taken
+	Restrict *label.Label `json:"restrict,omitempty"` // what its submission joined to every label
 }
 
 // Reason is one cause of a hold: a stable code ("marking.unresolved") and a sentence.
@@ -129,7 +133,7 @@ type Query struct {
 	Lookups    []record.Lookup // every one must hold
 	TLPs       []label.TLP     // of the record's label; empty: any
 	Headers    bool            // leave Body and Envelope out
-	Held       bool            // include records in quarantine. Submitters always see their own through the ordinary gate
+	Held       bool            // include records in quarantine. Without it a held record is on a page only for its submitter's organisation
 }
 
 // Versions selects among the versions of one object (TAXII 2.1 section 3.4.1). The zero value is the latest only.

@@ -1,0 +1,313 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"entente/internal/fault"
+	"entente/internal/gate"
+	"entente/internal/record"
+	"entente/internal/store"
+	"entente/label"
+	"entente/stix"
+)
+
+// Submission is a number of objects handed in together. Up to some thousand of them become durable in one transaction.
+type Submission struct {
+	Collection string       // id; empty: the whole store only
+	Objects    [][]byte     // STIX objects, exactly as received; retained
+	Via        string       // how they came: "taxii", "import" …
+	Restrict   *label.Label // joined to every object's label: it never permits more than the object itself says
+	Default    *label.Label // for objects without a TLP, instead of the collection's default
+}
+
+// State is what became of one submitted object.
+type State string
+
+const (
+	Added     State = "added"
+	Present   State = "present" // was here already, with the same content
+	Held      State = "held"    // stored in quarantine
+	Refused   State = "refused"
+	Different State = "different" // the same version was here already with other content, and was kept
+)
+
+// Outcome is what became of one submitted object, in the order of the submission.
+type Outcome struct {
+	ID      string `json:"id,omitempty"`
+	Version string `json:"version,omitempty"`
+	State   State  `json:"state"`
+	Code    string `json:"code,omitempty"`
+	Message string `json:"message,omitempty"`
+}
+
+// Accept is the door in: every object is parsed, checked, marked and admitted, and what is accepted is durable when it returns.
+// Objects that are refused do not keep the others out. The error is about the submission as a whole.
+func (x *Exchange) Accept(ctx context.Context, v gate.Viewer, s Submission) ([]Outcome, error) {
+	c, err := x.writable(v, s.Collection)
+	if err != nil {
+		return nil, err
+	}
+	return x.accept(ctx, v, c, s, nil)
+}
+
+// writable is the collection to write to; the zero collection stands for the whole store.
+func (x *Exchange) writable(v gate.Viewer, id string) (Collection, error) {
+	if id == "" {
+		if err := may(v, gate.ObjectWrite); err != nil {
+			return Collection{}, err
+		}
+		return Collection{Policy: Reject}, nil
+	}
+	x.shelf.mu.RLock()
+	defer x.shelf.mu.RUnlock()
+	c, ok := x.shelf.collections[id]
+	if !ok {
+		return c, noCollection()
+	}
+	switch a := x.access(v, c); {
+	case a.Write:
+		return c, nil
+	case a.Read:
+		return c, fault.New(fault.Forbidden, "collection.write", "you may read this collection but not write to it").Try("ask the node's administrators for a role that may write")
+	}
+	return c, noCollection()
+}
+
+// draft is one object on its way in.
+type draft struct {
+	obj     *stix.Object
+	rec     record.Record
+	hold    *store.Hold
+	outcome Outcome // of refused ones
+	refused bool
+	closed  bool // see store.Put
+}
+
+// accept carries a submission to the store. done, when not nil, makes the documents that are written in the same transaction.
+func (x *Exchange) accept(ctx context.Context, v gate.Viewer, c Collection, s Submission, done func([]Outcome) []store.Doc) ([]Outcome, error) {
+	started := time.Now()
+	drafts := make([]draft, len(s.Objects))
+	each(len(drafts), func(i int) { drafts[i] = x.read(s.Objects[i], c.Policy) })
+
+	scope := x.scope(v)
+	batch := x.defined(drafts)
+	for i := range drafts {
+		if d := &drafts[i]; !d.refused {
+			x.mark(ctx, scope, v, c, s, d, batch)
+		}
+	}
+	x.close(ctx, v, drafts)
+
+	puts := make([]store.Put, 0, len(drafts))
+	for i := range drafts {
+		if d := &drafts[i]; !d.refused {
+			puts = append(puts, store.Put{Record: d.rec, Hold: d.hold, Closed: d.closed, Judge: judge(d), HeldLabel: held(d.rec.Label)})
+		}
+	}
+	outcomes := make([]Outcome, len(drafts))
+	settle := func(stored []store.Outcome) {
+		next := 0
+		for i := range drafts {
+			if drafts[i].refused {
+				outcomes[i] = drafts[i].outcome
+				continue
+			}
+			outcomes[i] = outcome(&drafts[i], stored[next])
+			next++
+		}
+	}
+	if len(puts) == 0 && done == nil {
+		settle(nil)
+		x.metrics.accepted(outcomes, started)
+		return outcomes, nil
+	}
+	_, err := x.store.Append(ctx, scope, store.Batch{Puts: puts, Collection: s.Collection, Then: func(stored []store.Outcome) []store.Doc {
+		settle(stored)
+		if done == nil {
+			return nil
+		}
+		return done(outcomes)
+	}})
+	if err != nil {
+		return nil, fmt.Errorf("storing %d objects: %w", len(puts), err)
+	}
+	x.metrics.accepted(outcomes, started)
+	x.arrived(ctx, drafts, outcomes)
+	return outcomes, nil
+}
+
+// read parses and validates one object.
+func (x *Exchange) read(raw []byte, policy Policy) draft {
+	if len(raw) > x.cfg.ObjectBytes {
+		return refuse("", "", fault.New(fault.TooLarge, "object.size", "the object has %d bytes, the limit here is %d", len(raw), x.cfg.ObjectBytes))
+	}
+	obj, err := stix.Parse(raw)
+	if err != nil {
+		return refuse("", "", asFault(err))
+	}
+	d := draft{obj: obj}
+	order := obj.Order()
+	d.rec = record.Record{
+		ID: obj.ID(), Kind: record.STIX, Type: obj.Type(), Spec: obj.Spec(), Version: obj.Version(), Order: order,
+		CreatedBy: obj.CreatedBy(), Revoked: obj.Revoked(), Body: raw,
+	}
+	findings := stix.Validate(obj, stix.Options{})
+	if !stix.Valid(findings, false) {
+		first, more := firstError(findings)
+		e := fault.New(fault.Unprocessable, first.Code, "%s", first.Message).At(first.Pointer).By(section(first.Section))
+		if more > 0 {
+			e.Message += fmt.Sprintf(" (and %d more)", more)
+		}
+		switch {
+		case policy == Quarantine && storable(obj):
+			d.hold = &store.Hold{Reasons: []store.Reason{{Code: "stix." + first.Code, Message: e.Error()}}}
+		case policy == Flag && storable(obj):
+		default:
+			return refuse(obj.ID(), obj.Version(), e)
+		}
+	}
+	d.rec.Digest = obj.Digest()
+	d.rec.Lookups = lookups(obj)
+	return d
+}
+
+// storable tells whether an object that breaks its standard has at least the identity that a store needs.
+func storable(o *stix.Object) bool {
+	_, err := stix.Order(o.Version())
+	prefix, _, ok := strings.Cut(o.ID(), "--")
+	return ok && prefix == o.Type() && (o.Version() == "" || err == nil)
+}
+
+func refuse(id, version string, e *fault.Error) draft {
+	return draft{refused: true, outcome: Outcome{ID: id, Version: version, State: Refused, Code: e.MachineCode(), Message: e.Error()}}
+}
+
+func asFault(err error) *fault.Error {
+	var se *stix.Error
+	if errors.As(err, &se) {
+		return fault.New(fault.Invalid, se.Code, "%s", se.Message).At(se.Pointer).By(section(se.Section))
+	}
+	return fault.As(err)
+}
+
+func section(s string) string {
+	if s == "" {
+		return ""
+	}
+	if strings.HasPrefix(s, "RFC") || strings.HasPrefix(s, "STIX") {
+		return s
+	}
+	return "STIX 2.1 section " + s
+}
+
+func firstError(fs []stix.Finding) (first stix.Finding, more int) {
+	more = -1
+	for _, f := range fs {
+		if f.Level == stix.LevelError {
+			if more < 0 {
+				first = f
+			}
+			more++
+		}
+	}
+	return first, more
+}
+
+// most is how many lookups of one kind a record may have: enough for any real object, a bound for hostile ones.
+const most = 4096
+
+func lookups(o *stix.Object) []record.Lookup {
+	var out []record.Lookup
+	add := func(kind record.LookupKind, texts []string) {
+		for _, t := range texts[:min(len(texts), most)] {
+			if t != "" {
+				out = append(out, record.Lookup{Kind: kind, Text: t})
+			}
+		}
+	}
+	add(record.Value, o.Values())
+	add(record.External, o.Externals())
+	add(record.Name, o.Names())
+	add(record.Ref, targets(o))
+	slices.SortFunc(out, func(a, b record.Lookup) int {
+		if a.Kind != b.Kind {
+			return int(a.Kind) - int(b.Kind)
+		}
+		return strings.Compare(a.Text, b.Text)
+	})
+	return slices.Compact(out)
+}
+
+// targets are the ids of the objects that an object names, its markings aside: those restrict through its label.
+func targets(o *stix.Object) []string {
+	var out []string
+	for _, r := range o.Refs() {
+		if !strings.HasPrefix(r.ID, "marking-definition--") {
+			out = append(out, r.ID)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// judge looks at the versions of the object that the submitter may see, inside the transaction.
+func judge(d *draft) func([]record.Record) *store.Hold {
+	rec := &d.rec
+	if rec.Order == "" {
+		return nil // an SCO has no versions
+	}
+	return func(prior []record.Record) *store.Hold {
+		for _, p := range prior {
+			if p.Spec != rec.Spec {
+				continue
+			}
+			if p.CreatedBy != rec.CreatedBy {
+				return hold("version.creator", "only its creator (%s) may make another version of %s (STIX 2.1 section 3.6)", orNobody(p.CreatedBy), rec.ID)
+			}
+			if p.Revoked && p.Order < rec.Order {
+				return hold("version.revoked", "%s was revoked with version %s, and revocation is final (STIX 2.1 section 3.6)", rec.ID, p.Version)
+			}
+		}
+		return nil
+	}
+}
+
+func orNobody(id string) string {
+	if id == "" {
+		return "nobody named"
+	}
+	return id
+}
+
+func hold(code, format string, args ...any) *store.Hold {
+	return &store.Hold{Reasons: []store.Reason{{Code: code, Message: fmt.Sprintf(format, args...)}}}
+}
+
+func outcome(d *draft, s store.Outcome) Outcome {
+	out := Outcome{ID: d.rec.ID, Version: s.Version}
+	switch s.State {
+	case store.Added:
+		out.State = Added
+	case store.Present:
+		out.State = Present
+	case store.Conflicting:
+		out.State, out.Code = Different, "version.content"
+		out.Message = fmt.Sprintf("version %s of %s is here already with other content, which is kept (STIX 2.1 section 3.6); a change needs a new modified time", s.Version, d.rec.ID)
+	case store.Held:
+		out.State = Held
+		for _, r := range s.Hold.Reasons {
+			if out.Code == "" {
+				out.Code = r.Code
+			} else {
+				out.Message += "; "
+			}
+			out.Message += r.Message
+		}
+	}
+	return out
+}

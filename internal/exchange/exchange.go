@@ -1,0 +1,114 @@
+// Package exchange is the waist of the house: the one door in (Accept) and the one door out (Read, Follow). A record is parsed,
+// marked, admitted and appended here, whatever surface it came through; and whatever leaves is judged here, and written down.
+package exchange
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"entente/internal/gate"
+	"entente/internal/record"
+	"entente/internal/store"
+)
+
+// Config is what the exchange needs to know of its node.
+type Config struct {
+	Nation string // the node's own nation
+	Org    string // the node's own organisation
+	Realm  string // "operational" or "exercise:NAME"
+	Now    func() time.Time
+	Log    *slog.Logger
+
+	ObjectBytes int           // largest accepted object; 0: 1 MiB
+	PostObjects int           // a post of more objects than this is answered at once and worked off after; 0: 2,000
+	Skew        time.Duration // how far ahead of our clock an object's times may be; 0: 5 min
+	StatusKept  time.Duration // how long a finished post's status is kept; 0: 24 h (TAXII 2.1 section 4.3 asks for at least that)
+}
+
+func (c *Config) defaults() {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.ObjectBytes == 0 {
+		c.ObjectBytes = 1 << 20
+	}
+	if c.PostObjects == 0 {
+		c.PostObjects = 2000
+	}
+	if c.Skew == 0 {
+		c.Skew = 5 * time.Minute
+	}
+	if c.StatusKept == 0 {
+		c.StatusKept = 24 * time.Hour
+	}
+}
+
+// Exchange accepts and serves records. Its methods are safe for concurrent use.
+type Exchange struct {
+	cfg   Config
+	store store.Store
+	gate  atomic.Pointer[gate.Gate]
+
+	shelf    shelf    // roots and collections
+	markings markings // labels of marking definitions
+	metrics  Metrics
+	waiting  atomic.Int64 // objects in the queue of large posts
+
+	posts   chan struct{} // wakes the worker of large posts
+	stop    context.CancelFunc
+	workers sync.WaitGroup
+}
+
+// New opens the exchange over a store and starts its two workers: one for large posts, one for embargoes and retention.
+func New(ctx context.Context, cfg Config, st store.Store, g *gate.Gate) (*Exchange, error) {
+	cfg.defaults()
+	x := &Exchange{cfg: cfg, store: st, metrics: newMetrics(), posts: make(chan struct{}, 1)}
+	x.gate.Store(g)
+	x.markings.init()
+	if err := x.loadShelf(ctx); err != nil {
+		return nil, err
+	}
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	x.stop = stop
+	x.workers.Add(2)
+	go x.workPosts(run)
+	go x.keepTime(run)
+	return x, nil
+}
+
+// Close ends the workers. Posts that are under way go on at the next start.
+func (x *Exchange) Close() {
+	x.stop()
+	x.workers.Wait()
+}
+
+// SetGate puts another gate in force, after the register of organisations or communities has changed.
+func (x *Exchange) SetGate(g *gate.Gate) { x.gate.Store(g) }
+
+// Gate is the gate in force.
+func (x *Exchange) Gate() *gate.Gate { return x.gate.Load() }
+
+func (x *Exchange) scope(v gate.Viewer) gate.Scope { return x.Gate().Scope(v, x.cfg.Now()) }
+
+func (x *Exchange) own() gate.Scope { return x.Gate().Own(x.cfg.Now()) }
+
+// Follow hands a follower the journal in order, from after on: what the scope does not admit comes without its record.
+func (x *Exchange) Follow(ctx context.Context, scope gate.Scope, after record.Seq, limit int) ([]store.Entry, error) {
+	return x.store.Follow(ctx, scope, after, limit)
+}
+
+// may refuses a viewer that the capability table does not allow the action.
+func may(v gate.Viewer, a gate.Action) error {
+	if gate.Can(v, a) {
+		return nil
+	}
+	return refused(v, a)
+}
+
+func actor(v gate.Viewer) string { return v.Org + "/" + v.Person }

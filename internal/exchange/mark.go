@@ -1,0 +1,245 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"entente/internal/gate"
+	"entente/internal/record"
+	"entente/internal/store"
+	"entente/label"
+	"entente/stix"
+)
+
+// definition is what a marking definition says, and who may know that it is here.
+type definition struct {
+	label label.Label
+	err   error // label.ErrContradictory or label.ErrUnintelligible with their reason
+	mark  record.Mark
+}
+
+// markings remembers the definitions that submissions name. A definition cannot change (STIX 2.1 section 7.2), so an entry stays true
+// until its record is purged, relabelled or removed, when it is forgotten.
+type markings struct {
+	mu    sync.Mutex
+	known map[string]definition
+}
+
+const maxMarkings = 10_000
+
+func (m *markings) init() { m.known = map[string]definition{} }
+
+func (m *markings) get(id string) (definition, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	d, ok := m.known[id]
+	return d, ok
+}
+
+func (m *markings) put(id string, d definition) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.known) >= maxMarkings {
+		clear(m.known)
+	}
+	m.known[id] = d
+}
+
+func (m *markings) forget(id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.known, id)
+}
+
+// defined collects the marking definitions of a submission, so that objects may stand before the markings they name.
+func (x *Exchange) defined(drafts []draft) map[string]definition {
+	var out map[string]definition
+	for i := range drafts {
+		if d := &drafts[i]; !d.refused && d.rec.Type == "marking-definition" {
+			if out == nil {
+				out = map[string]definition{}
+			}
+			l, err := label.FromMarking(d.rec.Body)
+			out[d.rec.ID] = definition{label: l, err: err}
+		}
+	}
+	return out
+}
+
+var errUnresolved = errors.New("is not known here")
+
+// definition finds what a marking says: by its well-known id, in the submission, or among the records that the submitter may see.
+func (x *Exchange) definition(ctx context.Context, scope gate.Scope, id string, batch map[string]definition) (label.Label, error) {
+	if d, ok := batch[id]; ok {
+		return d.label, d.err
+	}
+	if l, ok := label.ByID(id); ok {
+		return l, nil
+	}
+	if d, ok := x.markings.get(id); ok && scope.Admits(d.mark) {
+		return d.label, d.err
+	}
+	page, err := x.store.Page(ctx, scope, store.Query{IDs: []string{id}, Limit: 1})
+	if err != nil {
+		return label.Label{}, err
+	}
+	if len(page.Items) == 0 || page.Items[0].Held {
+		return label.Label{}, errUnresolved
+	}
+	rec := &page.Items[0].Record
+	l, err := label.FromMarking(rec.Body)
+	x.markings.put(id, definition{label: l, err: err, mark: rec.Mark()})
+	return l, err
+}
+
+// mark gives a draft its label and origin. An object without a TLP takes the default of its collection, and where none is set it is
+// RED for the submitting organisation. Markings that contradict each other, cannot be understood or cannot be found make it RED and
+// send it to quarantine, to be judged again when the marking arrives.
+func (x *Exchange) mark(ctx context.Context, scope gate.Scope, v gate.Viewer, c Collection, s Submission, d *draft, batch map[string]definition) {
+	d.rec.Origin = record.Origin{Nation: v.Nation, Org: v.Org, Person: v.Person, Via: s.Via}
+	fallback := s.Default
+	if fallback == nil {
+		fallback = c.Default
+	}
+	d.rec.Label, d.hold = x.judgeMarkings(ctx, scope, d.obj, fallback, s.Restrict, d.hold, batch)
+	if d.hold == nil {
+		x.checkTimes(d)
+	}
+	if d.hold != nil {
+		d.hold.Intended = d.rec.Label
+		d.rec.Label = held(d.rec.Label)
+	}
+}
+
+// judgeMarkings is the label that an object's markings, the default and an extra restriction make, and a hold when they make none.
+func (x *Exchange) judgeMarkings(ctx context.Context, scope gate.Scope, o *stix.Object, fallback, restrict *label.Label, h *store.Hold, batch map[string]definition) (label.Label, *store.Hold) {
+	trouble := func(code, id string, err error) {
+		if h == nil {
+			h = &store.Hold{}
+		}
+		h.Reasons = append(h.Reasons, store.Reason{Code: code, Message: fmt.Sprintf("the marking %s %v", id, err)})
+		h.Awaits = append(h.Awaits, id)
+	}
+	named := o.MarkingRefs()
+	var parts []label.Label
+	look := func(id string, into *[]label.Label) {
+		l, err := x.definition(ctx, scope, id, batch)
+		switch {
+		case err == nil:
+			*into = append(*into, l)
+		case errors.Is(err, label.ErrContradictory):
+			trouble("marking.contradictory", id, err)
+		case errors.Is(err, label.ErrUnintelligible):
+			trouble("marking.unintelligible", id, err)
+		default:
+			trouble("marking.unresolved", id, err)
+		}
+	}
+	for _, id := range named {
+		look(id, &parts)
+	}
+	declared, err := label.Of(parts...)
+	if err != nil {
+		if h == nil {
+			h = &store.Hold{}
+		}
+		h.Reasons = append(h.Reasons, store.Reason{Code: "marking.contradictory", Message: "the object's markings contradict each other: " + err.Error()})
+	}
+	var fine []label.Label
+	for _, g := range o.Granular() {
+		if g.MarkingRef != "" && !slices.Contains(named, g.MarkingRef) {
+			look(g.MarkingRef, &fine)
+		}
+	}
+	if h != nil && (len(h.Awaits) > 0 || err != nil) {
+		h.Default, h.Restrict = fallback, restrict
+		return label.Label{}, h // RED for the submitting organisation
+	}
+	l := declared.Label
+	if !declared.TLP {
+		if fallback != nil {
+			l = label.Join(l, *fallback)
+		} else {
+			l = label.Join(l, label.Bottom().WithTLP(label.Red))
+		}
+	}
+	for _, f := range fine {
+		l = label.Join(l, f)
+	}
+	if restrict != nil {
+		l = label.Join(l, *restrict)
+	}
+	return l, h
+}
+
+// held is the label of a record in quarantine: nobody but the submitting organisation, for as long as the label itself would last.
+func held(intended label.Label) label.Label {
+	l := label.Label{}
+	l.Mode = intended.Mode
+	return l
+}
+
+// checkTimes holds what claims to come from the future.
+func (x *Exchange) checkTimes(d *draft) {
+	limit := x.cfg.Now().Add(x.cfg.Skew)
+	for _, t := range []string{d.obj.Created(), d.obj.Modified()} {
+		if at, err := time.Parse(time.RFC3339Nano, t); t != "" && err == nil && at.After(limit) {
+			d.hold = hold("time.future", "its time %s is more than %s ahead of this node's clock", t, x.cfg.Skew)
+			return
+		}
+	}
+}
+
+// close marks the records of the own organisation whose targets are all known to be no more restricted than they are: whoever may
+// have such a record may have what it names, and reading need not look.
+func (x *Exchange) close(ctx context.Context, v gate.Viewer, drafts []draft) {
+	if !x.isOwn(v.Nation, v.Org) {
+		return
+	}
+	here := make(map[string]*draft, len(drafts))
+	for i := range drafts {
+		if d := &drafts[i]; !d.refused && d.hold == nil {
+			here[d.rec.ID] = d
+		}
+	}
+	known := map[string]*label.Label{} // authors are named a thousand times
+	for i := range drafts {
+		d := &drafts[i]
+		if d.refused {
+			continue
+		}
+		d.closed = true
+		for _, id := range targets(d.obj) {
+			var target *label.Label
+			if t, ok := here[id]; ok {
+				target = &t.rec.Label
+			} else if target, ok = known[id]; !ok {
+				target = x.ownLabel(ctx, id)
+				known[id] = target
+			}
+			if target == nil || !label.LessEqual(*target, d.rec.Label) {
+				d.closed = false
+				break
+			}
+		}
+	}
+}
+
+// ownLabel is the label of one of the own organisation's records; nil when there is none.
+func (x *Exchange) ownLabel(ctx context.Context, id string) *label.Label {
+	page, err := x.store.Page(ctx, x.own(), store.Query{IDs: []string{id}, Headers: true, Limit: 1})
+	if err != nil || len(page.Items) == 0 || page.Items[0].Held {
+		return nil
+	}
+	t := &page.Items[0].Record
+	if !x.isOwn(t.Origin.Nation, t.Origin.Org) {
+		return nil
+	}
+	return &t.Label
+}
+
+func (x *Exchange) isOwn(nation, org string) bool { return nation == x.cfg.Nation && org == x.cfg.Org }
