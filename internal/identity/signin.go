@@ -95,7 +95,10 @@ func (d *Directory) attempt(ctx context.Context, where pairKey, password string)
 		return account{}, err
 	}
 	stored := d.decoy
-	if exists && a.PasswordHash != "" {
+	switch {
+	case exists && !computable(a.PasswordHash):
+		d.log.WarnContext(ctx, "the password hash of an account cannot be verified in FIPS 140-3 only mode: set its password again", "account", a.Name)
+	case exists && a.PasswordHash != "":
 		stored = a.PasswordHash
 	}
 	var ok, stale bool

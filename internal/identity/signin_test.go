@@ -2,8 +2,11 @@ package identity
 
 import (
 	"context"
+	"crypto/fips140"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +14,7 @@ import (
 	"time"
 
 	"entente/internal/fault"
+	"entente/internal/store"
 )
 
 func TestAuthenticate(t *testing.T) {
@@ -423,5 +427,52 @@ func BenchmarkHash(b *testing.B) {
 		if _, err := hashPassword(secret1); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestUnderFIPSOnly runs the tests of credentials in a process in which only FIPS 140-3 algorithms work: PBKDF2 takes Argon2's place.
+func TestUnderFIPSOnly(t *testing.T) {
+	if testing.Short() || os.Getenv("IDENTITY_FIPS_CHILD") != "" {
+		t.Skip("runs once, in full runs")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	child := exec.Command(self, "-test.v", "-test.run=TestAuthenticate|TestAVerified|TestTokens|TestHashes|TestBothHashes|TestSetup|TestClientCert|TestAHashOfTheOther")
+	child.Env = append(os.Environ(), "GODEBUG=fips140=only", "IDENTITY_FIPS_CHILD=1")
+	if out, err := child.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestAuthenticate") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+func TestAHashOfTheOtherKindIsReplacedOrRefused(t *testing.T) {
+	h := open(t)
+	h.user(t, "alice", secret1, "analyst")
+	other := phc{hashParams: pbkdf2Now, salt: []byte("saltsaltsaltsalt")}
+	if fips140.Enabled() {
+		other.hashParams = argonNow
+	}
+	other.sum = make([]byte, 32)
+	sum, computed := other.derive(secret1, 32)
+	if computed {
+		other.sum = sum
+	}
+	a, version, err := h.account(ctx, "alice")
+	ok(t, err)
+	a.PasswordHash = other.String()
+	doc, err := write(kindUser, "alice", a, version)
+	ok(t, err)
+	ok(t, h.mem.PutDocs(ctx, store.Act{}, doc))
+	_, err = h.Authenticate(ctx, "alice", secret1, here)
+	if !computed {
+		wantCode(t, err, fault.Unauthenticated, "auth.invalid")
+		return
+	}
+	ok(t, err)
+	a, _, err = h.account(ctx, "alice")
+	ok(t, err)
+	if parsed, _ := parsePHC(a.PasswordHash); parsed.hashParams != preferred() {
+		t.Fatalf("still %s", a.PasswordHash)
 	}
 }
