@@ -29,6 +29,13 @@ type Certificate struct {
 	Revoked     time.Time `json:"revoked,omitzero"`
 }
 
+// doc is the certificate to be stored. An expired one is listed for a while and then goes by itself.
+func (c Certificate) doc(version int64) (store.Doc, error) {
+	doc, err := write(kindCert, c.ID, c, version)
+	doc.Expires = c.Expires.Add(keepExpired)
+	return doc, err
+}
+
 // CertificateSpec says for whom a certificate stands.
 type CertificateSpec struct {
 	Name  string
@@ -64,7 +71,9 @@ func (d *Directory) register(ctx context.Context, actor string, q CertificateSpe
 	if c.Roles, err = d.roles(q.Roles); err != nil {
 		return Certificate{}, err
 	}
-	d.change.Lock()
+	if err := d.enter(ctx); err != nil {
+		return Certificate{}, err
+	}
 	defer d.change.Unlock()
 	if c.Org, c.User, err = d.holder(ctx, q.Org, q.User, c.Roles); err != nil {
 		return Certificate{}, err
@@ -76,7 +85,7 @@ func (d *Directory) register(ctx context.Context, actor string, q CertificateSpe
 	case fault.Of(err) != fault.NotFound:
 		return Certificate{}, err
 	}
-	doc, err := write(kindCert, c.ID, c, 0)
+	doc, err := c.doc(0)
 	if err != nil {
 		return Certificate{}, err
 	}
@@ -143,7 +152,9 @@ func (d *Directory) CertificateRevoked(leaf *x509.Certificate) bool {
 
 // RevokeCertificate ends a certificate or a subject, at once and for good.
 func (d *Directory) RevokeCertificate(ctx context.Context, actor, id string) error {
-	d.change.Lock()
+	if err := d.enter(ctx); err != nil {
+		return err
+	}
 	defer d.change.Unlock()
 	c, version, err := read[Certificate](ctx, d.store, kindCert, id)
 	if err != nil {
@@ -153,7 +164,7 @@ func (d *Directory) RevokeCertificate(ctx context.Context, actor, id string) err
 		return nil
 	}
 	c.Revoked = d.now().UTC()
-	doc, err := write(kindCert, id, c, version)
+	doc, err := c.doc(version)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package keyring
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -173,7 +172,7 @@ func requestedKey(csr []byte) (crypto.PublicKey, error) {
 	if block, _ := pem.Decode(csr); block != nil {
 		csr = block.Bytes
 	}
-	req, err := x509.ParseCertificateRequest(bytes.TrimSpace(csr))
+	req, err := x509.ParseCertificateRequest(csr)
 	if err != nil {
 		return nil, bad.Because(err)
 	}
