@@ -3,6 +3,7 @@ package label
 import (
 	"bytes"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 
@@ -44,6 +45,7 @@ func (l Label) MarshalJSON() ([]byte, error) {
 		b = appendMember(b, m.name)
 		b = appendWords(b, m.set.IsAll(), m.set.List())
 	}
+	b = strconv.AppendBool(appendMember(b, "named"), l.Named)
 	for _, m := range []struct {
 		name string
 		time time.Time
@@ -94,10 +96,13 @@ func (l *Label) UnmarshalJSON(b []byte) error {
 	if err := readLabel(d, &got, seen); err != nil {
 		return located(d, err)
 	}
-	for _, name := range []string{"tlp", "class", "pap", "onward", "attrib", "purge", "mode", "access", "purpose", "aud", "sector", "authority", "caveat"} {
+	for _, name := range []string{"tlp", "class", "pap", "onward", "attrib", "purge", "mode", "access", "purpose", "aud", "sector", "authority", "caveat", "named"} {
 		if !seen[name] {
 			return invalid("/"+name, "a label states every dimension, and this one is missing")
 		}
+	}
+	if got.Named && !got.named() {
+		return invalid("/named", "an audience of all is named only under TLP:CLEAR")
 	}
 	*l = got
 	return nil
@@ -152,6 +157,8 @@ func readMember(d *jsontext.Decoder, l *Label, name string) (err error) {
 		l.Purpose, err = readPurposes(d)
 	case "aud":
 		l.Audience, err = readSet(d, CheckPrincipal)
+	case "named":
+		l.Named, err = readBool(d)
 	case "sector":
 		l.Sector, err = readSet(d, checkMember)
 	case "authority":
@@ -178,6 +185,19 @@ func readString(d *jsontext.Decoder) (string, error) {
 		return "", err
 	}
 	return t.String(), nil
+}
+
+func readBool(d *jsontext.Decoder) (bool, error) {
+	switch d.PeekKind() {
+	case 't', 'f', 0:
+		t, err := d.ReadToken()
+		if err != nil {
+			return false, err
+		}
+		return t.Bool(), nil
+	}
+	_ = d.SkipValue()
+	return false, invalid("", "this must be true or false")
 }
 
 func readWord[T any](d *jsontext.Decoder, parse func(string) (T, error)) (v T, err error) {

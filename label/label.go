@@ -10,7 +10,11 @@ import (
 	"time"
 )
 
-// Label is one point of the lattice. The zero value admits nobody but the originator: begin with Bottom or For and restrict, or begin with
+// Label is one point of the lattice. An audience only restricts, unless it is Named: then whoever stated it let the named ones have the record
+// beyond the TLP's own reach, as the source of a TLP label may. A joined label is Named only when every part is, so that no audience that one
+// part states widens the TLP of another. A TLP that reaches less than everybody is Named only together with an explicit audience.
+//
+// The zero value admits nobody but the originator: begin with Bottom or For and restrict, or begin with
 // the zero value and permit. Labels without times (see Timeless) are comparable with ==; others with Equal.
 type Label struct {
 	TLP         TLP
@@ -22,7 +26,8 @@ type Label struct {
 	Purpose     Purposes
 	Class       Class
 	Mode        Mode
-	Audience    Set       // principals that may hold it (see CheckPrincipal); all: as the TLP says
+	Audience    Set       // principals that may hold it (see CheckPrincipal); all: whoever the TLP reaches
+	Named       bool      // the organisations and persons in Audience are reached by name, also beyond whom the TLP reaches
 	Sector      Set       // sectors a recipient may serve it to
 	Authority   Set       // legal bases that must all be in force; all: none that could be named suffices
 	Caveat      Set       // warnings that go with it
@@ -40,7 +45,7 @@ var (
 func Bottom() Label {
 	return Label{
 		TLP: Clear, PAP: PAPClear, Onward: OnwardFree, Attribution: May, Purge: PurgeNone, Access: Copy,
-		Purpose: EveryPurpose, Class: Unclassified(), Mode: AnyMode, Audience: All(), Sector: All(),
+		Purpose: EveryPurpose, Class: Unclassified(), Mode: AnyMode, Audience: All(), Named: true, Sector: All(),
 	}
 }
 
@@ -53,7 +58,13 @@ func Top() Label {
 func For(t TLP) Label {
 	l := Bottom()
 	l.TLP = t
-	return l
+	return l.normal()
+}
+
+// To is the label with an explicit audience, reached by name.
+func (l Label) To(audience Set) Label {
+	l.Audience, l.Named = audience, true
+	return l.normal()
 }
 
 // Timeless is the label without its embargo and retention times: what stores intern.
@@ -129,15 +140,15 @@ func CheckPrincipal(s string) error {
 	}
 	kind, name, _ := strings.Cut(s, ":")
 	nation, rest, _ := strings.Cut(name, "/")
-	org, person, _ := strings.Cut(rest, "/")
+	org, person, isPerson := strings.Cut(rest, "/")
 	var ok bool
 	switch kind {
 	case "nation":
 		ok = IsNation(name)
 	case "org":
-		ok = IsNation(nation) && rest != ""
+		ok = IsNation(nation) && org != "" && !isPerson
 	case "person":
-		ok = IsNation(nation) && org != "" && person != ""
+		ok = IsNation(nation) && org != "" && person != "" && !strings.Contains(person, "/")
 	case "node", "community":
 		ok = name != ""
 	}

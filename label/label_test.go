@@ -51,6 +51,7 @@ func drawLabel(t *rapid.T, name string) Label {
 		Class:       class,
 		Mode:        Mode(rapid.SampledFrom([]string{"", "operational", "mixed", "exercise:a", "exercise:b"}).Draw(t, name+" mode")),
 		Audience:    drawSet(t, name+" audience", "nation:KWT", "nation:MEX", "org:CAN/ca.cccs", "community:gulf"),
+		Named:       rapid.Bool().Draw(t, name+" named"),
 		Sector:      drawSet(t, name+" sector", "energy", "health", "water"),
 		Authority:   drawSet(t, name+" authority", "cisa-2015", "nis2"),
 		Caveat:      drawSet(t, name+" caveat", "LES", "PII-POSSIBLE", "PROPRIETARY"),
@@ -173,7 +174,7 @@ func TestCanonicalJSON(t *testing.T) {
 }
 
 const bottomJSON = `{"tlp":"TLP:CLEAR","class":"unclassified","pap":"PAP:CLEAR","onward":"free","attrib":"may","purge":"none","mode":"any","access":"copy",` +
-	`"purpose":"all","aud":"all","sector":"all","authority":[],"caveat":[]}`
+	`"purpose":"all","aud":"all","sector":"all","authority":[],"caveat":[],"named":true}`
 
 func TestJSONForm(t *testing.T) {
 	if got, err := json.Marshal(Bottom()); err != nil || string(got) != bottomJSON {
@@ -206,6 +207,8 @@ func TestJSONForm(t *testing.T) {
 		{`"purpose":"all"`, `"purpose":["all"]`, "/purpose", ""},
 		{`"caveat":[]`, `"caveat":[],"notafter":"2026-01-01"`, "/notafter", "not a time"},
 		{`"caveat":[]`, `"caveat":[],"notafter":null`, "/notafter", "must be a string"},
+		{`"named":true`, `"named":"yes"`, "/named", "true or false"},
+		{`TLP:CLEAR`, `TLP:RED`, "/named", "only under TLP:CLEAR"},
 		{`}`, ``, "", ""},
 		{`}`, `} 1`, "", ""},
 		{bottomJSON, `[]`, "", "object"},

@@ -4,6 +4,7 @@ import "time"
 
 // Join is the least label that is at least as strict as both.
 func Join(a, b Label) Label {
+	a.Named, b.Named = a.named(), b.named()
 	return Label{
 		TLP:         min(known(tlpNames, a.TLP), known(tlpNames, b.TLP)),
 		PAP:         min(known(papNames, a.PAP), known(papNames, b.PAP)),
@@ -15,6 +16,7 @@ func Join(a, b Label) Label {
 		Class:       joinClass(a.Class, b.Class),
 		Mode:        joinMode(a.Mode, b.Mode),
 		Audience:    a.Audience.Intersect(b.Audience),
+		Named:       a.Named && b.Named,
 		Sector:      a.Sector.Intersect(b.Sector),
 		Authority:   a.Authority.Union(b.Authority),
 		Caveat:      a.Caveat.Union(b.Caveat),
@@ -34,7 +36,7 @@ func JoinAll(labels ...Label) Label {
 
 // Meet is the strictest label that is no stricter than either. It is no way to declassify: only originators permit more.
 func Meet(a, b Label) Label {
-	return Label{
+	l := Label{
 		TLP:         max(known(tlpNames, a.TLP), known(tlpNames, b.TLP)),
 		PAP:         max(known(papNames, a.PAP), known(papNames, b.PAP)),
 		Onward:      max(known(onwardNames, a.Onward), known(onwardNames, b.Onward)),
@@ -45,13 +47,21 @@ func Meet(a, b Label) Label {
 		Class:       meetClass(a.Class, b.Class),
 		Mode:        meetMode(a.Mode, b.Mode),
 		Audience:    a.Audience.Union(b.Audience),
+		Named:       a.named() || b.named(),
 		Sector:      a.Sector.Union(b.Sector),
 		Authority:   a.Authority.Intersect(b.Authority),
 		Caveat:      a.Caveat.Intersect(b.Caveat),
 		NotBefore:   sooner(bounded(a.NotBefore), bounded(b.NotBefore)),
 		NotAfter:    lastEnd(bounded(a.NotAfter), bounded(b.NotAfter)),
 	}
+	if l.Named && l.Audience.IsAll() {
+		l.TLP = Clear // naming everybody is no stricter than this
+	}
+	return l
 }
+
+// named tells whether naming counts: under a TLP that reaches less than everybody, everybody is not a name.
+func (l Label) named() bool { return l.Named && (l.TLP == Clear || !l.Audience.IsAll()) }
 
 // LessEqual tells whether a is no stricter than b in every dimension: whether Join(a, b) is b.
 func LessEqual(a, b Label) bool { return Equal(Join(a, b), b) }
@@ -59,11 +69,12 @@ func LessEqual(a, b Label) bool { return Equal(Join(a, b), b) }
 // Equal tells whether two labels restrict alike. Equal labels have equal canonical bytes.
 func Equal(a, b Label) bool { return a.normal() == b.normal() }
 
-// normal is the label with its chains within their bounds and its times bounded, in microseconds and UTC, so that == tells equality.
+// normal is the label with its chains within their bounds, naming where it counts, and its times bounded, in microseconds and UTC, so that == tells equality.
 func (l Label) normal() Label {
 	l.TLP, l.PAP, l.Onward = known(tlpNames, l.TLP), known(papNames, l.PAP), known(onwardNames, l.Onward)
 	l.Attribution, l.Purge, l.Access = known(attributionNames, l.Attribution), known(purgeNames, l.Purge), known(accessNames, l.Access)
 	l.Purpose &= EveryPurpose
+	l.Named = l.named()
 	l.NotBefore, l.NotAfter = bounded(l.NotBefore), bounded(l.NotAfter)
 	return l
 }
