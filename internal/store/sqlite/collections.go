@@ -61,3 +61,10 @@ func (cs *collections) truncate(next int64) {
 		delete(cs.names, cs.next-1)
 	}
 }
+
+// size is the next id.
+func (cs *collections) size() int64 {
+	cs.mu.RLock()
+	defer cs.mu.RUnlock()
+	return cs.next
+}

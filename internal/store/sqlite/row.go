@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"time"
@@ -135,6 +136,12 @@ type row struct {
 // The columns that scanRow reads, in its order.
 const rowColumns = "seq, label, flags, notbefore, notafter, home, head, lookups"
 
+// Where body and envelope stand after them.
+const (
+	colBody     = 8
+	colEnvelope = 9
+)
+
 // scanRow fills r from a statement over rowColumns, reusing its buffers.
 func scanRow(st *zs.Stmt, r *row) {
 	r.seq = st.ColumnInt64(0)
@@ -169,4 +176,36 @@ func (r *row) record(m record.Mark) (rec record.Record, err error) {
 	rec.Label = m.Label
 	rec.Label.NotBefore, rec.Label.NotAfter = unpackTime(r.notBefore), unpackTime(r.notAfter)
 	return rec, nil
+}
+
+func (r *row) clone() *row {
+	c := *r
+	c.head, c.lookups = bytes.Clone(r.head), bytes.Clone(r.lookups)
+	return &c
+}
+
+// loadRow reads a record's row without its bytes.
+func loadRow(c *zs.Conn, rec int64, r *row) (ok bool, err error) {
+	st, err := c.Prepare("SELECT " + rowColumns + " FROM record WHERE seq = ?")
+	if err != nil {
+		return false, err
+	}
+	st.BindInt64(1, rec)
+	if ok, err = st.Step(); err != nil || !ok {
+		return false, err
+	}
+	scanRow(st, r)
+	return true, st.Reset()
+}
+
+// placeOf is where a record stands in a collection.
+func placeOf(c *zs.Conn, r *row, coll int64) (seq int64, in bool, err error) {
+	if r.flags&flagMoved == 0 && (coll == 0 || coll == r.home) {
+		return r.seq, true, nil
+	}
+	err = exec(c, "SELECT seq FROM placement WHERE rec = ? AND coll = ?", func(st *zs.Stmt) error {
+		seq, in = st.ColumnInt64(0), true
+		return nil
+	}, r.seq, coll)
+	return seq, in, err
 }

@@ -25,7 +25,6 @@ import (
 	zs "zombiezen.com/go/sqlite"
 
 	"entente/internal/fault"
-	"entente/internal/record"
 	"entente/internal/store"
 )
 
@@ -134,7 +133,7 @@ func open(ctx context.Context, cfg Config, steps []migration) (_ *Store, err err
 		if err != nil {
 			return nil, err
 		}
-		s.conns <- &reader{c: rc, s: s, h: newHasher(s.secret)}
+		s.conns <- &reader{c: rc, s: s, h: newHasher(s.secret), open: map[string]*zs.Stmt{}}
 	}
 	go s.w.run()
 	return s, nil
@@ -206,6 +205,3 @@ func (s *Store) Close() error {
 	})
 	return wrap("closing the store", err)
 }
-
-// last is the newest seq that has been committed.
-func (s *Store) lastSeq() record.Seq { return record.Seq(s.w.committed.Load()) }
