@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"entente/internal/fault"
@@ -13,6 +12,7 @@ import (
 	"entente/internal/identity"
 	"entente/internal/keyring"
 	"entente/internal/store/sqlite"
+	"entente/label"
 )
 
 // storeFolder is where the store's files stand below the data directory.
@@ -67,25 +67,41 @@ func Create(ctx context.Context, in Init) (err error) {
 	defer func() { err = errors.Join(err, db.Close()) }()
 	names := ring.Names()
 	ids, err := identity.New(ctx, identity.Config{Store: db, Nation: names.Nation, Org: names.Org, Realm: names.Realm, Pepper: ring.Pepper(),
-		ValidRole: gate.ValidRole, AdminRole: gate.Admin, Now: in.Now})
+		ValidRole: gate.IsRole, AdminRole: gate.RoleAdmin, Now: in.Now})
 	if err != nil {
 		return err
 	}
 	if in.AdminPassword == "" {
 		return nil
 	}
-	_, err = ids.AddUser(ctx, Local, identity.User{Name: in.AdminName, Org: names.Org, Roles: []string{gate.Admin}}, in.AdminPassword)
+	_, err = ids.AddUser(ctx, Local, identity.NewUser{Name: in.AdminName, Org: names.Org, Roles: []string{gate.RoleAdmin}, Password: in.AdminPassword})
 	return err
 }
 
 // gateRules says to the gate what the register and the configuration know.
 func gateRules(names keyring.Names, register identity.Register, cfg Gate) gate.Rules {
-	rules := gate.Rules{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Community: cfg.Community,
-		Clients: register.Clients(), Communities: map[string][]gate.Member{}, Authorities: map[string]time.Time{}}
+	rules := gate.Rules{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Community: cfg.Community, Communities: map[string][]gate.Party{},
+		Purposes: map[gate.Party]label.Purposes{}, Sectors: map[gate.Party]label.Set{}, Authorities: map[string]time.Time{}}
+	for _, o := range register.Orgs {
+		p := gate.Party{Nation: o.Nation, Org: o.Name}
+		if o.Client {
+			rules.Clients = append(rules.Clients, p)
+		}
+		if len(o.Purposes) > 0 {
+			held, err := label.ParsePurposes(o.Purposes...)
+			if err != nil {
+				held = 0 // a purpose that is not understood permits nothing
+			}
+			rules.Purposes[p] = held
+		}
+		if sectors, err := label.NewSet(o.Sectors...); err == nil && len(o.Sectors) > 0 {
+			rules.Sectors[p] = sectors
+		}
+	}
 	for _, c := range register.Communities {
 		for _, org := range c.Members {
 			if o, ok := register.Find(org); ok {
-				rules.Communities[c.Name] = append(rules.Communities[c.Name], gate.Member{Nation: o.Nation, Org: o.Name})
+				rules.Communities[c.Name] = append(rules.Communities[c.Name], gate.Party{Nation: o.Nation, Org: o.Name})
 			}
 		}
 	}
@@ -94,10 +110,22 @@ func gateRules(names keyring.Names, register identity.Register, cfg Gate) gate.R
 			rules.Authorities[basis] = t
 		}
 	}
-	for _, o := range register.Orgs {
-		if len(o.Sectors)+len(o.Purposes) > 0 {
-			rules.Orgs = append(rules.Orgs, gate.Org{Nation: o.Nation, Name: o.Name, Sectors: slices.Clone(o.Sectors), Purposes: slices.Clone(o.Purposes)})
-		}
-	}
 	return rules
+}
+
+// everyRole is what the person has who may open the data directory itself.
+func everyRole() []string {
+	var out []string
+	for _, r := range gate.Roles() {
+		out = append(out, r.Name)
+	}
+	return out
+}
+
+// firstRun lets the console make the first administrator.
+type firstRun struct{ *identity.Directory }
+
+func (f firstRun) RedeemSetup(ctx context.Context, code, name, password string) error {
+	_, err := f.Directory.RedeemSetup(ctx, code, name, password)
+	return err
 }

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -52,6 +53,7 @@ type Node struct {
 	exchange *exchange.Exchange
 	hall     *surface.Hall
 	registry *prometheus.Registry
+	inForce  atomic.Pointer[inForce]
 
 	public http.Handler // for the listener
 	local  http.Handler // for the administration socket and the process itself
@@ -85,22 +87,31 @@ func New(ctx context.Context, cfg Config) (n *Node, err error) {
 	n.store = db
 	names := n.ring.Names()
 	if n.ids, err = identity.New(ctx, identity.Config{Store: db, Nation: names.Nation, Org: names.Org, Realm: names.Realm, Pepper: n.ring.Pepper(),
-		ValidRole: gate.ValidRole, AdminRole: gate.Admin, Now: cfg.Now, Log: cfg.Log}); err != nil {
+		ValidRole: gate.IsRole, AdminRole: gate.RoleAdmin, Now: cfg.Now, Log: cfg.Log}); err != nil {
 		return nil, fmt.Errorf("reading the register of organisations: %w", err)
 	}
-	if n.exchange, err = exchange.New(ctx, exchange.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Now: cfg.Now, Log: cfg.Log,
-		ObjectBytes: cfg.Limits.ObjectBytes, PostObjects: cfg.Limits.PostObjects}, db, gate.New(n.rules())); err != nil {
+	if n.exchange, err = exchange.New(ctx, exchange.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Gate: n.gate, Now: cfg.Now,
+		Log: cfg.Log, ObjectBytes: cfg.Limits.ObjectBytes, PostObjects: cfg.Limits.PostObjects}, db); err != nil {
 		return nil, fmt.Errorf("opening the exchange: %w", err)
 	}
-	n.ids.OnChange(func() { n.exchange.SetGate(gate.New(n.rules())) })
 	return n, n.surfaces()
 }
 
-// rules is what the gate needs to know of this node now.
-func (n *Node) rules() gate.Rules {
-	names := n.ring.Names()
-	register := n.ids.Register()
-	return gateRules(names, register, n.cfg.Gate)
+// inForce is a gate and the generation of the register that it was made from.
+type inForce struct {
+	gate       *gate.Gate
+	generation uint64
+}
+
+// gate is the gate in force: made anew after the register has changed.
+func (n *Node) gate() *gate.Gate {
+	generation := n.ids.Generation()
+	if g := n.inForce.Load(); g != nil && g.generation == generation {
+		return g.gate
+	}
+	g := gate.New(gateRules(n.ring.Names(), n.ids.Register(), n.cfg.Gate))
+	n.inForce.Store(&inForce{g, generation})
+	return g
 }
 
 func (n *Node) surfaces() error {
@@ -117,14 +128,14 @@ func (n *Node) surfaces() error {
 		return err
 	}
 	native := api.New(n.exchange, n.ids, n.ring, n)
-	pages := console.New(names.Org, n.ids)
+	pages := console.New(names.Org, firstRun{n.ids})
 	metrics := promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{})
 
 	public := http.NewServeMux()
 	public.Handle("/taxii2/", n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii))
 	public.Handle("/taxii2", n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii))
 	public.Handle("/api/v1/", n.hall.Protect("api", api.Render(challenges), native))
-	public.Handle("GET /metrics", n.hall.Protect("metrics", api.Render(challenges), auditors(metrics)))
+	public.Handle("GET /metrics", n.hall.Protect("metrics", api.Render(challenges), n.auditors(metrics)))
 	public.Handle("GET /healthz", n.hall.Open("health", console.Render, http.HandlerFunc(n.healthz)))
 	public.Handle("GET /readyz", n.hall.Open("health", console.Render, http.HandlerFunc(n.readyz)))
 	public.Handle("/", n.hall.Open("console", console.Render, pages))
@@ -146,16 +157,16 @@ func (n *Node) surfaces() error {
 // asLocal lets requests run as the person who may open the data directory.
 func (n *Node) asLocal(next http.Handler) http.Handler {
 	names := n.ring.Names()
-	v := gate.Viewer{Nation: names.Nation, Org: names.Org, Person: Local, Roles: gate.LocalRoles(), Realm: names.Realm}
+	v := gate.Viewer{Nation: names.Nation, Org: names.Org, Person: Local, Roles: everyRole(), Realm: names.Realm}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r.WithContext(surface.WithViewer(r.Context(), v)))
 	})
 }
 
 // auditors lets those through who may read what the node does.
-func auditors(next http.Handler) http.Handler {
+func (n *Node) auditors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !gate.Can(surface.Viewer(r.Context()), gate.AuditRead) {
+		if !n.exchange.Gate().Can(surface.Viewer(r.Context()), gate.AuditRead) {
 			api.Render(nil)(w, r, fault.New(fault.Forbidden, "role.missing", "your roles do not allow %s", gate.AuditRead), surface.RequestID(r.Context()))
 			return
 		}
@@ -198,7 +209,7 @@ func (n *Node) Start(ctx context.Context) error {
 	main := n.server(n.public)
 	if n.cfg.TLS.Mode != "off" {
 		host, _, _ := net.SplitHostPort(n.cfg.Listen)
-		o := keyring.TLSOptions{ClientCAs: n.cfg.TLS.ClientCAs, Hosts: n.cfg.TLS.Hosts, Revoked: n.ids.Revoked,
+		o := keyring.TLSOptions{ClientCAs: n.cfg.TLS.ClientCAs, Hosts: n.cfg.TLS.Hosts, Revoked: n.ids.CertificateRevoked,
 			Warn: func(message string, err error) { n.cfg.Log.Warn(message, "error", err) }}
 		if a := net.ParseIP(host); a != nil && !a.IsUnspecified() {
 			o.Hosts = append(o.Hosts, host)
@@ -334,7 +345,7 @@ func (n *Node) ClientTLS() *tls.Config {
 
 // SetupLink makes the link with which the first administrator chooses a password, when there is none yet.
 func (n *Node) SetupLink(ctx context.Context) (string, error) {
-	code, err := n.ids.IssueSetup(ctx, Local)
+	code, _, err := n.ids.IssueSetup(ctx, Local)
 	if err != nil {
 		return "", err
 	}
