@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 
@@ -134,8 +135,16 @@ func (d *Directory) commit(ctx context.Context, act store.Act, docs ...store.Doc
 		}
 		return err
 	}
-	// The change stands, whether or not the caller still waits.
-	return d.reload(context.WithoutCancel(ctx), gen)
+	// The change stands, whether or not the caller still waits and whatever comes now.
+	if !slices.ContainsFunc(docs, func(doc store.Doc) bool {
+		return doc.Kind == kindOrg || doc.Kind == kindCommunity || doc.Kind == kindCert
+	}) {
+		d.stored.Store(gen)
+		d.generation.Add(1)
+	} else if err := d.reload(context.WithoutCancel(ctx), gen); err != nil {
+		d.log.WarnContext(ctx, "a change of identities is stored but could not be read back; the next one reads again", "verb", act.Verb, "error", err)
+	}
+	return nil
 }
 
 // reload takes the snapshot anew and forgets what was cached. The caller holds d.change or is alone.
@@ -159,6 +168,9 @@ func (d *Directory) reload(ctx context.Context, gen int64) error {
 		}
 	}); err != nil {
 		return err
+	}
+	if own, ok := s.orgs[fold(d.org)]; ok {
+		s.register.Org = own.Name
 	}
 	d.known.Store(s)
 	d.stored.Store(gen)

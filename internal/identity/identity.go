@@ -109,7 +109,11 @@ func New(ctx context.Context, c Config) (*Directory, error) {
 		return nil, err
 	}
 	if _, ok := d.known.Load().orgs[fold(d.org)]; !ok {
-		if _, err := d.AddOrg(ctx, "node", Org{Name: d.org, Nation: d.nation}); err != nil && fault.Of(err) != fault.Conflict {
+		_, err := d.AddOrg(ctx, "node", Org{Name: d.org, Nation: d.nation})
+		if fault.Of(err) == fault.Conflict && err != nil { // another node was faster
+			err = d.Refresh(ctx)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

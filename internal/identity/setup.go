@@ -81,12 +81,12 @@ func (d *Directory) RedeemSetup(ctx context.Context, secret, name, password stri
 	} else if fault.Of(err) != fault.NotFound {
 		return User{}, err
 	}
-	a := account{User: User{Name: name, Org: d.org, Roles: []string{d.adminRole}, Created: d.now().UTC()}, PasswordHash: hash}
+	a := account{User: User{Name: name, Org: d.Register().Org, Roles: []string{d.adminRole}, Created: d.now().UTC()}, PasswordHash: hash}
 	doc, err := write(kindUser, name, a, 0)
 	if err != nil {
 		return User{}, err
 	}
-	act := store.Act{Actor: d.org + "/" + name, Verb: "setup.redeem", Target: name, Detail: "roles=" + d.adminRole}
+	act := store.Act{Actor: a.Org + "/" + name, Verb: "setup.redeem", Target: name, Detail: "roles=" + d.adminRole}
 	if err := d.commit(ctx, act, doc, store.Doc{Kind: kindSetup, Key: d.setupKey(secret), Version: version}); err != nil {
 		return User{}, err
 	}

@@ -258,7 +258,7 @@ func (d *Directory) admins(ctx context.Context, except string) (n int, err error
 // memberOrg is the registered form of an organisation's name; empty is the node's own.
 func (d *Directory) memberOrg(name string) (string, error) {
 	if name == "" {
-		return d.org, nil
+		return d.known.Load().register.Org, nil
 	}
 	o, ok := d.known.Load().orgs[fold(name)]
 	if !ok {

@@ -250,6 +250,30 @@ func TestTheServerCertificateIsRenewed(t *testing.T) {
 	}
 }
 
+func TestTheAuthorityIsRenewedWithItsKey(t *testing.T) {
+	start := time.Now()
+	dir := t.TempDir()
+	old, err := Create(dir, utopia, func() time.Time { return start })
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := func() time.Time { return start.Add(caLife * 6 / 10) }
+	r, err := Open(dir, "", later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.CA().Equal(old.CA()) || !r.ca.key.Equal(old.ca.key) || !r.CA().NotAfter.After(old.CA().NotAfter) {
+		t.Fatal("not renewed with its key")
+	}
+	for name, roots := range map[string]*Ring{"the old certificate": old, "the new certificate": r} {
+		client := trusting(roots)
+		client.Time = later
+		if _, err := handshake(t, serve(t, r, TLSOptions{}), client); err != nil {
+			t.Errorf("a client that trusts %s: %v", name, err)
+		}
+	}
+}
+
 func TestGivenFilesAreReadAgain(t *testing.T) {
 	r, _ := create(t, utopia)
 	dir := t.TempDir()
