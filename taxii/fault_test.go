@@ -154,3 +154,10 @@ func TestBoundsOfQueries(t *testing.T) {
 		b.get("objects/?" + name + "=" + value[:strings.LastIndexByte(value, ',')]).want(200)
 	}
 }
+
+// TestQuoting: a version or id that is not Unicode still makes valid JSON.
+func TestQuoting(t *testing.T) {
+	if got := string(appendQuote([]byte("x"), "a\xff\"\n")); got != "x\"a\ufffd\\\"\\n\"" {
+		t.Errorf("%q", got)
+	}
+}
