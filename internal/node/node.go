@@ -79,8 +79,8 @@ func New(ctx context.Context, cfg Config) (n *Node, err error) {
 	if n.ring, err = keyring.Open(cfg.Data, cfg.Realm, cfg.Now); err != nil {
 		return nil, fmt.Errorf("opening the keys of %s: %w", cfg.Data, err)
 	}
-	db, err := sqlite.Open(ctx, sqlite.Config{Dir: filepath.Join(cfg.Data, storeFolder), Now: cfg.Now, Log: cfg.Log, CacheBytes: cfg.Limits.CacheBytes,
-		MaxBytes: cfg.Limits.StoreBytes, Secret: n.ring.Lookup()})
+	db, err := sqlite.Open(ctx, sqlite.Config{Dir: filepath.Join(cfg.Data, storeFolder), Now: cfg.Now, Logger: cfg.Log,
+		CacheKiB: int(cfg.Limits.CacheBytes >> 10), MaxBytes: cfg.Limits.StoreBytes})
 	if err != nil {
 		return nil, fmt.Errorf("opening the store of %s: %w", cfg.Data, err)
 	}
