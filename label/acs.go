@@ -99,6 +99,7 @@ func (l *Label) privileges(v any, permitDefault bool) {
 	}
 	var permitted, denied Purposes
 	source, notify := permitDefault, permitDefault
+	var sourceDenied, notifyDenied bool // a denial stands whatever else permits
 	if permitDefault {
 		permitted = EveryPurpose
 	}
@@ -122,16 +123,18 @@ func (l *Label) privileges(v any, permitDefault bool) {
 				l.Audience = Set{}
 			}
 		case "IDSRC":
-			source = permit
+			source = source || permit
+			sourceDenied = sourceDenied || !permit
 		case "TENOT":
-			notify = permit
+			notify = notify || permit
+			notifyDenied = notifyDenied || !permit
 		}
 	}
 	l.Purpose &= permitted &^ denied
-	if !source {
+	if !source || sourceDenied {
 		l.Attribution = joinAttribution(l.Attribution, MustNot)
 	}
-	if !notify {
+	if !notify || notifyDenied {
 		l.caveat(CaveatNoNotification)
 	}
 }
