@@ -18,7 +18,7 @@ type Loss struct {
 // of its container, with deterministic ids and the markings of the observed-data, before the object that refers to them. An object that
 // is 2.1 already comes back as it is. Everything that is assumed, renamed or rewritten on the way is in losses; what 2.1 has no place for
 // is kept in properties that begin with x_stix20_. Markings are never weakened: one whose selector cannot follow is put on the whole object.
-// The error, an *Error, tells that raw is no object.
+// The error, an *Error, tells that raw is no object, or one with too many markings and observables.
 //
 // The result depends on raw alone: a process, whose UUIDv4 should be random, gets one that is derived from its observed-data.
 func Upgrade(raw []byte) (out [][]byte, losses []Loss, err error) {
@@ -28,6 +28,9 @@ func Upgrade(raw []byte) (out [][]byte, losses []Loss, err error) {
 	}
 	if o.isSCO() || o.root().get("spec_version").ok() {
 		return [][]byte{raw}, nil, nil
+	}
+	if err := upgradable(o); err != nil {
+		return nil, nil, err
 	}
 	u := &upgrade{o: o, m: membersOf(o.root())}
 	u.m.after("type", "spec_version", quoted("2.1"))
@@ -48,6 +51,18 @@ func Upgrade(raw []byte) (out [][]byte, losses []Loss, err error) {
 	}
 	u.selectors()
 	return append(u.out, u.m.bytes()), u.losses, nil
+}
+
+// upgradable refuses objects whose markings, copied onto each of their observables, would become many times as large as they are.
+func upgradable(o *Object) error {
+	marks := 1 + o.root().get("object_marking_refs").count()
+	for _, g := range o.root().get("granular_markings").items {
+		marks += 1 + g.get("selectors").count()
+	}
+	if marks > 1000 && marks > maxSelectors(o) || marks*(1+o.root().get("objects").count()) > 1_000_000 {
+		return &Error{Code: "upgrade.size", Message: "too many markings and observables in one object to upgrade it"}
+	}
+	return nil
 }
 
 type upgrade struct {
@@ -110,8 +125,11 @@ func (u *upgrade) single() {
 	}
 	for i := range u.m {
 		p := u.o.def.props[u.m[i].key]
-		v := u.o.root().get(u.m[i].key)
-		if p == nil || p.list || p.kind != propString && p.kind != propVocab && p.kind != propEnum || v.count() != 1 || !v.item(0).isString() {
+		if p == nil || p.list || p.kind != propString && p.kind != propVocab && p.kind != propEnum {
+			continue
+		}
+		v := u.o.root().get(p.name)
+		if v.count() != 1 || !v.item(0).isString() {
 			continue
 		}
 		u.m[i].val = v.item(0).raw()

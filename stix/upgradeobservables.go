@@ -28,7 +28,7 @@ var removed = map[string][]string{
 // containerUpgrade makes objects of the observables in one container.
 type containerUpgrade struct {
 	u     *upgrade
-	all   value
+	all   container
 	ids   map[string]string
 	state map[string]bool // keys whose id is being made: a reference back to one does not count
 }
@@ -38,7 +38,7 @@ func (u *upgrade) observedData() {
 	if !all.isObject() || all.count() == 0 || u.m.has("object_refs") {
 		return
 	}
-	c := &containerUpgrade{u: u, all: all, ids: map[string]string{}, state: map[string]bool{}}
+	c := &containerUpgrade{u: u, all: containerOf(all), ids: map[string]string{}, state: map[string]bool{}}
 	var refs []string
 	made := map[string]bool{}
 	for key, obj := range all.members {
@@ -67,7 +67,7 @@ func (c *containerUpgrade) id(key string) string {
 	if id, done := c.ids[key]; done {
 		return id
 	}
-	obj := c.all.get(key)
+	obj := c.all[key]
 	typ := obj.get("type").text()
 	if !obj.isObject() || !isTypeName(typ) || c.state[key] {
 		return ""
