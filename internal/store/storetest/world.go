@@ -71,7 +71,7 @@ func genLabel(t *rapid.T) label.Label {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.Audience = set
+		l.Audience, l.Named = set, rapid.Bool().Draw(t, "named")
 	}
 	return l
 }
