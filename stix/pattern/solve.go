@@ -150,6 +150,9 @@ func (n *node) has(kind nodeKind) bool {
 
 // solve binds the groups. It returns nil if they cannot be bound; an empty plan needs nothing and gives an empty list.
 func (p *planner) solve() ([]bound, error) {
+	if len(p.groups) == 0 {
+		return []bound{}, nil
+	}
 	lo, hi := make([]int64, p.vars), make([]int64, p.vars)
 	start := bounds{farTicks, -farTicks}
 	for i := range p.groups {
