@@ -1,0 +1,177 @@
+package node
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"entente/internal/fault"
+)
+
+// ConfigFile is the node's one configuration file, in its data directory.
+const ConfigFile = "entente.toml"
+
+// Config is everything a node is started with. The file's keys are the toml names; an unknown key is an error.
+type Config struct {
+	Data string           `toml:"-"` // data directory
+	Log  *slog.Logger     `toml:"-"`
+	Now  func() time.Time `toml:"-"`
+
+	Listen  string  `toml:"listen"` // host:port
+	Realm   string  `toml:"realm"`  // "operational" or "exercise:NAME"; must be the one the node was made for
+	TLS     TLS     `toml:"tls"`
+	Limits  Limits  `toml:"limits"`
+	Auth    Auth    `toml:"auth"`
+	TAXII   TAXII   `toml:"taxii"`
+	Gate    Gate    `toml:"gate"`
+	Metrics Metrics `toml:"metrics"`
+}
+
+// TLS says how the listener is protected.
+type TLS struct {
+	Mode      string   `toml:"mode"` // "auto": the node's own CA; "files"; "off": only on a loopback address
+	Cert      string   `toml:"cert"` // PEM files for mode "files"; read again when they change
+	Key       string   `toml:"key"`
+	Hosts     []string `toml:"hosts"`      // further names of the node's own certificate
+	ClientCAs []string `toml:"client_cas"` // further authorities that vouch for client certificates
+}
+
+// Limits bound what anyone may take.
+type Limits struct {
+	ObjectBytes int           `toml:"object_bytes"` // one object
+	PostBytes   int64         `toml:"post_bytes"`   // one post, decoded
+	PostObjects int           `toml:"post_objects"` // a larger post is stored after it is acknowledged
+	StoreBytes  int64         `toml:"store_bytes"`  // the store's file; 0: what the disk has
+	CacheBytes  int64         `toml:"cache_bytes"`  // of memory, for the store
+	InFlight    int           `toml:"in_flight"`    // requests of one viewer at once
+	Connections int           `toml:"connections"`  // at once
+	Patience    time.Duration `toml:"-"`
+}
+
+// Auth says which credentials are taken.
+type Auth struct {
+	Basic bool `toml:"basic"` // HTTP Basic
+}
+
+// TAXII describes the TAXII surface.
+type TAXII struct {
+	Title   string `toml:"title"`
+	Contact string `toml:"contact"`
+}
+
+// Gate configures what the words of the traffic light protocol mean here.
+type Gate struct {
+	Community   string            `toml:"community"`   // the community that TLP:GREEN means; empty: the own organisation and its clients
+	Authorities map[string]string `toml:"authorities"` // legal basis to the date it lapses, "2030-09-30"
+}
+
+// Metrics says who may read them.
+type Metrics struct {
+	Listen string `toml:"listen"` // a loopback address of their own, without sign-in; empty: only signed in, at /metrics
+}
+
+// DefaultConfig is a node that listens to its own machine only.
+func DefaultConfig(data string) Config {
+	return Config{
+		Data: data, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Listen: "127.0.0.1:8443", Realm: "operational", TLS: TLS{Mode: "auto"}, Auth: Auth{Basic: true},
+		Limits: Limits{ObjectBytes: 1 << 20, PostBytes: 100 << 20, PostObjects: 2000, CacheBytes: 128 << 20, InFlight: 64, Connections: 4096, Patience: 30 * time.Second},
+	}
+}
+
+// LoadConfig reads the configuration file of a data directory over the defaults. No file is an empty file.
+func LoadConfig(data string) (Config, error) {
+	c := DefaultConfig(data)
+	path := filepath.Join(data, ConfigFile)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return c, nil
+	}
+	if err != nil {
+		return c, fault.New(fault.Invalid, "config.read", "cannot read %s", path).Because(err)
+	}
+	d := toml.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&c); err != nil {
+		e := fault.New(fault.Invalid, "config.form", "%s: %v", path, err)
+		var unknown *toml.StrictMissingError
+		var form *toml.DecodeError
+		switch {
+		case errors.As(err, &unknown):
+			e = fault.New(fault.Invalid, "config.unknown", "%s has a key that is not known:\n%s", path, unknown.String())
+		case errors.As(err, &form):
+			row, column := form.Position()
+			e = fault.New(fault.Invalid, "config.form", "%s, line %d, column %d: %v", path, row, column, form)
+		}
+		return c, e.Try("see docs/configuration.md")
+	}
+	return c, c.Validate()
+}
+
+// Validate says what cannot be.
+func (c *Config) Validate() error {
+	bad := func(at, format string, args ...any) *fault.Error {
+		return fault.New(fault.Invalid, "config.value", format, args...).At(at)
+	}
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return bad("listen", "%q is not host:port", c.Listen)
+	}
+	switch c.TLS.Mode {
+	case "auto":
+	case "files":
+		if c.TLS.Cert == "" || c.TLS.Key == "" {
+			return bad("tls", "mode \"files\" needs a certificate file and a key file")
+		}
+	case "off":
+		if !loopback(host) {
+			return bad("tls.mode", "without TLS a node listens on a loopback address only, and %q is none", c.Listen).
+				Try("use TLS, or listen on 127.0.0.1 behind a proxy on the same machine")
+		}
+	default:
+		return bad("tls.mode", "%q is not a mode", c.TLS.Mode).Try("use auto, files or off")
+	}
+	if c.Metrics.Listen != "" {
+		host, _, err := net.SplitHostPort(c.Metrics.Listen)
+		if err != nil || !loopback(host) {
+			return bad("metrics.listen", "%q is not a loopback address with a port", c.Metrics.Listen)
+		}
+	}
+	for _, l := range []struct {
+		at      string
+		v, low  int64
+		maximum int64
+	}{
+		{"limits.object_bytes", int64(c.Limits.ObjectBytes), 1 << 10, 64 << 20},
+		{"limits.post_bytes", c.Limits.PostBytes, 1 << 16, 1 << 30},
+		{"limits.post_objects", int64(c.Limits.PostObjects), 1, 10_000},
+		{"limits.cache_bytes", c.Limits.CacheBytes, 1 << 20, 1 << 36},
+		{"limits.in_flight", int64(c.Limits.InFlight), 1, 10_000},
+		{"limits.connections", int64(c.Limits.Connections), 1, 1_000_000},
+	} {
+		if l.v < l.low || l.v > l.maximum {
+			return bad(l.at, "%d is outside %d to %d", l.v, l.low, l.maximum)
+		}
+	}
+	for basis, day := range c.Gate.Authorities {
+		if _, err := time.Parse(time.DateOnly, day); err != nil {
+			return bad("gate.authorities", "%q lapses on %q, which is not a date like 2030-09-30", basis, day)
+		}
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback()
+}

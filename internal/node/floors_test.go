@@ -1,0 +1,113 @@
+package node
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// floors says for every package of the house what it may import of the house. Arrows run down only.
+var floors = []struct {
+	pkg  string // path.Match pattern below the module
+	down []string
+}{
+	// languages: pure, they know nothing of the house
+	{"label", nil},
+	{"stix/pattern", nil},
+	{"stix", []string{"stix/pattern", "stix/internal/*"}},
+	{"stix/internal/*", nil},
+	{"taxii", nil},
+	// memory and key
+	{"internal/fault", nil},
+	{"internal/record", []string{"label"}},
+	{"internal/gate", []string{"label", "internal/record"}},
+	{"internal/keyring", []string{"internal/fault"}},
+	{"internal/store", []string{"label", "internal/record", "internal/gate", "internal/fault"}},
+	{"internal/store/*", []string{"label", "internal/record", "internal/gate", "internal/fault", "internal/store"}},
+	{"internal/identity", []string{"internal/fault", "internal/gate", "internal/store"}},
+	// the waist
+	{"internal/exchange", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
+	// surfaces: none of them imports a store driver
+	{"internal/surface", []string{"internal/fault", "internal/gate"}},
+	{"internal/surface/console", []string{"internal/fault", "internal/surface"}},
+	{"internal/surface/taxiiapi", []string{"taxii", "stix", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/surface"}},
+	{"internal/surface/api", []string{"label", "stix", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/identity", "internal/keyring", "internal/surface"}},
+	// the top
+	{"internal/node", []string{"*", "internal/*", "internal/store/sqlite", "internal/surface/*"}},
+	{"internal/cli", []string{"*", "stix/pattern", "internal/*", "internal/surface/api", "docs"}},
+	{"cmd/*", []string{"internal/cli"}},
+	{"docs", nil},
+	{"internal/shareddata", nil},
+	{"internal/bench*", []string{"*", "stix/pattern", "internal/*", "internal/*/*"}},
+}
+
+func TestArrowsRunDown(t *testing.T) {
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "entente/...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		seen++
+		name := strings.TrimPrefix(p.ImportPath, "entente/")
+		i := slices.IndexFunc(floors, func(f struct {
+			pkg  string
+			down []string
+		}) bool {
+			return matches(f.pkg, name)
+		})
+		if i < 0 {
+			t.Errorf("%s stands on no floor: give it a row in the table, or a place in a room that has one", name)
+			continue
+		}
+		for _, imp := range p.Imports {
+			below, ok := strings.CutPrefix(imp, "entente/")
+			if !ok || below == "internal/shareddata" {
+				continue
+			}
+			if !slices.ContainsFunc(floors[i].down, func(pattern string) bool { return matches(pattern, below) }) {
+				t.Errorf("%s imports %s: arrows run down only", name, below)
+			}
+		}
+	}
+	if seen < 10 {
+		t.Fatalf("only %d packages were looked at", seen)
+	}
+}
+
+func matches(pattern, name string) bool {
+	ok, err := path.Match(pattern, name)
+	return err == nil && ok
+}
+
+// gate.Own opens everything; only the waist and the node may ask for it.
+func TestOwnIsCalledInTwoPlaces(t *testing.T) {
+	out, err := exec.Command("grep", "-rlE", `\.Own\(`, "--include=*.go", "../../internal", "../../cmd").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range strings.Fields(string(out)) {
+		if strings.HasSuffix(file, "_test.go") || strings.Contains(file, "/storetest/") {
+			continue
+		}
+		dir := strings.TrimPrefix(path.Dir(file), "../../internal/")
+		if dir != "exchange" && dir != "node" && dir != "gate" {
+			t.Errorf("%s calls gate.Own", file)
+		}
+	}
+}

@@ -1,0 +1,98 @@
+// Package console is what a browser is shown.
+package console
+
+import (
+	"context"
+	"embed"
+	"html/template"
+	"net/http"
+
+	"entente/internal/fault"
+	"entente/internal/surface"
+)
+
+//go:embed pages/*.html pages/*.css
+var files embed.FS
+
+var pages = template.Must(template.ParseFS(files, "pages/*.html"))
+
+// Setup redeems the link with which the first administrator chooses a password.
+type Setup interface {
+	// CheckSetup tells whether a link's code is good.
+	CheckSetup(ctx context.Context, code string) error
+	// RedeemSetup sets the administrator's password, once. It returns the account's name.
+	RedeemSetup(ctx context.Context, code, password string) (string, error)
+}
+
+type screen struct {
+	Title, Org, Code, Name, Problem string
+}
+
+// New serves the front page and the first-run page.
+func New(org string, s Setup) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		show(w, http.StatusOK, "home.html", screen{Title: org, Org: org})
+	})
+	mux.HandleFunc("GET /style.css", func(w http.ResponseWriter, r *http.Request) {
+		head(w)
+		http.ServeFileFS(w, r, files, "pages/style.css")
+	})
+	mux.HandleFunc("GET /setup/{code}", func(w http.ResponseWriter, r *http.Request) {
+		code := r.PathValue("code")
+		if err := s.CheckSetup(r.Context(), code); err != nil {
+			show(w, http.StatusNotFound, "spent.html", screen{Title: "This link is spent", Org: org})
+			return
+		}
+		show(w, http.StatusOK, "setup.html", screen{Title: "First administrator", Org: org, Code: code})
+	})
+	mux.HandleFunc("POST /setup/{code}", func(w http.ResponseWriter, r *http.Request) {
+		code := r.PathValue("code")
+		r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
+		if origin := r.Header.Get("Sec-Fetch-Site"); origin != "" && origin != "same-origin" && origin != "none" {
+			show(w, http.StatusForbidden, "spent.html", screen{Title: "This request came from another site", Org: org})
+			return
+		}
+		if err := s.CheckSetup(r.Context(), code); err != nil {
+			show(w, http.StatusNotFound, "spent.html", screen{Title: "This link is spent", Org: org})
+			return
+		}
+		password := r.PostFormValue("password")
+		if password != r.PostFormValue("again") {
+			show(w, http.StatusUnprocessableEntity, "setup.html", screen{Title: "First administrator", Org: org, Code: code, Problem: "The two passwords differ."})
+			return
+		}
+		name, err := s.RedeemSetup(r.Context(), code, password)
+		if err != nil {
+			e := fault.As(err)
+			show(w, surface.Status(e.Kind), "setup.html", screen{Title: "First administrator", Org: org, Code: code, Problem: e.Error()})
+			return
+		}
+		show(w, http.StatusOK, "ready.html", screen{Title: "Ready", Org: org, Name: name})
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		show(w, http.StatusNotFound, "missing.html", screen{Title: "No such page", Org: org})
+	})
+	return mux
+}
+
+// Render writes a refusal of the hall as a page.
+func Render(w http.ResponseWriter, r *http.Request, e *fault.Error, id string) {
+	show(w, surface.Status(e.Kind), "missing.html", screen{Title: e.Message})
+}
+
+func head(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+}
+
+func show(w http.ResponseWriter, status int, page string, s screen) {
+	head(w)
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	pages.ExecuteTemplate(w, page, s)
+}
