@@ -214,3 +214,14 @@ func (s Set) String() string {
 	}
 	return strings.Join(s.List(), ", ")
 }
+
+// Meets tells whether the two sets have a member in common.
+func (s Set) Meets(t Set) bool {
+	switch {
+	case s.IsEmpty(), t.IsEmpty():
+		return false
+	case s.IsAll(), t.IsAll(), s == t:
+		return true
+	}
+	return !merge(s, t, func(_ string, inS, inT bool) bool { return !inS || !inT })
+}

@@ -14,16 +14,18 @@ import (
 
 // envelope is a parsed envelope (section 3.7). Objects are slices of the parsed bytes.
 type envelope struct {
-	More    bool
-	Next    string
-	Objects [][]byte
-	Items   bool // the TAXII 2.0-like "items" stands where "objects" is expected
+	More     bool
+	SaysMore bool // "more" is there
+	Next     string
+	Objects  [][]byte
+	Items    bool // "items" is there, which some servers send for "objects"
 }
 
 // bounds limit what an envelope may hold.
 type bounds struct {
-	objects int // in the list
-	depth   int // of one object, itself included
+	objects int  // in the list
+	depth   int  // of one object, itself included
+	nulls   bool // null is taken as absent
 }
 
 // bodyError is a fault of a message, and where it stands.
@@ -80,9 +82,10 @@ func parseEnvelope(data []byte, b bounds) (envelope, *bodyError) {
 		case "objects":
 			env.Objects, fault = parseObjects(d, data, b)
 		case "more":
-			fault = parseMember(d, &env.More, "/more", "want true or false")
+			env.SaysMore = true
+			fault = parseMember(d, &env.More, b, "/more", "want true or false")
 		case "next":
-			fault = parseMember(d, &env.Next, "/next", "want a string")
+			fault = parseMember(d, &env.Next, b, "/next", "want a string")
 		case "items":
 			env.Items = true
 			fault = skipMember(d, data, b.depth)
@@ -106,6 +109,9 @@ func parseObjects(d *jsontext.Decoder, data []byte, b bounds) ([][]byte, *bodyEr
 	if k := d.PeekKind(); k != '[' {
 		if err := d.SkipValue(); err != nil {
 			return nil, syntax(err)
+		}
+		if k == 'n' && b.nulls {
+			return nil, nil
 		}
 		return nil, unprocessable("/objects", ruleEnvelope, "want a list")
 	}
@@ -153,10 +159,13 @@ func skipMember(d *jsontext.Decoder, data []byte, depth int) *bodyError {
 	return fault
 }
 
-func parseMember(d *jsontext.Decoder, into any, pointer, want string) *bodyError {
+func parseMember(d *jsontext.Decoder, into any, b bounds, pointer, want string) *bodyError {
 	value, err := d.ReadValue()
 	if err != nil {
 		return syntax(err)
+	}
+	if value.Kind() == 'n' && b.nulls {
+		return nil
 	}
 	if value.Kind() == 'n' || json.Unmarshal(value, into) != nil {
 		return unprocessable(pointer, ruleEnvelope, want)

@@ -34,7 +34,7 @@ func (s *server) add(w http.ResponseWriter, r *http.Request, rt route) error {
 	if err != nil {
 		return err
 	}
-	env, fault := parseEnvelope(data, bounds{s.MaxObjects, s.MaxDepth})
+	env, fault := parseEnvelope(data, bounds{objects: s.MaxObjects, depth: s.MaxDepth})
 	if fault == nil && len(env.Objects) == 0 {
 		fault = unprocessable("/objects", "TAXII 2.1 sections 2 and 5.5", "want a list with at least one object")
 	}

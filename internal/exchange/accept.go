@@ -58,7 +58,7 @@ func (x *Exchange) Accept(ctx context.Context, v gate.Viewer, s Submission) ([]O
 // writable is the collection to write to; the zero collection stands for the whole store.
 func (x *Exchange) writable(v gate.Viewer, id string) (Collection, error) {
 	if id == "" {
-		if err := may(v, gate.ObjectWrite); err != nil {
+		if err := x.may(v, gate.ObjectWrite); err != nil {
 			return Collection{}, err
 		}
 		return Collection{Policy: Reject}, nil

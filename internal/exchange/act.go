@@ -42,7 +42,7 @@ func (x *Exchange) gone(ctx context.Context, id string) error {
 // Purge destroys every version of an object, whoever's it is, so that no file of the node holds a byte of it. The journal keeps that
 // something was purged, by whom and when, and a commitment that nobody can turn back.
 func (x *Exchange) Purge(ctx context.Context, v gate.Viewer, id string, dryRun bool) (store.PurgeReport, error) {
-	if err := may(v, gate.Purge); err != nil {
+	if err := x.may(v, gate.Purge); err != nil {
 		return store.PurgeReport{}, err
 	}
 	report, err := x.store.Purge(ctx, x.own(), store.Purge{ID: id, DryRun: dryRun, Act: store.Act{Actor: actor(v), Verb: "object.purge"}})
@@ -57,7 +57,7 @@ func (x *Exchange) Purge(ctx context.Context, v gate.Viewer, id string, dryRun b
 
 // Holders says which organisations were given an object, and under which clause. Only the own organisation may ask.
 func (x *Exchange) Holders(ctx context.Context, v gate.Viewer, id string) ([]store.Holding, error) {
-	if err := may(v, gate.AuditRead); err != nil {
+	if err := x.may(v, gate.AuditRead); err != nil {
 		return nil, err
 	}
 	return x.store.Holders(ctx, x.scope(v), id)
@@ -76,7 +76,7 @@ type Explanation struct {
 
 // Explain says why a viewer may or may not have an object. It answers only for records that the asker may have.
 func (x *Exchange) Explain(ctx context.Context, asker gate.Viewer, id string, as gate.Viewer) ([]Explanation, error) {
-	if err := may(asker, gate.ObjectRead); err != nil {
+	if err := x.may(asker, gate.ObjectRead); err != nil {
 		return nil, err
 	}
 	page, err := x.visible(ctx, asker, store.Query{IDs: []string{id}, Versions: store.Versions{All: true}, Specs: []string{"2.0", "2.1"}})
@@ -106,7 +106,7 @@ func (x *Exchange) Explain(ctx context.Context, asker gate.Viewer, id string, as
 
 // Acts lists what the journal keeps of administrative and personal acts, from after on.
 func (x *Exchange) Acts(ctx context.Context, v gate.Viewer, after record.Seq, limit int) ([]store.Entry, error) {
-	if err := may(v, gate.AuditRead); err != nil {
+	if err := x.may(v, gate.AuditRead); err != nil {
 		return nil, err
 	}
 	var out []store.Entry
@@ -133,8 +133,4 @@ func named(r *record.Record) []string {
 		return nil // only what the standard lets through has references to follow
 	}
 	return targets(o)
-}
-
-func refused(v gate.Viewer, a gate.Action) error {
-	return fault.New(fault.Forbidden, "role.missing", "your roles do not allow %s", a).Try("ask the node's administrators for a role that does")
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"entente/internal/fault"
 	"entente/internal/gate"
 	"entente/internal/record"
 	"entente/internal/store"
@@ -16,9 +17,10 @@ import (
 
 // Config is what the exchange needs to know of its node.
 type Config struct {
-	Nation string // the node's own nation
-	Org    string // the node's own organisation
-	Realm  string // "operational" or "exercise:NAME"
+	Nation string            // the node's own nation
+	Org    string            // the node's own organisation
+	Realm  string            // "operational" or "exercise:NAME"
+	Gate   func() *gate.Gate // the gate in force: it changes with the register of organisations
 	Now    func() time.Time
 	Log    *slog.Logger
 
@@ -53,7 +55,6 @@ func (c *Config) defaults() {
 type Exchange struct {
 	cfg   Config
 	store store.Store
-	gate  atomic.Pointer[gate.Gate]
 
 	shelf    shelf    // roots and collections
 	markings markings // labels of marking definitions
@@ -66,10 +67,9 @@ type Exchange struct {
 }
 
 // New opens the exchange over a store and starts its two workers: one for large posts, one for embargoes and retention.
-func New(ctx context.Context, cfg Config, st store.Store, g *gate.Gate) (*Exchange, error) {
+func New(ctx context.Context, cfg Config, st store.Store) (*Exchange, error) {
 	cfg.defaults()
 	x := &Exchange{cfg: cfg, store: st, metrics: newMetrics(), posts: make(chan struct{}, 1)}
-	x.gate.Store(g)
 	x.markings.init()
 	if err := x.loadShelf(ctx); err != nil {
 		return nil, err
@@ -88,11 +88,8 @@ func (x *Exchange) Close() {
 	x.workers.Wait()
 }
 
-// SetGate puts another gate in force, after the register of organisations or communities has changed.
-func (x *Exchange) SetGate(g *gate.Gate) { x.gate.Store(g) }
-
 // Gate is the gate in force.
-func (x *Exchange) Gate() *gate.Gate { return x.gate.Load() }
+func (x *Exchange) Gate() *gate.Gate { return x.cfg.Gate() }
 
 func (x *Exchange) scope(v gate.Viewer) gate.Scope { return x.Gate().Scope(v, x.cfg.Now()) }
 
@@ -104,11 +101,11 @@ func (x *Exchange) Follow(ctx context.Context, scope gate.Scope, after record.Se
 }
 
 // may refuses a viewer that the capability table does not allow the action.
-func may(v gate.Viewer, a gate.Action) error {
-	if gate.Can(v, a) {
+func (x *Exchange) may(v gate.Viewer, a gate.Action) error {
+	if x.Gate().Can(v, a) {
 		return nil
 	}
-	return refused(v, a)
+	return fault.New(fault.Forbidden, "role.missing", "your roles do not allow this: %s", a).Try("ask the node's administrators for a role that does")
 }
 
 func actor(v gate.Viewer) string { return v.Org + "/" + v.Person }

@@ -164,7 +164,7 @@ func (x *Exchange) judgeMarkings(ctx context.Context, scope gate.Scope, o *stix.
 		if fallback != nil {
 			l = label.Join(l, *fallback)
 		} else {
-			l = label.Join(l, label.Bottom().WithTLP(label.Red))
+			l = label.Join(l, label.For(label.Red))
 		}
 	}
 	for _, f := range fine {

@@ -111,7 +111,7 @@ func (x *Exchange) Status(ctx context.Context, v gate.Viewer, id string) (Post, 
 	if err := json.Unmarshal(d.Value, &p); err != nil {
 		return Post{}, fmt.Errorf("reading status %s: %w", id, err)
 	}
-	if p.Owner != actor(v) && !(x.isOwn(v.Nation, v.Org) && gate.Can(v, gate.AuditRead)) {
+	if p.Owner != actor(v) && !(x.isOwn(v.Nation, v.Org) && x.Gate().Can(v, gate.AuditRead)) {
 		return Post{}, none
 	}
 	return p, nil

@@ -14,7 +14,7 @@ import (
 
 // Quarantine lists held records from after on.
 func (x *Exchange) Quarantine(ctx context.Context, v gate.Viewer, after record.Seq, limit int) ([]store.Quarantined, error) {
-	if err := may(v, gate.QuarantineRead); err != nil {
+	if err := x.may(v, gate.QuarantineRead); err != nil {
 		return nil, err
 	}
 	return x.store.Quarantined(ctx, x.holds(v), store.QuarantineQuery{After: after, Limit: limit})
@@ -22,7 +22,7 @@ func (x *Exchange) Quarantine(ctx context.Context, v gate.Viewer, after record.S
 
 // Held is one held record with its reasons.
 func (x *Exchange) Held(ctx context.Context, v gate.Viewer, rec record.Seq) (store.Quarantined, error) {
-	if err := may(v, gate.QuarantineRead); err != nil {
+	if err := x.may(v, gate.QuarantineRead); err != nil {
 		return store.Quarantined{}, err
 	}
 	held, err := x.store.Quarantined(ctx, x.holds(v), store.QuarantineQuery{Rec: rec, Limit: 1})
@@ -38,7 +38,7 @@ func (x *Exchange) Held(ctx context.Context, v gate.Viewer, rec record.Seq) (sto
 // holds is the scope over quarantine: who decides there for the node's own organisation judges every held record, everybody else
 // sees its own organisation's.
 func (x *Exchange) holds(v gate.Viewer) gate.Scope {
-	if x.isOwn(v.Nation, v.Org) && gate.Can(v, gate.QuarantineDecide) {
+	if x.isOwn(v.Nation, v.Org) && x.Gate().Can(v, gate.QuarantineDecide) {
 		return x.own()
 	}
 	return x.scope(v)
@@ -77,7 +77,7 @@ func (x *Exchange) RefuseHeld(ctx context.Context, v gate.Viewer, rec record.Seq
 }
 
 func (x *Exchange) decidable(ctx context.Context, v gate.Viewer, rec record.Seq) (store.Quarantined, error) {
-	if err := may(v, gate.QuarantineDecide); err != nil {
+	if err := x.may(v, gate.QuarantineDecide); err != nil {
 		return store.Quarantined{}, err
 	}
 	return x.Held(ctx, v, rec)

@@ -32,7 +32,7 @@ func (x *Exchange) Read(ctx context.Context, v gate.Viewer, q store.Query) (stor
 
 func (x *Exchange) readable(v gate.Viewer, id string) error {
 	if id == "" {
-		return may(v, gate.ObjectRead)
+		return x.may(v, gate.ObjectRead)
 	}
 	x.shelf.mu.RLock()
 	defer x.shelf.mu.RUnlock()
@@ -111,7 +111,7 @@ func (x *Exchange) release(ctx context.Context, v gate.Viewer, items []store.Ite
 	if x.isOwn(v.Nation, v.Org) || len(items) == 0 {
 		return nil
 	}
-	g := x.Gate()
+	scope := x.scope(v)
 	byClause := map[string][]record.Seq{}
 	var last record.Mark
 	var clause string
@@ -121,13 +121,14 @@ func (x *Exchange) release(ctx context.Context, v gate.Viewer, items []store.Ite
 			continue // it is theirs
 		}
 		if clause == "" || !m.Equal(last) {
-			last, clause = m, g.Clause(v, m)
+			last = m
+			clause, _ = scope.Clause(m)
 		}
 		byClause[clause] = append(byClause[clause], items[i].Rec)
 	}
 	for clause, recs := range byClause {
 		slices.Sort(recs)
-		if err := x.store.Release(ctx, store.Release{Party: v.Nation + "/" + v.Org, Clause: clause, Recs: recs}); err != nil {
+		if err := x.store.Release(ctx, store.Release{Party: v.Party().String(), Clause: clause, Recs: recs}); err != nil {
 			return fmt.Errorf("writing down what %s is given: %w", v.Org, err)
 		}
 	}

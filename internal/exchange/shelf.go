@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/google/uuid"
@@ -22,7 +23,7 @@ type Root struct {
 	Path        string `json:"path"` // one path segment
 	Title       string `json:"title"`
 	Description string `json:"description,omitempty"`
-	Party       string `json:"party,omitempty"` // organisation; empty: every viewer
+	Party       string `json:"party,omitempty"` // "NATION/organisation"; empty: every viewer
 }
 
 // DefaultRoot is where a collection stands when none is named.
@@ -38,7 +39,7 @@ const (
 )
 
 // Collection is a place to put records in, with the roles that may read and write it. Rights on a collection never widen what a
-// record's label allows.
+// record's label allows. No roles means every role that may read or write at all.
 type Collection struct {
 	ID          string       `json:"id"` // UUIDv4
 	Alias       string       `json:"alias,omitempty"`
@@ -143,7 +144,7 @@ func (x *Exchange) Roots(v gate.Viewer) []Root {
 	defer x.shelf.mu.RUnlock()
 	var out []Root
 	for _, r := range x.shelf.roots {
-		if r.Party == "" || r.Party == v.Org {
+		if r.Party == "" || r.Party == v.Party().String() {
 			out = append(out, r)
 		}
 	}
@@ -153,7 +154,7 @@ func (x *Exchange) Roots(v gate.Viewer) []Root {
 
 // AllRoots lists every root, for who manages them.
 func (x *Exchange) AllRoots(v gate.Viewer) ([]Root, error) {
-	if err := may(v, gate.CollectionManage); err != nil {
+	if err := x.may(v, gate.CollectionManage); err != nil {
 		return nil, err
 	}
 	x.shelf.mu.RLock()
@@ -171,7 +172,7 @@ func (x *Exchange) Root(v gate.Viewer, path string) (Root, error) {
 	x.shelf.mu.RLock()
 	defer x.shelf.mu.RUnlock()
 	r, ok := x.shelf.roots[path]
-	if !ok || r.Party != "" && r.Party != v.Org {
+	if !ok || r.Party != "" && r.Party != v.Party().String() {
 		return Root{}, fault.New(fault.NotFound, "", "no such API root")
 	}
 	return r, nil
@@ -179,11 +180,14 @@ func (x *Exchange) Root(v gate.Viewer, path string) (Root, error) {
 
 // AddRoot makes a root.
 func (x *Exchange) AddRoot(ctx context.Context, v gate.Viewer, r Root) error {
-	if err := may(v, gate.CollectionManage); err != nil {
+	if err := x.may(v, gate.CollectionManage); err != nil {
 		return err
 	}
 	if !rootPath.MatchString(r.Path) || r.Path == "taxii2" {
 		return fault.New(fault.Invalid, "root.path", "a root's path is 1 to 64 of a-z, 0-9, _ and -").At("path")
+	}
+	if _, ok := gate.ParseParty(r.Party); r.Party != "" && !ok {
+		return fault.New(fault.Invalid, "root.party", "a root's party is NATION/organisation").At("party")
 	}
 	if r.Title == "" {
 		return fault.New(fault.Invalid, "root.title", "a root needs a title").At("title").By("TAXII 2.1 section 4.2.1")
@@ -203,9 +207,9 @@ func (x *Exchange) AddRoot(ctx context.Context, v gate.Viewer, r Root) error {
 	return nil
 }
 
-// AddCollection makes a collection and returns it with its id. Read and Write default to nobody.
+// AddCollection makes a collection and returns it with its id.
 func (x *Exchange) AddCollection(ctx context.Context, v gate.Viewer, c Collection) (Collection, error) {
-	if err := may(v, gate.CollectionManage); err != nil {
+	if err := x.may(v, gate.CollectionManage); err != nil {
 		return c, err
 	}
 	c.ID = uuid.NewString()
@@ -228,7 +232,7 @@ func (x *Exchange) AddCollection(ctx context.Context, v gate.Viewer, c Collectio
 
 // ChangeCollection replaces everything of a collection but its id and root.
 func (x *Exchange) ChangeCollection(ctx context.Context, v gate.Viewer, c Collection) (Collection, error) {
-	if err := may(v, gate.CollectionManage); err != nil {
+	if err := x.may(v, gate.CollectionManage); err != nil {
 		return c, err
 	}
 	x.shelf.mu.Lock()
@@ -253,7 +257,7 @@ func (x *Exchange) ChangeCollection(ctx context.Context, v gate.Viewer, c Collec
 
 // RemoveCollection takes an empty collection off the shelf.
 func (x *Exchange) RemoveCollection(ctx context.Context, v gate.Viewer, id string) error {
-	if err := may(v, gate.CollectionManage); err != nil {
+	if err := x.may(v, gate.CollectionManage); err != nil {
 		return err
 	}
 	x.shelf.mu.Lock()
@@ -294,8 +298,8 @@ func (x *Exchange) checkCollection(c Collection) error {
 	}
 	for field, roles := range map[string][]string{"read": c.Read, "write": c.Write} {
 		for _, role := range roles {
-			if !gate.ValidRole(role) {
-				return fault.New(fault.Invalid, "role.unknown", "there is no role %q", role).At(field).Try("use one of " + gate.RoleNames())
+			if !gate.IsRole(role) {
+				return fault.New(fault.Invalid, "role.unknown", "there is no role %q", role).At(field).Try("use one of " + roleNames())
 			}
 		}
 	}
@@ -326,7 +330,7 @@ func (x *Exchange) Collections(v gate.Viewer, root string) []CollectionView {
 
 // AllCollections lists every collection with the rights of the viewer, who must manage them.
 func (x *Exchange) AllCollections(v gate.Viewer) ([]CollectionView, error) {
-	if err := may(v, gate.CollectionManage); err != nil {
+	if err := x.may(v, gate.CollectionManage); err != nil {
 		return nil, err
 	}
 	x.shelf.mu.RLock()
@@ -371,4 +375,12 @@ func (x *Exchange) putDoc(ctx context.Context, v gate.Viewer, kind, key string, 
 		return err
 	}
 	return x.store.PutDocs(ctx, store.Act{Actor: actor(v), Verb: verb, Target: key}, store.Doc{Kind: kind, Key: key, Value: b, Version: version})
+}
+
+func roleNames() string {
+	var names []string
+	for _, r := range gate.Roles() {
+		names = append(names, r.Name)
+	}
+	return strings.Join(names, ", ")
 }

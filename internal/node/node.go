@@ -1,3 +1,407 @@
 // Package node puts the rooms together: it is the only place that knows them all. A node is a value: tests start several in one
 // process.
 package node
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
+
+	"entente/internal/exchange"
+	"entente/internal/fault"
+	"entente/internal/gate"
+	"entente/internal/identity"
+	"entente/internal/keyring"
+	"entente/internal/store"
+	"entente/internal/store/sqlite"
+	"entente/internal/surface"
+	"entente/internal/surface/api"
+	"entente/internal/surface/console"
+	"entente/internal/surface/taxiiapi"
+)
+
+// Socket is the name of the administration socket in the data directory of a running node. Who may open it is the local
+// administrator.
+const Socket = "admin.sock"
+
+// Local is the name under which the journal keeps what is done on the machine itself.
+const Local = "local"
+
+// Node is one running Entente.
+type Node struct {
+	cfg      Config
+	ring     *keyring.Ring
+	store    store.Store
+	ids      *identity.Directory
+	exchange *exchange.Exchange
+	hall     *surface.Hall
+	registry *prometheus.Registry
+	inForce  atomic.Pointer[inForce]
+
+	public http.Handler // for the listener
+	local  http.Handler // for the administration socket and the process itself
+
+	mu       sync.Mutex
+	servers  []*http.Server
+	listener net.Listener
+	ready    bool
+	started  time.Time
+}
+
+// New opens everything a node needs, under the exclusive lock of its data directory. It listens to nobody yet.
+func New(ctx context.Context, cfg Config) (n *Node, err error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	n = &Node{cfg: cfg, registry: prometheus.NewRegistry()}
+	defer func() {
+		if err != nil {
+			n.close()
+		}
+	}()
+	if n.ring, err = keyring.Open(cfg.Data, cfg.Realm, cfg.Now); err != nil {
+		return nil, fmt.Errorf("opening the keys of %s: %w", cfg.Data, err)
+	}
+	db, err := sqlite.Open(ctx, sqlite.Config{Dir: filepath.Join(cfg.Data, storeFolder), Now: cfg.Now, Log: cfg.Log, CacheBytes: cfg.Limits.CacheBytes,
+		MaxBytes: cfg.Limits.StoreBytes, Secret: n.ring.Lookup()})
+	if err != nil {
+		return nil, fmt.Errorf("opening the store of %s: %w", cfg.Data, err)
+	}
+	n.store = db
+	names := n.ring.Names()
+	if n.ids, err = identity.New(ctx, identity.Config{Store: db, Nation: names.Nation, Org: names.Org, Realm: names.Realm, Pepper: n.ring.Pepper(),
+		ValidRole: gate.IsRole, AdminRole: gate.RoleAdmin, Now: cfg.Now, Log: cfg.Log}); err != nil {
+		return nil, fmt.Errorf("reading the register of organisations: %w", err)
+	}
+	if n.exchange, err = exchange.New(ctx, exchange.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Gate: n.gate, Now: cfg.Now,
+		Log: cfg.Log, ObjectBytes: cfg.Limits.ObjectBytes, PostObjects: cfg.Limits.PostObjects}, db); err != nil {
+		return nil, fmt.Errorf("opening the exchange: %w", err)
+	}
+	return n, n.surfaces()
+}
+
+// inForce is a gate and the generation of the register that it was made from.
+type inForce struct {
+	gate       *gate.Gate
+	generation uint64
+}
+
+// gate is the gate in force: made anew after the register has changed.
+func (n *Node) gate() *gate.Gate {
+	generation := n.ids.Generation()
+	if g := n.inForce.Load(); g != nil && g.generation == generation {
+		return g.gate
+	}
+	g := gate.New(gateRules(n.ring.Names(), n.ids.Register(), n.cfg.Gate))
+	n.inForce.Store(&inForce{g, generation})
+	return g
+}
+
+func (n *Node) surfaces() error {
+	n.hall = surface.New(surface.Config{Credentials: n.ids, Log: n.cfg.Log, InFlight: n.cfg.Limits.InFlight, Patience: n.cfg.Limits.Patience, NoBasic: !n.cfg.Auth.Basic})
+	names := n.ring.Names()
+	title := n.cfg.TAXII.Title
+	if title == "" {
+		title = names.Org
+	}
+	challenges := n.hall.Challenges()
+	taxii, err := taxiiapi.New(taxiiapi.Config{Title: title, Contact: n.cfg.TAXII.Contact, Secret: n.ring.Secret("taxii.next"), MaxContentLength: n.cfg.Limits.PostBytes,
+		Challenges: challenges, Log: n.cfg.Log}, n.exchange)
+	if err != nil {
+		return err
+	}
+	native := api.New(n.exchange, n.ids, n.ring, n)
+	pages := console.New(names.Org, firstRun{n.ids})
+	metrics := promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{})
+
+	public := http.NewServeMux()
+	public.Handle("/taxii2/", n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii))
+	public.Handle("/taxii2", n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii))
+	public.Handle("/api/v1/", n.hall.Protect("api", api.Render(challenges), native))
+	public.Handle("GET /metrics", n.hall.Protect("metrics", api.Render(challenges), n.auditors(metrics)))
+	public.Handle("GET /healthz", n.hall.Open("health", console.Render, http.HandlerFunc(n.healthz)))
+	public.Handle("GET /readyz", n.hall.Open("health", console.Render, http.HandlerFunc(n.readyz)))
+	public.Handle("/", n.hall.Open("console", console.Render, pages))
+	n.public = public
+
+	local := http.NewServeMux()
+	local.Handle("/api/v1/", n.hall.Protect("api", api.Render(challenges), native))
+	local.Handle("GET /metrics", metrics)
+	local.Handle("GET /readyz", http.HandlerFunc(n.readyz))
+	n.local = n.asLocal(local)
+
+	n.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	n.registry.MustRegister(n.hall.Collectors()...)
+	n.registry.MustRegister(n.exchange.Collectors()...)
+	n.registry.MustRegister(storeCollector{n.store})
+	return nil
+}
+
+// asLocal lets requests run as the person who may open the data directory.
+func (n *Node) asLocal(next http.Handler) http.Handler {
+	names := n.ring.Names()
+	v := gate.Viewer{Nation: names.Nation, Org: names.Org, Person: Local, Roles: everyRole(), Realm: names.Realm}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(surface.WithViewer(r.Context(), v)))
+	})
+}
+
+// auditors lets those through who may read what the node does.
+func (n *Node) auditors(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !n.exchange.Gate().Can(surface.Viewer(r.Context()), gate.AuditRead) {
+			api.Render(nil)(w, r, fault.New(fault.Forbidden, "role.missing", "your roles do not allow %s", gate.AuditRead), surface.RequestID(r.Context()))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (n *Node) healthz(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	fmt.Fprintln(w, "ok")
+}
+
+func (n *Node) readyz(w http.ResponseWriter, r *http.Request) {
+	n.mu.Lock()
+	ready := n.ready
+	n.mu.Unlock()
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if ready {
+		if err := n.store.Ready(r.Context()); err != nil {
+			ready = false
+			n.cfg.Log.Warn("the store is not ready", "error", err)
+		}
+	}
+	if !ready {
+		w.Header().Set("Retry-After", "5")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintln(w, "not ready")
+		return
+	}
+	fmt.Fprintln(w, "ready")
+}
+
+// Start listens. Addr tells where.
+func (n *Node) Start(ctx context.Context) error {
+	tcp, err := net.Listen("tcp", n.cfg.Listen)
+	if err != nil {
+		return fault.New(fault.Unavailable, "listen", "cannot listen on %s: %v", n.cfg.Listen, err).Because(err)
+	}
+	tcp = netutil.LimitListener(tcp, n.cfg.Limits.Connections)
+	main := n.server(n.public)
+	if n.cfg.TLS.Mode != "off" {
+		host, _, _ := net.SplitHostPort(n.cfg.Listen)
+		o := keyring.TLSOptions{ClientCAs: n.cfg.TLS.ClientCAs, Hosts: n.cfg.TLS.Hosts, Revoked: n.ids.CertificateRevoked,
+			Warn: func(message string, err error) { n.cfg.Log.Warn(message, "error", err) }}
+		if a := net.ParseIP(host); a != nil && !a.IsUnspecified() {
+			o.Hosts = append(o.Hosts, host)
+		}
+		if n.cfg.TLS.Mode == "files" {
+			o.CertFile, o.KeyFile = n.cfg.TLS.Cert, n.cfg.TLS.Key
+		}
+		conf, err := n.ring.TLSConfig(o)
+		if err != nil {
+			tcp.Close()
+			return err
+		}
+		main.TLSConfig = conf
+	}
+	socket, err := n.listenLocally()
+	if err != nil {
+		tcp.Close()
+		return err
+	}
+	admin := n.server(n.local)
+	servers := []*http.Server{main, admin}
+	n.serve(main, tcp, main.TLSConfig != nil)
+	n.serve(admin, socket, false)
+	if n.cfg.Metrics.Listen != "" {
+		l, err := net.Listen("tcp", n.cfg.Metrics.Listen)
+		if err != nil {
+			main.Close()
+			admin.Close()
+			return fault.New(fault.Unavailable, "listen", "cannot listen on %s for metrics: %v", n.cfg.Metrics.Listen, err).Because(err)
+		}
+		m := n.server(promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{}))
+		servers = append(servers, m)
+		n.serve(m, l, false)
+	}
+	n.mu.Lock()
+	n.servers, n.listener, n.ready, n.started = servers, tcp, true, n.cfg.Now()
+	n.mu.Unlock()
+	return nil
+}
+
+func (n *Node) server(h http.Handler) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(n.cfg.Log.Handler(), slog.LevelDebug)}
+}
+
+func (n *Node) serve(s *http.Server, l net.Listener, secure bool) {
+	go func() {
+		var err error
+		if secure {
+			err = s.ServeTLS(l, "", "")
+		} else {
+			err = s.Serve(l)
+		}
+		if !errors.Is(err, http.ErrServerClosed) {
+			n.cfg.Log.Error("a listener ended", "address", l.Addr().String(), "error", err)
+		}
+	}()
+}
+
+// listenLocally opens the administration socket, which only the node's own account may open.
+func (n *Node) listenLocally() (net.Listener, error) {
+	path := filepath.Join(n.cfg.Data, Socket)
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) { // left by a node that was killed: the lock is ours
+		return nil, fault.New(fault.Unavailable, "listen", "cannot replace the administration socket").Because(err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fault.New(fault.Unavailable, "listen", "cannot open the administration socket %s: %v", path, err).Because(err).
+			Try("a socket's path has at most 107 bytes: choose a data directory with a shorter one")
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// Addr is where the node listens, once it has started.
+func (n *Node) Addr() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.listener == nil {
+		return ""
+	}
+	return n.listener.Addr().String()
+}
+
+// URL is the node's address for a browser or client, once it has started.
+func (n *Node) URL() string {
+	if n.cfg.TLS.Mode == "off" {
+		return "http://" + n.Addr()
+	}
+	return "https://" + n.Addr()
+}
+
+// Stop lets requests under way end until ctx does, then closes everything. The node is not ready from its first moment.
+func (n *Node) Stop(ctx context.Context) error {
+	n.mu.Lock()
+	servers := n.servers
+	n.servers, n.ready = nil, false
+	n.mu.Unlock()
+	var errs []error
+	for _, s := range servers {
+		if err := s.Shutdown(ctx); err != nil {
+			errs = append(errs, err, s.Close())
+		}
+	}
+	return errors.Join(append(errs, n.close())...)
+}
+
+func (n *Node) close() error {
+	if n.exchange != nil {
+		n.exchange.Close()
+	}
+	if n.store != nil {
+		return n.store.Close()
+	}
+	return nil
+}
+
+// Local runs requests in the process, as the local administrator.
+func (n *Node) Local() http.RoundTripper { return inProcess{n.local} }
+
+// CA is the node's own authority, in PEM, for clients to trust.
+func (n *Node) CA() []byte { return n.ring.CAPEM() }
+
+// ClientTLS is how a client of this process meets the node.
+func (n *Node) ClientTLS() *tls.Config {
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(n.CA())
+	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+}
+
+// SetupLink makes the link with which the first administrator chooses a password, when there is none yet.
+func (n *Node) SetupLink(ctx context.Context) (string, error) {
+	code, _, err := n.ids.IssueSetup(ctx, Local)
+	if err != nil {
+		return "", err
+	}
+	return n.URL() + "/setup/" + code, nil
+}
+
+// inProcess is a transport that needs no connection. The answer is streamed, as it would be over one.
+type inProcess struct{ handler http.Handler }
+
+func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	pr, pw := io.Pipe()
+	w := &pipeWriter{header: http.Header{}, body: pw, ready: make(chan struct{})}
+	req := r.Clone(r.Context())
+	req.RequestURI = r.URL.RequestURI()
+	req.RemoteAddr = "local"
+	if req.Body == nil {
+		req.Body = io.NopCloser(bytes.NewReader(nil))
+	}
+	go func() {
+		defer func() {
+			w.WriteHeader(http.StatusOK)
+			pw.Close()
+			req.Body.Close()
+		}()
+		t.handler.ServeHTTP(w, req)
+	}()
+	select {
+	case <-w.ready:
+	case <-r.Context().Done():
+		pr.CloseWithError(r.Context().Err())
+		return nil, r.Context().Err()
+	}
+	return &http.Response{StatusCode: w.status, Status: fmt.Sprintf("%d %s", w.status, http.StatusText(w.status)), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: w.sent, Body: pr, ContentLength: -1, Request: r}, nil
+}
+
+type pipeWriter struct {
+	header, sent http.Header
+	body         *io.PipeWriter
+	status       int
+	once         sync.Once
+	ready        chan struct{}
+}
+
+func (w *pipeWriter) Header() http.Header { return w.header }
+
+func (w *pipeWriter) WriteHeader(status int) {
+	w.once.Do(func() {
+		w.status, w.sent = status, w.header.Clone()
+		close(w.ready)
+	})
+}
+
+func (w *pipeWriter) Write(b []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	return w.body.Write(b)
+}
+
+func (w *pipeWriter) Flush() {}

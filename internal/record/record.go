@@ -81,5 +81,5 @@ func (s Seq) Time() time.Time { return time.UnixMicro(int64(s)).UTC() }
 
 // Equal tells whether the gate cannot tell two marks apart.
 func (m Mark) Equal(o Mark) bool {
-	return m.Nation == o.Nation && m.Org == o.Org && m.Label.Equal(o.Label)
+	return m.Nation == o.Nation && m.Org == o.Org && label.Equal(m.Label, o.Label)
 }

@@ -25,8 +25,8 @@ import (
 // Credentials says who a credential belongs to. Every failure is a *fault.Error that tells nothing of why.
 type Credentials interface {
 	Authenticate(ctx context.Context, name, password, remote string) (gate.Viewer, error)
-	AuthenticateToken(ctx context.Context, token, remote string) (gate.Viewer, error)
-	AuthenticateCertificate(ctx context.Context, leaf *x509.Certificate) (gate.Viewer, error)
+	AuthenticateToken(ctx context.Context, token string) (gate.Viewer, error)
+	AuthenticateCertificate(ctx context.Context, leaf *x509.Certificate, issuers ...*x509.Certificate) (gate.Viewer, error)
 }
 
 // Render writes a failure in the words of one protocol. id is the occurrence's, for the caller to quote.
@@ -159,14 +159,14 @@ func (h *Hall) authenticate(r *http.Request) (gate.Viewer, error) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
 		if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
-			return h.cfg.Credentials.AuthenticateCertificate(r.Context(), r.TLS.PeerCertificates[0])
+			return h.cfg.Credentials.AuthenticateCertificate(r.Context(), r.TLS.PeerCertificates[0], r.TLS.VerifiedChains[0][1:]...)
 		}
 		return gate.Viewer{}, errNoCredential
 	}
 	scheme, rest, _ := strings.Cut(header, " ")
 	switch {
 	case strings.EqualFold(scheme, "Bearer"):
-		return h.cfg.Credentials.AuthenticateToken(r.Context(), strings.TrimSpace(rest), remote(r))
+		return h.cfg.Credentials.AuthenticateToken(r.Context(), strings.TrimSpace(rest))
 	case strings.EqualFold(scheme, "Basic") && !h.cfg.NoBasic:
 		if name, password, ok := r.BasicAuth(); ok {
 			return h.cfg.Credentials.Authenticate(r.Context(), name, password, remote(r))

@@ -20,8 +20,8 @@ var pages = template.Must(template.ParseFS(files, "pages/*.html"))
 type Setup interface {
 	// CheckSetup tells whether a link's code is good.
 	CheckSetup(ctx context.Context, code string) error
-	// RedeemSetup sets the administrator's password, once. It returns the account's name.
-	RedeemSetup(ctx context.Context, code, password string) (string, error)
+	// RedeemSetup makes the account of the first administrator, once.
+	RedeemSetup(ctx context.Context, code, name, password string) error
 }
 
 type screen struct {
@@ -59,13 +59,13 @@ func New(org string, s Setup) http.Handler {
 		}
 		password := r.PostFormValue("password")
 		if password != r.PostFormValue("again") {
-			show(w, http.StatusUnprocessableEntity, "setup.html", screen{Title: "First administrator", Org: org, Code: code, Problem: "The two passwords differ."})
+			show(w, http.StatusUnprocessableEntity, "setup.html", screen{Title: "First administrator", Org: org, Code: code, Name: r.PostFormValue("name"), Problem: "The two passwords differ."})
 			return
 		}
-		name, err := s.RedeemSetup(r.Context(), code, password)
-		if err != nil {
+		name := r.PostFormValue("name")
+		if err := s.RedeemSetup(r.Context(), code, name, password); err != nil {
 			e := fault.As(err)
-			show(w, surface.Status(e.Kind), "setup.html", screen{Title: "First administrator", Org: org, Code: code, Problem: e.Error()})
+			show(w, surface.Status(e.Kind), "setup.html", screen{Title: "First administrator", Org: org, Code: code, Name: name, Problem: e.Error()})
 			return
 		}
 		show(w, http.StatusOK, "ready.html", screen{Title: "Ready", Org: org, Name: name})

@@ -95,7 +95,9 @@ func render(e *fault.Error, challenges []string) *taxii.Error {
 	return out
 }
 
-func who(v gate.Viewer) string { return v.Realm + "\x00" + v.Nation + "\x00" + v.Org + "\x00" + v.Person }
+func who(v gate.Viewer) string {
+	return v.Realm + "\x00" + v.Nation + "\x00" + v.Org + "\x00" + v.Person
+}
 
 type backend struct {
 	cfg Config

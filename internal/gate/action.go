@@ -1,0 +1,17 @@
+package gate
+
+import "strings"
+
+var actionNames = [...]string{"read records", "write records", "manage collections", "manage accounts", "manage tokens", "see quarantine", "decide on quarantine",
+	"purge", "make backups", "read the audit trail", "read the configuration"}
+
+// String says what the action is, for a refusal.
+func (a Action) String() string {
+	var names []string
+	for i, name := range actionNames {
+		if a&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}

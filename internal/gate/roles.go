@@ -1,0 +1,113 @@
+package gate
+
+import "slices"
+
+// The roles an account can hold. Every viewer of an organisation reads by the same labels; roles say what it may do.
+const (
+	RoleAdmin     = "admin"
+	RoleAnalyst   = "analyst"
+	RoleReader    = "reader"
+	RolePublisher = "publisher"
+	RoleAuditor   = "auditor"
+	RoleOfficer   = "officer"
+)
+
+// Role is a role and what it is for.
+type Role struct{ Name, Meaning string }
+
+// Roles lists every role.
+func Roles() []Role {
+	return []Role{
+		{RoleAdmin, "manages collections, accounts, tokens and backups of the node, and reads and writes records"},
+		{RoleAnalyst, "reads and writes records and sees what is in quarantine"},
+		{RoleReader, "reads records"},
+		{RolePublisher, "writes records and follows what became of them, for machines that only deliver"},
+		{RoleAuditor, "reads records and the audit trail, and changes nothing"},
+		{RoleOfficer, "reads records, decides on what is in quarantine, and purges"},
+	}
+}
+
+// IsRole tells whether there is a role of that name.
+func IsRole(name string) bool {
+	return slices.ContainsFunc(Roles(), func(r Role) bool { return r.Name == name })
+}
+
+// Action is something an account may or may not do.
+type Action uint16
+
+const (
+	ObjectRead Action = 1 << iota
+	ObjectWrite
+	CollectionManage
+	UserManage
+	TokenManage
+	QuarantineRead
+	QuarantineDecide
+	Purge
+	Backup
+	AuditRead
+	ConfigRead
+)
+
+// may tells what a role of that name may do; a name that is no role may do nothing. Who manages accounts does not decide on quarantine, does not
+// purge and does not read the audit trail of its own acts: those are two other people's duties.
+func may(role string) Action {
+	switch role {
+	case RoleAdmin:
+		return ObjectRead | ObjectWrite | CollectionManage | UserManage | TokenManage | Backup | ConfigRead
+	case RoleAnalyst:
+		return ObjectRead | ObjectWrite | QuarantineRead
+	case RoleReader:
+		return ObjectRead
+	case RolePublisher:
+		return ObjectWrite
+	case RoleAuditor:
+		return ObjectRead | AuditRead | ConfigRead
+	case RoleOfficer:
+		return ObjectRead | QuarantineRead | QuarantineDecide | Purge
+	}
+	return 0
+}
+
+// everywhere are the actions that a role brings whatever organisation the account is of; the others are for the node's own organisation.
+const everywhere = ObjectRead | ObjectWrite
+
+// Can tells whether one of the viewer's roles lets it do this on the node: on its records by any organisation, on the node itself only by the
+// node's own.
+func (g *Gate) Can(v Viewer, a Action) bool {
+	if v.Org == "" || v.Realm != g.rules.Realm || v.Realm == "" {
+		return false
+	}
+	if a&^everywhere != 0 && v.Party() != (Party{g.rules.Nation, g.rules.Org}) {
+		return false
+	}
+	var can Action
+	for _, r := range v.Roles {
+		can |= may(r)
+	}
+	return a != 0 && a&^can == 0
+}
+
+// ACL says which roles may use a collection.
+type ACL struct {
+	Read  []string // roles; empty: every role that reads
+	Write []string // roles; empty: every role that writes
+	Party string   // "NATION/organisation": only its viewers know the collection; empty: all do
+}
+
+// Access is what a viewer may do with a collection. Who does not know it must not learn that it exists.
+type Access struct{ Known, Read, Write bool }
+
+// Collection tells what a viewer may do with a collection. A role that may not read or write at all does not by being listed.
+func (g *Gate) Collection(v Viewer, acl ACL) Access {
+	if v.Org == "" || v.Nation == "" || v.Realm == "" || v.Realm != g.rules.Realm || acl.Party != "" && acl.Party != v.Party().String() {
+		return Access{}
+	}
+	a := Access{Known: true}
+	for _, r := range v.Roles {
+		can := may(r)
+		a.Read = a.Read || can&ObjectRead != 0 && (len(acl.Read) == 0 || slices.Contains(acl.Read, r))
+		a.Write = a.Write || can&ObjectWrite != 0 && (len(acl.Write) == 0 || slices.Contains(acl.Write, r))
+	}
+	return a
+}

@@ -1,0 +1,155 @@
+package identity
+
+import (
+	"context"
+
+	"github.com/go-json-experiment/json"
+
+	"entente/internal/fault"
+	"entente/internal/store"
+)
+
+// The kinds of documents.
+const (
+	kindOrg       = "org"
+	kindCommunity = "community"
+	kindUser      = "user"
+	kindToken     = "token"
+	kindCert      = "cert"
+	kindSetup     = "setup"
+	kindState     = "identity" // one document: the generation
+)
+
+const (
+	stateKey = "generation"
+	page     = 500
+	maxPage  = 1000
+)
+
+type generationDoc struct {
+	Generation int64 `json:"generation"`
+}
+
+// snapshot is what every decision needs at once, taken when something changed.
+type snapshot struct {
+	register Register
+	orgs     map[string]Org  // by folded name
+	revoked  map[string]bool // fingerprints of certificates
+}
+
+func read[T any](ctx context.Context, s Store, kind, key string) (T, int64, error) {
+	var v T
+	doc, err := s.Doc(ctx, kind, key)
+	if err != nil {
+		return v, 0, err
+	}
+	if err := json.Unmarshal(doc.Value, &v); err != nil {
+		return v, 0, fault.New(fault.Internal, "identity.damaged", "a stored %s cannot be read", kind)
+	}
+	return v, doc.Version, nil
+}
+
+func write(kind, key string, v any, version int64) (store.Doc, error) {
+	b, err := json.Marshal(v, json.Deterministic(true))
+	if err != nil {
+		return store.Doc{}, fault.New(fault.Internal, "", "a %s cannot be stored", kind)
+	}
+	return store.Doc{Kind: kind, Key: key, Value: b, Version: version}, nil
+}
+
+// list reads one page in the order of keys. limit 0 is the default page.
+func list[T any](ctx context.Context, s Store, kind, after string, limit int) ([]T, error) {
+	if limit <= 0 {
+		limit = page
+	}
+	docs, err := s.Docs(ctx, kind, after, min(limit, maxPage))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]T, len(docs))
+	for i, doc := range docs {
+		if err := json.Unmarshal(doc.Value, &out[i]); err != nil {
+			return nil, fault.New(fault.Internal, "identity.damaged", "a stored %s cannot be read", kind)
+		}
+	}
+	return out, nil
+}
+
+// each visits all documents of a kind with their keys and versions.
+func each[T any](ctx context.Context, s Store, kind string, visit func(doc store.Doc, v T)) error {
+	after := ""
+	for {
+		docs, err := s.Docs(ctx, kind, after, page)
+		if err != nil || len(docs) == 0 {
+			return err
+		}
+		for _, doc := range docs {
+			var v T
+			if err := json.Unmarshal(doc.Value, &v); err != nil {
+				return fault.New(fault.Internal, "identity.damaged", "a stored %s cannot be read", kind)
+			}
+			visit(doc, v)
+		}
+		after = docs[len(docs)-1].Key
+	}
+}
+
+func (d *Directory) readGeneration(ctx context.Context) (gen, version int64, err error) {
+	g, version, err := read[generationDoc](ctx, d.store, kindState, stateKey)
+	if fault.Of(err) == fault.NotFound && err != nil {
+		return 0, 0, nil
+	}
+	return g.Generation, version, err
+}
+
+// commit writes a change and makes it count at once. The generation is written with it, so that two nodes never decide on the same
+// state: the second meets a Conflict. The caller holds d.change and has read what it decides on under it.
+func (d *Directory) commit(ctx context.Context, act store.Act, docs ...store.Doc) error {
+	gen, version, err := d.readGeneration(ctx)
+	if err != nil {
+		return err
+	}
+	if gen != d.stored.Load() { // another node has made changes
+		if err := d.reload(ctx, gen); err != nil {
+			return err
+		}
+	}
+	state, err := write(kindState, stateKey, generationDoc{gen + 1}, version)
+	if err != nil {
+		return err
+	}
+	err = d.store.PutDocs(ctx, act, append(docs, state)...)
+	if err != nil {
+		d.generation.Add(1) // it may have been written nevertheless
+		return err
+	}
+	// The change stands, whether or not the caller still waits.
+	return d.reload(context.WithoutCancel(ctx), gen+1)
+}
+
+// reload takes the snapshot anew and forgets what was cached. The caller holds d.change or is alone.
+func (d *Directory) reload(ctx context.Context, gen int64) error {
+	defer d.generation.Add(1)
+	s := &snapshot{orgs: map[string]Org{}, revoked: map[string]bool{}}
+	s.register = Register{Nation: d.nation, Org: d.org, Realm: d.realm}
+	err := each(ctx, d.store, kindOrg, func(_ store.Doc, o Org) {
+		s.orgs[fold(o.Name)] = o
+		s.register.Orgs = append(s.register.Orgs, o)
+	})
+	if err != nil {
+		return err
+	}
+	if err := each(ctx, d.store, kindCommunity, func(_ store.Doc, c Community) { s.register.Communities = append(s.register.Communities, c) }); err != nil {
+		return err
+	}
+	if err := each(ctx, d.store, kindCert, func(_ store.Doc, c Certificate) {
+		if !c.Revoked.IsZero() && c.Fingerprint != "" {
+			s.revoked[c.Fingerprint] = true
+		}
+	}); err != nil {
+		return err
+	}
+	d.known.Store(s)
+	d.stored.Store(gen)
+	return nil
+}
