@@ -1,0 +1,95 @@
+package stix
+
+// observables checks the deprecated observable container of observed-data (2.13): cyber-observable objects by local keys, whose
+// references are keys of the same container. They may be written as STIX 2.0 does, without ids.
+func (c *checker) observables(v value) {
+	if !c.wants(v, kindObject, "an observable container") {
+		return
+	}
+	if v.count() == 0 {
+		c.report("property.empty", "2.13", "the container must not be empty")
+	}
+	for key, obj := range v.members {
+		c.path = append(c.path, pathStep{key: key.at})
+		if c.wants(obj, kindObject, "an object") {
+			c.observable(v, obj)
+		}
+		c.path = c.path[:len(c.path)-1]
+	}
+}
+
+func (c *checker) observable(container, v value) {
+	typ := v.get("type")
+	if !typ.isString() {
+		c.report("property.required", "2.13", "the property type is required")
+		return
+	}
+	def := types().byName[typ.text()]
+	for key, val := range v.members {
+		name := key.text()
+		c.path = append(c.path, pathStep{key: key.at})
+		var p *prop
+		if def != nil && def.class == classSCO {
+			p = def.props[name]
+		}
+		switch {
+		case hasSuffix([]byte(name), "_ref") && val.isString():
+			c.local(container, val, p)
+		case hasSuffix([]byte(name), "_refs") && val.isList() && name != "object_marking_refs":
+			for i, item := range val.items {
+				c.path = append(c.path, pathStep{index: i})
+				c.local(container, item, p)
+				c.path = c.path[:len(c.path)-1]
+			}
+		case name == "extensions":
+			c.localExtensions(val)
+		case p == nil:
+			c.nested(val, 0)
+		case p.kind != propID && p.kind != propStruct && p.kind != propSpec:
+			c.property(p, val)
+		}
+		c.path = c.path[:len(c.path)-1]
+	}
+}
+
+// localExtensions only looks for timestamps and empty lists: the references in an observable's extensions are local too.
+func (c *checker) localExtensions(v value) {
+	if !c.wants(v, kindObject, "a dictionary of extensions") {
+		return
+	}
+	for key, ext := range v.members {
+		c.path = append(c.path, pathStep{key: key.at})
+		if def := types().exts[key.text()]; def != nil && ext.isObject() {
+			for k, val := range ext.members {
+				p := def.props[k.text()]
+				if p == nil || p.kind == propRef || p.kind == propStruct {
+					continue
+				}
+				c.path = append(c.path, pathStep{key: k.at})
+				c.property(p, val)
+				c.path = c.path[:len(c.path)-1]
+			}
+		} else {
+			c.nested(ext, 0)
+		}
+		c.path = c.path[:len(c.path)-1]
+	}
+}
+
+// local checks a reference within a container: it must lead to an object there, of a type the property may name.
+func (c *checker) local(container, ref value, p *prop) {
+	if !c.wants(ref, kindString, "a string") {
+		return
+	}
+	target := container.get(ref.text())
+	if !target.ok() {
+		c.report("ref.format", "2.13", "the container has no object "+quote(ref.text()))
+		return
+	}
+	if p == nil || p.refs == nil {
+		return
+	}
+	if typ := target.get("type").text(); typ != "" && !p.refs.allows(typ) {
+		c.report("ref.type", "2.13", p.name+" may not name an object of type "+quote(typ))
+	}
+}
