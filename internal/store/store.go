@@ -240,6 +240,7 @@ type Entry struct {
 	Commit [32]byte       // of puts
 	Act    *Act           // of acts, removals, relabellings and purges; only for gate.Own scopes
 	Record *record.Record // of puts and relabellings whose record still exists and is admitted
+	Held   bool           // Record is in quarantine
 }
 
 // Act is an administrative or personal act that the journal keeps: who did what to what.

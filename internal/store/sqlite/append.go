@@ -1,0 +1,403 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+
+	"entente/internal/fault"
+	"entente/internal/gate"
+	"entente/internal/record"
+	"entente/internal/store"
+)
+
+// Limits of one batch.
+const (
+	maxPuts       = 100_000
+	maxBatchBytes = 512 << 20
+	maxRecord     = 128 << 20
+	maxText       = 4096 // bytes of each string of a header
+	maxLookups    = 65536
+	maxLookupText = 64 << 10
+)
+
+// put is a store.Put made ready outside the writer.
+type put struct {
+	rec     *record.Record
+	hold    *store.Hold
+	idHash  int64
+	mark    record.Mark
+	head    []byte
+	lookups []byte
+	salt    []byte
+	commit  [32]byte
+}
+
+// Append implements store.Store.
+func (s *Store) Append(ctx context.Context, scope gate.Scope, b store.Batch) ([]store.Outcome, error) {
+	puts, size, err := s.prepare(b)
+	if err != nil {
+		return nil, err
+	}
+	var out []store.Outcome
+	err = s.do(ctx, &job{bytes: size, run: func(t *tx) error {
+		out, err = t.append(scope, b.Collection, puts)
+		if err != nil || b.Then == nil {
+			return err
+		}
+		return t.putDocs(b.Then(out))
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (s *Store) prepare(b store.Batch) ([]put, int, error) {
+	if len(b.Puts) > maxPuts {
+		return nil, 0, fault.New(fault.TooLarge, "store.batch", "a batch holds at most %d records", maxPuts).At("puts")
+	}
+	if err := checkCollection(b.Collection); err != nil {
+		return nil, 0, err
+	}
+	h := newHasher(s.secret)
+	puts := make([]put, len(b.Puts))
+	salts := make([]byte, saltSize*len(puts))
+	rand.Read(salts)
+	size := 0
+	for i := range b.Puts {
+		r := &b.Puts[i].Record
+		if err := check(r); err != nil {
+			return nil, 0, err.At(fmt.Sprintf("puts[%d].%s", i, err.Pointer))
+		}
+		p := &puts[i]
+		p.rec, p.hold = r, b.Puts[i].Hold
+		p.idHash = h.of(keyID, r.ID)
+		p.mark = timeless(r.Mark())
+		p.head = packHead(r)
+		p.lookups = packLookups(r.Lookups)
+		p.salt = salts[saltSize*i : saltSize*(i+1) : saltSize*(i+1)]
+		p.commit = commitment(p.salt, r.Body, r.Envelope)
+		if size += len(r.Body) + len(r.Envelope) + len(p.head) + len(p.lookups); size > maxBatchBytes {
+			return nil, 0, fault.New(fault.TooLarge, "store.batch", "a batch holds at most %d bytes", maxBatchBytes).At("puts")
+		}
+	}
+	return puts, size, nil
+}
+
+const saltSize = 16
+
+func commitment(salt, body, envelope []byte) (c [32]byte) {
+	if envelope != nil {
+		body = envelope
+	}
+	h := sha256.New()
+	h.Write(salt)
+	h.Write(body)
+	h.Sum(c[:0])
+	return c
+}
+
+func checkCollection(name string) *fault.Error {
+	if len(name) > maxCollName {
+		return fault.New(fault.Invalid, "store.collection", "a collection's name has at most %d bytes", maxCollName).At("collection")
+	}
+	return nil
+}
+
+func check(r *record.Record) *fault.Error {
+	bad := func(at, format string, args ...any) *fault.Error {
+		return fault.New(fault.Invalid, "store.record", format, args...).At(at)
+	}
+	if r.ID == "" {
+		return bad("id", "a record needs an id")
+	}
+	if (r.Version == "") != (r.Order == "") {
+		return bad("order", "version and order go together")
+	}
+	for at, text := range map[string]string{"id": r.ID, "kind": string(r.Kind), "type": r.Type, "spec": r.Spec, "version": r.Version, "order": r.Order,
+		"created_by": r.CreatedBy, "origin.nation": r.Origin.Nation, "origin.org": r.Origin.Org, "origin.person": r.Origin.Person, "origin.via": r.Origin.Via} {
+		if len(text) > maxText {
+			return bad(at, "longer than %d bytes", maxText)
+		}
+	}
+	if len(r.Body) > maxRecord || len(r.Envelope) > maxRecord {
+		return fault.New(fault.TooLarge, "store.record", "a record's body and envelope have at most %d bytes each", maxRecord).At("body")
+	}
+	if len(r.Lookups) > maxLookups {
+		return bad("lookups", "more than %d lookups", maxLookups)
+	}
+	for i, l := range r.Lookups {
+		if len(l.Text) > maxLookupText {
+			return bad(fmt.Sprintf("lookups[%d]", i), "longer than %d bytes", maxLookupText)
+		}
+	}
+	return nil
+}
+
+// sight is how the writer sees stored records for one scope.
+type sight struct {
+	scope gate.Scope
+	seen  *admitted
+}
+
+func (t *tx) sight(scope gate.Scope) *sight { return &sight{scope, t.s.marks.admitted(scope)} }
+
+// sees tells whether the scope admits the stored record now.
+func (t *tx) sees(v *sight, r *row) bool {
+	if int(r.label) >= v.seen.n {
+		v.seen = t.s.marks.admitted(v.scope)
+	}
+	return v.seen.admits(r.label) && (r.notBefore == 0 && r.notAfter == 0 ||
+		v.scope.InForce(t.s.marks.mark(r.label), unpackTime(r.notBefore), unpackTime(r.notAfter)))
+}
+
+func (t *tx) append(scope gate.Scope, collection string, puts []put) ([]store.Outcome, error) {
+	coll, err := t.collection(collection)
+	if err != nil {
+		return nil, err
+	}
+	v := t.sight(scope)
+	out := make([]store.Outcome, len(puts))
+	seqs := append([]int64(nil), t.draw(len(puts))...)
+	for i := range puts {
+		if out[i], err = t.put(v, coll, &puts[i], seqs[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// collection interns a name.
+func (t *tx) collection(name string) (int64, error) {
+	if id, ok := t.s.colls.id(name); ok {
+		return id, nil
+	}
+	return t.s.colls.add(name)
+}
+
+// put stores one record, or finds that what the scope sees already holds it.
+func (t *tx) put(v *sight, coll int64, p *put, seq int64) (out store.Outcome, err error) {
+	places, err := t.lookup(p.idHash)
+	if err != nil {
+		return out, err
+	}
+	twin, several, err := t.twin(v, coll, p, places)
+	if err != nil {
+		return out, err
+	}
+	if twin != nil {
+		return t.again(coll, p, twin, seq)
+	}
+	flags := int64(0)
+	if several {
+		flags |= flagMulti
+	}
+	if p.hold != nil {
+		flags |= flagHeld
+	}
+	if p.rec.Revoked {
+		flags |= flagRevoked
+	}
+	out = store.Outcome{State: store.Added, Seq: record.Seq(seq), Version: p.rec.Version}
+	if p.rec.Version != "" {
+		flags |= flagVersioned
+	} else {
+		out.Version, _ = dateVersion(record.Seq(seq))
+	}
+	mark, ok := t.s.marks.id(p.mark)
+	if !ok {
+		if mark, err = t.s.marks.add(p.mark); err != nil {
+			return out, err
+		}
+	}
+	if err := t.insertRecord(p, seq, mark, flags, coll); err != nil {
+		return out, err
+	}
+	if err := t.insertStreams(0, mark, p.rec.Type, seq, seq); err != nil {
+		return out, err
+	}
+	if coll != 0 {
+		if err := t.insertStreams(coll, mark, p.rec.Type, seq, seq); err != nil {
+			return out, err
+		}
+		t.counts[coll]++
+	}
+	t.counts[0]++
+	t.addKeys(p.rec.ID, p.lookups, seq, seq)
+	if p.hold != nil {
+		out.State = store.Held
+		if err := t.hold(seq, p.hold); err != nil {
+			return out, err
+		}
+	}
+	return out, t.journal(seq, entryPut, seq, p.commit[:], nil, nil)
+}
+
+func (t *tx) insertRecord(p *put, seq int64, mark uint32, flags, coll int64) error {
+	st, err := t.c.Prepare("INSERT INTO record(seq, label, flags, notbefore, notafter, home, head, lookups, salt, body, envelope) VALUES(?,?,?,?,?,?,?,?,?,?,?)")
+	if err != nil {
+		return err
+	}
+	st.BindInt64(1, seq)
+	st.BindInt64(2, int64(mark))
+	st.BindInt64(3, flags)
+	st.BindInt64(4, packTime(p.rec.Label.NotBefore))
+	st.BindInt64(5, packTime(p.rec.Label.NotAfter))
+	st.BindInt64(6, coll)
+	st.BindBytes(7, p.head)
+	st.BindBytes(8, p.lookups)
+	st.BindBytes(9, p.salt)
+	st.BindBytes(10, p.rec.Body)
+	if p.rec.Envelope != nil {
+		st.BindBytes(11, p.rec.Envelope)
+	}
+	_, err = st.Step()
+	return err
+}
+
+// insertStreams adds a place to the two page streams of its collection.
+func (t *tx) insertStreams(coll int64, mark uint32, typ string, seq, rec int64) error {
+	for _, h := range [...]int64{t.h.streamKey(coll, mark, ""), t.h.streamKey(coll, mark, typ)} {
+		st, err := t.c.Prepare("INSERT OR IGNORE INTO stream(h, seq, d) VALUES(?,?,?)")
+		if err != nil {
+			return err
+		}
+		st.BindInt64(1, h)
+		st.BindInt64(2, seq)
+		st.BindInt64(3, seq-rec)
+		if _, err := st.Step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// twin finds the record that the scope sees under the same id, version and specification: one with the same content if there is one,
+// and of those one that is in the collection already, and of those the oldest. several tells whether any other record has the id; they
+// are all marked.
+func (t *tx) twin(v *sight, coll int64, p *put, places []place) (best *row, several bool, err error) {
+	places = append([]place(nil), places...)
+	var rank int
+	for i, pl := range places {
+		if seenBefore(places[:i], pl.rec) {
+			continue
+		}
+		r := &t.row
+		ok, err := t.load(pl.rec, r)
+		if err != nil {
+			return nil, false, err
+		}
+		if !ok {
+			continue
+		}
+		var have record.Record
+		if err := unpackHead(r.head, &have); err != nil {
+			return nil, false, err
+		}
+		if have.ID != p.rec.ID {
+			continue
+		}
+		several = true
+		if r.flags&flagMulti == 0 {
+			if err := exec(t.c, "UPDATE record SET flags = flags | ? WHERE seq = ?", nil, flagMulti, r.seq); err != nil {
+				return nil, false, err
+			}
+		}
+		same := have.Digest == p.rec.Digest
+		if have.Spec != p.rec.Spec || have.Version != p.rec.Version || have.Version == "" && !same || !t.sees(v, r) {
+			continue
+		}
+		score := 1
+		if same {
+			score = 2
+			if _, in, err := t.placeOf(r, coll); err != nil {
+				return nil, false, err
+			} else if in {
+				score = 3
+			}
+		}
+		if score > rank || score == rank && r.seq < best.seq {
+			rank, best = score, r.clone()
+		}
+	}
+	return best, several, nil
+}
+
+func seenBefore(places []place, rec int64) bool {
+	for _, p := range places {
+		if p.rec == rec {
+			return true
+		}
+	}
+	return false
+}
+
+// again answers a put whose record is there: the same, perhaps in a new place, or another content.
+func (t *tx) again(coll int64, p *put, twin *row, seq int64) (out store.Outcome, err error) {
+	var have record.Record
+	if err := unpackHead(twin.head, &have); err != nil {
+		return out, err
+	}
+	out = store.Outcome{State: store.Present, Version: have.Version}
+	if have.Version == "" {
+		out.Version, _ = dateVersion(record.Seq(twin.seq))
+	}
+	at, in, err := t.placeOf(twin, coll)
+	if err != nil {
+		return out, err
+	}
+	out.Seq = record.Seq(at)
+	switch {
+	case have.Digest != p.rec.Digest:
+		out.State, out.Digest = store.Conflicting, have.Digest
+	case !in:
+		out.Seq = record.Seq(seq)
+		return out, t.place(twin, have.ID, have.Type, coll, seq)
+	}
+	return out, nil
+}
+
+// place puts a stored record into one more collection.
+func (t *tx) place(r *row, id, typ string, coll, seq int64) error {
+	if err := exec(t.c, "INSERT INTO placement(rec, coll, seq) VALUES(?,?,?)", nil, r.seq, coll, seq); err != nil {
+		return err
+	}
+	if err := t.insertStreams(coll, r.label, typ, seq, r.seq); err != nil {
+		return err
+	}
+	t.counts[coll]++
+	t.addKeys(id, r.lookups, seq, r.seq)
+	commit, err := t.commitOf(r.seq)
+	if err != nil {
+		return err
+	}
+	return t.journal(seq, entryPut, r.seq, commit, nil, nil)
+}
+
+// load reads a record's row without its bytes.
+func (t *tx) load(rec int64, r *row) (bool, error) { return loadRow(t.c, rec, r) }
+
+// placeOf is where a record stands in a collection.
+func (t *tx) placeOf(r *row, coll int64) (seq int64, in bool, err error) {
+	return placeOf(t.c, r, coll)
+}
+
+func (t *tx) hold(rec int64, h *store.Hold) error {
+	packed, err := json.Marshal(h)
+	if err != nil {
+		return fault.New(fault.Invalid, "store.hold", "the hold cannot be written").Because(err)
+	}
+	if err := exec(t.c, "INSERT INTO quarantine(rec, hold) VALUES(?,?)", nil, rec, packed); err != nil {
+		return err
+	}
+	for _, id := range h.Awaits {
+		if err := exec(t.c, "INSERT OR IGNORE INTO awaits(h, rec) VALUES(?,?)", nil, t.h.of(keyID, id), rec); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,162 @@
+package sqlite
+
+import (
+	"context"
+
+	"github.com/go-json-experiment/json"
+	zs "zombiezen.com/go/sqlite"
+
+	"entente/internal/fault"
+	"entente/internal/gate"
+	"entente/internal/record"
+	"entente/internal/store"
+)
+
+// Kinds of journal entry as the table holds them.
+const (
+	entryPut = 1 + iota
+	entryRemove
+	entryRelabel
+	entryPurge
+	entryRelease
+	entryAct
+)
+
+var entryKinds = map[int64]store.EntryKind{entryPut: store.EntryPut, entryRemove: store.EntryRemove, entryRelabel: store.EntryRelabel,
+	entryPurge: store.EntryPurge, entryRelease: store.EntryRelease, entryAct: store.EntryAct}
+
+const (
+	maxAct      = 4096 // bytes of each member
+	followLimit = 10_000
+	followBytes = 32 << 20
+)
+
+func (t *tx) journal(seq int64, kind int, rec int64, commit, act, recs []byte) error {
+	st, err := t.c.Prepare(`INSERT INTO journal(seq, kind, rec, "commit", act, recs) VALUES(?,?,?,?,?,?)`)
+	if err != nil {
+		return err
+	}
+	st.BindInt64(1, seq)
+	st.BindInt64(2, int64(kind))
+	st.BindInt64(3, rec)
+	for i, b := range [...][]byte{commit, act, recs} {
+		if b != nil {
+			st.BindBytes(4+i, b)
+		}
+	}
+	_, err = st.Step()
+	return err
+}
+
+// commitOf is the commitment of a stored record, from its bytes.
+func (t *tx) commitOf(rec int64) (commit []byte, err error) {
+	err = exec(t.c, "SELECT salt, body, envelope FROM record WHERE seq = ?", func(st *zs.Stmt) error {
+		var envelope []byte
+		if st.ColumnType(2) != zs.TypeNull {
+			envelope = append([]byte{}, blob(st, 2)...)
+		}
+		c := commitment(blob(st, 0), blob(st, 1), envelope)
+		commit = c[:]
+		return nil
+	}, rec)
+	return commit, err
+}
+
+func packAct(a store.Act) ([]byte, error) {
+	for at, text := range map[string]string{"actor": a.Actor, "verb": a.Verb, "target": a.Target, "detail": a.Detail} {
+		if len(text) > maxAct {
+			return nil, fault.New(fault.Invalid, "store.act", "longer than %d bytes", maxAct).At("act." + at)
+		}
+	}
+	b, err := json.Marshal(a)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "store.act", "the act is not valid UTF-8").At("act").Because(err)
+	}
+	return b, nil
+}
+
+// act writes an act as an entry of its own. An act without a verb is none.
+func (t *tx) act(a store.Act) error {
+	if a.Verb == "" {
+		return nil
+	}
+	packed, err := packAct(a)
+	if err != nil {
+		return err
+	}
+	return t.journal(t.draw(1)[0], entryAct, 0, nil, packed, nil)
+}
+
+// Follow implements store.Store. Scopes other than gate.Own meet only entries whose record they may have.
+func (s *Store) Follow(ctx context.Context, scope gate.Scope, after record.Seq, limit int) (entries []store.Entry, err error) {
+	if limit <= 0 || limit > followLimit {
+		limit = followLimit
+	}
+	size := 0
+	for more := true; more && len(entries) < limit && size < followBytes; {
+		if ctx.Err() != nil {
+			return nil, fault.As(ctx.Err())
+		}
+		err := s.read(ctx, scope, func(r *reader) error {
+			lines, err := r.journal(int64(after), limit)
+			more = len(lines) == limit
+			for _, line := range lines {
+				after = line.entry.Seq
+				e, err := r.entry(&line)
+				if err != nil {
+					return err
+				}
+				if e.Record == nil && !scope.IsOwn() {
+					continue
+				}
+				entries = append(entries, e)
+				if e.Record != nil {
+					size += len(e.Record.Body) + len(e.Record.Envelope)
+				}
+				if len(entries) == limit || size >= followBytes {
+					break
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return nil, wrap("reading the journal", err)
+		}
+	}
+	return entries, nil
+}
+
+type line struct {
+	entry store.Entry
+	act   []byte
+}
+
+func (r *reader) journal(after int64, limit int) (lines []line, err error) {
+	err = exec(r.c, `SELECT seq, kind, rec, "commit", act FROM journal WHERE seq > ? ORDER BY seq LIMIT ?`, func(st *zs.Stmt) error {
+		l := line{entry: store.Entry{Seq: record.Seq(st.ColumnInt64(0)), Kind: entryKinds[st.ColumnInt64(1)], Rec: record.Seq(st.ColumnInt64(2))}}
+		st.ColumnBytes(3, l.entry.Commit[:])
+		l.act = blob(st, 4)
+		lines = append(lines, l)
+		return nil
+	}, after, limit)
+	return lines, err
+}
+
+// entry completes a line with its record and act, as far as the scope may have them.
+func (r *reader) entry(l *line) (store.Entry, error) {
+	e := l.entry
+	if l.act != nil && r.scope.IsOwn() {
+		e.Act = new(store.Act)
+		if err := json.Unmarshal(l.act, e.Act); err != nil {
+			return e, err
+		}
+	}
+	if e.Kind != store.EntryPut && e.Kind != store.EntryRelabel {
+		return e, nil
+	}
+	row, rec, ok, err := r.whole(int64(e.Rec), false)
+	if err == nil && ok && r.sees(row) {
+		e.Record, e.Held = &rec, row.flags&flagHeld != 0
+	}
+	return e, err
+}

@@ -1,0 +1,150 @@
+package sqlite
+
+import (
+	"slices"
+	"time"
+
+	zs "zombiezen.com/go/sqlite"
+)
+
+const (
+	mergeSlice = 16 << 10              // keys merged per transaction
+	mergePause = 20 * time.Millisecond // between slices when nobody writes
+	walSoft    = 32 << 20              // bytes of log after which it is written back
+)
+
+// merge is the frozen generation on its way into the key table, in hash order, slice by slice.
+type merge struct {
+	keys    []keyRow
+	done    int
+	lastRun int64
+}
+
+// tend does the writer's housekeeping after a commit, or when idle.
+func (w *writer) tend(idle bool) {
+	w.freeze()
+	if w.merge != nil {
+		if err := w.mergeSlice(); err != nil {
+			w.s.cfg.Logger.Warn("keys could not be merged and stay in memory", "error", err)
+			w.pause()
+		}
+	}
+	if err := w.checkpoint(); err != nil {
+		w.s.cfg.Logger.Warn("the log could not be written back", "error", err)
+	}
+}
+
+// pause waits a little after a failure, so that a full disk is not hammered.
+func (w *writer) pause() {
+	select {
+	case <-time.After(mergePause):
+	case <-w.s.stop:
+	}
+}
+
+// freeze begins a merge when enough keys have gathered.
+func (w *writer) freeze() {
+	ks := w.s.keys.Load()
+	if w.merge == nil && ks.active.len() >= freezeAt {
+		w.startMerge(ks)
+	}
+}
+
+func (w *writer) startMerge(ks *keys) {
+	m := &merge{keys: ks.active.sorted(), lastRun: w.lastRun}
+	w.s.keys.Store(&keys{active: newRecent(), frozen: ks.active})
+	w.merge = m
+}
+
+func (r *recent) sorted() []keyRow {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	ks := make([]keyRow, len(r.list))
+	for i := range r.list {
+		ks[i] = r.list[i].keyRow
+	}
+	slices.SortFunc(ks, compareKeys)
+	return ks
+}
+
+// mergeSlice moves one slice; with the last one the runs go, and then the frozen generation.
+func (w *writer) mergeSlice() error {
+	m := w.merge
+	end := min(m.done+mergeSlice, len(m.keys))
+	t := &tx{w: w, s: w.s, c: w.c, h: w.h}
+	err := t.transact(func() error {
+		for _, k := range m.keys[m.done:end] {
+			if err := insertKey(w.c, k); err != nil {
+				return err
+			}
+		}
+		if end < len(m.keys) {
+			return nil
+		}
+		return exec(w.c, "DELETE FROM run WHERE id <= ?", nil, m.lastRun)
+	})
+	if err != nil {
+		return err
+	}
+	if m.done = end; end == len(m.keys) {
+		w.s.keys.Store(&keys{active: w.s.keys.Load().active})
+		w.merge = nil
+	}
+	return nil
+}
+
+func insertKey(c *zs.Conn, k keyRow) error {
+	st, err := c.Prepare("INSERT OR IGNORE INTO key(h, seq, d) VALUES(?,?,?)")
+	if err != nil {
+		return err
+	}
+	st.BindInt64(1, k.h)
+	st.BindInt64(2, k.seq)
+	st.BindInt64(3, k.seq-k.rec)
+	_, err = st.Step()
+	return err
+}
+
+// mergeAll brings every key into the table.
+func (w *writer) mergeAll() error {
+	for {
+		for w.merge != nil {
+			if err := w.mergeSlice(); err != nil {
+				return err
+			}
+		}
+		ks := w.s.keys.Load()
+		if ks.active.len() == 0 {
+			return nil
+		}
+		w.startMerge(ks)
+	}
+}
+
+// checkpoint writes the log back into the database once it has grown. Readers of the log do not wait; while they read, the log cannot
+// begin anew, and the next call tries again.
+func (w *writer) checkpoint() error {
+	pages, _, err := pragmaCheckpoint(w.c, "NOOP")
+	if err != nil || pages < walSoft/pageSize {
+		return err
+	}
+	_, _, err = pragmaCheckpoint(w.c, "PASSIVE")
+	return err
+}
+
+// pragmaCheckpoint tells how many pages the log has, and how many of them are written back.
+func pragmaCheckpoint(c *zs.Conn, mode string) (pages, back int64, err error) {
+	err = exec(c, "PRAGMA wal_checkpoint("+mode+")", func(st *zs.Stmt) error {
+		pages, back = st.ColumnInt64(1), st.ColumnInt64(2)
+		return nil
+	})
+	return pages, back, err
+}
+
+func (w *writer) close() error {
+	_, _, err := pragmaCheckpoint(w.c, "TRUNCATE")
+	if e := w.c.Close(); err == nil {
+		err = e
+	}
+	return err
+}

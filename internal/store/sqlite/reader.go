@@ -1,0 +1,155 @@
+package sqlite
+
+import (
+	"context"
+
+	zs "zombiezen.com/go/sqlite"
+
+	"entente/internal/fault"
+	"entente/internal/gate"
+	"entente/internal/record"
+)
+
+// reader is one read connection and, while it reads, the snapshot and the scope it reads for.
+type reader struct {
+	c     *zs.Conn
+	s     *Store
+	h     *hasher
+	scope gate.Scope
+	seen  *admitted
+	keys  *keys
+	rows  [2]row
+	arena []byte
+	open  map[string]*zs.Stmt // left on a row: an open statement would keep the snapshot
+}
+
+// read runs f on a snapshot, with the keys and marks that belong to it.
+func (s *Store) read(ctx context.Context, scope gate.Scope, f func(*reader) error) (err error) {
+	var r *reader
+	select {
+	case <-s.stop:
+		return errClosed()
+	default:
+	}
+	select {
+	case r = <-s.conns:
+	case <-ctx.Done():
+		return fault.As(ctx.Err())
+	case <-s.stop:
+		return errClosed()
+	}
+	defer func() { s.conns <- r }()
+	defer r.end(&err)
+	for {
+		// Keys leave memory only after they are in the table. When the generations are the same before and after the snapshot was
+		// taken, every key that it holds is in its table or in them.
+		r.keys = s.keys.Load()
+		if err := r.begin(); err != nil {
+			return err
+		}
+		if s.keys.Load() == r.keys {
+			break
+		}
+		if err := exec(r.c, "ROLLBACK", nil); err != nil {
+			return err
+		}
+	}
+	r.scope, r.seen = scope, s.marks.admitted(scope) // after the snapshot: it may lack none of its marks
+	return f(r)
+}
+
+func (r *reader) begin() error {
+	if err := exec(r.c, "BEGIN", nil); err != nil {
+		return err
+	}
+	_, err := number(r.c, "SELECT 1 FROM meta")
+	return err
+}
+
+func (r *reader) end(err *error) {
+	for query, st := range r.open {
+		if e := st.Reset(); *err == nil {
+			*err = e
+		}
+		delete(r.open, query)
+	}
+	if !r.c.AutocommitEnabled() {
+		if e := exec(r.c, "ROLLBACK", nil); *err == nil {
+			*err = e
+		}
+	}
+	r.scope, r.seen, r.keys, r.arena = gate.Scope{}, nil, nil, nil
+}
+
+// sees tells whether the scope admits the record now.
+func (r *reader) sees(w *row) bool {
+	return r.seen.admits(w.label) && (w.notBefore == 0 && w.notAfter == 0 ||
+		r.scope.InForce(r.s.marks.mark(w.label), unpackTime(w.notBefore), unpackTime(w.notAfter)))
+}
+
+const (
+	wholeQuery  = "SELECT " + rowColumns + ", body, envelope FROM record WHERE seq = ?"
+	headerQuery = "SELECT " + rowColumns + " FROM record WHERE seq = ?"
+)
+
+// whole reads a record with its bytes, or without them. The row is valid until the next call.
+func (r *reader) whole(seq int64, headers bool) (*row, record.Record, bool, error) {
+	w := &r.rows[0]
+	ok, st, err := r.fetch(seq, w, headers)
+	if err != nil || !ok {
+		return nil, record.Record{}, false, err
+	}
+	rec, err := w.record(r.s.marks.mark(w.label))
+	if err == nil && !headers {
+		r.bytes(st, &rec)
+	}
+	return w, rec, true, err
+}
+
+// fetch reads a row, and leaves the statement on it.
+func (r *reader) fetch(seq int64, w *row, headers bool) (bool, *zs.Stmt, error) {
+	query := wholeQuery
+	if headers {
+		query = headerQuery
+	}
+	st, err := r.c.Prepare(query)
+	if err != nil {
+		return false, nil, err
+	}
+	r.open[query] = st
+	st.BindInt64(1, seq)
+	ok, err := st.Step()
+	if err != nil || !ok {
+		return false, nil, err
+	}
+	scanRow(st, w)
+	return true, st, nil
+}
+
+// bytes copies body and envelope from the statement that fetch left.
+func (r *reader) bytes(st *zs.Stmt, rec *record.Record) {
+	rec.Body = r.copy(st, colBody)
+	if st.ColumnType(colEnvelope) != zs.TypeNull {
+		rec.Envelope = r.copy(st, colEnvelope)
+	}
+}
+
+// arenaSize is how many bytes of bodies share one allocation.
+const arenaSize = 128 << 10
+
+// copy copies a column; small ones share an allocation. It is never nil.
+func (r *reader) copy(st *zs.Stmt, col int) []byte {
+	n := st.ColumnLen(col)
+	if n > arenaSize/8 {
+		b := make([]byte, n)
+		st.ColumnBytes(col, b)
+		return b
+	}
+	if len(r.arena) < n {
+		r.arena = make([]byte, arenaSize)
+	}
+	b := r.arena[:n:n]
+	r.arena = r.arena[n:]
+	st.ColumnBytes(col, b)
+	return b
+}
