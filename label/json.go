@@ -306,15 +306,24 @@ func located(d *jsontext.Decoder, err error) error {
 	var own *Error
 	if errors.As(err, &own) {
 		if own.Pointer == "" {
-			return at(own, string(d.StackPointer()))
+			return at(own, short(d.StackPointer()))
 		}
 		return own
 	}
 	var syntactic *jsontext.SyntacticError
 	if errors.As(err, &syntactic) {
-		return invalid(string(syntactic.JSONPointer), "not JSON as RFC 8259 and I-JSON have it: %v", syntactic.Err)
+		return invalid(short(syntactic.JSONPointer), "not JSON as RFC 8259 and I-JSON have it: %v", syntactic.Err)
 	}
-	return invalid(string(d.StackPointer()), "the label ends before it is whole")
+	return invalid(short(d.StackPointer()), "the label ends before it is whole")
+}
+
+// short keeps hostile names from filling an error.
+func short(p jsontext.Pointer) string {
+	const most = 512
+	if len(p) > most {
+		p = p[:most]
+	}
+	return strings.ToValidUTF8(string(p), "")
 }
 
 func at(err error, pointer string) *Error {
