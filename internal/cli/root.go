@@ -86,6 +86,7 @@ func group(c *cobra.Command) *cobra.Command {
 				return c.Help()
 			}
 			hint := ""
+			c.SuggestionsMinimumDistance = 2
 			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
 				hint = fmt.Sprintf("; did you mean %q?", near[0])
 			}

@@ -3,10 +3,12 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"runtime"
 	"sync"
 
@@ -85,13 +87,139 @@ const (
 	lotBytes   = 1 << 20
 )
 
+// inMemory is how much of an input, decompressed, is held at once: bundles up to it are also checked as a whole, which needs all of
+// their objects together. What is longer is read as a stream.
+const inMemory = 256 << 20
+
 func (v *validator) file(stdin io.Reader, name string) error {
-	in, closeIn, err := openInput(stdin, name)
+	file, closeFile, err := openInput(stdin, name)
 	if err != nil {
 		return err
 	}
-	defer closeIn()
+	defer closeFile()
+	in, err := inflate(file)
+	if err != nil {
+		return v.print(name, unreadable(err))
+	}
+	head, err := io.ReadAll(io.LimitReader(in, inMemory+1))
+	switch {
+	case err != nil: // the stream meets the same error where it stands
+		in = io.MultiReader(bytes.NewReader(head), failing{err})
+	case len(head) > inMemory:
+		in = io.MultiReader(bytes.NewReader(head), in)
+	default:
+		n, err := v.bundles(name, head)
+		if err != nil {
+			return err
+		}
+		if head = head[n:]; n > 0 && len(bytes.TrimSpace(head)) == 0 {
+			return nil
+		}
+		in = bytes.NewReader(head)
+	}
+	return v.stream(name, in, bundleID(head))
+}
 
+var (
+	bundleType = regexp.MustCompile(`"type"\s*:\s*"bundle"`)
+	bundleName = regexp.MustCompile(`"id"\s*:\s*"(bundle--[^"]{0,64})"`)
+)
+
+// bundleID looks for the id of a bundle at the beginning of an input that may be broken further on; nil when it is no bundle.
+func bundleID(head []byte) *string {
+	head = head[:min(len(head), 4096)]
+	if !bundleType.Match(head) {
+		return nil
+	}
+	id := ""
+	if m := bundleName.FindSubmatch(head); m != nil {
+		id = string(m[1])
+	}
+	return &id
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+func inflate(r io.Reader) (io.Reader, error) {
+	buffered := bufio.NewReaderSize(r, 64<<10)
+	if magic, _ := buffered.Peek(2); len(magic) == 2 && magic[0] == 0x1f && magic[1] == 0x8b {
+		return gzip.NewReader(buffered)
+	}
+	return buffered, nil
+}
+
+// bundles checks the bundles at the beginning of an input, and returns where something else begins.
+func (v *validator) bundles(name string, raw []byte) (int, error) {
+	at := 0
+	d := jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	for d.PeekKind() == '{' {
+		val, err := d.ReadValue()
+		if err != nil {
+			break
+		}
+		r, err := stix.ValidateBundle(val, stix.Options{})
+		if err != nil {
+			break
+		}
+		at = int(d.InputOffset())
+		for _, o := range r.Objects {
+			one := verdict{id: idOf(o.Raw), valid: stix.Valid(o.Findings, v.strict), findings: o.Findings}
+			if o.Object != nil {
+				one.id = o.Object.ID()
+			}
+			if err := v.print(name, one); err != nil {
+				return at, err
+			}
+		}
+		whole := verdict{bundle: true, id: r.ID, findings: r.Findings}
+		v.verdictOnBundle(&whole, countInvalid(r, v.strict))
+		if err := v.print(name, whole); err != nil {
+			return at, err
+		}
+	}
+	return at, nil
+}
+
+func countInvalid(r *stix.BundleResult, strict bool) (n int64) {
+	for _, o := range r.Objects {
+		if !stix.Valid(o.Findings, strict) {
+			n++
+		}
+	}
+	return n
+}
+
+// verdictOnBundle judges a bundle as a whole: it is valid when itself and all of its objects are.
+func (v *validator) verdictOnBundle(d *verdict, invalid int64) {
+	if invalid > 0 {
+		d.findings = append(d.findings, stix.Finding{Level: stix.LevelError, Code: "bundle.objects", Pointer: "/objects", Section: "8",
+			Message: fmt.Sprintf("%d of its objects are invalid", invalid)})
+	}
+	d.valid = stix.Valid(d.findings, v.strict)
+}
+
+// print counts and prints one verdict.
+func (v *validator) print(name string, d verdict) error {
+	v.no = v.no || !d.valid
+	if !d.bundle {
+		v.objects++
+		if !d.valid {
+			v.invalid++
+		}
+	}
+	for _, f := range d.findings {
+		if f.Level == stix.LevelWarning {
+			v.warnings++
+		}
+	}
+	_, err := v.out.Write(v.render(nil, name, d))
+	return err
+}
+
+// stream checks the objects of an input on all processors and prints the verdicts in the order of the input.
+func (v *validator) stream(name string, in io.Reader, bundle *string) error {
 	workers := runtime.GOMAXPROCS(0)
 	work := make(chan *lot, workers)
 	order := make(chan *lot, 4*workers) // bounds what is in memory
@@ -105,7 +233,7 @@ func (v *validator) file(stdin io.Reader, name string) error {
 		})
 	}
 	var failed error // of writing
-	var before = v.invalid
+	before := v.invalid
 	wg.Go(func() {
 		for l := range order {
 			<-l.ready
@@ -140,25 +268,35 @@ func (v *validator) file(stdin io.Reader, name string) error {
 	if failed != nil {
 		return failed
 	}
-
-	var rest []byte
-	if err != nil {
-		rest = v.render(rest, name, unreadable(err))
-		v.objects++
-		v.invalid++
-	} else if info.Kind == stix.KindEmpty {
-		rest = v.render(rest, name, verdict{findings: []stix.Finding{{Level: stix.LevelError, Code: "split.empty", Message: "there is no object in the input"}}})
-		v.objects++
-		v.invalid++
-	}
-	if info.BundleID != "" || info.Kind == stix.KindBundle {
-		b := v.bundle(info, v.invalid-before)
-		rest = v.render(rest, name, b)
-		v.no = v.no || !b.valid
-	}
 	v.no = v.no || v.invalid > 0
-	_, err = v.out.Write(rest)
-	return err
+	switch {
+	case err != nil:
+		if err := v.print(name, unreadable(err)); err != nil {
+			return err
+		}
+		if bundle != nil {
+			return v.print(name, verdict{bundle: true, id: *bundle, findings: unreadable(err).findings})
+		}
+		return nil
+	case info.Kind == stix.KindEmpty:
+		return v.print(name, verdict{findings: []stix.Finding{{Level: stix.LevelError, Code: "split.empty", Message: "there is no object in the input"}}})
+	}
+	if info.BundleID != "" {
+		bundle = &info.BundleID
+	}
+	if info.Kind == stix.KindBundle || bundle != nil {
+		whole := verdict{bundle: true}
+		if bundle != nil {
+			whole.id = *bundle
+		}
+		if v.invalid == before && info.Kind == stix.KindBundle {
+			whole.findings = []stix.Finding{{Level: stix.LevelWarning, Code: "bundle.size", Section: "8",
+				Message: fmt.Sprintf("the bundle has more than %d MiB: its objects were checked one by one and not against each other", inMemory>>20)}}
+		}
+		v.verdictOnBundle(&whole, v.invalid-before)
+		return v.print(name, whole)
+	}
+	return nil
 }
 
 // check fills in what is to be printed about the objects of a lot.
@@ -177,23 +315,12 @@ func (v *validator) check(name string, l *lot) {
 			l.invalid++
 		}
 		for _, f := range d.findings {
-			if f.Level != stix.LevelError {
+			if f.Level == stix.LevelWarning {
 				l.warnings++
 			}
 		}
 		l.printed = v.render(l.printed, name, d)
 	}
-}
-
-// bundle is the verdict on a bundle: its own properties (STIX 2.1 section 8), and whether all of its objects are valid.
-func (v *validator) bundle(info stix.Info, invalid int64) verdict {
-	d := verdict{bundle: true, id: info.BundleID, findings: stix.ValidateBundle(info)}
-	if invalid > 0 {
-		d.findings = append(d.findings, stix.Finding{Level: stix.LevelError, Code: "bundle.objects", Pointer: "/objects", Section: "8",
-			Message: fmt.Sprintf("%d of its objects are invalid", invalid)})
-	}
-	d.valid = stix.Valid(d.findings, v.strict)
-	return d
 }
 
 // unreadable is the verdict on bytes that are no object at all.
@@ -249,12 +376,14 @@ func (v *validator) render(b []byte, name string, d verdict) []byte {
 }
 
 // isError tells whether a finding makes the object invalid.
-func (v *validator) isError(f stix.Finding) bool { return f.Level == stix.LevelError || v.strict }
+func (v *validator) isError(f stix.Finding) bool {
+	return f.Level == stix.LevelError || v.strict && f.Level == stix.LevelWarning
+}
 
 func (v *validator) appendFindings(b []byte, d verdict, errors bool) []byte {
 	first := true
 	for _, f := range d.findings {
-		if v.isError(f) != errors {
+		if f.Level == stix.LevelInfo || v.isError(f) != errors {
 			continue
 		}
 		if !first {
@@ -276,7 +405,7 @@ func (v *validator) appendFindings(b []byte, d verdict, errors bool) []byte {
 
 func (v *validator) renderText(b []byte, name string, d verdict) []byte {
 	for _, f := range d.findings {
-		word := "warning"
+		word := f.Level.String()
 		if v.isError(f) {
 			word = "error"
 		}
