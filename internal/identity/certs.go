@@ -17,7 +17,7 @@ import (
 type Certificate struct {
 	ID          string    `json:"id"`
 	Fingerprint string    `json:"fingerprint,omitempty"` // SHA-256 of the certificate, hex; empty for a subject
-	Issuer      string    `json:"issuer,omitempty"`      // of a subject: SHA-256 of its authority's certificate, hex
+	Issuer      string    `json:"issuer,omitempty"`      // of a subject: SHA-256 of its authority's public key, hex
 	Subject     string    `json:"subject"`               // RFC 2253 form, to read
 	Serial      string    `json:"serial,omitempty"`      // decimal
 	Name        string    `json:"name"`
@@ -25,8 +25,17 @@ type Certificate struct {
 	User        string    `json:"user,omitempty"` // the account it acts for; empty: it acts as itself
 	Roles       []string  `json:"roles"`
 	Created     time.Time `json:"created"`
-	Expires     time.Time `json:"expires,omitzero"`
+	Expires     time.Time `json:"expires,omitzero"` // with the certificate; a subject stays until it is revoked
 	Revoked     time.Time `json:"revoked,omitzero"`
+}
+
+// doc is the certificate to be stored. An expired one is listed for a while and then goes by itself.
+func (c Certificate) doc(version int64) (store.Doc, error) {
+	doc, err := write(kindCert, c.ID, c, version)
+	if !c.Expires.IsZero() {
+		doc.Expires = c.Expires.Add(keepExpired)
+	}
+	return doc, err
 }
 
 // CertificateSpec says for whom a certificate stands.
@@ -52,7 +61,7 @@ func (d *Directory) RegisterSubject(ctx context.Context, actor string, leaf, iss
 		return Certificate{}, fault.New(fault.Invalid, "certificate.issuer", "the certificate was not issued by this authority").At("issuer").Because(err)
 	}
 	return d.register(ctx, actor, q, Certificate{
-		ID: subjectID(leaf, issuer), Issuer: fingerprint(issuer), Subject: leaf.Subject.String(), Expires: issuer.NotAfter.UTC(),
+		ID: subjectID(leaf, issuer), Issuer: keyprint(issuer), Subject: leaf.Subject.String(),
 	})
 }
 
@@ -64,7 +73,9 @@ func (d *Directory) register(ctx context.Context, actor string, q CertificateSpe
 	if c.Roles, err = d.roles(q.Roles); err != nil {
 		return Certificate{}, err
 	}
-	d.change.Lock()
+	if err := d.enter(ctx); err != nil {
+		return Certificate{}, err
+	}
 	defer d.change.Unlock()
 	if c.Org, c.User, err = d.holder(ctx, q.Org, q.User, c.Roles); err != nil {
 		return Certificate{}, err
@@ -76,7 +87,7 @@ func (d *Directory) register(ctx context.Context, actor string, q CertificateSpe
 	case fault.Of(err) != fault.NotFound:
 		return Certificate{}, err
 	}
-	doc, err := write(kindCert, c.ID, c, 0)
+	doc, err := c.doc(0)
 	if err != nil {
 		return Certificate{}, err
 	}
@@ -106,7 +117,7 @@ func (d *Directory) AuthenticateCertificate(ctx context.Context, leaf *x509.Cert
 	if err != nil {
 		return gate.Viewer{}, absentCredential(err)
 	}
-	if !c.Revoked.IsZero() || now.After(c.Expires) {
+	if !c.Revoked.IsZero() {
 		return gate.Viewer{}, wrong()
 	}
 	v, ok, err := d.acting(ctx, c.User, c.Org, c.Name, c.Roles)
@@ -143,7 +154,9 @@ func (d *Directory) CertificateRevoked(leaf *x509.Certificate) bool {
 
 // RevokeCertificate ends a certificate or a subject, at once and for good.
 func (d *Directory) RevokeCertificate(ctx context.Context, actor, id string) error {
-	d.change.Lock()
+	if err := d.enter(ctx); err != nil {
+		return err
+	}
 	defer d.change.Unlock()
 	c, version, err := read[Certificate](ctx, d.store, kindCert, id)
 	if err != nil {
@@ -153,7 +166,7 @@ func (d *Directory) RevokeCertificate(ctx context.Context, actor, id string) err
 		return nil
 	}
 	c.Revoked = d.now().UTC()
-	doc, err := write(kindCert, id, c, version)
+	doc, err := c.doc(version)
 	if err != nil {
 		return err
 	}
@@ -170,11 +183,16 @@ func fingerprint(c *x509.Certificate) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// keyprint names an authority by its key, which stays when its certificate is renewed.
+func keyprint(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.RawSubjectPublicKeyInfo)
+	return hex.EncodeToString(sum[:])
+}
+
 func subjectID(leaf, issuer *x509.Certificate) string {
 	h := sha256.New()
 	h.Write([]byte("entente/subject/1\x00"))
-	sum := sha256.Sum256(issuer.Raw)
-	h.Write(sum[:])
+	h.Write([]byte(keyprint(issuer)))
 	h.Write(leaf.RawSubject)
 	return "sub-" + hex.EncodeToString(h.Sum(nil))
 }

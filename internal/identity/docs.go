@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 
@@ -102,29 +103,48 @@ func (d *Directory) readGeneration(ctx context.Context) (gen, version int64, err
 	return g.Generation, version, err
 }
 
-// commit writes a change and makes it count at once. The generation is written with it, so that two nodes never decide on the same
-// state: the second meets a Conflict. The caller holds d.change and has read what it decides on under it.
-func (d *Directory) commit(ctx context.Context, act store.Act, docs ...store.Doc) error {
+// enter begins a change: alone on this node, and on the newest state. What is decided from here on is decided on that state or meets
+// a Conflict in commit. The caller unlocks d.change.
+func (d *Directory) enter(ctx context.Context) error {
+	d.change.Lock()
 	gen, version, err := d.readGeneration(ctx)
+	if err == nil && gen != d.stored.Load() { // another node has made changes
+		err = d.reload(ctx, gen)
+	}
 	if err != nil {
+		d.change.Unlock()
 		return err
 	}
-	if gen != d.stored.Load() { // another node has made changes
-		if err := d.reload(ctx, gen); err != nil {
-			return err
-		}
-	}
-	state, err := write(kindState, stateKey, generationDoc{gen + 1}, version)
+	d.stateVersion = version
+	return nil
+}
+
+// commit writes a change and makes it count at once. The generation is written with it, so that two nodes never decide on the same
+// state: the second meets a Conflict. The caller has entered.
+func (d *Directory) commit(ctx context.Context, act store.Act, docs ...store.Doc) error {
+	gen := d.stored.Load() + 1
+	state, err := write(kindState, stateKey, generationDoc{gen}, d.stateVersion)
 	if err != nil {
 		return err
 	}
 	err = d.store.PutDocs(ctx, act, append(docs, state)...)
 	if err != nil {
 		d.generation.Add(1) // it may have been written nevertheless
+		if fault.Of(err) == fault.Conflict {
+			return fault.New(fault.Conflict, "identity.changed", "identities were changed at the same time").Try("look at the present state and try again").Because(err)
+		}
 		return err
 	}
-	// The change stands, whether or not the caller still waits.
-	return d.reload(context.WithoutCancel(ctx), gen+1)
+	// The change stands, whether or not the caller still waits and whatever comes now.
+	if !slices.ContainsFunc(docs, func(doc store.Doc) bool {
+		return doc.Kind == kindOrg || doc.Kind == kindCommunity || doc.Kind == kindCert
+	}) {
+		d.stored.Store(gen)
+		d.generation.Add(1)
+	} else if err := d.reload(context.WithoutCancel(ctx), gen); err != nil {
+		d.log.WarnContext(ctx, "a change of identities is stored but could not be read back; the next one reads again", "verb", act.Verb, "error", err)
+	}
+	return nil
 }
 
 // reload takes the snapshot anew and forgets what was cached. The caller holds d.change or is alone.
@@ -148,6 +168,9 @@ func (d *Directory) reload(ctx context.Context, gen int64) error {
 		}
 	}); err != nil {
 		return err
+	}
+	if own, ok := s.orgs[fold(d.org)]; ok {
+		s.register.Org = own.Name
 	}
 	d.known.Store(s)
 	d.stored.Store(gen)

@@ -58,10 +58,11 @@ type Directory struct {
 	now       func() time.Time
 	log       *slog.Logger
 
-	change     sync.Mutex    // one change at a time on this node; the generation document orders those of several nodes
-	generation atomic.Uint64 // grows with every change; what was cached before it no longer counts
-	stored     atomic.Int64  // the generation document as last seen
-	known      atomic.Pointer[snapshot]
+	change       sync.Mutex    // one change at a time on this node; the generation document orders those of several nodes
+	stateVersion int64         // of the generation document; under change
+	generation   atomic.Uint64 // grows with every change; what was cached before it no longer counts
+	stored       atomic.Int64  // the generation document as last seen
+	known        atomic.Pointer[snapshot]
 
 	hashing  *hashing
 	decoy    string // verified in place of an unknown account's hash
@@ -108,7 +109,11 @@ func New(ctx context.Context, c Config) (*Directory, error) {
 		return nil, err
 	}
 	if _, ok := d.known.Load().orgs[fold(d.org)]; !ok {
-		if _, err := d.AddOrg(ctx, "node", Org{Name: d.org, Nation: d.nation}); err != nil && fault.Of(err) != fault.Conflict {
+		_, err := d.AddOrg(ctx, "node", Org{Name: d.org, Nation: d.nation})
+		if fault.Of(err) == fault.Conflict && err != nil { // another node was faster
+			err = d.Refresh(ctx)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

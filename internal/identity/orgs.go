@@ -70,7 +70,7 @@ const (
 
 // AddOrg registers an organisation. One of the same name is a Conflict.
 func (d *Directory) AddOrg(ctx context.Context, actor string, o Org) (Org, error) {
-	return d.putOrg(ctx, actor, "org.add", o, func(old Org, there bool) (Org, error) {
+	return d.putOrg(ctx, actor, "org.add", o, func(o, old Org, there bool) (Org, error) {
 		if there {
 			return Org{}, fault.New(fault.Conflict, "org.exists", "the organisation is already registered").At("name")
 		}
@@ -81,7 +81,7 @@ func (d *Directory) AddOrg(ctx context.Context, actor string, o Org) (Org, error
 
 // SetOrg changes an organisation's nation, client mark, sectors and purposes.
 func (d *Directory) SetOrg(ctx context.Context, actor string, o Org) (Org, error) {
-	return d.putOrg(ctx, actor, "org.set", o, func(old Org, there bool) (Org, error) {
+	return d.putOrg(ctx, actor, "org.set", o, func(o, old Org, there bool) (Org, error) {
 		if !there {
 			return Org{}, noOrg()
 		}
@@ -93,7 +93,7 @@ func (d *Directory) SetOrg(ctx context.Context, actor string, o Org) (Org, error
 	})
 }
 
-func (d *Directory) putOrg(ctx context.Context, actor, verb string, o Org, decide func(Org, bool) (Org, error)) (Org, error) {
+func (d *Directory) putOrg(ctx context.Context, actor, verb string, o Org, decide func(o, old Org, there bool) (Org, error)) (Org, error) {
 	name, err := title("name", o.Name)
 	if err != nil {
 		return Org{}, err
@@ -108,13 +108,15 @@ func (d *Directory) putOrg(ctx context.Context, actor, verb string, o Org, decid
 	if o.Purposes, err = titles("purposes", o.Purposes, maxFeatures); err != nil {
 		return Org{}, err
 	}
-	d.change.Lock()
+	if err := d.enter(ctx); err != nil {
+		return Org{}, err
+	}
 	defer d.change.Unlock()
 	old, version, err := read[Org](ctx, d.store, kindOrg, fold(name))
 	if err != nil && fault.Of(err) != fault.NotFound {
 		return Org{}, err
 	}
-	next, derr := decide(old, err == nil)
+	next, derr := decide(o, old, err == nil)
 	if derr != nil {
 		return Org{}, derr
 	}
@@ -137,7 +139,9 @@ func (d *Directory) putOrg(ctx context.Context, actor, verb string, o Org, decid
 
 // DeleteOrg removes an organisation that nobody belongs to any more.
 func (d *Directory) DeleteOrg(ctx context.Context, actor, name string) error {
-	d.change.Lock()
+	if err := d.enter(ctx); err != nil {
+		return err
+	}
 	defer d.change.Unlock()
 	if fold(name) == fold(d.org) {
 		return fault.New(fault.Forbidden, "org.own", "the node's own organisation cannot be removed")
@@ -176,7 +180,9 @@ func (d *Directory) SetCommunity(ctx context.Context, actor string, c Community)
 	if len(c.Members) > maxMembers {
 		return Community{}, fault.New(fault.TooLarge, "community.members", "%d members are too many", len(c.Members)).At("members").By("at most 2000")
 	}
-	d.change.Lock()
+	if err := d.enter(ctx); err != nil {
+		return Community{}, err
+	}
 	defer d.change.Unlock()
 	out := Community{Name: name, Members: []string{}}
 	for _, m := range c.Members {
@@ -197,7 +203,9 @@ func (d *Directory) SetCommunity(ctx context.Context, actor string, c Community)
 
 // DeleteCommunity removes a community.
 func (d *Directory) DeleteCommunity(ctx context.Context, actor, name string) error {
-	d.change.Lock()
+	if err := d.enter(ctx); err != nil {
+		return err
+	}
 	defer d.change.Unlock()
 	c, version, err := read[Community](ctx, d.store, kindCommunity, fold(name))
 	if err != nil {

@@ -148,6 +148,11 @@ func verifyPassword(stored, password string) (ok, stale bool) {
 	return subtle.ConstantTimeCompare(sum, h.sum) == 1, h.hashParams != preferred()
 }
 
+// computable tells whether this process may verify a stored hash at all.
+func computable(stored string) bool {
+	return !fips140.Enforced() || !strings.HasPrefix(stored, "$argon2id$")
+}
+
 // decoy is a well-formed hash of no password, so that an unknown name costs what a wrong password does.
 func decoy() string {
 	h := phc{hashParams: preferred(), salt: make([]byte, 16), sum: make([]byte, 32)}

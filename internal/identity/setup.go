@@ -18,7 +18,9 @@ type setup struct {
 // IssueSetup makes the secret of the first-run link: whoever opens it within an hour becomes the first administrator. It works once,
 // survives a restart, and is refused as soon as there is an administrator. A new link ends the earlier ones.
 func (d *Directory) IssueSetup(ctx context.Context, actor string) (secret string, expires time.Time, err error) {
-	d.change.Lock()
+	if err := d.enter(ctx); err != nil {
+		return "", time.Time{}, err
+	}
 	defer d.change.Unlock()
 	if err := d.unclaimed(ctx); err != nil {
 		return "", time.Time{}, err
@@ -63,7 +65,9 @@ func (d *Directory) RedeemSetup(ctx context.Context, secret, name, password stri
 	if err != nil {
 		return User{}, err
 	}
-	d.change.Lock()
+	if err := d.enter(ctx); err != nil {
+		return User{}, err
+	}
 	defer d.change.Unlock()
 	version, err := d.setup(ctx, secret)
 	if err != nil {
@@ -77,12 +81,12 @@ func (d *Directory) RedeemSetup(ctx context.Context, secret, name, password stri
 	} else if fault.Of(err) != fault.NotFound {
 		return User{}, err
 	}
-	a := account{User: User{Name: name, Org: d.org, Roles: []string{d.adminRole}, Created: d.now().UTC()}, PasswordHash: hash}
+	a := account{User: User{Name: name, Org: d.Register().Org, Roles: []string{d.adminRole}, Created: d.now().UTC()}, PasswordHash: hash}
 	doc, err := write(kindUser, name, a, 0)
 	if err != nil {
 		return User{}, err
 	}
-	act := store.Act{Actor: d.org + "/" + name, Verb: "setup.redeem", Target: name, Detail: "roles=" + d.adminRole}
+	act := store.Act{Actor: a.Org + "/" + name, Verb: "setup.redeem", Target: name, Detail: "roles=" + d.adminRole}
 	if err := d.commit(ctx, act, doc, store.Doc{Kind: kindSetup, Key: d.setupKey(secret), Version: version}); err != nil {
 		return User{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"hash"
 	"strings"
 
@@ -50,7 +51,8 @@ func (d *Directory) Authenticate(ctx context.Context, name, password, remote str
 	return v, nil
 }
 
-// verify checks a password against the account, under the throttle. Equal attempts at the same time are one.
+// verify checks a password against the account, under the throttle. Equal attempts at the same time are one, but none joins an
+// attempt that began before the last change of identities.
 func (d *Directory) verify(ctx context.Context, name, password, remote string) (account, error) {
 	name = strings.ToLower(name)
 	if len(name) > 64 || len(password) > maxPassword {
@@ -58,7 +60,7 @@ func (d *Directory) verify(ctx context.Context, name, password, remote string) (
 	}
 	where := pairKey{name, address(remote)}
 	key := d.credentialKey(name, password)
-	flight := d.flights.DoChan(string(key[:])+where.address, func() (any, error) {
+	flight := d.flights.DoChan(fmt.Sprintf("%x %d %s", key, d.generation.Load(), where.address), func() (any, error) {
 		// The first to come may leave: the others still wait for the answer.
 		return d.attempt(context.WithoutCancel(ctx), where, password)
 	})
@@ -93,7 +95,10 @@ func (d *Directory) attempt(ctx context.Context, where pairKey, password string)
 		return account{}, err
 	}
 	stored := d.decoy
-	if exists && a.PasswordHash != "" {
+	switch {
+	case exists && !computable(a.PasswordHash):
+		d.log.WarnContext(ctx, "the password hash of an account cannot be verified in FIPS 140-3 only mode: set its password again", "account", a.Name)
+	case exists && a.PasswordHash != "":
 		stored = a.PasswordHash
 	}
 	var ok, stale bool
@@ -119,6 +124,8 @@ func (d *Directory) rehash(ctx context.Context, a *account, version int64, passw
 	if busy := d.hashing.do(ctx, true, func() { hash, err = hashPassword(password) }); busy != nil || err != nil {
 		return
 	}
+	d.change.Lock() // so that an administrator's change never meets a conflict with it
+	defer d.change.Unlock()
 	next := *a
 	next.PasswordHash = hash
 	doc, err := write(kindUser, a.Name, next, version)

@@ -34,6 +34,13 @@ type storedToken struct {
 	Hash []byte `json:"hash"` // HMAC-SHA-256 of id and secret under the pepper
 }
 
+// doc is the token to be stored. An expired token is listed for a while and then goes by itself.
+func (t storedToken) doc(version int64) (store.Doc, error) {
+	doc, err := write(kindToken, t.ID, t, version)
+	doc.Expires = t.Expires.Add(keepExpired)
+	return doc, err
+}
+
 // TokenSpec asks for a token.
 type TokenSpec struct {
 	Name  string
@@ -50,6 +57,7 @@ const (
 	idLength     = 16 // base62: 95 bits
 	secretLength = 43 // base62: 256 bits
 	usedEvery    = 24 * time.Hour
+	keepExpired  = 90 * 24 * time.Hour // expired tokens and certificates
 )
 
 // IssueToken makes a token and returns its text, which is never shown again.
@@ -68,7 +76,9 @@ func (d *Directory) IssueToken(ctx context.Context, actor string, q TokenSpec) (
 	if q.Life < time.Minute || q.Life > maxTokenLife {
 		return "", Token{}, fault.New(fault.Invalid, "token.life", "a token cannot be valid for %s", q.Life).At("life").By("one minute to five years")
 	}
-	d.change.Lock()
+	if err := d.enter(ctx); err != nil {
+		return "", Token{}, err
+	}
 	defer d.change.Unlock()
 	org, user, err := d.holder(ctx, q.Org, q.User, roles)
 	if err != nil {
@@ -79,7 +89,7 @@ func (d *Directory) IssueToken(ctx context.Context, actor string, q TokenSpec) (
 	secret := base62(secretLength)
 	hash := d.mac("token", t.ID, secret)
 	t.Hash = hash[:]
-	doc, err := write(kindToken, t.ID, t, 0)
+	doc, err := t.doc(0)
 	if err != nil {
 		return "", Token{}, err
 	}
@@ -152,8 +162,10 @@ func (d *Directory) AuthenticateToken(ctx context.Context, text string) (gate.Vi
 
 // tokenUsed notes the day of use. Another change at the same moment wins: this is no more than a hint for the administrator.
 func (d *Directory) tokenUsed(ctx context.Context, t storedToken, version int64, now time.Time) {
+	d.change.Lock() // so that an administrator's change never meets a conflict with it
+	defer d.change.Unlock()
 	t.LastUsed = now.UTC().Truncate(usedEvery)
-	doc, err := write(kindToken, t.ID, t, version)
+	doc, err := t.doc(version)
 	if err == nil {
 		err = d.store.PutDocs(ctx, store.Act{Actor: "node", Verb: "token.used", Target: t.ID}, doc)
 	}
@@ -168,7 +180,9 @@ func (d *Directory) RevokeToken(ctx context.Context, actor, id string) error {
 	if len(id) != idLength || !isBase62(id) {
 		return unknown
 	}
-	d.change.Lock()
+	if err := d.enter(ctx); err != nil {
+		return err
+	}
 	defer d.change.Unlock()
 	t, version, err := read[storedToken](ctx, d.store, kindToken, id)
 	if err != nil {
@@ -178,7 +192,7 @@ func (d *Directory) RevokeToken(ctx context.Context, actor, id string) error {
 		return nil
 	}
 	t.Revoked = d.now().UTC()
-	doc, err := write(kindToken, id, t, version)
+	doc, err := t.doc(version)
 	if err != nil {
 		return err
 	}

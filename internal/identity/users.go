@@ -50,7 +50,9 @@ func (d *Directory) AddUser(ctx context.Context, actor string, n NewUser) (User,
 	if err != nil {
 		return User{}, err
 	}
-	d.change.Lock()
+	if err := d.enter(ctx); err != nil {
+		return User{}, err
+	}
 	defer d.change.Unlock()
 	org, err := d.memberOrg(n.Org)
 	if err != nil {
@@ -153,7 +155,9 @@ func (d *Directory) SetDisabled(ctx context.Context, actor, name string, disable
 
 // DeleteUser removes an account, and the tokens and certificates that act for it.
 func (d *Directory) DeleteUser(ctx context.Context, actor, name string) error {
-	d.change.Lock()
+	if err := d.enter(ctx); err != nil {
+		return err
+	}
 	defer d.change.Unlock()
 	a, version, err := d.account(ctx, name)
 	if err != nil {
@@ -177,7 +181,7 @@ func (d *Directory) DeleteUser(ctx context.Context, actor, name string) error {
 			return
 		}
 		c.Revoked = now // kept: the revocation list needs it
-		doc, err := write(kindCert, doc.Key, c, doc.Version)
+		doc, err := c.doc(doc.Version)
 		docs, lost = append(docs, doc), err
 	}); err != nil {
 		return err
@@ -189,7 +193,9 @@ func (d *Directory) DeleteUser(ctx context.Context, actor, name string) error {
 }
 
 func (d *Directory) edit(ctx context.Context, actor, verb, name, detail string, change func(*account) error) error {
-	d.change.Lock()
+	if err := d.enter(ctx); err != nil {
+		return err
+	}
 	defer d.change.Unlock()
 	a, version, err := d.account(ctx, name)
 	if err != nil {
@@ -252,7 +258,7 @@ func (d *Directory) admins(ctx context.Context, except string) (n int, err error
 // memberOrg is the registered form of an organisation's name; empty is the node's own.
 func (d *Directory) memberOrg(name string) (string, error) {
 	if name == "" {
-		return d.org, nil
+		return d.known.Load().register.Org, nil
 	}
 	o, ok := d.known.Load().orgs[fold(name)]
 	if !ok {

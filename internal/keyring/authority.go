@@ -1,7 +1,6 @@
 package keyring
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -21,6 +20,7 @@ import (
 
 const (
 	caLife     = 10 * 365 * 24 * time.Hour
+	caRenew    = caLife / 2 // left at a start: clients have years to learn of the new certificate
 	clientLife = 365 * 24 * time.Hour
 	maxLife    = 3 * clientLife
 	backdate   = time.Hour // clocks of clients differ
@@ -33,13 +33,14 @@ type authority struct {
 	cert *x509.Certificate
 }
 
-func (r *Ring) makeAuthority(key *ecdsa.PrivateKey) error {
-	now := r.now()
+// makeAuthority makes the authority's certificate, or makes it anew with the same key and name: what the old one vouched for stays
+// valid under both.
+func (r *Ring) makeAuthority(key *ecdsa.PrivateKey, since time.Time) error {
 	subject := r.subject("Entente authority of "+r.names.Org, r.names.Org, r.names.Nation)
 	subject.CommonName = cut(subject.CommonName)
 	template := &x509.Certificate{
 		SerialNumber: serial(), Subject: subject,
-		NotBefore: now.Add(-backdate), NotAfter: now.Add(caLife),
+		NotBefore: since, NotAfter: r.now().Add(caLife),
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, BasicConstraintsValid: true, IsCA: true, MaxPathLenZero: true,
 	}
 	cert, err := issue(template, template, &key.PublicKey, key)
@@ -67,6 +68,9 @@ func (r *Ring) openAuthority() error {
 		return damaged(r.path("ca"), err)
 	}
 	r.ca = authority{key: key, cert: cert}
+	if r.now().Add(caRenew).After(cert.NotAfter) {
+		return r.makeAuthority(key, cert.NotBefore)
+	}
 	return nil
 }
 
@@ -173,7 +177,7 @@ func requestedKey(csr []byte) (crypto.PublicKey, error) {
 	if block, _ := pem.Decode(csr); block != nil {
 		csr = block.Bytes
 	}
-	req, err := x509.ParseCertificateRequest(bytes.TrimSpace(csr))
+	req, err := x509.ParseCertificateRequest(csr)
 	if err != nil {
 		return nil, bad.Because(err)
 	}

@@ -160,7 +160,7 @@ func (r *Ring) make() error {
 	if err != nil {
 		return fault.New(fault.Internal, "", "cannot make a key for the certificate authority").Because(err)
 	}
-	if err := r.makeAuthority(key); err != nil {
+	if err := r.makeAuthority(key, r.now().Add(-backdate)); err != nil {
 		return err
 	}
 	return r.renewServer(r.names.Hosts)
