@@ -34,37 +34,29 @@ type Ops interface {
 	Backup(ctx context.Context, w io.Writer) error
 	// SpoolDir is a directory for large files in transit. They are removed from it as soon as they are open.
 	SpoolDir() string
+	// Logger is the node's log.
+	Logger() *slog.Logger
 }
 
-// Config is what the surface needs.
-type Config struct {
-	Exchange   *exchange.Exchange
-	Identities *identity.Directory
-	Ring       *keyring.Ring
-	Ops        Ops
-	Nation     string // the node's own nation
-	Org        string // the node's own organisation
-	Log        *slog.Logger
-	// ImportBytes bounds one import, decompressed; 0: 16 GiB.
-	ImportBytes int64
-}
+// importBytes bounds one import, decompressed.
+const importBytes = 16 << 30
 
 // API serves the interface. Who asks is surface.Viewer of the request's context.
 type API struct {
-	cfg Config
-	x   *exchange.Exchange
-	ids *identity.Directory
+	x    *exchange.Exchange
+	ids  *identity.Directory
+	ring *keyring.Ring
+	ops  Ops
+	log  *slog.Logger
+	us   keyring.Names // whose node it is
 }
 
 // New makes the handler.
-func New(cfg Config) http.Handler {
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
+func New(x *exchange.Exchange, ids *identity.Directory, ring *keyring.Ring, ops Ops) http.Handler {
+	a := &API{x: x, ids: ids, ring: ring, ops: ops, log: ops.Logger(), us: ring.Names()}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.ImportBytes == 0 {
-		cfg.ImportBytes = 16 << 30
-	}
-	a := &API{cfg: cfg, x: cfg.Exchange, ids: cfg.Identities}
 	mux := http.NewServeMux()
 	paths := map[string][]string{}
 	for _, r := range routes {
@@ -76,11 +68,11 @@ func New(cfg Config) http.Handler {
 		mux.HandleFunc(Prefix+path, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Allow", allow)
 			e := fault.New(fault.Invalid, "method", "%s is not understood here", clip(r.Method)).Try("use one of " + allow)
-			write(w, r, http.StatusMethodNotAllowed, e, surface.RequestID(r.Context()))
+			write(w, r, nil, http.StatusMethodNotAllowed, e, surface.RequestID(r.Context()))
 		})
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		Render(w, r, fault.New(fault.NotFound, "", "no such resource"), surface.RequestID(r.Context()))
+		Render(nil)(w, r, fault.New(fault.NotFound, "", "no such resource"), surface.RequestID(r.Context()))
 	})
 	return mux
 }
@@ -121,14 +113,14 @@ func (a *API) serve(route Route) http.Handler {
 			return
 		}
 		if errors.Is(err, errStarted) {
-			a.cfg.Log.Warn("an answer was cut off", "id", surface.RequestID(r.Context()), "path", r.URL.Path, "cause", err)
+			a.log.Warn("an answer was cut off", "id", surface.RequestID(r.Context()), "path", r.URL.Path, "cause", err)
 			panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
 		}
 		e := fault.As(err)
 		if surface.Status(e.Kind) >= 500 {
-			a.cfg.Log.Error("a request failed", "id", surface.RequestID(r.Context()), "path", r.URL.Path, "cause", err)
+			a.log.Error("a request failed", "id", surface.RequestID(r.Context()), "path", r.URL.Path, "cause", err)
 		}
-		Render(w, r, e, surface.RequestID(r.Context()))
+		Render(nil)(w, r, e, surface.RequestID(r.Context()))
 	})
 }
 
@@ -153,7 +145,7 @@ func (a *API) may(v gate.Viewer, action gate.Action) error {
 }
 
 // isOwn tells whether the viewer is of the node's own organisation.
-func (a *API) isOwn(v gate.Viewer) bool { return v.Nation == a.cfg.Nation && v.Org == a.cfg.Org }
+func (a *API) isOwn(v gate.Viewer) bool { return v.Nation == a.us.Nation && v.Org == a.us.Org }
 
 func actor(v gate.Viewer) string { return v.Org + "/" + v.Person }
 

@@ -19,7 +19,7 @@ func (a *API) export(c *call) error {
 	if media == "" {
 		return fault.New(fault.Invalid, "export.format", "%q is no format", clip(format)).At("format").Try("use bundle or ndjson")
 	}
-	stats, err := a.cfg.Ops.Stats(c.ctx())
+	stats, err := a.ops.Stats(c.ctx())
 	if err != nil {
 		return err
 	}

@@ -90,7 +90,7 @@ func (a *API) importing(c *call) error {
 	if err != nil {
 		return err
 	}
-	sp := &spool{dir: a.cfg.Ops.SpoolDir(), limit: a.cfg.ImportBytes}
+	sp := &spool{dir: a.ops.SpoolDir(), limit: importBytes}
 	defer sp.close()
 	sum, losses, err := fill(sp, c.r.Body)
 	if err != nil {
@@ -113,7 +113,7 @@ func (a *API) importing(c *call) error {
 		f := fault.As(err)
 		p := problem(f, surface.RequestID(c.ctx()))
 		if p.Status >= 500 {
-			a.cfg.Log.Error("an import failed", "id", p.ErrorID, "cause", err)
+			a.log.Error("an import failed", "id", p.ErrorID, "cause", err)
 		}
 		return e.send(Event{Error: &p})
 	}

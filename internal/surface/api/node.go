@@ -40,12 +40,12 @@ func (a *API) me(c *call) error {
 	return c.answer(out)
 }
 
-func (a *API) version(c *call) error { return c.answer(a.cfg.Ops.Build()) }
+func (a *API) version(c *call) error { return c.answer(a.ops.Build()) }
 
-func (a *API) config(c *call) error { return c.answer(a.cfg.Ops.Settings()) }
+func (a *API) config(c *call) error { return c.answer(a.ops.Settings()) }
 
 func (a *API) stats(c *call) error {
-	s, err := a.cfg.Ops.Stats(c.ctx())
+	s, err := a.ops.Stats(c.ctx())
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (a *API) backup(c *call) error {
 	headers(c.w, "application/octet-stream")
 	c.w.Header().Set("Content-Disposition", `attachment; filename="entente.backup"`)
 	w := &counted{c: c}
-	if err := a.cfg.Ops.Backup(c.ctx(), w); err != nil {
+	if err := a.ops.Backup(c.ctx(), w); err != nil {
 		if w.n == 0 {
 			return err
 		}

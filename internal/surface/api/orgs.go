@@ -13,7 +13,7 @@ func (a *API) addOrg(c *call) error {
 		return err
 	}
 	if in.Nation == "" {
-		in.Nation = a.cfg.Nation
+		in.Nation = a.us.Nation
 	}
 	o, err := a.ids.AddOrg(c.ctx(), actor(c.v), in)
 	if err != nil {

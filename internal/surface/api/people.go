@@ -64,7 +64,7 @@ func (a *API) member(c *call, org, nation string) error {
 		return nil
 	}
 	if nation == "" {
-		nation = a.cfg.Nation
+		nation = a.us.Nation
 	}
 	_, err := a.ids.AddOrg(c.ctx(), actor(c.v), identity.Org{Name: org, Nation: nation})
 	if fault.Of(err) == fault.Conflict {
@@ -217,7 +217,7 @@ func (a *API) addCertificate(c *call) error {
 	if err := a.member(c, in.Org, in.Nation); err != nil {
 		return err
 	}
-	org, nation := a.cfg.Org, a.cfg.Nation
+	org, nation := a.us.Org, a.us.Nation
 	if in.User != "" && in.Org == "" {
 		u, err := a.ids.User(c.ctx(), in.User)
 		if err != nil {
@@ -228,7 +228,7 @@ func (a *API) addCertificate(c *call) error {
 	if o, ok := a.ids.Register().Find(in.Org); ok {
 		org, nation = o.Name, o.Nation
 	}
-	issued, err := a.cfg.Ring.IssueClient(keyring.ClientRequest{Nation: nation, Org: org, Person: in.Name, CSR: in.CSR, Life: life})
+	issued, err := a.ring.IssueClient(keyring.ClientRequest{Nation: nation, Org: org, Person: in.Name, CSR: in.CSR, Life: life})
 	if err != nil {
 		return err
 	}
@@ -236,7 +236,7 @@ func (a *API) addCertificate(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answerStatus(201, NewCertificate{reg, string(issued.CertPEM), string(issued.KeyPEM), string(a.cfg.Ring.CAPEM())})
+	return c.answerStatus(201, NewCertificate{reg, string(issued.CertPEM), string(issued.KeyPEM), string(a.ring.CAPEM())})
 }
 
 func (a *API) removeCertificate(c *call) error {

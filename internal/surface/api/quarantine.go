@@ -32,7 +32,7 @@ func (a *API) held(c *call, h *store.Quarantined) Held {
 
 // A held record is named by a sealed token: its place in the journal would tell how much else there is.
 func (a *API) heldID(c *call, rec record.Seq) string {
-	return a.cfg.Ring.Seal("api/held\x00"+who(c.v), binary.BigEndian.AppendUint64(nil, uint64(rec)))
+	return a.ring.Seal("api/held\x00"+who(c.v), binary.BigEndian.AppendUint64(nil, uint64(rec)))
 }
 
 // heldRec finds the record that a path names, by its id in quarantine or by the object's.
@@ -40,7 +40,7 @@ func (a *API) heldRec(c *call) (record.Seq, error) {
 	id := c.path("id")
 	none := fault.New(fault.NotFound, "", "no such record in quarantine")
 	if !strings.Contains(id, "--") {
-		b, err := a.cfg.Ring.Open("api/held\x00"+who(c.v), id)
+		b, err := a.ring.Open("api/held\x00"+who(c.v), id)
 		if err != nil || len(b) != 8 {
 			return 0, none
 		}

@@ -114,7 +114,7 @@ func (a *API) after(c *call) (record.Seq, error) {
 	if token == "" {
 		return 0, nil
 	}
-	b, err := a.cfg.Ring.Open(a.place(c), token)
+	b, err := a.ring.Open(a.place(c), token)
 	if err != nil || len(b) != 8 {
 		return 0, fault.New(fault.Invalid, "next.invalid", "this next was not given to you for this query").At("next").Try("start again without it")
 	}
@@ -123,7 +123,7 @@ func (a *API) after(c *call) (record.Seq, error) {
 
 // next hides a place of the journal in a token that is good for this viewer and this query only.
 func (a *API) next(c *call, at record.Seq) string {
-	return a.cfg.Ring.Seal(a.place(c), binary.BigEndian.AppendUint64(nil, uint64(at)))
+	return a.ring.Seal(a.place(c), binary.BigEndian.AppendUint64(nil, uint64(at)))
 }
 
 // afterKey and nextKey do the same for lists in the order of a name.
@@ -132,14 +132,14 @@ func (a *API) afterKey(c *call) (string, error) {
 	if token == "" {
 		return "", nil
 	}
-	b, err := a.cfg.Ring.Open(a.place(c), token)
+	b, err := a.ring.Open(a.place(c), token)
 	if err != nil {
 		return "", fault.New(fault.Invalid, "next.invalid", "this next was not given to you for this query").At("next").Try("start again without it")
 	}
 	return string(b), nil
 }
 
-func (a *API) nextKey(c *call, key string) string { return a.cfg.Ring.Seal(a.place(c), []byte(key)) }
+func (a *API) nextKey(c *call, key string) string { return a.ring.Seal(a.place(c), []byte(key)) }
 
 // place is the context that a next token is bound to: who asks, what, and where.
 func (a *API) place(c *call) string {

@@ -28,12 +28,15 @@ type Problem struct {
 
 const problemType = "application/problem+json"
 
-// Render is the one place where a fault becomes a problem. What is hidden and what is not there look the same.
-func Render(w http.ResponseWriter, r *http.Request, e *fault.Error, id string) {
-	write(w, r, surface.Status(e.Kind), e, id)
+// Render is the one place where a fault becomes a problem. What is hidden and what is not there look the same. The challenges go with
+// a refused credential.
+func Render(challenges []string) surface.Render {
+	return func(w http.ResponseWriter, r *http.Request, e *fault.Error, id string) {
+		write(w, r, challenges, surface.Status(e.Kind), e, id)
+	}
 }
 
-func write(w http.ResponseWriter, r *http.Request, status int, e *fault.Error, id string) {
+func write(w http.ResponseWriter, r *http.Request, challenges []string, status int, e *fault.Error, id string) {
 	p := problem(e, id)
 	p.Status, p.Title = status, http.StatusText(status)
 	h := w.Header()
@@ -41,8 +44,9 @@ func write(w http.ResponseWriter, r *http.Request, status int, e *fault.Error, i
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	if e.Kind == fault.Unauthenticated {
-		h.Add("WWW-Authenticate", `Basic realm="entente", charset="UTF-8"`)
-		h.Add("WWW-Authenticate", `Bearer realm="entente"`)
+		for _, ch := range challenges {
+			h.Add("WWW-Authenticate", ch)
+		}
 	}
 	if after := retryAfter(e); after > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
