@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -228,5 +229,115 @@ func TestJSONForm(t *testing.T) {
 		if l != (Label{}) {
 			t.Errorf("%.200s: a refused label was half read", in)
 		}
+	}
+}
+
+// TestSetAgainstMap compares sets, small and large, with the plainest implementation there is.
+func TestSetAgainstMap(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		word := rapid.StringMatching(`[a-c]{1,3}( [a-c]{1,2})?`)
+		draw := func(name string) (Set, map[string]bool) {
+			words := rapid.SliceOfN(word, 0, rapid.SampledFrom([]int{4, 200}).Draw(t, name+" most")).Draw(t, name)
+			s, err := NewSet(words...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := map[string]bool{}
+			for _, w := range words {
+				m[w] = true
+			}
+			return s, m
+		}
+		a, inA := draw("a")
+		b, inB := draw("b")
+		within, meets := true, false
+		for w := range inA {
+			within, meets = within && inB[w], meets || inB[w]
+		}
+		if a.Len() != len(inA) || a.Within(b) != within || a.Meets(b) != meets {
+			t.Fatalf("%q and %q: %d members, within %v, meets %v", a, b, a.Len(), a.Within(b), a.Meets(b))
+		}
+		both, either := a.Intersect(b), a.Union(b)
+		for range 20 {
+			w := word.Draw(t, "word")
+			if a.Has(w) != inA[w] || both.Has(w) != (inA[w] && inB[w]) || either.Has(w) != (inA[w] || inB[w]) {
+				t.Fatalf("%q in %q and %q: %v, in both %v, in either %v", w, a, b, a.Has(w), both.Has(w), either.Has(w))
+			}
+		}
+		if a.Has("") || a.Has("\n") || !a.Within(All()) || All().Within(a) || a.Meets(All()) == a.IsEmpty() || !slices.IsSorted(either.List()) {
+			t.Fatalf("%q", a)
+		}
+	})
+}
+
+func TestSetBounds(t *testing.T) {
+	words := make([]string, MaxMembers+1)
+	for i := range words {
+		words[i] = fmt.Sprintf("w%05d", i)
+	}
+	full, err := NewSet(words[1:]...)
+	if err != nil || full.Len() != MaxMembers || !full.Has(words[1]) || !full.Has(words[MaxMembers]) || full.Has(words[0]) {
+		t.Errorf("a full set: %d members, %v", full.Len(), err)
+	}
+	if _, err := NewSet(words...); !errors.Is(err, ErrInvalid) {
+		t.Errorf("an oversize set: %v", err)
+	}
+	one, _ := NewSet(words[0])
+	if !full.Union(one).IsAll() {
+		t.Error("the union of more than a set holds is everything")
+	}
+	for _, w := range []string{"", " x", "x\n", "a\x00b", "\xff", strings.Repeat("x", MaxMember+1)} {
+		if _, err := NewSet(w); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%q is a member: %v", w, err)
+		}
+	}
+	for s, want := range map[Set]string{All(): "all", {}: "none", one: words[0]} {
+		if s.String() != want {
+			t.Errorf("%q is written %q", want, s)
+		}
+	}
+	if All().Len() != -1 || len(All().List()) != 0 || !All().Has("x") {
+		t.Error("everything has members")
+	}
+}
+
+func TestCheckPrincipal(t *testing.T) {
+	for _, p := range []string{"nation:KWT", "org:KWT/kw.ncsc", "org:UTO/Utopia CERT", "person:KWT/kw.ncsc/alice", "node:a.b", "community:gulf"} {
+		if err := CheckPrincipal(p); err != nil {
+			t.Errorf("%s: %v", p, err)
+		}
+	}
+	for _, p := range []string{"", "all", "nation:", "nation:kwt", "nation:KWTX", "org:KWT", "org:KWT/", "org:kw/x", "org:KWT/a/b", "person:KWT/a", "person:KWT/a/", "person:KWT//b",
+		"person:KWT/a/b/c", "node:", "community:", "role:admin", "org:KWT/a\n"} {
+		if err := CheckPrincipal(p); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%q is a principal: %v", p, err)
+		}
+	}
+}
+
+func TestWords(t *testing.T) {
+	for _, s := range []string{"unclassified", "mixed", "NATO:NU", "NATO:CTS", "EU:TS", "MEX:S"} {
+		if c, err := ParseClass(s); err != nil || c.String() != s {
+			t.Errorf("%s is read as %s, %v", s, c, err)
+		}
+	}
+	for _, s := range []string{"", "NATO", "NATO:", "NATO:S", "nato:NS", "EU:CTS", "MEXICO:S", "any:R"} {
+		if c, err := ParseClass(s); err == nil || c != Mixed() {
+			t.Errorf("%s is read as %s", s, c)
+		}
+	}
+	for _, s := range []string{"any", "operational", "mixed", "exercise:locked shields"} {
+		if m, err := ParseMode(s); err != nil || m.String() != s {
+			t.Errorf("%s is read as %s, %v", s, m, err)
+		}
+	}
+	if p, err := ParsePurposes("training", "net-defence"); err != nil || p.String() != "net-defence, training" {
+		t.Errorf("%s, %v", p, err)
+	}
+	if p, err := ParsePurposes(EveryPurpose.List()...); err != nil || p != EveryPurpose || p.String() != "all" || Purposes(0).String() != "none" {
+		t.Errorf("%s, %v", p, err)
+	}
+	if p, err := ParsePurposes("net-defence", "offence"); err == nil || p != 0 {
+		t.Errorf("%s, %v", p, err)
 	}
 }

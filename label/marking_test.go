@@ -418,13 +418,19 @@ func FuzzFromMarking(f *testing.F) {
 	})
 }
 
+var joined Label
+
 func BenchmarkJoin(b *testing.B) {
 	audience, _ := NewAudience("nation:CAN", "nation:KWT", "nation:MEX", "org:FRE/fr.cert")
 	x, y := For(Amber).To(audience), For(Green)
 	y.Caveat, _ = NewSet(CaveatPII)
 	y.Audience, _ = NewAudience("nation:KWT", "nation:MEX")
-	b.ReportAllocs()
-	for b.Loop() {
-		x = Join(x, y)
+	for name, pair := range map[string][2]Label{"merging": {x, y}, "alike": {For(Amber), For(Green)}} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				joined = Join(pair[0], pair[1])
+			}
+		})
 	}
 }

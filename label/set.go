@@ -116,13 +116,14 @@ func (s Set) Has(word string) bool {
 	if s.IsAll() {
 		return true
 	}
+	if len(s.text) <= smallText {
+		return hasLine(s.text, word)
+	}
 	// Binary search over the text: low and high stand at starts of members.
 	low, high := 0, len(s.text)
 	for low < high {
-		start := low + (high-low)/2
-		for start > low && s.text[start-1] != '\n' {
-			start--
-		}
+		middle := low + (high-low)/2
+		start := low + strings.LastIndexByte(s.text[low:middle], '\n') + 1
 		end := start + strings.IndexByte(s.text[start:], '\n')
 		switch m := s.text[start:end]; {
 		case m == word:
@@ -134,6 +135,24 @@ func (s Set) Has(word string) bool {
 		}
 	}
 	return false
+}
+
+// smallText is the length up to which a scan is faster than a search.
+const smallText = 256
+
+func hasLine(text, word string) bool {
+	for from := 0; ; {
+		i := strings.Index(text[from:], word)
+		if i < 0 || word == "" {
+			return false
+		}
+		i += from
+		end := i + len(word)
+		if (i == 0 || text[i-1] == '\n') && end < len(text) && text[end] == '\n' {
+			return true
+		}
+		from = i + 1
+	}
 }
 
 // Intersect is what both sets hold.

@@ -10,7 +10,7 @@ import (
 )
 
 // Digest is the SHA-256 of the object's canonical form (JCS, RFC 8785), properties that only state their default left out: revoked
-// false and defanged false, and spec_version 2.1 on a cyber-observable object. Two representations of one version have one digest
+// false, defanged false, summary false of a sighting, and spec_version 2.1 on a cyber-observable object. Two representations of one version have one digest
 // (3.6): order of properties, white space, escapes and the writing of numbers make no difference.
 func (o *Object) Digest() [32]byte {
 	buf := make([]byte, 0, len(o.raw))
@@ -22,6 +22,8 @@ func (o *Object) isDefault(key, val value) bool {
 	switch string(key.bytes()) {
 	case "revoked":
 		return val.kind() == kindFalse
+	case "summary":
+		return val.kind() == kindFalse && o.typ == "sighting"
 	case "defanged":
 		return val.kind() == kindFalse && o.isSCO()
 	case "spec_version":

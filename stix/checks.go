@@ -215,8 +215,12 @@ func (c *checker) artifact(v value) {
 	c.notBoth(v, "6.1", "payload_bin", "url")
 	c.needs(v, "6.1", "url", "hashes")
 	c.needs(v, "6.1", "decryption_key", "encryption_algorithm")
+	c.mediaType(v, "6.1")
+}
+
+func (c *checker) mediaType(v value, section string) {
 	if m := v.get("mime_type"); m.isString() && !isMediaType(m.text()) {
-		c.at(value{c.o, m.at - 1}, "media.artifact", "", quote(m.text())+" is not a media type of the IANA registry")
+		c.at(value{c.o, m.at - 1}, "media.type", section, quote(m.text())+" is not a media type of the IANA registry")
 	}
 }
 
@@ -258,9 +262,7 @@ func (c *checker) emailMessage(v value) {
 func (c *checker) file(v value) {
 	c.oneOf(v, "6.7", "hashes", "name")
 	c.encoding(v, "6.7", "name")
-	if m := v.get("mime_type"); m.isString() && !isMediaType(m.text()) {
-		c.at(value{c.o, m.at - 1}, "media.type", "", quote(m.text())+" is not a media type of the IANA registry")
-	}
+	c.mediaType(v, "6.7")
 }
 
 func (c *checker) process(v value) {

@@ -53,7 +53,7 @@ func (c *checker) extension(typ, name string, ext value) {
 	if ext.count() == 0 {
 		c.report("property.empty", "3.2", "an extension must not be empty")
 	}
-	c.nested(ext, 0)
+	c.nested(ext)
 }
 
 // declared checks an extension that an extension definition describes: what it holds is for the definition's schema to say.
@@ -75,7 +75,7 @@ func (c *checker) declared(ext, kind value) {
 			c.report("property.name", "", quote(string(name))+" cannot be a property's name")
 		}
 		c.suffix(name, val)
-		c.nested(val, 0)
+		c.nested(val)
 		c.path = c.path[:len(c.path)-1]
 	}
 }
@@ -106,6 +106,10 @@ func (c *checker) structure(def *typeDef, v value) {
 			if _, known := pdfKeys[key.text()]; !known {
 				c.at(value{c.o, info.at - 1}, "pdf.key", "", quote(key.text())+" is not a key of a document information dictionary")
 			}
+		}
+	case "windows-pebinary-ext":
+		if v.count() == 1 && v.get("pe_type").ok() {
+			c.report("extension.empty", def.section, "the extension needs a property beside pe_type")
 		}
 	case "windows-process-ext":
 		if p := v.get("priority"); p.isString() && !hasSuffix(p.bytes(), "_CLASS") {

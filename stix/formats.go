@@ -74,7 +74,7 @@ func isUUID[T string | []byte](s T) bool {
 			}
 		}
 	}
-	return s[14] >= '1' && s[14] <= '8' && strings.IndexByte("89abAB", s[19]) >= 0
+	return s[14] >= '1' && s[14] <= '5' && strings.IndexByte("89abAB", s[19]) >= 0
 }
 
 // splitID takes an identifier (2.9) apart; ok tells whether it is one.

@@ -44,7 +44,7 @@ func (c *checker) observable(container, v value) {
 		case name == "extensions":
 			c.localExtensions(val)
 		case p == nil:
-			c.nested(val, 0)
+			c.nested(val)
 		case p.kind != propID && p.kind != propStruct && p.kind != propSpec:
 			c.property(p, val)
 		}
@@ -70,7 +70,7 @@ func (c *checker) localExtensions(v value) {
 				c.path = c.path[:len(c.path)-1]
 			}
 		} else {
-			c.nested(ext, 0)
+			c.nested(ext)
 		}
 		c.path = c.path[:len(c.path)-1]
 	}

@@ -372,7 +372,7 @@ func (c *checker) unknown(def *typeDef, name []byte, v value, top, open bool) {
 		c.report("property.name", "", quote(string(name))+" cannot be a property's name: 3 to 250 of a-z, 0-9 and underscore, a letter first")
 	}
 	c.suffix(name, v)
-	c.nested(v, 0)
+	c.nested(v)
 	if top && c.common(def, name, v) {
 		return
 	}
@@ -400,52 +400,55 @@ func (c *checker) common(def *typeDef, name []byte, v value) bool {
 		return false
 	}
 	if def.class == classSCO || def == types().commonSCO {
-		// 3.6 lets an object without versions take part in versioning; then its id is not deterministic.
-		c.property(p, v)
-		return true
+		switch p.name {
+		case "created_by_ref", "created", "modified", "revoked": // 3.6 lets an object without versions take part in versioning
+			c.property(p, v)
+			return true
+		}
+		return false
 	}
 	c.report("property.forbidden", "", "the property "+p.name+" does not apply to "+c.o.typ)
 	return true
 }
 
-// suffix checks what a name says of its value (3.1).
+// suffix checks what the name of an own property says of its value (3.1). Published content breaks this rule often, and what such a
+// property means is not the standard's, so that it is a warning.
 func (c *checker) suffix(name []byte, v value) {
+	ok := true
 	switch {
-	case hasSuffix(name, "_ref") && v.kind() == kindString:
-		if !isIdentifier(v.text()) {
-			c.report("ref.format", "", quote(v.text())+" is not an identifier of the form type--UUID")
+	case hasSuffix(name, "_ref"):
+		ok = v.isString() && isIdentifier(v.text())
+	case hasSuffix(name, "_refs"):
+		ok = v.isList()
+		for _, item := range v.items {
+			ok = ok && item.isString() && isIdentifier(item.text())
 		}
-	case hasSuffix(name, "_refs") && v.kind() == kindList:
-		for i, item := range v.items {
-			if item.kind() == kindString && !isIdentifier(item.text()) {
-				c.path = append(c.path, pathStep{index: i})
-				c.report("ref.format", "", quote(item.text())+" is not an identifier of the form type--UUID")
-				c.path = c.path[:len(c.path)-1]
-			}
-		}
-	case hasSuffix(name, "_hex") && !(v.kind() == kindString && isHex(v.bytes())),
-		hasSuffix(name, "_bin") && !(v.kind() == kindString && isBase64(v.bytes())),
-		(hasSuffix(name, "_ref") && v.kind() != kindString) || (hasSuffix(name, "_refs") && v.kind() != kindList):
-		c.report("property.suffix", "", "the name "+quote(string(name))+" promises another kind of value")
+	case hasSuffix(name, "_hex"):
+		ok = v.isString() && isHex(v.bytes())
+	case hasSuffix(name, "_bin"):
+		ok = v.isString() && isBase64(v.bytes())
+	}
+	if !ok {
+		c.report("custom.value", "", "the name "+quote(string(name))+" promises another kind of value")
 	}
 }
 
-// nested looks through a value that the table says nothing of: no list in it may be empty.
-func (c *checker) nested(v value, depth int) {
+// nested looks for empty lists in a value that the table says nothing of.
+func (c *checker) nested(v value) {
 	switch v.kind() {
 	case kindList:
 		if v.count() == 0 {
-			c.report("property.empty", "2.12", "a list must not be empty; leave the property out")
+			c.report("custom.value", "2.12", "a list should not be empty; leave the property out")
 		}
 		for i, item := range v.items {
 			c.path = append(c.path, pathStep{index: i})
-			c.nested(item, depth+1)
+			c.nested(item)
 			c.path = c.path[:len(c.path)-1]
 		}
 	case kindObject:
 		for key, val := range v.members {
 			c.path = append(c.path, pathStep{key: key.at})
-			c.nested(val, depth+1)
+			c.nested(val)
 			c.path = c.path[:len(c.path)-1]
 		}
 	}
@@ -466,7 +469,7 @@ func (c *checker) toplevelExtension() bool {
 func (c *checker) custom(what, name, prefix, sep string, declared bool) {
 	enabled := func(code string) bool { return c.opt.enabled(ruleByCode()[code]) }
 	rest, prefixed := strings.CutPrefix(name, prefix)
-	sourced := prefixed && strings.Contains(strings.Trim(rest, sep), sep)
+	sourced := prefixed && strings.Contains(strings.Trim(strings.TrimSuffix(rest, "-ext"), sep), sep)
 	switch {
 	case enabled("custom.extension"):
 		if !declared {

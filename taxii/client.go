@@ -120,12 +120,12 @@ type answer struct {
 const maxRedirects = 5
 
 // send asks, follows redirects within the origin and comes back when the server asks for that.
-func (c *Client) send(ctx context.Context, method string, u *url.URL, body []byte, want int) (*answer, error) {
+func (c *Client) send(ctx context.Context, method string, u *url.URL, body []byte) (*answer, error) {
 	retries, maxWait := c.Retries, c.MaxWait
 	setDefault(&retries, 3)
 	setDefault(&maxWait, time.Minute)
 	for attempt := 0; ; attempt++ {
-		a, err := c.follow(ctx, method, u, body, want)
+		a, err := c.follow(ctx, method, u, body)
 		var refused *ResponseError
 		if !errors.As(err, &refused) || (refused.HTTPStatus != http.StatusTooManyRequests && refused.HTTPStatus != http.StatusServiceUnavailable) {
 			return a, err
@@ -143,9 +143,9 @@ func (c *Client) send(ctx context.Context, method string, u *url.URL, body []byt
 	}
 }
 
-func (c *Client) follow(ctx context.Context, method string, u *url.URL, body []byte, want int) (*answer, error) {
+func (c *Client) follow(ctx context.Context, method string, u *url.URL, body []byte) (*answer, error) {
 	for range maxRedirects {
-		to, a, err := c.once(ctx, method, u, body, want)
+		to, a, err := c.once(ctx, method, u, body)
 		if err != nil || to == nil {
 			return a, err
 		}
@@ -158,7 +158,7 @@ func (c *Client) follow(ctx context.Context, method string, u *url.URL, body []b
 }
 
 // once sends one request. A redirect's target is returned as to.
-func (c *Client) once(ctx context.Context, method string, u *url.URL, body []byte, want int) (to *url.URL, a *answer, err error) {
+func (c *Client) once(ctx context.Context, method string, u *url.URL, body []byte) (to *url.URL, a *answer, err error) {
 	home, err := c.address(c.URL)
 	if err != nil {
 		return nil, nil, err
@@ -196,7 +196,7 @@ func (c *Client) once(ctx context.Context, method string, u *url.URL, body []byt
 	setDefault(&limit, 256<<20)
 	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	switch {
-	case resp.StatusCode != want:
+	case resp.StatusCode < 200 || resp.StatusCode > 299:
 		return nil, nil, refusal(method, u, resp, data)
 	case err != nil:
 		return nil, nil, fmt.Errorf("taxii: %s %s: the answer broke off: %w", method, bare(u), err)
@@ -329,7 +329,7 @@ func fetch[T any](ctx context.Context, c *Client, u *url.URL, err error) (T, err
 	if err != nil {
 		return v, err
 	}
-	a, err := c.send(ctx, http.MethodGet, u, nil, http.StatusOK)
+	a, err := c.send(ctx, http.MethodGet, u, nil)
 	if err != nil {
 		return v, err
 	}
@@ -395,6 +395,6 @@ func (c *Client) Delete(ctx context.Context, root, collection, object string, f 
 		return err
 	}
 	u.RawQuery = Select{Filter: Filter{Versions: f.Versions, Specs: f.Specs}}.values("").Encode()
-	_, err = c.send(ctx, http.MethodDelete, u, nil, http.StatusOK)
+	_, err = c.send(ctx, http.MethodDelete, u, nil)
 	return err
 }

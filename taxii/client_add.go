@@ -90,7 +90,7 @@ func (c *Client) sendEnvelope(ctx context.Context, u *url.URL, objects [][]byte,
 		b.Write(raw)
 	}
 	b.WriteString(`]}`)
-	a, err := c.send(ctx, http.MethodPost, u, b.Bytes(), http.StatusAccepted)
+	a, err := c.send(ctx, http.MethodPost, u, b.Bytes())
 	if errors.Is(err, ErrTooLarge) && len(objects) > 1 {
 		half := len(objects) / 2
 		if done, err = c.sendEnvelope(ctx, u, objects[:half], done); err != nil {

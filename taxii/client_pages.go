@@ -139,7 +139,7 @@ func pages[P any](ctx context.Context, c *Client, s Select, read func(*answer) (
 		landmark, page, mark := "", 0, 1
 		for {
 			u.RawQuery = s.values(next).Encode()
-			a, err := c.send(ctx, http.MethodGet, u, nil, http.StatusOK)
+			a, err := c.send(ctx, http.MethodGet, u, nil)
 			if err != nil {
 				yield(none, err)
 				return

@@ -11,9 +11,9 @@ import (
 
 // Options configure a handler. The zero value is usable: every field has a default.
 type Options struct {
-	// DiscoveryPath is where discovery is answered: "/taxii2/" unless the root prefix must differ (section 8.2.1). Begins and ends in "/".
+	// DiscoveryPath is where discovery is answered: "/taxii2/" by default, where clients look for it (section 8.2.1).
 	DiscoveryPath string
-	// RootPrefix stands before the name of each API root: "/" by default, so that root "cti" is at /cti/.
+	// RootPrefix stands before the name of each API root: "/" by default, so that root "cti" is at /cti/. It may equal DiscoveryPath.
 	RootPrefix string
 	// MaxContentLength bounds the decoded body of a POST, in bytes, where a root does not state a smaller max_content_length; 100 MiB
 	// by default.
@@ -43,6 +43,7 @@ type Options struct {
 func (o *Options) setDefaults() {
 	setDefault(&o.DiscoveryPath, "/taxii2/")
 	setDefault(&o.RootPrefix, "/")
+	o.DiscoveryPath, o.RootPrefix = slashed(o.DiscoveryPath), slashed(o.RootPrefix)
 	setDefault(&o.MaxContentLength, 100<<20)
 	setDefault(&o.MaxObjects, 100_000)
 	setDefault(&o.MaxDepth, 64)
@@ -69,6 +70,14 @@ func setDefault[T comparable](v *T, d T) {
 	if *v == zero {
 		*v = d
 	}
+}
+
+// slashed is a path that begins and ends in "/".
+func slashed(path string) string {
+	if path = strings.Trim(path, "/"); path == "" {
+		return "/"
+	}
+	return "/" + path + "/"
 }
 
 func renderOwn(err error) *Error {

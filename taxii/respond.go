@@ -106,6 +106,9 @@ func WriteError(w http.ResponseWriter, r *http.Request, e *Error) {
 	send(w, r, out.HTTPStatus, len(b), false, func(buf *bufio.Writer) { buf.Write(b) })
 }
 
+// elementSize is about what a manifest record takes, in bytes.
+const elementSize = 200
+
 // list is a message of the shape {more, next, <name>: [...]}; element appends to scratch what stands for an object, or is nil to
 // write its raw bytes.
 type list struct {
@@ -164,7 +167,7 @@ func (s *server) sendPage(w http.ResponseWriter, r *http.Request, l list, p *Pag
 		w.Header().Set(headerLast, FormatTime(p.Objects[n-1].DateAdded))
 	}
 	if l.element != nil {
-		body := head
+		body := append(make([]byte, 0, len(head)+len(tail)+n*elementSize), head...)
 		for i := range p.Objects {
 			if i > 0 {
 				body = append(body, ',')

@@ -123,12 +123,22 @@ func gunzip(t *testing.T, r io.Reader) string {
 	return string(out)
 }
 
-func TestFirstLine(t *testing.T) {
-	b := newBench(t, Options{})
-	b.get("/taxii2/").want(200).body(`{"title":"Test","default":"/cti/","api_roots":["/cti/","https://ally.example/taxii/"]}`)
-	b.post(`{"type":"x","id":"x--1",  "modified":"2026-01-01T00:00:00.000Z"}`).want(202)
-	b.get("objects/").want(200).body(`{"objects":[{"type":"x","id":"x--1",  "modified":"2026-01-01T00:00:00.000Z"}]}`)
-	b.get("manifest/").want(200).body(`{"objects":[{"id":"x--1","date_added":"2026-01-02T03:04:05.000001Z","version":"2026-01-01T00:00:00.000Z","media_type":"application/stix+json;version=2.1"}]}`)
-	b.get("/cti/collections/").want(200)
-	t.Log(b.Body)
+// fetchPage gets a page outside of a test's own checks.
+func (b *bench) fetchPage(path string) (ids []string, next, last string) {
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	w := httptest.NewRecorder()
+	b.h.ServeHTTP(w, r)
+	var page struct {
+		Next    string `json:"next"`
+		Objects []struct {
+			ID string `json:"id"`
+		} `json:"objects"`
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &page); err != nil || w.Code != http.StatusOK {
+		panic(w.Body.String())
+	}
+	for _, o := range page.Objects {
+		ids = append(ids, o.ID)
+	}
+	return ids, page.Next, w.Header().Get(headerLast)
 }

@@ -30,10 +30,11 @@ func ParseTime(s string) (time.Time, error) {
 		}
 	}
 	t, err := time.Parse(time.RFC3339Nano, s)
+	t = t.UTC()
 	if err != nil || t.Year() < 0 || t.Year() > 9999 {
 		return time.Time{}, errTime
 	}
-	return t.UTC(), nil
+	return t, nil
 }
 
 // looseLayouts are forms in which servers have been seen to send a date; the year comes first, so that a day is never taken for a month.

@@ -79,8 +79,7 @@ func (r *Rules) principals(v Viewer) (all, named []string) {
 			named = append(named, name)
 		}
 	}
-	all = append(all, named...)
-	all = append(all, label.Nation(v.Nation))
+	all = append([]string{label.Nation(v.Nation)}, named...) // nations first: audiences mostly name them
 	for _, c := range slices.Sorted(maps.Keys(r.Communities)) {
 		if r.isMember(c, v.Party()) {
 			all = append(all, label.Community(c))
