@@ -22,6 +22,7 @@ type parser struct {
 	lex      lexer
 	tok      token
 	depth    int
+	tests    int
 	fatal    *Error
 	errs     []*Error
 	warnings []Problem
@@ -55,7 +56,7 @@ func parse(src string) (*Pattern, []*Error) {
 		e.Line, e.Col = place(src, e.Offset)
 	}
 	if p != nil {
-		p.warnings = ps.warnings
+		p.warnings, p.tests = ps.warnings, ps.tests
 	}
 	return p, ps.errs
 }
@@ -318,7 +319,8 @@ func (ps *parser) term(c *Condition) bool {
 }
 
 func (ps *parser) test(t *Test) bool {
-	t.Offset = ps.tok.start
+	t.Offset, t.slot = ps.tok.start, ps.tests
+	ps.tests++
 	if ps.isKeyword("NOT") {
 		ps.advance()
 		t.Not = true
