@@ -122,3 +122,7 @@ func tell(w io.Writer, err error) {
 		fmt.Fprintf(w, "  again in %s\n", f.RetryAfter)
 	}
 }
+
+func notFound(what, name string) error {
+	return fault.New(fault.NotFound, "", "there is no %s %q", what, name)
+}
