@@ -98,7 +98,9 @@ func (x *Exchange) accept(ctx context.Context, v gate.Viewer, c Collection, s Su
 	batch := x.defined(drafts)
 	for i := range drafts {
 		if d := &drafts[i]; !d.refused {
-			x.mark(ctx, scope, v, c, s, d, batch)
+			if err := x.mark(ctx, scope, v, c, s, d, batch); err != nil {
+				return nil, err
+			}
 		}
 	}
 	x.close(ctx, v, drafts)

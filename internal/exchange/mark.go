@@ -17,9 +17,9 @@ import (
 
 // definition is what a marking definition says, and who may know that it is here.
 type definition struct {
-	label label.Label
-	err   error // label.ErrContradictory or label.ErrUnintelligible with their reason
-	mark  record.Mark
+	marking label.Marking
+	err     error // label.ErrContradictory or label.ErrUnintelligible with their reason
+	mark    record.Mark
 }
 
 // markings remembers the definitions that submissions name. A definition cannot change (STIX 2.1 section 7.2), so an entry stays true
@@ -63,8 +63,8 @@ func (x *Exchange) defined(drafts []draft) map[string]definition {
 			if out == nil {
 				out = map[string]definition{}
 			}
-			l, err := label.FromMarking(d.rec.Body)
-			out[d.rec.ID] = definition{label: l, err: err}
+			m, err := label.ReadMarking(d.rec.Body)
+			out[d.rec.ID] = definition{marking: m, err: err}
 		}
 	}
 	return out
@@ -73,39 +73,42 @@ func (x *Exchange) defined(drafts []draft) map[string]definition {
 var errUnresolved = errors.New("is not known here")
 
 // definition finds what a marking says: by its well-known id, in the submission, or among the records that the submitter may see.
-func (x *Exchange) definition(ctx context.Context, scope gate.Scope, id string, batch map[string]definition) (label.Label, error) {
+func (x *Exchange) definition(ctx context.Context, scope gate.Scope, id string, batch map[string]definition) (label.Marking, error) {
 	if d, ok := batch[id]; ok {
-		return d.label, d.err
+		return d.marking, d.err
 	}
-	if l, ok := label.ByID(id); ok {
-		return l, nil
+	if m, ok := label.MarkingByID(id); ok {
+		return m, nil
 	}
 	if d, ok := x.markings.get(id); ok && scope.Admits(d.mark) {
-		return d.label, d.err
+		return d.marking, d.err
 	}
 	page, err := x.store.Page(ctx, scope, store.Query{IDs: []string{id}, Limit: 1})
 	if err != nil {
-		return label.Label{}, err
+		return label.Marking{}, err
 	}
 	if len(page.Items) == 0 || page.Items[0].Held {
-		return label.Label{}, errUnresolved
+		return label.Marking{}, errUnresolved
 	}
 	rec := &page.Items[0].Record
-	l, err := label.FromMarking(rec.Body)
-	x.markings.put(id, definition{label: l, err: err, mark: rec.Mark()})
-	return l, err
+	m, err := label.ReadMarking(rec.Body)
+	x.markings.put(id, definition{marking: m, err: err, mark: rec.Mark()})
+	return m, err
 }
 
 // mark gives a draft its label and origin. An object without a TLP takes the default of its collection, and where none is set it is
 // RED for the submitting organisation. Markings that contradict each other, cannot be understood or cannot be found make it RED and
 // send it to quarantine, to be judged again when the marking arrives.
-func (x *Exchange) mark(ctx context.Context, scope gate.Scope, v gate.Viewer, c Collection, s Submission, d *draft, batch map[string]definition) {
+func (x *Exchange) mark(ctx context.Context, scope gate.Scope, v gate.Viewer, c Collection, s Submission, d *draft, batch map[string]definition) error {
 	d.rec.Origin = record.Origin{Nation: v.Nation, Org: v.Org, Person: v.Person, Via: s.Via}
 	fallback := s.Default
 	if fallback == nil {
 		fallback = c.Default
 	}
-	d.rec.Label, d.hold = x.judgeMarkings(ctx, scope, d.obj, fallback, s.Restrict, d.hold, batch)
+	var err error
+	if d.rec.Label, d.hold, err = x.judgeMarkings(ctx, scope, d.obj, fallback, s.Restrict, d.hold, batch); err != nil {
+		return err
+	}
 	if d.hold == nil {
 		x.checkTimes(d)
 	}
@@ -113,10 +116,11 @@ func (x *Exchange) mark(ctx context.Context, scope gate.Scope, v gate.Viewer, c 
 		d.hold.Intended = d.rec.Label
 		d.rec.Label = held(d.rec.Label)
 	}
+	return nil
 }
 
 // judgeMarkings is the label that an object's markings, the default and an extra restriction make, and a hold when they make none.
-func (x *Exchange) judgeMarkings(ctx context.Context, scope gate.Scope, o *stix.Object, fallback, restrict *label.Label, h *store.Hold, batch map[string]definition) (label.Label, *store.Hold) {
+func (x *Exchange) judgeMarkings(ctx context.Context, scope gate.Scope, o *stix.Object, fallback, restrict *label.Label, h *store.Hold, batch map[string]definition) (label.Label, *store.Hold, error) {
 	trouble := func(code, id string, err error) {
 		if h == nil {
 			h = &store.Hold{}
@@ -125,55 +129,57 @@ func (x *Exchange) judgeMarkings(ctx context.Context, scope gate.Scope, o *stix.
 		h.Awaits = append(h.Awaits, id)
 	}
 	named := o.MarkingRefs()
-	var parts []label.Label
-	look := func(id string, into *[]label.Label) {
-		l, err := x.definition(ctx, scope, id, batch)
+	var whole, part []label.Marking
+	look := func(id string, into *[]label.Marking) error {
+		m, err := x.definition(ctx, scope, id, batch)
 		switch {
 		case err == nil:
-			*into = append(*into, l)
+			*into = append(*into, m)
 		case errors.Is(err, label.ErrContradictory):
 			trouble("marking.contradictory", id, err)
-		case errors.Is(err, label.ErrUnintelligible):
+		case errors.Is(err, label.ErrUnintelligible), errors.Is(err, label.ErrInvalid):
 			trouble("marking.unintelligible", id, err)
-		default:
+		case errors.Is(err, errUnresolved):
 			trouble("marking.unresolved", id, err)
+		default:
+			return fmt.Errorf("looking for the marking %s: %w", id, err)
 		}
+		return nil
 	}
 	for _, id := range named {
-		look(id, &parts)
+		if err := look(id, &whole); err != nil {
+			return label.Label{}, nil, err
+		}
 	}
-	declared, err := label.Of(parts...)
+	for _, g := range o.Granular() {
+		if g.MarkingRef != "" && !slices.Contains(named, g.MarkingRef) {
+			if err := look(g.MarkingRef, &part); err != nil {
+				return label.Label{}, nil, err
+			}
+		}
+	}
+	l, stated, err := label.Of(whole, part)
 	if err != nil {
 		if h == nil {
 			h = &store.Hold{}
 		}
-		h.Reasons = append(h.Reasons, store.Reason{Code: "marking.contradictory", Message: "the object's markings contradict each other: " + err.Error()})
-	}
-	var fine []label.Label
-	for _, g := range o.Granular() {
-		if g.MarkingRef != "" && !slices.Contains(named, g.MarkingRef) {
-			look(g.MarkingRef, &fine)
-		}
+		h.Reasons = append(h.Reasons, store.Reason{Code: "marking.contradictory", Message: err.Error()})
 	}
 	if h != nil && (len(h.Awaits) > 0 || err != nil) {
 		h.Default, h.Restrict = fallback, restrict
-		return label.Label{}, h // RED for the submitting organisation
+		return label.Label{}, h, nil // RED for the submitting organisation
 	}
-	l := declared.Label
-	if !declared.TLP {
+	if !stated {
 		if fallback != nil {
 			l = label.Join(l, *fallback)
 		} else {
 			l = label.Join(l, label.For(label.Red))
 		}
 	}
-	for _, f := range fine {
-		l = label.Join(l, f)
-	}
 	if restrict != nil {
 		l = label.Join(l, *restrict)
 	}
-	return l, h
+	return l, h, nil
 }
 
 // held is the label of a record in quarantine: nobody but the submitting organisation, for as long as the label itself would last.

@@ -73,7 +73,7 @@ func (x *Exchange) RefuseHeld(ctx context.Context, v gate.Viewer, rec record.Seq
 	if err != nil {
 		return err
 	}
-	return x.store.Refuse(ctx, x.own(), h.Rec, store.Act{Actor: actor(v), Verb: "quarantine.refuse", Target: fmt.Sprint(int64(h.Rec))})
+	return x.erase(ctx, h.Item, store.Act{Actor: actor(v), Verb: "quarantine.refuse", Target: fmt.Sprint(int64(h.Rec))})
 }
 
 func (x *Exchange) decidable(ctx context.Context, v gate.Viewer, rec record.Seq) (store.Quarantined, error) {
@@ -125,9 +125,9 @@ func (x *Exchange) rejudgeOne(ctx context.Context, h store.Quarantined) error {
 	}
 	// The submitter's organisation is who may see the marking on its behalf.
 	scope := x.Gate().Scope(gate.Viewer{Nation: h.Record.Origin.Nation, Org: h.Record.Origin.Org, Person: h.Record.Origin.Person, Realm: x.cfg.Realm}, x.cfg.Now())
-	l, hold := x.judgeMarkings(ctx, scope, o, h.Hold.Default, h.Hold.Restrict, nil, nil)
-	if hold != nil {
-		return nil
+	l, hold, err := x.judgeMarkings(ctx, scope, o, h.Hold.Default, h.Hold.Restrict, nil, nil)
+	if err != nil || hold != nil {
+		return err
 	}
 	return x.letOut(ctx, h, l, "node")
 }

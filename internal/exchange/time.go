@@ -48,14 +48,19 @@ func (x *Exchange) KeepTime(ctx context.Context) error {
 			}
 		}
 		for _, it := range due.Expired {
-			if err := x.store.Refuse(ctx, x.own(), it.Rec, store.Act{Actor: "node", Verb: "retention.end", Target: fmt.Sprint(int64(it.Rec))}); err != nil {
-				return err
-			}
-			if err := x.gone(ctx, it.Record.ID); err != nil {
+			if err := x.erase(ctx, it, store.Act{Actor: "node", Verb: "retention.end", Target: fmt.Sprint(int64(it.Rec))}); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// erase takes one record out of the whole store.
+func (x *Exchange) erase(ctx context.Context, it store.Item, act store.Act) error {
+	if _, err := x.store.Remove(ctx, x.own(), store.Removal{Rec: it.Rec, ID: it.Record.ID, Act: act}); err != nil {
+		return fmt.Errorf("erasing a record: %w", err)
+	}
+	return x.gone(ctx, it.Record.ID)
 }
 
 // each calls fn for 0 to n-1 on every processor.

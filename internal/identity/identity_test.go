@@ -263,6 +263,33 @@ func TestOrganisationsAndCommunities(t *testing.T) {
 	wantCode(t, err, fault.Forbidden, "org.own")
 }
 
+func TestEnsureOrgRegistersOnce(t *testing.T) {
+	h := open(t)
+	other := h.another(t)
+	var wg sync.WaitGroup
+	errs := make([]error, 8)
+	for i := range errs {
+		wg.Go(func() {
+			d := h.Directory
+			if i%2 == 1 {
+				d = other
+			}
+			_, errs[i] = d.EnsureOrg(ctx, "node", Org{Name: []string{"Water Works", "WATER WORKS"}[i%2]})
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	ok(t, h.Refresh(ctx))
+	if r := h.Register(); len(r.Orgs) != 2 {
+		t.Fatalf("%+v", r.Orgs)
+	}
+	if o, _ := h.Register().Find("water works"); o.Nation != "UTO" {
+		t.Fatalf("%+v", o)
+	}
+}
+
 func TestAnotherNodeSeesChangesAfterRefresh(t *testing.T) {
 	h := open(t)
 	h.user(t, "alice", secret1, "analyst")

@@ -37,12 +37,12 @@ type Register struct {
 
 // Find finds an organisation by its name, whatever its case.
 func (r Register) Find(name string) (Org, bool) {
-	for _, o := range r.Orgs {
-		if fold(o.Name) == fold(name) {
-			return o, true
-		}
+	key := fold(name)
+	i := slices.IndexFunc(r.Orgs, func(o Org) bool { return fold(o.Name) == key })
+	if i < 0 {
+		return Org{}, false
 	}
-	return Org{}, false
+	return r.Orgs[i], true
 }
 
 // Clients are the names of the organisations that are clients of the own one.
@@ -77,6 +77,27 @@ func (d *Directory) AddOrg(ctx context.Context, actor string, o Org) (Org, error
 		o.Created = d.now().UTC()
 		return o, nil
 	})
+}
+
+// EnsureOrg is the registered organisation of this name, which is registered as given when it is not there. An empty nation is the
+// node's own.
+func (d *Directory) EnsureOrg(ctx context.Context, actor string, o Org) (Org, error) {
+	if o.Nation == "" {
+		o.Nation = d.nation
+	}
+	for range 3 { // another may register or remove it at the same moment
+		if there, ok := d.Register().Find(o.Name); ok {
+			return there, nil
+		}
+		added, err := d.AddOrg(ctx, actor, o)
+		if err == nil || fault.Of(err) != fault.Conflict {
+			return added, err
+		}
+		if err := d.Refresh(ctx); err != nil {
+			return Org{}, err
+		}
+	}
+	return Org{}, fault.New(fault.Conflict, "identity.changed", "identities were changed at the same time").Try("try again")
 }
 
 // SetOrg changes an organisation's nation, client mark, sectors and purposes.
@@ -151,7 +172,7 @@ func (d *Directory) DeleteOrg(ctx context.Context, actor, name string) error {
 		return absent(err, noOrg())
 	}
 	used := false
-	uses := func(org string, over bool) { used = used || !over && fold(org) == fold(name) }
+	uses := func(org string, ended bool) { used = used || !ended && fold(org) == fold(name) }
 	if err := each(ctx, d.store, kindUser, func(_ store.Doc, u User) { uses(u.Org, false) }); err != nil {
 		return err
 	}
@@ -231,7 +252,7 @@ func titles(where string, in []string, most int) ([]string, error) {
 }
 
 func noOrg() *fault.Error {
-	return fault.New(fault.NotFound, "org.unknown", "there is no such organisation").At("org").Try("register it first: entente org add")
+	return fault.New(fault.NotFound, "org.unknown", "there is no such organisation").At("org").Try("register the organisation first")
 }
 
 // absent replaces the store's NotFound by one that says what was looked for.

@@ -60,7 +60,10 @@ func Create(ctx context.Context, in Init) (err error) {
 			}
 		}
 	}()
-	db, err := sqlite.Open(ctx, sqlite.Config{Dir: filepath.Join(in.Data, storeFolder), Now: in.Now, Secret: ring.Lookup()})
+	if err = os.Mkdir(filepath.Join(in.Data, storeFolder), 0o700); err != nil {
+		return fault.New(fault.Invalid, "data.create", "cannot create the store's directory: %v", err).Because(err)
+	}
+	db, err := sqlite.Open(ctx, sqlite.Config{Dir: filepath.Join(in.Data, storeFolder), Now: in.Now})
 	if err != nil {
 		return err
 	}

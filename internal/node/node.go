@@ -79,8 +79,8 @@ func New(ctx context.Context, cfg Config) (n *Node, err error) {
 	if n.ring, err = keyring.Open(cfg.Data, cfg.Realm, cfg.Now); err != nil {
 		return nil, fmt.Errorf("opening the keys of %s: %w", cfg.Data, err)
 	}
-	db, err := sqlite.Open(ctx, sqlite.Config{Dir: filepath.Join(cfg.Data, storeFolder), Now: cfg.Now, Log: cfg.Log, CacheBytes: cfg.Limits.CacheBytes,
-		MaxBytes: cfg.Limits.StoreBytes, Secret: n.ring.Lookup()})
+	db, err := sqlite.Open(ctx, sqlite.Config{Dir: filepath.Join(cfg.Data, storeFolder), Now: cfg.Now, Logger: cfg.Log,
+		CacheKiB: int(cfg.Limits.CacheBytes >> 10), MaxBytes: cfg.Limits.StoreBytes})
 	if err != nil {
 		return nil, fmt.Errorf("opening the store of %s: %w", cfg.Data, err)
 	}
@@ -185,7 +185,7 @@ func (n *Node) readyz(w http.ResponseWriter, r *http.Request) {
 	n.mu.Unlock()
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if ready {
-		if err := n.store.Ready(r.Context()); err != nil {
+		if err := n.alive(r.Context()); err != nil {
 			ready = false
 			n.cfg.Log.Warn("the store is not ready", "error", err)
 		}
@@ -197,6 +197,12 @@ func (n *Node) readyz(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ready")
+}
+
+// alive asks the store for something small.
+func (n *Node) alive(ctx context.Context) error {
+	_, err := n.store.Docs(ctx, "root", "", 1)
+	return err
 }
 
 // Start listens. Addr tells where.

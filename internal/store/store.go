@@ -33,8 +33,6 @@ type Store interface {
 	Purge(ctx context.Context, scope gate.Scope, p Purge) (PurgeReport, error)
 
 	Quarantined(ctx context.Context, scope gate.Scope, q QuarantineQuery) ([]Quarantined, error)
-	// Refuse destroys a quarantined record as Remove destroys one without placements.
-	Refuse(ctx context.Context, scope gate.Scope, rec record.Seq, act Act) error
 
 	// Due lists records whose embargo has ended since it was stored or relabelled (Lifted) or whose retention is over (Expired).
 	Due(ctx context.Context, scope gate.Scope, now time.Time, limit int) (Due, error)
@@ -163,7 +161,8 @@ type Page struct {
 
 // Removal takes placements out of a collection. A record without any placement left is erased with its keys.
 type Removal struct {
-	Collection string
+	Collection string     // empty: the whole store, which erases the record wherever it is placed
+	Rec        record.Seq // only this record; 0: any with the id
 	ID         string
 	Versions   Versions // zero: all versions (TAXII 2.1 section 5.7)
 	Specs      []string // empty: all

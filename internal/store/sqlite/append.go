@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 
@@ -12,6 +13,7 @@ import (
 	"entente/internal/gate"
 	"entente/internal/record"
 	"entente/internal/store"
+	"entente/label"
 )
 
 // Limits of one batch.
@@ -28,6 +30,9 @@ const (
 type put struct {
 	rec     *record.Record
 	hold    *store.Hold
+	judge   func([]record.Record) *store.Hold
+	held    label.Label // of the record while it is held because of judge
+	closed  bool
 	idHash  int64
 	mark    record.Mark
 	head    []byte
@@ -74,7 +79,7 @@ func (s *Store) prepare(b store.Batch) ([]put, int, error) {
 			return nil, 0, err.At(fmt.Sprintf("puts[%d].%s", i, err.Pointer))
 		}
 		p := &puts[i]
-		p.rec, p.hold = r, b.Puts[i].Hold
+		p.rec, p.hold, p.judge, p.held, p.closed = r, b.Puts[i].Hold, b.Puts[i].Judge, b.Puts[i].HeldLabel, b.Puts[i].Closed
 		p.idHash = h.of(keyID, r.ID)
 		p.mark = timeless(r.Mark())
 		p.head = packHead(r)
@@ -185,12 +190,15 @@ func (t *tx) put(v *sight, coll int64, p *put, seq int64) (out store.Outcome, er
 	if err != nil {
 		return out, err
 	}
-	twin, several, err := t.twin(v, coll, p, places)
+	twin, several, prior, err := t.twin(v, coll, p, places)
 	if err != nil {
 		return out, err
 	}
 	if twin != nil {
 		return t.again(coll, p, twin, seq)
+	}
+	if len(prior) > 0 {
+		p = judged(p, prior)
 	}
 	flags := int64(0)
 	if several {
@@ -201,6 +209,9 @@ func (t *tx) put(v *sight, coll int64, p *put, seq int64) (out store.Outcome, er
 	}
 	if p.rec.Revoked {
 		flags |= flagRevoked
+	}
+	if p.closed {
+		flags |= flagClosed
 	}
 	out = store.Outcome{State: store.Added, Seq: record.Seq(seq), Version: p.rec.Version}
 	if p.rec.Version != "" {
@@ -229,12 +240,33 @@ func (t *tx) put(v *sight, coll int64, p *put, seq int64) (out store.Outcome, er
 	t.counts[0]++
 	t.addKeys(p.rec.ID, p.lookups, seq, seq)
 	if p.hold != nil {
-		out.State = store.Held
+		out.State, out.Hold = store.Held, p.hold
 		if err := t.hold(seq, p.hold); err != nil {
 			return out, err
 		}
 	}
 	return out, t.journal(seq, entryPut, seq, p.commit[:], nil, nil)
+}
+
+// judged is the put after its judge has seen the visible records of the same id: itself, or a copy that is held.
+func judged(p *put, prior []record.Record) *put {
+	h := p.judge(prior)
+	if h == nil {
+		return p
+	}
+	out, rec := *p, *p.rec
+	out.rec = &rec
+	if p.hold != nil { // held already, under a label as strict
+		both := *p.hold
+		both.Reasons = slices.Concat(both.Reasons, h.Reasons)
+		out.hold = &both
+		return &out
+	}
+	both := *h
+	both.Intended = rec.Label
+	rec.Label = p.held
+	out.hold, out.mark = &both, timeless(rec.Mark())
+	return &out
 }
 
 func (t *tx) insertRecord(p *put, seq int64, mark uint32, flags, coll int64) error {
@@ -278,8 +310,8 @@ func (t *tx) insertStreams(coll int64, mark uint32, typ string, seq, rec int64) 
 
 // twin finds the record that the scope sees under the same id, version and specification: one with the same content if there is one,
 // and of those one that is in the collection already, and of those the oldest. several tells whether any other record has the id; they
-// are all marked.
-func (t *tx) twin(v *sight, coll int64, p *put, places []place) (best *row, several bool, err error) {
+// are all marked. prior are the headers of those that the scope sees, for the put's judge.
+func (t *tx) twin(v *sight, coll int64, p *put, places []place) (best *row, several bool, prior []record.Record, err error) {
 	places = append([]place(nil), places...)
 	var rank int
 	for i, pl := range places {
@@ -289,14 +321,14 @@ func (t *tx) twin(v *sight, coll int64, p *put, places []place) (best *row, seve
 		r := &t.row
 		ok, err := t.load(pl.rec, r)
 		if err != nil {
-			return nil, false, err
+			return nil, false, nil, err
 		}
 		if !ok {
 			continue
 		}
 		var have record.Record
 		if err := unpackHead(r.head, &have); err != nil {
-			return nil, false, err
+			return nil, false, nil, err
 		}
 		if have.ID != p.rec.ID {
 			continue
@@ -304,18 +336,25 @@ func (t *tx) twin(v *sight, coll int64, p *put, places []place) (best *row, seve
 		several = true
 		if r.flags&flagMulti == 0 {
 			if err := exec(t.c, "UPDATE record SET flags = flags | ? WHERE seq = ?", nil, flagMulti, r.seq); err != nil {
-				return nil, false, err
+				return nil, false, nil, err
 			}
 		}
+		if !t.sees(v, r) {
+			continue
+		}
+		if p.judge != nil {
+			have.Revoked = r.flags&flagRevoked != 0
+			prior = append(prior, have)
+		}
 		same := have.Digest == p.rec.Digest
-		if have.Spec != p.rec.Spec || have.Version != p.rec.Version || have.Version == "" && !same || !t.sees(v, r) {
+		if have.Spec != p.rec.Spec || have.Order != p.rec.Order || have.Order == "" && !same {
 			continue
 		}
 		score := 1
 		if same {
 			score = 2
 			if _, in, err := t.placeOf(r, coll); err != nil {
-				return nil, false, err
+				return nil, false, nil, err
 			} else if in {
 				score = 3
 			}
@@ -324,7 +363,7 @@ func (t *tx) twin(v *sight, coll int64, p *put, places []place) (best *row, seve
 			rank, best = score, r.clone()
 		}
 	}
-	return best, several, nil
+	return best, several, prior, nil
 }
 
 func seenBefore(places []place, rec int64) bool {

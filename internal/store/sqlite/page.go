@@ -184,7 +184,7 @@ func (p *pager) item(at place) (item store.Item, ok bool, err error) {
 		}
 		p.bytes(st, &rec)
 	}
-	return store.Item{Seq: record.Seq(at.seq), Rec: record.Seq(at.rec), Held: held, Record: rec}, true, nil
+	return store.Item{Seq: record.Seq(at.seq), Rec: record.Seq(at.rec), Held: held, Closed: w.flags&flagClosed != 0, Record: rec}, true, nil
 }
 
 // matches tells whether the scope and every filter but those of place and version let a record through.
