@@ -3,16 +3,12 @@ package pattern
 import (
 	"cmp"
 	"errors"
-	"maps"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
 )
-
-func sortedKeys(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
 
 // evaluator is what a Test needs beyond its text, made once per pattern.
 type evaluator struct {

@@ -77,7 +77,7 @@ func (p *Pattern) Match(obs []Observation, options ...Option) (Result, error) {
 	}
 	m.span = makeSpan(obs)
 	root, err := m.build(&p.root, everything)
-	if err != nil || root == nil {
+	if err != nil || root == nil || root.least() > m.total() {
 		return Result{}, err
 	}
 	bound, err := m.choose(root, nil)
@@ -85,6 +85,15 @@ func (p *Pattern) Match(obs []Observation, options ...Option) (Result, error) {
 		return Result{}, err
 	}
 	return m.result(bound), nil
+}
+
+// total is the number of observations there are to bind.
+func (m *matcher) total() int64 {
+	var sum int64
+	for i := range m.obs {
+		sum = min(sum+m.obs[i].Count, maxInteger)
+	}
+	return sum
 }
 
 func (m *matcher) spend(steps int64) error {
@@ -123,7 +132,7 @@ func makeSpan(obs []Observation) span {
 			last = obs[i].Last
 		}
 	}
-	s.micro = last.Sub(s.origin) > farTicks/2
+	s.micro = last.Sub(s.origin) > farTicks-time.Second
 	return s
 }
 
@@ -209,8 +218,13 @@ type leaf struct {
 
 type member struct {
 	expression *Expression
-	met        []bool // by observation
+	met        bitset // of observations
 }
+
+type bitset []uint64
+
+func (b bitset) has(i int) bool { return b[i/64]&(1<<(i%64)) != 0 }
+func (b bitset) set(i int)      { b[i/64] |= 1 << (i % 64) }
 
 // item is an observation in ticks.
 type item struct {
@@ -299,7 +313,10 @@ func (m *matcher) buildBare(e *Expression, b bounds) (*node, error) {
 }
 
 func (m *matcher) buildLeaf(e *Expression, b bounds) (*node, error) {
-	met := make([]bool, len(m.obs))
+	if err := m.spend(1 + int64(len(m.obs))/8); err != nil {
+		return nil, err
+	}
+	met := make(bitset, (len(m.obs)+63)/64)
 	l := &leaf{bounds: b, members: []member{{e, met}}}
 	any := false
 	for i := range m.obs {
@@ -311,8 +328,10 @@ func (m *matcher) buildLeaf(e *Expression, b bounds) (*node, error) {
 		if err != nil {
 			return nil, err
 		}
-		met[i] = ok
-		any = any || ok
+		if ok {
+			met.set(i)
+			any = true
+		}
 	}
 	if !any {
 		return nil, nil
@@ -325,7 +344,7 @@ func (m *matcher) buildLeaf(e *Expression, b bounds) (*node, error) {
 func (m *matcher) fill(l *leaf) {
 	for i := range m.obs {
 		for j := range l.members {
-			if l.members[j].met[i] {
+			if l.members[j].met.has(i) {
 				first, last := m.span.ticks(m.obs[i].First), m.span.ticks(m.obs[i].Last)
 				l.items = append(l.items, item{i, first, last, m.obs[i].Count})
 				l.longest = max(l.longest, last-first)
@@ -351,23 +370,47 @@ func compareTicks(a, b int64) int {
 // mergeLeaves makes one leaf of alternatives that differ only in their conditions, so that no choice between them is left.
 func mergeLeaves(kids []*node, m *matcher) []*node {
 	var out []*node
+	places := map[bounds]int{}
 	for _, kid := range kids {
-		at := slices.IndexFunc(out, func(n *node) bool {
-			return n.kind == leafNode && kid.kind == leafNode && n.leaf.bounds == kid.leaf.bounds
-		})
-		if at < 0 {
-			out = append(out, kid)
-			continue
+		if kid.kind == leafNode {
+			if at, ok := places[kid.leaf.bounds]; ok {
+				out[at].leaf.members = append(out[at].leaf.members, kid.leaf.members...)
+				continue
+			}
+			places[kid.leaf.bounds] = len(out)
+			kid = &node{kind: leafNode, leaf: &leaf{bounds: kid.leaf.bounds, members: slices.Clone(kid.leaf.members)}}
 		}
-		merged := &leaf{bounds: kid.leaf.bounds, members: append(slices.Clone(out[at].leaf.members), kid.leaf.members...)}
-		out[at] = &node{kind: leafNode, leaf: merged}
+		out = append(out, kid)
 	}
-	for _, n := range out {
-		if n.kind == leafNode && n.leaf.items == nil {
-			m.fill(n.leaf)
-		}
+	for _, at := range places {
+		m.fill(out[at].leaf)
 	}
 	return out
+}
+
+// least is the smallest number of observations that the node can be bound to.
+func (n *node) least() int64 {
+	switch n.kind {
+	case leafNode:
+		return 1
+	case anyNode:
+		least := n.kids[0].least()
+		for _, kid := range n.kids[1:] {
+			least = min(least, kid.least())
+		}
+		return least
+	case repeatNode:
+		one := n.kids[0].least()
+		if n.times > maxInteger/one {
+			return maxInteger
+		}
+		return n.times * one
+	}
+	var sum int64
+	for _, kid := range n.kids {
+		sum = min(sum+kid.least(), maxInteger)
+	}
+	return sum
 }
 
 // bound is a set of observations bound to a leaf.
@@ -406,7 +449,7 @@ func (m *matcher) result(found []bound) Result {
 	for _, b := range found {
 		for _, t := range b.items {
 			for _, member := range b.leaf.members {
-				if member.met[t.index] {
+				if member.met.has(t.index) {
 					r.Bindings = append(r.Bindings, Binding{member.expression, t.index, t.count})
 					break
 				}

@@ -108,7 +108,7 @@ func TestRegexIsPCRESearch(t *testing.T) {
 		{`(?i)FOO`, "foo", true}, {`(?i:F)oo`, "foo", true}, {`(?i:F)OO`, "foo", false},
 		{`(?<=a)b`, "ab", true}, {`(?<!a)b`, "ab", false}, {`a(?=b)`, "ab", true}, {`a(?!b)`, "ab", false}, {`(a)\1`, "aa", true}, {`(a)\1`, "ab", false},
 		{`(?<x>a)\k<x>`, "aa", true}, {`(?P<x>a)b`, "ab", true}, {`a++a`, "aaa", false}, {`(ab)*+b`, "ababb", true}, {`[ab]++b`, "abab", false}, {`(?>a+)a`, "aa", false},
-		{`\x41\x{42}\101`, "ABA", false}, {`\x41\x{42}`, "AB", true}, {`[\101\x{42}]{2}`, "AB", true}, {`\Qa.b\E`, "a.b", true}, {`\Qa.b\E`, "axb", false}, {`\cA`, "\x01", true}, {`\e`, "\x1b", true},
+		{`\x41\x{42}\101`, "ABA", true}, {`\x41\x{42}`, "AB", true}, {`[\101\x{42}]{2}`, "AB", true}, {`\Qa.b\E`, "a.b", true}, {`\Qa.b\E`, "axb", false}, {`\cA`, "\x01", true}, {`\e`, "\x1b", true},
 		{`[[:alpha:]]+`, "ab", true}, {`[]a]`, "]", true}, {`[^]a]`, "]", false}, {`[a-]`, "-", true}, {`[\w-[]`, "[", true}, {`[\b]`, "\b", true}, {`\p{Lu}`, "É", true},
 		{`a{2}`, "aa", true}, {`a{2,3}?b`, "aab", true}, {`a{,3}`, "a{,3}", true}, {`{`, "{", true}, {`x{1500}`, strings.Repeat("x", 1500), true},
 		{`foo\Kbar`, "foobar", true}, {`(?#note)a`, "a", true}, {`\/`, "/", true}, {`\_`, "_", true}, {`é`, "é", true}, {`\é`, "é", true},
@@ -122,13 +122,6 @@ func TestRegexIsPCRESearch(t *testing.T) {
 			continue
 		}
 		r, err := p.Match(obs)
-		if c.regex == `\x41\x{42}\101` {
-			// Outside of brackets \101 reads as a back-reference here, of which there is no group.
-			if err == nil {
-				t.Errorf("%s: a reference to a missing group must be an error", c.regex)
-			}
-			continue
-		}
 		if err != nil || r.Matched != c.want {
 			t.Errorf("%s on %q: got %v, %v; want %v", c.regex, c.text, r.Matched, err, c.want)
 		}
@@ -266,7 +259,7 @@ func TestObservationsReads(t *testing.T) {
 		{"objects of numbers", `{"objects":[5]}`, "/objects/0"},
 		{"bad time", `[` + strings.Replace(head, "2020-01-01", "2020-02-30", 1) + `}]`, "/0/first_observed"},
 		{"backwards", `[` + strings.Replace(head, "2020-01-01", "2021-01-01", 1) + `}]`, "/0/last_observed"},
-		{"no count", `[` + strings.Replace(head, `:1`, `:0`, 1) + `}]`, ""},
+		{"no count", strings.TrimSuffix(head, "1") + `0}`, "/number_observed"},
 		{"half a count", strings.TrimSuffix(head, "1") + `1.5}`, "/number_observed"},
 		{"objects a list", head + `,"objects":[]}`, "/objects"}, {"objects of numbers in a dictionary", head + `,"objects":{"0":1}}`, "/objects/0"},
 		{"refs a string", head + `,"object_refs":"x"}`, "/object_refs"}, {"refs of numbers", head + `,"object_refs":[1]}`, "/object_refs/0"},

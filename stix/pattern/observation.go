@@ -2,7 +2,9 @@ package pattern
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -23,6 +25,16 @@ type Observation struct {
 	Count       int64
 	objects     []map[string]any
 	byID        map[string]map[string]any
+}
+
+// NewObservation makes an observation of objects that are at hand as JSON values (maps, slices, strings, float64 and booleans), by
+// the id with which they refer to each other.
+func NewObservation(id string, first, last time.Time, count int64, objects map[string]map[string]any) Observation {
+	o := Observation{ID: id, First: first, Last: last, Count: count, byID: make(map[string]map[string]any, len(objects))}
+	for _, key := range slices.Sorted(maps.Keys(objects)) {
+		o.add(key, objects[key])
+	}
+	return o
 }
 
 // DataError is observed data that cannot be read.
@@ -155,7 +167,7 @@ func (r *reader) observed(m map[string]any, pool map[string]map[string]any, at s
 		if !ok {
 			return bad("objects", "a dictionary of objects must stand here")
 		}
-		for _, key := range sortedKeys(dict) {
+		for _, key := range slices.Sorted(maps.Keys(dict)) {
 			object, ok := dict[key].(map[string]any)
 			if !ok {
 				return bad("objects/"+key, "an object must stand here")

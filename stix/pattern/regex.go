@@ -66,6 +66,7 @@ type translation struct {
 	multiline bool  // (?m) stands at the beginning
 	atom      int   // where the last atom starts in pcre; -1: there is none to repeat
 	groups    []int // where the open groups start in pcre
+	captures  int   // groups that a number can refer to
 }
 
 func (t *translation) both(s string) {
@@ -230,6 +231,7 @@ func (t *translation) open() error {
 	}
 	if !strings.HasPrefix(rest, "(?") {
 		t.i++
+		t.captures++
 		group("(", true)
 		return nil
 	}
@@ -258,6 +260,7 @@ func (t *translation) open() error {
 		}
 		name := rest[len(head) : len(head)+end]
 		t.i += len(head) + end + 1
+		t.captures++
 		t.groups = append(t.groups, len(t.pcre))
 		t.re2 = append(t.re2, "(?P<"+name+">"...)
 		t.pcre = append(t.pcre, "(?<"+name+">"...)
@@ -361,22 +364,15 @@ func (t *translation) escape() error {
 		n = min(n, len(t.src)-t.i)
 		t.both(t.src[t.i : t.i+n])
 		t.i += n
-	case 'k', '1', '2', '3', '4', '5', '6', '7', '8', '9':
-		n := 2
-		if c == 'k' {
-			end := strings.IndexAny(t.src[t.i+2:], ">}'")
-			if end < 1 {
-				return unsupported(`\k without a name`)
-			}
-			t.backOnly(`\k<` + strings.Trim(t.src[t.i+2:t.i+2+end], "<{'") + `>`)
-			t.i += 2 + end + 1
-			return nil
+	case 'k':
+		end := strings.IndexAny(t.src[t.i+2:], ">}'")
+		if end < 1 {
+			return unsupported(`\k without a name`)
 		}
-		for t.i+n < len(t.src) && n < 3 && isDigit(t.src[t.i+n]) {
-			n++
-		}
-		t.backOnly(`(?:` + t.src[t.i:t.i+n] + `)`)
-		t.i += n
+		t.backOnly(`\k<` + strings.Trim(t.src[t.i+2:t.i+2+end], "<{'") + `>`)
+		t.i += 2 + end + 1
+	case '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		t.reference()
 	default:
 		r, err := t.character()
 		if err != nil {
@@ -385,6 +381,22 @@ func (t *translation) escape() error {
 		t.literal(r)
 	}
 	return nil
+}
+
+// reference copies a back-reference. A number of two digits or more that is beyond the groups so far is an octal code point.
+func (t *translation) reference() {
+	end := t.i + 1
+	for end < len(t.src) && end-t.i <= 3 && isDigit(t.src[end]) {
+		end++
+	}
+	n, _ := strconv.Atoi(t.src[t.i+1 : end])
+	if n >= 10 && n > t.captures && t.src[t.i+1] < '8' {
+		t.i++
+		t.literal(t.digits(8, 3))
+		return
+	}
+	t.backOnly(`(?:` + t.src[t.i:end] + `)`)
+	t.i = end
 }
 
 // literal writes one code point for both engines, in or out of brackets.

@@ -150,6 +150,9 @@ func (n *node) has(kind nodeKind) bool {
 
 // solve binds the groups. It returns nil if they cannot be bound; an empty plan needs nothing and gives an empty list.
 func (p *planner) solve() ([]bound, error) {
+	if len(p.groups) == 0 {
+		return []bound{}, nil
+	}
 	lo, hi := make([]int64, p.vars), make([]int64, p.vars)
 	start := bounds{farTicks, -farTicks}
 	for i := range p.groups {
@@ -164,6 +167,9 @@ func (p *planner) solve() ([]bound, error) {
 	for len(stack) > 0 {
 		r := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
+		if err := p.m.spend(int64(len(p.groups))); err != nil {
+			return nil, err
+		}
 		ok, err := p.narrow(r.lo, r.hi)
 		if err != nil {
 			return nil, err
@@ -178,7 +184,10 @@ func (p *planner) solve() ([]bound, error) {
 		if found == nil {
 			continue
 		}
-		v, at := p.conflict(found, r.lo, r.hi)
+		v, at, err := p.conflict(found, r.lo, r.hi)
+		if err != nil {
+			return nil, err
+		}
 		if v < 0 {
 			return found, nil
 		}
@@ -206,6 +215,9 @@ func (p *planner) window(g *group, lo, hi []int64) bounds {
 func (p *planner) narrow(lo, hi []int64) (bool, error) {
 	for changed := true; changed; {
 		changed = false
+		if err := p.m.spend(int64(p.vars)); err != nil {
+			return false, err
+		}
 		lift := func(v int, to int64) {
 			if to > lo[v] {
 				lo[v], changed = to, true
@@ -299,7 +311,7 @@ func (l *leaf) within(w bounds, late bool) []item {
 
 // conflict finds times for an assignment. A variable below 0 says that there are; else it is the variable whose range to split
 // and the last value of its earlier part, chosen so that this assignment is possible in neither.
-func (p *planner) conflict(found []bound, lo, hi []int64) (v int, at int64) {
+func (p *planner) conflict(found []bound, lo, hi []int64) (v int, at int64, err error) {
 	low, high := slices.Clone(lo), slices.Clone(hi)
 	for i := range p.groups {
 		g := &p.groups[i]
@@ -318,6 +330,9 @@ func (p *planner) conflict(found []bound, lo, hi []int64) (v int, at int64) {
 	// The least values that keep every lower bound; none may pass its upper bound.
 	for changed := true; changed; {
 		changed = false
+		if err := p.m.spend(int64(len(p.groups) + p.vars)); err != nil {
+			return 0, 0, err
+		}
 		lift := func(v int, to int64) {
 			if to > low[v] {
 				low[v], changed = to, true
@@ -337,15 +352,16 @@ func (p *planner) conflict(found []bound, lo, hi []int64) (v int, at int64) {
 		}
 		for v := range low {
 			if low[v] > high[v] {
-				return p.split(v, high[v], lo, hi)
+				v, at := split(v, high[v], lo, hi)
+				return v, at, nil
 			}
 		}
 	}
-	return -1, 0
+	return -1, 0, nil
 }
 
 // split prefers the given place, and halves the widest range where that would not make it smaller.
-func (p *planner) split(v int, at int64, lo, hi []int64) (int, int64) {
+func split(v int, at int64, lo, hi []int64) (int, int64) {
 	if at >= lo[v] && at < hi[v] {
 		return v, at
 	}
