@@ -244,6 +244,24 @@ func TestACS(t *testing.T) {
 	if empty.Purpose != 0 || empty.Onward != OnwardNone || empty.TLP != AmberStrict || empty.Class != Mixed() || empty.Attribution != MustNot {
 		t.Errorf("what is not permitted must be denied: %+v", empty)
 	}
+	deny := readACS(t, `{"policy_reference":"urn:isa:policy:acs:ns:v3.0?privdefault=permit&sharedefault=permit","control_set":{"classification":"U"},
+		"access_privilege":[{"privilege_action":"IDSRC","rule_effect":"deny"},{"privilege_action":"TENOT","rule_effect":"deny"},
+			{"privilege_action":"IDSRC","rule_effect":"permit","privilege_scope":{"entity":["ALL"]}},
+			{"privilege_action":"TENOT","rule_effect":"permit","privilege_scope":{"entity":["ALL"]}}]}`)
+	if deny.Attribution != MustNot || !deny.Caveat.Has(CaveatNoNotification) || deny.Purpose != EveryPurpose || deny.TLP != Clear {
+		t.Errorf("a denial must stand: %+v", deny)
+	}
+	for sharing, onward := range map[string]Onward{
+		`[{"sharing_scope":["SECTOR"],"rule_effect":"deny"}]`:                                                        OnwardNone,
+		`[{"sharing_scope":["SECTOR"],"rule_effect":"permit"}]`:                                                      OnwardFree,
+		`[{"sharing_scope":["SECTOR"],"rule_effect":"permit"},{"sharing_scope":["USA.USG"],"rule_effect":"deny"}]`:   OnwardConsent,
+		`[{"sharing_scope":["ALL"],"rule_effect":"permit"},{"sharing_scope":["FOREIGNGOV"],"rule_effect":"forbid"}]`: OnwardConsent,
+	} {
+		l := readACS(t, `{"policy_reference":"urn:isa:policy:acs:ns:v3.0?sharedefault=permit&privdefault=permit","control_set":{"classification":"U"},"further_sharing":`+sharing+`}`)
+		if l.Onward != onward || (l.TLP == Clear) != (onward == OnwardFree) {
+			t.Errorf("%s: %s, %s", sharing, l.Onward, l.TLP)
+		}
+	}
 	nobody := func(l Label) bool { return l.Audience.IsEmpty() }
 	for _, c := range []struct {
 		old, new string
@@ -256,11 +274,17 @@ func TestACS(t *testing.T) {
 		{`"shareability":["ALL"]`, `"shareability":["FOREIGNGOV"]`, nobody},
 		{`"entity":["ALL"]`, `"entity":["MIL"]`, nobody},
 		{`"privilege_scope":{`, `"privilege_scope":[],"x":{`, nobody},
+		{`"privilege_scope":{`, `"privilege_scope":{},"x":{`, nobody},
+		{`"privilege_scope":{`, `"privilege_scope":{"permitted_planets":["ALL"],`, nobody},
+		{`"classification":"U"`, `"classification":"U","permitted_nationalities":["MEX"],"shareability":["ALL"]`, func(l Label) bool { return strings.Join(l.Audience.List(), " ") == "nation:MEX" }},
+		{`"classification":"U"`, `"classification":"U","entity":["GOV"]`, nobody},
 		{`"CISAUSES"`, `"NEWUSE"`, func(l Label) bool { return l.Purpose == 0 }},
 		{`"access_privilege":[`, `"access_privilege":[{"privilege_action":"NEWUSE","rule_effect":"deny"},`, func(l Label) bool { return l.Purpose == 0 }},
 		{`"access_privilege":[`, `"access_privilege":[{"privilege_action":"NETDEF","rule_effect":"deny"},`, func(l Label) bool { return l.Purpose == 0 }},
 		{`"access_privilege":[`, `"access_privilege":[{"privilege_action":"DSPLY","rule_effect":"deny"},`, nobody},
-		{`"access_privilege":[`, `"access_privilege":[{"privilege_action":"IDSRC","rule_effect":"permit","privilege_scope":{}},`, func(l Label) bool { return l.Attribution == MustNot }},
+		{`"formal_determination":["AIS",`, `"formal_determination":[`, func(l Label) bool { return l.Attribution == MustNot }},
+		{`"access_privilege":[`, `"access_privilege":[{"privilege_action":"IDSRC","rule_effect":"permit","privilege_scope":{"entity":["ALL"]}},`, func(l Label) bool { return l.Attribution == MustNot }},
+		{`"access_privilege":[`, `"access_privilege":[{"privilege_action":"TENOT","rule_effect":"permit","privilege_scope":{"entity":["ALL"]}},`, func(l Label) bool { return !l.Caveat.Has(CaveatNoNotification) && l.Audience.IsAll() }},
 		{`["AIS",`, `["NF","AIS",`, func(l Label) bool { return strings.Join(l.Audience.List(), " ") == "nation:USA" }},
 		{`["AIS",`, `["REL-TO-SOMEBODY","AIS",`, nobody},
 		{`["AIS",`, `["OC","AIS",`, func(l Label) bool { return l.Onward == OnwardConsent }},

@@ -133,7 +133,7 @@ func open(ctx context.Context, cfg Config, steps []migration) (_ *Store, err err
 		if err != nil {
 			return nil, err
 		}
-		s.conns <- &reader{c: rc, s: s, h: newHasher(s.secret), open: map[string]*zs.Stmt{}}
+		s.conns <- &reader{c: rc, s: s, h: newHasher(s.secret)}
 	}
 	go s.w.run()
 	return s, nil
