@@ -183,4 +183,3 @@ func (a *app) status(ctx context.Context) error {
 	}
 	return a.fields(pairs...)
 }
-

@@ -41,7 +41,9 @@ func (a *app) docsCmd() *cobra.Command {
 	return c
 }
 
-func documented(c *cobra.Command) bool { return !c.Hidden && c.Name() != "help" && !c.IsAdditionalHelpTopicCommand() }
+func documented(c *cobra.Command) bool {
+	return !c.Hidden && c.Name() != "help" && !c.IsAdditionalHelpTopicCommand()
+}
 
 // page is the reference page of a command and everything below it.
 func page(c *cobra.Command) string {

@@ -120,7 +120,6 @@ func (a *app) importFile(ctx context.Context, n *api.Client, q url.Values, name 
 	return s, err
 }
 
-
 // metered shows how much of a file was sent.
 type metered struct {
 	r     io.Reader

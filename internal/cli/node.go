@@ -23,12 +23,12 @@ import (
 
 // connection says which node is spoken to, and as whom.
 type connection struct {
-	data, server            string
-	tokenFile               string
-	user, passwordFile      string
-	ca, certFile, keyFile   string
-	client                  *api.Client
-	close                   func() error
+	data, server          string
+	tokenFile             string
+	user, passwordFile    string
+	ca, certFile, keyFile string
+	client                *api.Client
+	close                 func() error
 }
 
 // dataFlag adds --data to a command that only works on a directory.

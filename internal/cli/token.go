@@ -146,7 +146,9 @@ func (a *app) certCmd() *cobra.Command {
 		return a.table([]string{"ID", "NAME", "ORGANISATION", "ROLES", "EXPIRES", "REVOKED"}, rows)
 	})
 	revoke := &cobra.Command{Use: "revoke ID", Short: "End a client certificate, at once and for good", Args: cobra.ExactArgs(1)}
-	a.onNode(revoke, func(ctx context.Context, n *api.Client, args []string) error { return n.RevokeCertificate(ctx, args[0]) })
+	a.onNode(revoke, func(ctx context.Context, n *api.Client, args []string) error {
+		return n.RevokeCertificate(ctx, args[0])
+	})
 	c.AddCommand(issue, list, revoke)
 	return c
 }

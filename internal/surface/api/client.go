@@ -188,7 +188,9 @@ func (c *Client) Journal(ctx context.Context, fn func(Act) error) error {
 }
 
 // Backup copies a backup to w.
-func (c *Client) Backup(ctx context.Context, w io.Writer) (int64, error) { return c.copy(ctx, "/backup", nil, w) }
+func (c *Client) Backup(ctx context.Context, w io.Writer) (int64, error) {
+	return c.copy(ctx, "/backup", nil, w)
+}
 
 func (c *Client) copy(ctx context.Context, path string, q url.Values, w io.Writer) (int64, error) {
 	resp, err := c.send(ctx, get, path, q, "", nil)
@@ -333,7 +335,9 @@ func (c *Client) AddRoot(ctx context.Context, r exchange.Root) (exchange.Root, e
 }
 
 // Users calls fn for every account.
-func (c *Client) Users(ctx context.Context, fn func(identity.User) error) error { return each(ctx, c, "/users", nil, fn) }
+func (c *Client) Users(ctx context.Context, fn func(identity.User) error) error {
+	return each(ctx, c, "/users", nil, fn)
+}
 
 // AddUser makes an account.
 func (c *Client) AddUser(ctx context.Context, u AddUser) (identity.User, error) {
@@ -391,12 +395,12 @@ func (c *Client) Orgs(ctx context.Context) ([]identity.Org, error) {
 
 // AddOrg registers an organisation.
 func (c *Client) AddOrg(ctx context.Context, o identity.Org) (identity.Org, error) {
-	return ask[identity.Org](ctx, c, post, "/orgs", nil, orgBody(o))
+	return ask[identity.Org](ctx, c, post, "/orgs", nil, o)
 }
 
 // ChangeOrg changes an organisation.
 func (c *Client) ChangeOrg(ctx context.Context, o identity.Org) (identity.Org, error) {
-	return ask[identity.Org](ctx, c, put, "/orgs/"+seg(o.Name), nil, orgBody(o))
+	return ask[identity.Org](ctx, c, put, "/orgs/"+seg(o.Name), nil, o)
 }
 
 // RemoveOrg removes an organisation that nothing names.
@@ -423,7 +427,9 @@ func (c *Client) RemoveCommunity(ctx context.Context, name string) error {
 }
 
 // Quarantine calls fn for every record in quarantine.
-func (c *Client) Quarantine(ctx context.Context, fn func(Held) error) error { return each(ctx, c, "/quarantine", nil, fn) }
+func (c *Client) Quarantine(ctx context.Context, fn func(Held) error) error {
+	return each(ctx, c, "/quarantine", nil, fn)
+}
 
 // Held is one record in quarantine.
 func (c *Client) Held(ctx context.Context, id string) (Held, error) {

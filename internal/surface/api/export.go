@@ -64,4 +64,3 @@ func (a *API) export(c *call) error {
 	}
 	return started(out.Flush())
 }
-

@@ -34,6 +34,7 @@ type Progress struct {
 // Loss is one thing that STIX 2.1 cannot say, or says in another way.
 type Loss struct {
 	ID      string `json:"id"`
+	Code    string `json:"code"`
 	Pointer string `json:"pointer"`
 	Message string `json:"message"`
 }

@@ -201,7 +201,9 @@ type NewCertificate struct {
 }
 
 func (a *API) certificates(c *call) error {
-	return listed(a, c, func(after string, limit int) ([]identity.Certificate, error) { return a.ids.Certificates(c.ctx(), after, limit) },
+	return listed(a, c, func(after string, limit int) ([]identity.Certificate, error) {
+		return a.ids.Certificates(c.ctx(), after, limit)
+	},
 		func(t identity.Certificate) string { return t.ID })
 }
 
