@@ -130,6 +130,15 @@ func (e *Expression) eachTest(f func(*Test)) {
 	}
 }
 
+func (e *Expression) eachQualifier(f func(*Qualifier)) {
+	for i := range e.Operands {
+		e.Operands[i].eachQualifier(f)
+	}
+	for i := range e.Qualifiers {
+		f(&e.Qualifiers[i])
+	}
+}
+
 func (c *Condition) eachTest(f func(*Test)) {
 	if c.Join == Single {
 		f(&c.Test)

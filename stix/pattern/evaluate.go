@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -90,14 +91,25 @@ func (p *Pattern) compile() error {
 			}
 			e, err := makeEvaluator(t)
 			if err != nil {
-				broken := &EvalError{Code: CodeUnsupported, Message: err.Error(), Offset: t.Offset}
-				broken.Line, broken.Col = place(p.source, t.Offset)
-				p.broken = broken
+				p.fail(t.Offset, err.Error())
 			}
 			p.evaluators[t.slot] = e
 		})
+		p.root.eachQualifier(func(q *Qualifier) {
+			_, start := q.Start.Time()
+			_, stop := q.Stop.Time()
+			if q.Kind == StartStop && (!start || !stop) && p.broken == nil {
+				p.fail(q.Offset, "START or STOP names a day that no calendar has")
+			}
+		})
 	})
 	return p.broken
+}
+
+func (p *Pattern) fail(offset int, message string) {
+	e := &EvalError{Code: CodeUnsupported, Message: message, Offset: offset}
+	e.Line, e.Col = place(p.source, offset)
+	p.broken = e
 }
 
 // Holds decides a condition of this pattern for one observation: whether one of its objects meets it (section 9.5).
@@ -140,6 +152,14 @@ func (m *matcher) test(t *Test, o *Observation, object map[string]any) (bool, er
 	}
 	if object["type"] != t.Path.Type {
 		return false, nil
+	}
+	if len(t.Path.Steps) == 1 {
+		v := object[t.Path.Steps[0].Key]
+		if t.Op == Exists || v == nil {
+			return t.Op == Exists && (v != nil) != t.Not, nil
+		}
+		ok, err := m.compare(t, v, t.Path.Steps[0].Key)
+		return ok != t.Not && err == nil, err
 	}
 	found, reached := false, false
 	err := m.resolve(o, object, "", t.Path.Steps, func(v any, name string) (bool, error) {
@@ -293,6 +313,9 @@ func decodeNative(v, name string) (string, bool) {
 	return native, err == nil
 }
 
+// stepTime is about what one step of the budget takes.
+const stepTime = 20 * time.Nanosecond
+
 // search decides LIKE and MATCHES: on strings in NFC, on octets as code points U+0000 to U+00FF.
 func (m *matcher) search(t *Test, e *evaluator, text, name string) (bool, error) {
 	re := e.regex
@@ -311,14 +334,19 @@ func (m *matcher) search(t *Test, e *evaluator, text, name string) (bool, error)
 		}
 		return like(e.like, text), nil
 	}
-	if err := m.spend(int64(len(text)) / 16); err != nil {
+	if err := m.spend(int64(len(text))); err != nil {
 		return false, err
 	}
-	found, err := re.search(text)
-	if err != nil {
-		return false, m.fault(CodeBudget, t, err.Error())
+	if re.linear != nil {
+		return re.linear.MatchString(text), nil
 	}
-	return found, nil
+	// The time of a backtracking search does not follow from its text, so it is charged as it was.
+	start := time.Now()
+	found, err := re.back.MatchString(text)
+	if err != nil {
+		return false, m.fault(CodeBudget, t, "the regular expression took too long on a value of "+t.Path.String()+" and was given up")
+	}
+	return found, m.spend(int64(time.Since(start) / stepTime))
 }
 
 func latin1(octets string) string {

@@ -135,8 +135,12 @@ func TestMatchErrors(t *testing.T) {
 		{"text for a timestamp", `[x:when = t'2020-01-01T00:00:00Z']`, pattern.CodeNotTimestamp},
 		{"text for a timestamp, unequal", `[x:when != t'2020-01-01T00:00:00Z']`, pattern.CodeNotTimestamp},
 		{"day of no calendar", `[x:when = t'2023-02-30T00:00:00Z']`, pattern.CodeUnsupported},
+		{"STOP on a day of no calendar", `[x:k = 'b'] START t'2023-02-01T00:00:00Z' STOP t'2023-02-30T00:00:00Z'`, pattern.CodeUnsupported},
 		{"regex that is none", `[x:k MATCHES '(']`, pattern.CodeUnsupported},
 		{"recursive regex", `[x:k MATCHES '(a(?1)?)']`, pattern.CodeUnsupported},
+		{"long regex", `[x:k MATCHES '` + strings.Repeat("a", 1<<16+1) + `']`, pattern.CodeUnsupported},
+		{"deep regex", `[x:k MATCHES '` + strings.Repeat("(", 300) + strings.Repeat(")", 300) + `']`, pattern.CodeUnsupported},
+		{"great repetition", `[x:k MATCHES 'a{70000}']`, pattern.CodeUnsupported},
 		{"regex verb", `[x:k MATCHES 'a(*SKIP)b']`, pattern.CodeUnsupported},
 		{"regex that explodes", `[x:k MATCHES '(?=a)(a+)+\\1$']`, pattern.CodeBudget},
 	} {

@@ -12,7 +12,7 @@ import (
 )
 
 // MaxData bounds the bytes that Observations reads.
-const MaxData = 256 << 20
+const MaxData = 64 << 20
 
 // maxObserved is the greatest number_observed (section 4.14).
 const maxObserved = 999_999_999

@@ -10,8 +10,13 @@ import (
 	"github.com/dlclark/regexp2"
 )
 
-// regexTime bounds one search by the backtracking engine.
-const regexTime = 100 * time.Millisecond
+// Limits of one regular expression.
+const (
+	maxRegex      = 64 << 10               // bytes
+	maxRegexDepth = 250                    // open groups
+	maxRepeat     = 65535                  // in {n,m}, as PCRE has it
+	regexTime     = 100 * time.Millisecond // of one search by the backtracking engine
+)
 
 // regex is a PCRE search with DOTALL (section 9.6.1). Classes such as \w are those of PCRE without UCP: ASCII. Go's linear-time
 // engine runs it where both languages mean the same; what only PCRE has goes to a backtracking engine under a time limit.
@@ -20,21 +25,10 @@ type regex struct {
 	back   *regexp2.Regexp
 }
 
-// errRegexTime is a search that was given up.
-var errRegexTime = errors.New("the regular expression took too long on this value and was given up")
-
-func (r *regex) search(s string) (bool, error) {
-	if r.linear != nil {
-		return r.linear.MatchString(s), nil
-	}
-	found, err := r.back.MatchString(s)
-	if err != nil {
-		return false, errRegexTime
-	}
-	return found, nil
-}
-
 func compileRegex(source string) (*regex, error) {
+	if len(source) > maxRegex {
+		return nil, unsupported("more than " + strconv.Itoa(maxRegex) + " bytes")
+	}
 	t := translation{src: source, linear: true}
 	if err := t.run(); err != nil {
 		return nil, err
@@ -119,6 +113,9 @@ func (t *translation) run() error {
 			}
 			t.atom = start
 		case '(':
+			if len(t.groups) >= maxRegexDepth {
+				return unsupported("more than " + strconv.Itoa(maxRegexDepth) + " nested groups")
+			}
 			if err := t.open(); err != nil {
 				return err
 			}
@@ -130,7 +127,9 @@ func (t *translation) run() error {
 				t.atom, t.groups = t.groups[n-1], t.groups[:n-1]
 			}
 		case '*', '+', '?', '{':
-			t.quantifier()
+			if err := t.quantifier(); err != nil {
+				return err
+			}
 		case '$':
 			t.i++
 			t.end()
@@ -167,7 +166,7 @@ func (t *translation) end() {
 }
 
 // quantifier copies *, +, ?, {n}, {n,} and {n,m}, lazy or not; a possessive one becomes an atomic group.
-func (t *translation) quantifier() {
+func (t *translation) quantifier() error {
 	end := t.i + 1
 	if t.src[t.i] == '{' {
 		end = repeatEnd(t.src, t.i)
@@ -175,13 +174,18 @@ func (t *translation) quantifier() {
 			t.i++
 			t.atom = len(t.pcre)
 			t.both(`\{`)
-			return
+			return nil
+		}
+		for _, n := range strings.Split(t.src[t.i+1:end-1], ",") {
+			if v, err := strconv.Atoi(n); n != "" && (err != nil || v > maxRepeat) {
+				return unsupported("a repetition of " + clip(n) + " times")
+			}
 		}
 	}
 	t.both(t.src[t.i:end])
 	t.i = end
 	if t.i >= len(t.src) {
-		return
+		return nil
 	}
 	switch t.src[t.i] {
 	case '?':
@@ -195,6 +199,7 @@ func (t *translation) quantifier() {
 			t.pcre = append(append(append(t.pcre[:t.atom], "(?>"...), body...), ')')
 		}
 	}
+	return nil
 }
 
 // repeatEnd is where a {n,m} that starts at i ends, or -1 if it is a literal brace.
