@@ -40,7 +40,15 @@ func TestByID(t *testing.T) {
 }
 
 func TestToTLPMarking(t *testing.T) {
+	if TLPMarkingID(Green, false) != "marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb" || TLPMarkingID(Green, true) != "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da" {
+		t.Error("the two families of ids are confused")
+	}
 	for tlp := Red; tlp <= Clear; tlp++ {
+		for legacy, raw := range map[bool][]byte{false: ToTLPMarking(tlp), true: ToLegacyTLPMarking(tlp)} {
+			if !strings.Contains(string(raw), TLPMarkingID(tlp, legacy)) || !json.Valid(raw) {
+				t.Errorf("%s has not the id of its family", raw)
+			}
+		}
 		for _, raw := range [][]byte{ToTLPMarking(tlp), ToLegacyTLPMarking(tlp)} {
 			m, err := ReadMarking(raw)
 			if err != nil || m.Label != For(tlp) || !m.StatesTLP || idsBySpec[m.ID] != tlp {
