@@ -3,23 +3,37 @@ package pattern
 // assign binds every group to observations in its window, no observation more often than its count, or returns nil if that cannot
 // be done. Each group first takes what is free; where that is not enough, observations are passed on along augmenting paths.
 func (p *planner) assign(lo, hi []int64) ([]bound, error) {
-	a := assignment{p: p, free: map[int]int64{}, holders: map[int][]int{}, held: make([]map[int]int64, len(p.groups)),
-		windows: make([]bounds, len(p.groups))}
+	a := p.work
+	if a == nil {
+		a = &assignment{p: p, free: map[int]int64{}, holders: map[int][]int{}, held: make([]map[int]int64, len(p.groups)),
+			windows: make([]bounds, len(p.groups))}
+		for i := range a.held {
+			a.held[i] = map[int]int64{}
+		}
+		p.work = a
+	}
+	clear(a.free)
 	for i := range p.groups {
 		a.windows[i] = p.window(&p.groups[i], lo, hi)
-		a.held[i] = map[int]int64{}
+		clear(a.held[i])
 	}
+	for index, groups := range a.holders {
+		a.holders[index] = groups[:0]
+	}
+	// Copies of a REPEATS stand in the order of time: so the first takes the earliest, and of what only follows the last takes the
+	// latest.
 	for i := range p.groups {
-		need, err := a.take(i, p.groups[i].demand)
-		for need > 0 && err == nil {
-			var moved int64
-			if moved, err = a.augment(i, need); moved == 0 && err == nil {
-				return nil, nil
+		if !p.groups[i].follows() {
+			if ok, err := a.satisfy(i); !ok || err != nil {
+				return nil, err
 			}
-			need -= moved
 		}
-		if err != nil {
-			return nil, err
+	}
+	for i := len(p.groups) - 1; i >= 0; i-- {
+		if p.groups[i].follows() {
+			if ok, err := a.satisfy(i); !ok || err != nil {
+				return nil, err
+			}
 		}
 	}
 	out := make([]bound, len(p.groups))
@@ -37,12 +51,29 @@ func (p *planner) assign(lo, hi []int64) ([]bound, error) {
 	return out, nil
 }
 
+// assignment is one try to bind the groups; its parts are used again by the next.
 type assignment struct {
 	p       *planner
 	free    map[int]int64   // what is left of an observation; absent: all of it
 	holders map[int][]int   // the groups that ever held an observation
 	held    []map[int]int64 // by group: how often it holds an observation
 	windows []bounds
+}
+
+// follows tells whether a group only has to come after others.
+func (g *group) follows() bool { return len(g.upper) == 0 && len(g.lower) > 0 }
+
+// satisfy binds all that a group demands. False: that cannot be done.
+func (a *assignment) satisfy(g int) (bool, error) {
+	need, err := a.take(g, a.p.groups[g].demand)
+	for need > 0 && err == nil {
+		var moved int64
+		if moved, err = a.augment(g, need); moved == 0 {
+			return false, err
+		}
+		need -= moved
+	}
+	return err == nil, err
 }
 
 func (a *assignment) left(it item) int64 {
@@ -64,7 +95,7 @@ func (a *assignment) give(g int, it item, n int64) {
 // only follows others, else the earliest.
 func (a *assignment) candidates(g int, f func(item) (more bool)) error {
 	group := &a.p.groups[g]
-	late := len(group.upper) == 0 && len(group.lower) > 0
+	late := group.follows()
 	w := a.windows[g]
 	for _, it := range group.leaf.within(w, late) {
 		if err := a.p.m.spend(1); err != nil {

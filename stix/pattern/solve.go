@@ -19,6 +19,7 @@ type planner struct {
 	groups  []group
 	vars    int
 	order   [][2]int // pairs a, b of variables with a <= b
+	work    *assignment
 }
 
 // group asks for demand different observations of a leaf.
