@@ -56,7 +56,7 @@ func (w *writer) pause() {
 // freeze begins a merge when enough keys have gathered.
 func (w *writer) freeze() {
 	ks := w.s.keys.Load()
-	if w.merge == nil && ks.active.len() >= freezeAt {
+	if w.merge == nil && ks.active.len() >= w.s.cfg.freezeAt {
 		w.startMerge(ks)
 	}
 }
@@ -82,7 +82,7 @@ func (r *recent) sorted() []keyRow {
 // mergeSlice moves one slice; with the last one the runs go, and then the frozen generation.
 func (w *writer) mergeSlice() error {
 	m := w.merge
-	end := min(m.done+mergeSlice, len(m.keys))
+	end := min(m.done+w.s.cfg.slice, len(m.keys))
 	t := &tx{w: w, s: w.s, c: w.c, h: w.h}
 	err := t.transact(func() error {
 		for _, k := range m.keys[m.done:end] {
