@@ -124,6 +124,7 @@ func TestReadMarking(t *testing.T) {
 		{anID, `"definition":{"tlp":"red"}`, "", ErrInvalid, nil},
 		{clear, ext(tlp2Extension, `{"extension_type":"property-extension","tlp_2_0":"clear"}`), "tlp", nil, func(l Label) bool { return l == For(Clear) }},
 		{clear, ext(tlp2Extension, `{"extension_type":"property-extension","tlp_2_0":"red"}`), "", ErrContradictory, nil},
+		{clear, ext(tlp2Extension, `{"tlp_2_0":"purple"}`), "", ErrUnintelligible, nil},
 		{clear, ext(tlp2Extension, `{}`), "", ErrInvalid, nil},
 		{clear, ext("extension-definition--9ef47f81-1443-4632-8497-8b2878f8ac21", `{}`), "", ErrUnintelligible, nil},
 		{clear, `"extensions":[]`, "", ErrInvalid, nil},
