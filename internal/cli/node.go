@@ -188,7 +188,7 @@ func (k *connection) local(ctx context.Context) error {
 		}
 		err := k.inProcess(ctx)
 		if err == nil || fault.Of(err) != fault.Unavailable && fault.Of(err) != fault.Conflict || time.Now().After(deadline) {
-			return err
+			return inUse(err)
 		}
 		select {
 		case <-ctx.Done():

@@ -151,8 +151,13 @@ func (a *app) serve(ctx context.Context, cfg node.Config, grace time.Duration) e
 	}
 	n, err := node.New(ctx, cfg)
 	if err != nil {
-		return err
+		return inUse(err)
 	}
+	return a.run(ctx, n, cfg, grace)
+}
+
+// run listens until the process is told to stop.
+func (a *app) run(ctx context.Context, n *node.Node, cfg node.Config, grace time.Duration) error {
 	stop := func() error {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
@@ -177,6 +182,14 @@ func (a *app) serve(ctx context.Context, cfg node.Config, grace time.Duration) e
 	}
 	cfg.Log.Info("stopped")
 	return nil
+}
+
+// inUse gives a data directory that another process holds the exit code of what may be tried again.
+func inUse(err error) error {
+	if fault.Of(err) == fault.Conflict {
+		return &exit{exitUnavailable, err}
+	}
+	return err
 }
 
 // splitList reads a list as people write it: "analyst,admin".
