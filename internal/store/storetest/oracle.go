@@ -82,8 +82,8 @@ func (o *Oracle) put(scope gate.Scope, coll string, p store.Put, seq record.Seq)
 		return 3
 	}
 	for _, s := range o.Records {
-		same := s.ID == p.Record.ID && s.Spec == p.Record.Spec && s.Version == p.Record.Version
-		if s.Version == "" && s.Digest != p.Record.Digest {
+		same := s.ID == p.Record.ID && s.Spec == p.Record.Spec && s.Order == p.Record.Order
+		if s.Order == "" && s.Digest != p.Record.Digest {
 			same = false
 		}
 		if same && visible(scope, s) && (twin == nil || rank(s) > rank(twin)) {
@@ -98,7 +98,7 @@ func (o *Oracle) put(scope gate.Scope, coll string, p store.Put, seq record.Seq)
 		if p.Hold != nil {
 			state = store.Held
 		}
-		return store.Outcome{State: state, Seq: seq, Version: s.version()}
+		return store.Outcome{State: state, Seq: seq, Version: s.version(), Hold: s.Hold}
 	}
 	out := store.Outcome{State: store.Present, Seq: twin.Places[coll], Version: twin.version()}
 	switch {
