@@ -192,7 +192,7 @@ func TestAccessors(t *testing.T) {
 			t.Errorf("row 12: %s: %s", typ, got)
 		}
 	}
-	if v := mustParse(t, `{"type":"file","id":"x","created":"2026-04-06T20:03:49.120Z"}`).Version(); v != "" {
+	if v := mustParse(t, `{"type":"file","id":"x","ctime":"2026-04-06T20:03:49.120Z"}`).Version(); v != "" {
 		t.Errorf("an observable has version %q", v)
 	}
 	if v := mustParse(t, `{"type":"marking-definition","id":"x","created":"2026-04-06T20:03:49.120Z"}`).Version(); v == "" {
