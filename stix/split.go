@@ -31,9 +31,11 @@ type Info struct {
 }
 
 // Split reads a bundle, a JSON array, one object, objects or bundles one after another (newline-delimited JSON), or a TAXII envelope,
-// compressed with gzip or not, and calls fn with the exact bytes of each object, in order. The bytes belong to fn. Memory stays
-// bounded by the largest object. Split only finds the objects' ends; whether an object is sound JSON is for Parse to say. An error of
-// fn ends the reading and is returned as it is; any other error is an *Error with the offset into the (decompressed) input.
+// compressed with gzip or not, and calls fn with the exact bytes of each object, in order. The bytes belong to fn and are never written
+// again; objects stand in shared blocks of 256 KiB, so that one which is kept for long while its neighbours are not should be copied.
+// Memory stays bounded by the largest object. Split only finds the objects' ends; whether an object is sound JSON is for Parse to say. An
+// error of fn ends the reading and is returned as it is; any other error is an *Error with the offset into the (decompressed) input,
+// or that of the reader.
 func Split(r io.Reader, fn func(raw []byte) error) (Info, error) { return SplitLimits(r, Limits{}, fn) }
 
 // SplitLimits is Split with another limit for the size of an object; the other limits do not matter here.
