@@ -176,6 +176,10 @@ func object(o any, path ...any) map[string]any {
 
 // standardDecides lists the cases in which the standard, and not the recording, decides.
 var standardDecides = map[int]string{
+	57:  "not decided by the standard but by a JSON schema that is not part of the case",
+	59:  "as 57",
+	62:  "as 57",
+	63:  "as 57",
 	82:  "9: the grammar takes any object type; real feeds have [app:id = ...]: a warning (row 57)",
 	84:  "9: as 82",
 	89:  "9: the grammar takes any property name; real feeds have [app:id = ...] (row 57)",
@@ -213,7 +217,7 @@ func TestValidatorCases(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, c := range cases {
-		if c.Options.SchemaDir != "" || standardDecides[i] != "" {
+		if standardDecides[i] != "" {
 			continue
 		}
 		input := c.judged(t, i)
