@@ -42,7 +42,6 @@ var floors = []struct {
 	{"internal/cli", []string{"*", "stix/pattern", "internal/*", "internal/surface/api", "docs"}},
 	{"cmd/*", []string{"internal/cli"}},
 	{"docs", nil},
-	{"starter", nil},
 	{"internal/shareddata", nil},
 	{"internal/bench*", []string{"*", "stix/pattern", "internal/*", "internal/*/*"}},
 }
