@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -80,9 +79,8 @@ func TestKill(t *testing.T) {
 		if complaints.Len() > 0 {
 			t.Fatalf("round %d: %s", round, complaints.String())
 		}
-		for lines := bufio.NewScanner(&out); lines.Scan(); {
-			n, err := strconv.Atoi(lines.Text())
-			if err == nil && strings.HasSuffix(out.String()+lines.Text()+"\n", "\n") {
+		for line := range strings.Lines(out.String()) {
+			if n, err := strconv.Atoi(strings.TrimSuffix(line, "\n")); err == nil && strings.HasSuffix(line, "\n") {
 				acked = append(acked, n)
 			}
 		}
