@@ -449,3 +449,24 @@ func TestPopularLookup(t *testing.T) {
 		}
 	}
 }
+
+// Labels are bounded: one more is refused with all its batch, and what was there goes on.
+func TestLabelsAreBounded(t *testing.T) {
+	s := openTemp(t, "")
+	putAll(t, s, "", indicator(1, "cert", label.Clear, 50))
+	s.marks.mu.Lock()
+	for n := len(s.marks.list); n < maxLabels; n++ {
+		m := record.Mark{Org: fmt.Sprint(n)}
+		s.marks.list = append(s.marks.list, m)
+		s.marks.ids[m] = uint32(n)
+	}
+	s.marks.mu.Unlock()
+	b := store.Batch{Puts: []store.Put{{Record: indicator(2, "cert", label.Clear, 50)}, {Record: indicator(3, "other", label.Clear, 50)}}}
+	if _, err := s.Append(context.Background(), own(), b); fault.Of(err) != fault.Full {
+		t.Fatal(err)
+	}
+	if n := count(t, s, store.Query{}); n != 1 {
+		t.Fatalf("%d records", n)
+	}
+	putAll(t, s, "", indicator(2, "cert", label.Clear, 50))
+}

@@ -24,7 +24,7 @@ const helperDir = "ENTENTE_KILL_DIR"
 
 // killHelper appends with several callers and prints the numbers of the records of each acknowledged batch.
 func killHelper(dir string) int {
-	s, err := Open(context.Background(), Config{Dir: dir})
+	s, err := Open(context.Background(), Config{Dir: dir, freezeAt: 2000, slice: 500, walHard: 4 << 20})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

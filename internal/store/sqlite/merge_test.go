@@ -43,7 +43,7 @@ func TestKeysAreFoundWhileTheyMove(t *testing.T) {
 			}
 		})
 	}
-	for i := range 800 {
+	for i := range 300 {
 		putAll(t, s, "c", indicator(i, "cert", label.Clear, 50))
 		acked.Store(int64(i + 1))
 	}

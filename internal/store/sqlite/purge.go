@@ -192,7 +192,7 @@ func (w *writer) scrub(gone *traces, report *store.PurgeReport) error {
 		if err := w.truncateLog(); err != nil {
 			return err
 		}
-		found, read, err := gone.search(w.s.cfg.Dir)
+		found, read, err := gone.search(w.s.cfg.Dir, w.files)
 		if err != nil {
 			return err
 		}

@@ -174,7 +174,7 @@ func (s *Store) load(c *zs.Conn) error {
 	if err := s.colls.load(c); err != nil {
 		return err
 	}
-	w := &writer{s: s, c: c, h: newHasher(s.secret)}
+	w := &writer{s: s, c: c, h: newHasher(s.secret), files: openFiles{}}
 	ks := &keys{active: newRecent()}
 	var run []keyRow
 	err = exec(c, "SELECT id, keys FROM run ORDER BY id", func(st *zs.Stmt) (err error) {
@@ -217,7 +217,7 @@ func (s *Store) Close() error {
 		for range s.cfg.ReadConns {
 			err = errors.Join(err, (<-s.conns).c.Close())
 		}
-		err = errors.Join(err, s.w.close(), s.lock.Close())
+		err = errors.Join(err, s.w.close(), s.w.files.close(), s.lock.Close())
 	})
 	return wrap("closing the store", err)
 }

@@ -61,20 +61,19 @@ func (s *Store) do(ctx context.Context, j *job) error {
 
 // writer is the one goroutine that changes the database.
 type writer struct {
-	s         *Store
-	c         *zs.Conn
-	h         *hasher
-	last      int64        // newest seq given out
-	committed atomic.Int64 // newest seq that is durable
-	lastRun   int64
-	merge     *merge
-	dead      map[keyRow]struct{} // keys in memory that the merge leaves out
-	seqs      []int64
+	s       *Store
+	c       *zs.Conn
+	h       *hasher
+	last    int64 // newest seq given out
+	lastRun int64
+	merge   *merge
+	dead    map[keyRow]struct{} // keys in memory that the merge leaves out
+	seqs    []int64
+	files   openFiles
 }
 
 func (w *writer) run() {
 	defer close(w.s.done)
-	w.committed.Store(w.last)
 	w.freeze()
 	for {
 		var idle <-chan time.Time
@@ -153,7 +152,6 @@ func (w *writer) commit(jobs []*job) {
 		return t.flush()
 	})
 	if err == nil {
-		w.committed.Store(w.last)
 	}
 	for i, j := range jobs {
 		e := results[i]

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -28,7 +27,7 @@ type machine struct {
 var ctx = context.Background()
 
 func newMachine(t *rapid.T, s store.Store) *machine {
-	return &machine{T: t, s: s, o: NewOracle(time.Now), scopes: viewers()}
+	return &machine{T: t, s: s, o: NewOracle(), scopes: viewers()}
 }
 
 func (m *machine) scope() gate.Scope { return pick(m.T, "scope", m.scopes) }
