@@ -28,7 +28,7 @@ const (
 type put struct {
 	rec     *record.Record
 	hold    *store.Hold
-	idHash  int64
+	hashes  []int64 // of the id, then of the lookups
 	mark    record.Mark
 	head    []byte
 	lookups []byte
@@ -75,10 +75,10 @@ func (s *Store) prepare(b store.Batch) ([]put, int, error) {
 		}
 		p := &puts[i]
 		p.rec, p.hold = r, b.Puts[i].Hold
-		p.idHash = h.of(keyID, r.ID)
 		p.mark = timeless(r.Mark())
 		p.head = packHead(r)
 		p.lookups = packLookups(r.Lookups)
+		p.hashes = hashesOf(h, r.ID, p.lookups, make([]int64, 0, 1+len(r.Lookups)))
 		p.salt = salts[saltSize*i : saltSize*(i+1) : saltSize*(i+1)]
 		p.commit = commitment(p.salt, r.Body, r.Envelope)
 		if size += len(r.Body) + len(r.Envelope) + len(p.head) + len(p.lookups); size > maxBatchBytes {
@@ -118,10 +118,11 @@ func check(r *record.Record) *fault.Error {
 	if (r.Version == "") != (r.Order == "") {
 		return bad("order", "version and order go together")
 	}
-	for at, text := range map[string]string{"id": r.ID, "kind": string(r.Kind), "type": r.Type, "spec": r.Spec, "version": r.Version, "order": r.Order,
-		"created_by": r.CreatedBy, "origin.nation": r.Origin.Nation, "origin.org": r.Origin.Org, "origin.person": r.Origin.Person, "origin.via": r.Origin.Via} {
-		if len(text) > maxText {
-			return bad(at, "longer than %d bytes", maxText)
+	for _, m := range [...]struct{ at, text string }{{"id", r.ID}, {"kind", string(r.Kind)}, {"type", r.Type}, {"spec", r.Spec}, {"version", r.Version},
+		{"order", r.Order}, {"created_by", r.CreatedBy}, {"origin.nation", r.Origin.Nation}, {"origin.org", r.Origin.Org},
+		{"origin.person", r.Origin.Person}, {"origin.via", r.Origin.Via}} {
+		if len(m.text) > maxText {
+			return bad(m.at, "longer than %d bytes", maxText)
 		}
 	}
 	if len(r.Body) > maxRecord || len(r.Envelope) > maxRecord {
@@ -181,7 +182,7 @@ func (t *tx) collection(name string) (int64, error) {
 
 // put stores one record, or finds that what the scope sees already holds it.
 func (t *tx) put(v *sight, coll int64, p *put, seq int64) (out store.Outcome, err error) {
-	places, err := t.lookup(p.idHash)
+	places, err := t.lookup(p.hashes[0])
 	if err != nil {
 		return out, err
 	}
@@ -227,7 +228,7 @@ func (t *tx) put(v *sight, coll int64, p *put, seq int64) (out store.Outcome, er
 		t.counts[coll]++
 	}
 	t.counts[0]++
-	t.addKeys(p.rec.ID, p.lookups, seq, seq)
+	t.addKeys(p.hashes, seq, seq)
 	if p.hold != nil {
 		out.State = store.Held
 		if err := t.hold(seq, p.hold); err != nil {
@@ -370,7 +371,7 @@ func (t *tx) place(r *row, id, typ string, coll, seq int64) error {
 		return err
 	}
 	t.counts[coll]++
-	t.addKeys(id, r.lookups, seq, r.seq)
+	t.addKeys(hashesOf(t.h, id, r.lookups, nil), seq, r.seq)
 	commit, err := t.commitOf(r.seq)
 	if err != nil {
 		return err

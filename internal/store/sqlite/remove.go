@@ -196,11 +196,11 @@ func (t *tx) dropStreams(f *version, p placed) error {
 
 // dropKeys takes the keys of one place out of the table. Those still in memory lead nowhere from now on, and the merge leaves them out.
 func (t *tx) dropKeys(f *version, seq int64) error {
-	for _, k := range keysOf(t.h, f.rec.ID, f.row.lookups, seq, f.row.seq, nil) {
-		if err := exec(t.c, "DELETE FROM key WHERE h = ? AND seq = ?", nil, k.h, k.seq); err != nil {
+	for _, h := range hashesOf(t.h, f.rec.ID, f.row.lookups, nil) {
+		if err := exec(t.c, "DELETE FROM key WHERE h = ? AND seq = ?", nil, h, seq); err != nil {
 			return err
 		}
-		t.dead = append(t.dead, k)
+		t.dead = append(t.dead, keyRow{h, seq, f.row.seq})
 	}
 	return nil
 }
@@ -268,7 +268,7 @@ func (t *tx) relabel(scope gate.Scope, r store.Relabelling, act []byte) (record.
 			return 0, err
 		}
 	}
-	t.addKeys(f.rec.ID, f.row.lookups, seq, f.row.seq)
+	t.addKeys(hashesOf(t.h, f.rec.ID, f.row.lookups, nil), seq, f.row.seq)
 	flags := f.row.flags | flagMoved
 	if r.EndHold && flags&flagHeld != 0 {
 		flags &^= flagHeld

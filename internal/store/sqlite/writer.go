@@ -227,13 +227,12 @@ func (t *tx) job(run func(*tx) error, shared bool) error {
 	return err
 }
 
-// addKeys keeps the keys of one place until the transaction ends.
-func (t *tx) addKeys(id string, lookups []byte, seq, rec int64) {
-	n := len(t.pending)
-	t.pending = keysOf(t.h, id, lookups, seq, rec, t.pending)
-	for _, k := range t.pending[n:] {
-		t.ids[k.h] = append(t.ids[k.h], place{k.seq, k.rec})
+// addKeys keeps the keys of one place, whose first is that of the id, until the transaction ends.
+func (t *tx) addKeys(hashes []int64, seq, rec int64) {
+	for _, h := range hashes {
+		t.pending = append(t.pending, keyRow{h, seq, rec})
 	}
+	t.ids[hashes[0]] = append(t.ids[hashes[0]], place{seq, rec})
 }
 
 // flush writes what has gathered: new marks and collections, the counts, and the keys as one sorted run.
