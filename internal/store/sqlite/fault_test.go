@@ -470,3 +470,54 @@ func TestLabelsAreBounded(t *testing.T) {
 	}
 	putAll(t, s, "", indicator(2, "cert", label.Clear, 50))
 }
+
+// A disk that really is full: ENTENTE_SMALL_DISK names a directory on a file system of a few megabytes.
+func TestFullDisk(t *testing.T) {
+	small := os.Getenv("ENTENTE_SMALL_DISK")
+	if small == "" {
+		t.Skip("set ENTENTE_SMALL_DISK to a directory on a file system of a few megabytes")
+	}
+	dir, err := os.MkdirTemp(small, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	filler := filepath.Join(dir, "filler")
+	if err := os.WriteFile(filler, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(context.Background(), Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	acked, full := 0, 0
+	appendOne := func(n int) error {
+		_, err := s.Append(context.Background(), own(), store.Batch{Puts: []store.Put{{Record: indicator(n, "cert", label.Clear, 20_000)}}})
+		if err == nil {
+			acked++
+		}
+		return err
+	}
+	for n := 0; full < 5 && n < 100_000; n++ {
+		if err := appendOne(n); err != nil {
+			if fault.Of(err) != fault.Full {
+				t.Fatal(err)
+			}
+			full++
+		}
+	}
+	if n := count(t, s, store.Query{}); n != acked || acked == 0 || full < 5 {
+		t.Fatalf("%d of %d are there, %d failed", n, acked, full)
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	if err := appendOne(1_000_000); err != nil {
+		t.Fatalf("there is room again: %v", err)
+	}
+	if n := count(t, s, store.Query{}); n != acked {
+		t.Fatalf("%d of %d are there", n, acked)
+	}
+	checkSound(t, s)
+}
