@@ -17,7 +17,7 @@ const attackSeconds = 4
 
 // attack imports real, heavily linked content.
 func (b *bench) attack(ctx context.Context) error {
-	path, ok := shareddata.Find("attack", "enterprise-attack-18.1.json.gz")
+	path, ok := shareddata.Find("stix", "attack", "enterprise-attack-18.1.json.gz")
 	if !ok {
 		b.skip("import.attack", "the shared data are not at hand; ENTENTE_SHARED_DATA names them")
 		return nil

@@ -63,10 +63,10 @@ func (r *report) put(f figure) {
 		return
 	}
 	if f.Note != "" {
-		fmt.Fprintf(r.out, "%-34s %s: %s\n", f.Name, f.State, f.Note)
+		fmt.Fprintf(r.out, "%-44s %s: %s\n", f.Name, f.State, f.Note)
 		return
 	}
-	fmt.Fprintf(r.out, "%-34s %12s %-10s %-10s %s\n", f.Name, short(f.Value), f.Unit, f.Target, f.State)
+	fmt.Fprintf(r.out, "%-44s %10s %-10s %-8s %s\n", f.Name, short(f.Value), f.Unit, f.Target, f.State)
 }
 
 // short writes a number with as many digits as mean something.
