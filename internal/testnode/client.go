@@ -67,6 +67,8 @@ func (c *Client) Do(ctx context.Context, method, path string, header http.Header
 // Objects is the path of the collection's objects.
 const Objects = "/taxii2/api/collections/" + Collection + "/objects/"
 
+const manifest = "/taxii2/api/collections/" + Collection + "/manifest/"
+
 // Status is a status resource (TAXII 2.1 section 4.3).
 type Status struct {
 	ID        string   `json:"id"`
@@ -159,6 +161,10 @@ func readStatus(a Answer, want int) (s Status, err error) {
 
 // Pages reads a whole collection page by page and hands every body to each. filters is a query without limit and next.
 func (c *Client) Pages(ctx context.Context, filters string, limit int, each func(page []byte) error) error {
+	return c.pages(ctx, Objects, filters, limit, each)
+}
+
+func (c *Client) pages(ctx context.Context, path, filters string, limit int, each func(page []byte) error) error {
 	next := ""
 	for {
 		q := filters
@@ -168,7 +174,7 @@ func (c *Client) Pages(ctx context.Context, filters string, limit int, each func
 		if next != "" {
 			q += "&next=" + url.QueryEscape(next)
 		}
-		a, err := c.Do(ctx, http.MethodGet, Objects+"?"+q, nil, nil)
+		a, err := c.Do(ctx, http.MethodGet, path+"?"+q, nil, nil)
 		if err != nil {
 			return err
 		}
@@ -179,14 +185,14 @@ func (c *Client) Pages(ctx context.Context, filters string, limit int, each func
 		if err := each(a.Body); err != nil {
 			return err
 		}
-		if next = nextOf(a.Body); next == "" {
+		if next = Next(a.Body); next == "" {
 			return nil
 		}
 	}
 }
 
-// nextOf is the token of a page that has more, which the node writes first.
-func nextOf(page []byte) string {
+// Next is the token of a page that has more, which the node writes first; empty for the last page.
+func Next(page []byte) string {
 	rest, ok := bytes.CutPrefix(page, []byte(`{"more":true,"next":"`))
 	if !ok {
 		return ""
@@ -195,9 +201,9 @@ func nextOf(page []byte) string {
 	return string(token)
 }
 
-// IDs reads the ids of everything that the account may read, in the order of the pages.
-func (c *Client) IDs(ctx context.Context, limit int) (ids []string, err error) {
-	err = c.Pages(ctx, "", limit, func(page []byte) error {
+// Manifest reads the ids of everything that the account may read, in the order of the pages.
+func (c *Client) Manifest(ctx context.Context) (ids []string, err error) {
+	err = c.pages(ctx, manifest, "", 10_000, func(page []byte) error {
 		var env struct {
 			Objects []struct {
 				ID string `json:"id"`
