@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -52,6 +53,8 @@ type Node struct {
 	Data string
 	URL  string // of the running process, without a slash at the end
 	Log  string // file with what it said
+	// Wrap is a command that takes the serving command as its further arguments and becomes it. It may be nil.
+	Wrap []string
 
 	password string
 	pool     *x509.CertPool
@@ -120,7 +123,8 @@ func (n *Node) Start(ctx context.Context) (time.Duration, error) {
 	if n.URL != "" {
 		listen = strings.TrimPrefix(n.URL, "https://")
 	}
-	c := exec.Command(n.Bin, "serve", "--data", n.Data, "--listen", listen, "--log-level", "warn")
+	line := append(slices.Clone(n.Wrap), n.Bin, "serve", "--data", n.Data, "--listen", listen, "--log-level", "warn")
+	c := exec.Command(line[0], line[1:]...)
 	c.Stderr = log
 	out, err := c.StdoutPipe()
 	if err != nil {
