@@ -1,8 +1,7 @@
 # Entente. `make` builds, `make run` starts a node with a starter set, `make test` runs every test that CI runs.
 GO ?= go
 BIN := bin/entente
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS := -s -w -X entente/internal/cli.Version=$(VERSION)
+LDFLAGS := -s -w
 DATA ?= data/utopia
 
 export CGO_ENABLED = 0
@@ -18,8 +17,7 @@ $(BIN): $(shell find . -name '*.go' -not -path './bin/*' 2>/dev/null) go.mod go.
 
 # A node for a look around: its own CA, a collection with the starter set, and a link for the first administrator.
 run: build
-	$(BIN) demo-data --data $(DATA) 2>/dev/null || true
-	$(BIN) run --data $(DATA)
+	$(BIN) demo --data $(DATA)
 
 test: build
 	$(GO) vet ./...

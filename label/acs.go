@@ -73,7 +73,7 @@ func words(v any) ([]string, bool) {
 	return nil, false
 }
 
-// dispose: a record that is to be disposed of is kept until then; one whose disposal is not understood, no longer than anybody asks.
+// dispose: what is to be disposed of is kept until then, and without a date that is understood not at all.
 func (l *Label) dispose(v any) {
 	o, _ := v.(object)
 	t, ok := readTime(o["disposition_date"])
@@ -99,6 +99,7 @@ func (l *Label) privileges(v any, permitDefault bool) {
 	}
 	var permitted, denied Purposes
 	source, notify := permitDefault, permitDefault
+	var sourceDenied, notifyDenied bool // a denial stands whatever else permits
 	if permitDefault {
 		permitted = EveryPurpose
 	}
@@ -110,7 +111,7 @@ func (l *Label) privileges(v any, permitDefault bool) {
 		switch {
 		case permit:
 			permitted |= purposes
-			l.scope(p["privilege_scope"], true)
+			l.grant(p["privilege_scope"])
 		case !isKnown:
 			denied = EveryPurpose
 		default:
@@ -122,43 +123,49 @@ func (l *Label) privileges(v any, permitDefault bool) {
 				l.Audience = Set{}
 			}
 		case "IDSRC":
-			source = permit
+			source = source || permit
+			sourceDenied = sourceDenied || !permit
 		case "TENOT":
-			notify = permit
+			notify = notify || permit
+			notifyDenied = notifyDenied || !permit
 		}
 	}
 	l.Purpose &= permitted &^ denied
-	if !source {
+	if !source || sourceDenied {
 		l.Attribution = joinAttribution(l.Attribution, MustNot)
 	}
-	if !notify {
+	if !notify || notifyDenied {
 		l.caveat(CaveatNoNotification)
 	}
 }
 
-// scope narrows the audience to those that a scope permits. Nations can be named here; organisations, shareabilities and entities of the ISA
-// vocabulary cannot, so that a scope that names them admits nobody but the originator.
-func (l *Label) scope(v any, required bool) {
-	o, ok := v.(object)
-	if !ok {
-		if required || v != nil {
-			l.Audience = Set{}
-		}
-		return
+// grant narrows the audience to those that the scope of a permit names; a permit without a scope, or with one that is not understood, is for
+// nobody.
+func (l *Label) grant(v any) {
+	o, _ := v.(object)
+	if len(o) == 0 {
+		l.Audience = Set{}
 	}
-	for _, name := range []string{"permitted_nationalities", "permitted_organizations", "shareability", "entity"} {
-		value, has := o[name]
-		if !has {
-			continue
-		}
-		list, ok := words(value)
-		switch {
-		case ok && slices.Equal(list, []string{"ALL"}):
-		case ok && name == "permitted_nationalities":
-			l.nations(list)
-		default:
-			l.Audience = Set{}
-		}
+	for name, value := range o {
+		l.scope(name, value)
+	}
+}
+
+// scope narrows the audience by one member of a scope. Nations can be named here; organisations, shareabilities and entities of the ISA
+// vocabulary cannot, so that a scope that names them admits nobody but the originator.
+func (l *Label) scope(name string, value any) {
+	list, ok := words(value)
+	switch name {
+	case "permitted_nationalities", "permitted_organizations", "shareability", "entity":
+	default:
+		ok = false
+	}
+	switch {
+	case ok && slices.Equal(list, []string{"ALL"}):
+	case ok && name == "permitted_nationalities":
+		l.nations(list)
+	default:
+		l.Audience = Set{}
 	}
 }
 
@@ -202,11 +209,13 @@ func (l *Label) controls(v any) {
 	o, _ := v.(object)
 	class, _ := o["classification"].(string)
 	l.Class = joinClass(l.Class, acsClasses[class]) // an unknown class is the zero value: mixed
-	l.scope(v, false)
 	for name, value := range o {
 		list, ok := words(value)
 		switch name {
-		case "classification", "permitted_nationalities", "permitted_organizations", "shareability", "entity":
+		case "classification":
+			continue
+		case "permitted_nationalities", "permitted_organizations", "shareability", "entity":
+			l.scope(name, value)
 			continue
 		case "formal_determination", "caveat", "sensitivity", "logical_authority_category":
 		case "sci_controls":

@@ -67,8 +67,11 @@ func (l Label) To(audience Set) Label {
 	return l.normal()
 }
 
-// Timeless is the label without its embargo and retention times: what stores intern.
-func (l Label) Timeless() Label { l.NotBefore, l.NotAfter = time.Time{}, time.Time{}; return l }
+// Timeless is the label without its embargo and retention times: what stores intern. Timeless labels are equal exactly when they are ==.
+func (l Label) Timeless() Label {
+	l.NotBefore, l.NotAfter = time.Time{}, time.Time{}
+	return l.normal()
+}
 
 // Mode keeps exercises and operations apart: AnyMode < OperationalMode and every "exercise:NAME" < MixedMode. The zero value is AnyMode, the
 // bottom, because a record takes the mode of the realm that it comes in by.

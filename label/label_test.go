@@ -90,7 +90,9 @@ func TestLattice(t *testing.T) {
 		must("bottom", Equal(Join(a, Bottom()), a) && LessEqual(Bottom(), a))
 		must("top", Equal(Join(a, Top()), Top()) && LessEqual(a, Top()))
 		must("joinall", Equal(JoinAll(a, b, c), Join(a, Join(b, c))))
-		must("timeless", !Equal(a, b) || a.normal().Timeless() == b.normal().Timeless())
+		x, y := a, b
+		x.NotBefore, x.NotAfter, y.NotBefore, y.NotAfter = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+		must("timeless", Equal(x, y) == (a.Timeless() == b.Timeless()) && Equal(x, a.Timeless()))
 	})
 }
 
@@ -144,6 +146,31 @@ func TestZeroValueIsStrict(t *testing.T) {
 	if zero.TLP != Red || !zero.Audience.IsEmpty() || zero.Purpose != 0 || zero.PAP != PAPAsk || zero.Onward != OnwardNone ||
 		zero.Attribution != Withhold || zero.Purge != PurgeBoth || zero.Access != View || zero.Class != Mixed() || !zero.Sector.IsEmpty() {
 		t.Errorf("the zero label permits something: %+v", zero)
+	}
+}
+
+// TestNaming: an audience that one part names never widens the TLP of another part.
+func TestNaming(t *testing.T) {
+	fre, _ := NewAudience("org:FRE/fr.cert")
+	both, _ := NewAudience("org:ATL/at.cert", "org:FRE/fr.cert")
+	for name, c := range map[string]struct {
+		got   Label
+		aud   Set
+		named bool
+	}{
+		"named":                        {For(Red).To(fre), fre, true},
+		"all is no name under RED":     {For(Red).To(All()), All(), false},
+		"named and bottom":             {Join(For(Red).To(fre), Bottom()), fre, true},
+		"named and clear":              {Join(For(Red).To(fre), For(Clear)), fre, true},
+		"two that name":                {Join(For(Red).To(fre), For(Green).To(both)), fre, true},
+		"named under CLEAR, with RED":  {Join(For(Clear).To(fre), For(Red)), fre, false},
+		"named, with a plain AMBER":    {Join(For(Amber), For(Red).To(fre)), fre, false},
+		"the zero label names nobody":  {Join(For(Red).To(fre), Label{}), Set{}, false},
+		"written by hand, not counted": {Label{TLP: Green, Audience: All(), Named: true}.Timeless(), All(), false},
+	} {
+		if c.got.Audience != c.aud || c.got.Named != c.named {
+			t.Errorf("%s: audience %s, named %v", name, c.got.Audience, c.got.Named)
+		}
 	}
 }
 
@@ -207,6 +234,8 @@ func TestJSONForm(t *testing.T) {
 		{`"purpose":"all"`, `"purpose":["spying"]`, "/purpose", "no purpose"},
 		{`"purpose":"all"`, `"purpose":["all"]`, "/purpose", ""},
 		{`"caveat":[]`, `"caveat":[],"notafter":"2026-01-01"`, "/notafter", "not a time"},
+		{`"caveat":[]`, `"caveat":[],"notafter":"1969-12-31T23:59:59.000000Z"`, "/notafter", "after 1970"},
+		{`"caveat":[]`, `"caveat":[],"notafter":"2026-01-01T00:00:00,000000Z"`, "/notafter", "not a time"},
 		{`"caveat":[]`, `"caveat":[],"notafter":null`, "/notafter", "must be a string"},
 		{`"named":true`, `"named":"yes"`, "/named", "true or false"},
 		{`TLP:CLEAR`, `TLP:RED`, "/named", "only under TLP:CLEAR"},

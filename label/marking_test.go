@@ -40,7 +40,15 @@ func TestByID(t *testing.T) {
 }
 
 func TestToTLPMarking(t *testing.T) {
+	if TLPMarkingID(Green, false) != "marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb" || TLPMarkingID(Green, true) != "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da" {
+		t.Error("the two families of ids are confused")
+	}
 	for tlp := Red; tlp <= Clear; tlp++ {
+		for legacy, raw := range map[bool][]byte{false: ToTLPMarking(tlp), true: ToLegacyTLPMarking(tlp)} {
+			if !strings.Contains(string(raw), TLPMarkingID(tlp, legacy)) || !json.Valid(raw) {
+				t.Errorf("%s has not the id of its family", raw)
+			}
+		}
 		for _, raw := range [][]byte{ToTLPMarking(tlp), ToLegacyTLPMarking(tlp)} {
 			m, err := ReadMarking(raw)
 			if err != nil || m.Label != For(tlp) || !m.StatesTLP || idsBySpec[m.ID] != tlp {
@@ -116,6 +124,7 @@ func TestReadMarking(t *testing.T) {
 		{anID, `"definition":{"tlp":"red"}`, "", ErrInvalid, nil},
 		{clear, ext(tlp2Extension, `{"extension_type":"property-extension","tlp_2_0":"clear"}`), "tlp", nil, func(l Label) bool { return l == For(Clear) }},
 		{clear, ext(tlp2Extension, `{"extension_type":"property-extension","tlp_2_0":"red"}`), "", ErrContradictory, nil},
+		{clear, ext(tlp2Extension, `{"tlp_2_0":"purple"}`), "", ErrUnintelligible, nil},
 		{clear, ext(tlp2Extension, `{}`), "", ErrInvalid, nil},
 		{clear, ext("extension-definition--9ef47f81-1443-4632-8497-8b2878f8ac21", `{}`), "", ErrUnintelligible, nil},
 		{clear, `"extensions":[]`, "", ErrInvalid, nil},
@@ -244,6 +253,24 @@ func TestACS(t *testing.T) {
 	if empty.Purpose != 0 || empty.Onward != OnwardNone || empty.TLP != AmberStrict || empty.Class != Mixed() || empty.Attribution != MustNot {
 		t.Errorf("what is not permitted must be denied: %+v", empty)
 	}
+	deny := readACS(t, `{"policy_reference":"urn:isa:policy:acs:ns:v3.0?privdefault=permit&sharedefault=permit","control_set":{"classification":"U"},
+		"access_privilege":[{"privilege_action":"IDSRC","rule_effect":"deny"},{"privilege_action":"TENOT","rule_effect":"deny"},
+			{"privilege_action":"IDSRC","rule_effect":"permit","privilege_scope":{"entity":["ALL"]}},
+			{"privilege_action":"TENOT","rule_effect":"permit","privilege_scope":{"entity":["ALL"]}}]}`)
+	if deny.Attribution != MustNot || !deny.Caveat.Has(CaveatNoNotification) || deny.Purpose != EveryPurpose || deny.TLP != Clear {
+		t.Errorf("a denial must stand: %+v", deny)
+	}
+	for sharing, onward := range map[string]Onward{
+		`[{"sharing_scope":["SECTOR"],"rule_effect":"deny"}]`:                                                        OnwardNone,
+		`[{"sharing_scope":["SECTOR"],"rule_effect":"permit"}]`:                                                      OnwardFree,
+		`[{"sharing_scope":["SECTOR"],"rule_effect":"permit"},{"sharing_scope":["USA.USG"],"rule_effect":"deny"}]`:   OnwardConsent,
+		`[{"sharing_scope":["ALL"],"rule_effect":"permit"},{"sharing_scope":["FOREIGNGOV"],"rule_effect":"forbid"}]`: OnwardConsent,
+	} {
+		l := readACS(t, `{"policy_reference":"urn:isa:policy:acs:ns:v3.0?sharedefault=permit&privdefault=permit","control_set":{"classification":"U"},"further_sharing":`+sharing+`}`)
+		if l.Onward != onward || (l.TLP == Clear) != (onward == OnwardFree) {
+			t.Errorf("%s: %s, %s", sharing, l.Onward, l.TLP)
+		}
+	}
 	nobody := func(l Label) bool { return l.Audience.IsEmpty() }
 	for _, c := range []struct {
 		old, new string
@@ -256,11 +283,17 @@ func TestACS(t *testing.T) {
 		{`"shareability":["ALL"]`, `"shareability":["FOREIGNGOV"]`, nobody},
 		{`"entity":["ALL"]`, `"entity":["MIL"]`, nobody},
 		{`"privilege_scope":{`, `"privilege_scope":[],"x":{`, nobody},
+		{`"privilege_scope":{`, `"privilege_scope":{},"x":{`, nobody},
+		{`"privilege_scope":{`, `"privilege_scope":{"permitted_planets":["ALL"],`, nobody},
+		{`"classification":"U"`, `"classification":"U","permitted_nationalities":["MEX"],"shareability":["ALL"]`, func(l Label) bool { return strings.Join(l.Audience.List(), " ") == "nation:MEX" }},
+		{`"classification":"U"`, `"classification":"U","entity":["GOV"]`, nobody},
 		{`"CISAUSES"`, `"NEWUSE"`, func(l Label) bool { return l.Purpose == 0 }},
 		{`"access_privilege":[`, `"access_privilege":[{"privilege_action":"NEWUSE","rule_effect":"deny"},`, func(l Label) bool { return l.Purpose == 0 }},
 		{`"access_privilege":[`, `"access_privilege":[{"privilege_action":"NETDEF","rule_effect":"deny"},`, func(l Label) bool { return l.Purpose == 0 }},
 		{`"access_privilege":[`, `"access_privilege":[{"privilege_action":"DSPLY","rule_effect":"deny"},`, nobody},
-		{`"access_privilege":[`, `"access_privilege":[{"privilege_action":"IDSRC","rule_effect":"permit","privilege_scope":{}},`, func(l Label) bool { return l.Attribution == MustNot }},
+		{`"formal_determination":["AIS",`, `"formal_determination":[`, func(l Label) bool { return l.Attribution == MustNot }},
+		{`"access_privilege":[`, `"access_privilege":[{"privilege_action":"IDSRC","rule_effect":"permit","privilege_scope":{"entity":["ALL"]}},`, func(l Label) bool { return l.Attribution == MustNot }},
+		{`"access_privilege":[`, `"access_privilege":[{"privilege_action":"TENOT","rule_effect":"permit","privilege_scope":{"entity":["ALL"]}},`, func(l Label) bool { return !l.Caveat.Has(CaveatNoNotification) && l.Audience.IsAll() }},
 		{`["AIS",`, `["NF","AIS",`, func(l Label) bool { return strings.Join(l.Audience.List(), " ") == "nation:USA" }},
 		{`["AIS",`, `["REL-TO-SOMEBODY","AIS",`, nobody},
 		{`["AIS",`, `["OC","AIS",`, func(l Label) bool { return l.Onward == OnwardConsent }},

@@ -106,9 +106,10 @@ func (c *checker) bundle(root value) {
 			c.at(key, "bundle.property", "", "the standard gives a bundle no property "+quote(name))
 		}
 	}
-	for i, item := range root.get("objects").items {
+	objects := root.get("objects")
+	for i, item := range objects.items {
 		if item.kind() != kindObject {
-			c.path = append(c.path, pathStep{key: root.get("objects").at - 1}, pathStep{index: i})
+			c.path = append(c.path, pathStep{key: objects.at - 1}, pathStep{index: i})
 			c.report("bundle.object", "", "a bundle's objects are objects, not "+item.kind().String())
 			c.path = c.path[:len(c.path)-2]
 		}

@@ -85,18 +85,20 @@ func (c *checker) compare(translation, original value) {
 			c.report("language.reference", "", "the list has not as many items as that of the object; use \"\" for items that are not translated")
 			return
 		}
+		in := original.at + 1
 		for i, item := range translation.items {
-			if item.kind() == kindString && item.count() == 0 && len(item.bytes()) == 0 {
-				continue
+			if item.kind() != kindString || len(item.bytes()) > 0 {
+				c.path = append(c.path, pathStep{index: i})
+				c.compare(item, value{original.o, in})
+				c.path = c.path[:len(c.path)-1]
 			}
-			c.path = append(c.path, pathStep{index: i})
-			c.compare(item, original.item(i))
-			c.path = c.path[:len(c.path)-1]
+			in = original.o.tape[in].next
 		}
 	case kindObject:
+		originals := containerOf(original)
 		for key, val := range translation.members {
 			c.path = append(c.path, pathStep{key: key.at})
-			if in := original.get(key.text()); in.ok() {
+			if in := originals[key.text()]; in.ok() {
 				c.compare(val, in)
 			} else {
 				c.report("language.reference", "", "the object has no property "+quote(key.text()))

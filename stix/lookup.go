@@ -82,15 +82,23 @@ type pathStep struct {
 	index int
 }
 
+// maxPointer bounds a pointer in bytes: an object with one huge name must not make a huge pointer for each value below it. One that
+// would be longer ends in an ellipsis and leads nowhere.
+const maxPointer = 1024
+
 // pointer writes a path as a JSON pointer.
 func pointer(o *Object, path []pathStep) string {
 	var b strings.Builder
 	for _, step := range path {
+		if n := o.tape[step.key]; step.key != 0 && b.Len()+int(n.end-n.start) > maxPointer {
+			b.WriteString("/…")
+			break
+		}
 		b.WriteByte('/')
 		if step.key == 0 {
 			b.WriteString(strconv.Itoa(step.index))
 		} else {
-			_, _ = pointerEscaper.WriteString(&b, unescape(o.raw, o.tape[step.key]))
+			b.WriteString(pointerEscaper.Replace(unescape(o.raw, o.tape[step.key])))
 		}
 	}
 	return b.String()

@@ -52,6 +52,9 @@ func (o *Object) Select(selector string) ([]byte, bool) {
 	return v.raw(), true
 }
 
+// maxSelectors is the number of selectors that are followed in an object: each may cost a walk over all of it.
+func maxSelectors(o *Object) int { return max(16, 20_000_000/len(o.tape)) }
+
 // granular checks one granular marking (7.2.3).
 func (c *checker) granular(v value) {
 	lang, ref := v.get("lang").ok(), v.get("marking_ref").ok()
@@ -62,6 +65,10 @@ func (c *checker) granular(v value) {
 	for i, s := range selectors.items {
 		if !s.isString() {
 			continue
+		}
+		if c.selectors++; c.selectors > maxSelectors(c.o) {
+			c.report("selector.many", "", "more selectors than can be followed in an object of this size")
+			return
 		}
 		if _, found := c.o.Select(s.text()); !found {
 			c.path = append(c.path, pathStep{key: selectors.at - 1}, pathStep{index: i})

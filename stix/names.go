@@ -9,7 +9,9 @@ import (
 // isDomain tells whether s is a domain name: labels of 1 to 63 characters, at most 253, internationalised ones as RFC 5890 allows.
 // Underscores are let pass, as the domain name system does.
 func isDomain(s string) bool {
-	s = strings.TrimSuffix(s, ".")
+	if s = strings.TrimSuffix(s, "."); len(s) > 1000 {
+		return false
+	}
 	for i := range len(s) {
 		if s[i] >= 0x80 {
 			ascii, err := idna.Lookup.ToASCII(s)

@@ -9,16 +9,28 @@ func (c *checker) observables(v value) {
 	if v.count() == 0 {
 		c.report("property.empty", "2.13", "the container must not be empty")
 	}
+	container := containerOf(v)
 	for key, obj := range v.members {
 		c.path = append(c.path, pathStep{key: key.at})
 		if c.wants(obj, kindObject, "an object") {
-			c.observable(v, obj)
+			c.observable(container, obj)
 		}
 		c.path = c.path[:len(c.path)-1]
 	}
 }
 
-func (c *checker) observable(container, v value) {
+// A container is the observables of a container by their keys.
+type container map[string]value
+
+func containerOf(v value) container {
+	m := make(container, v.count())
+	for key, obj := range v.members {
+		m[key.text()] = obj
+	}
+	return m
+}
+
+func (c *checker) observable(in container, v value) {
 	typ := v.get("type")
 	if !typ.isString() {
 		c.report("property.required", "2.13", "the property type is required")
@@ -34,11 +46,11 @@ func (c *checker) observable(container, v value) {
 		}
 		switch {
 		case hasSuffix([]byte(name), "_ref") && val.isString():
-			c.local(container, val, p)
+			c.local(in, val, p)
 		case hasSuffix([]byte(name), "_refs") && val.isList() && name != "object_marking_refs":
 			for i, item := range val.items {
 				c.path = append(c.path, pathStep{index: i})
-				c.local(container, item, p)
+				c.local(in, item, p)
 				c.path = c.path[:len(c.path)-1]
 			}
 		case name == "extensions":
@@ -77,11 +89,11 @@ func (c *checker) localExtensions(v value) {
 }
 
 // local checks a reference within a container: it must lead to an object there, of a type the property may name.
-func (c *checker) local(container, ref value, p *prop) {
+func (c *checker) local(in container, ref value, p *prop) {
 	if !c.wants(ref, kindString, "a string") {
 		return
 	}
-	target := container.get(ref.text())
+	target := in[ref.text()]
 	if !target.ok() {
 		c.report("ref.format", "2.13", "the container has no object "+quote(ref.text()))
 		return

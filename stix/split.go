@@ -186,11 +186,17 @@ func (s *splitter) run() error {
 
 // skipBOM steps over a byte order mark, which RFC 8259 8.1 lets a reader ignore.
 func (s *splitter) skipBOM() error {
-	if ok, err := s.more(); !ok {
-		return err
-	}
-	if bytes.HasPrefix(s.buf, []byte("\xef\xbb\xbf")) {
-		s.pos += 3
+	for i, c := range []byte("\xef\xbb\xbf") {
+		if ok, err := s.more(); !ok {
+			return err
+		}
+		if s.buf[s.pos] != c {
+			if i == 0 {
+				return nil
+			}
+			return s.fail("split.syntax", "half a byte order mark at the start")
+		}
+		s.pos++
 	}
 	return nil
 }

@@ -24,6 +24,9 @@ type checker struct {
 	path    []pathStep
 	pathBuf [16]pathStep
 	out     []Finding
+
+	topChecked, topDeclared bool // whether an extension declares properties of the top level, once it is known
+	selectors               int  // of granular markings, seen so far
 }
 
 // report notes a breach at the place where the checker stands. The section is that of the rule unless one is given.
@@ -321,7 +324,7 @@ func (c *checker) hashes(v value) {
 			c.report("hash.algorithm", "", quote(string(name))+" is not a value of hash-algorithm-ov")
 		}
 		if c.wants(val, kindString, "a string") && !isHashValue(string(name), val.bytes()) {
-			c.report("hash.value", "", "the value has not the form of a "+string(name)+" hash")
+			c.report("hash.value", "", "the value has not the form of a hash of "+quote(string(name)))
 		}
 		c.path = c.path[:len(c.path)-1]
 	}
@@ -407,7 +410,7 @@ func (c *checker) common(def *typeDef, name []byte, v value) bool {
 		}
 		return false
 	}
-	c.report("property.forbidden", "", "the property "+p.name+" does not apply to "+c.o.typ)
+	c.report("property.forbidden", "", "the property "+p.name+" does not apply to the type "+quote(c.o.typ))
 	return true
 }
 
@@ -456,12 +459,16 @@ func (c *checker) nested(v value) {
 
 // toplevelExtension tells whether an extension of the object declares properties of its top level.
 func (c *checker) toplevelExtension() bool {
+	if c.topChecked {
+		return c.topDeclared
+	}
+	c.topChecked = true
 	for _, ext := range c.o.root().get("extensions").members {
 		if string(ext.get("extension_type").bytes()) == "toplevel-property-extension" {
-			return true
+			c.topDeclared = true
 		}
 	}
-	return false
+	return c.topDeclared
 }
 
 // custom reports own content that no extension definition declares, by the first of the three rules for it that is enabled. prefix

@@ -108,7 +108,7 @@ func (x *Exchange) accept(ctx context.Context, v gate.Viewer, c Collection, s Su
 	puts := make([]store.Put, 0, len(drafts))
 	for i := range drafts {
 		if d := &drafts[i]; !d.refused {
-			puts = append(puts, store.Put{Record: d.rec, Hold: d.hold, Closed: d.closed, Judge: judge(d), HeldLabel: held(d.rec.Label)})
+			puts = append(puts, store.Put{Record: d.rec, Hold: d.hold, Closed: d.closed, Judge: judge(d), HeldLabel: x.held()})
 		}
 	}
 	outcomes := make([]Outcome, len(drafts))

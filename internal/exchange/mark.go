@@ -114,7 +114,7 @@ func (x *Exchange) mark(ctx context.Context, scope gate.Scope, v gate.Viewer, c 
 	}
 	if d.hold != nil {
 		d.hold.Intended = d.rec.Label
-		d.rec.Label = held(d.rec.Label)
+		d.rec.Label = x.held()
 	}
 	return nil
 }
@@ -179,15 +179,14 @@ func (x *Exchange) judgeMarkings(ctx context.Context, scope gate.Scope, o *stix.
 	if restrict != nil {
 		l = label.Join(l, *restrict)
 	}
+	here := label.Bottom() // a record takes the mode of the realm that it comes in by
+	here.Mode = label.Mode(x.cfg.Realm)
+	l = label.Join(l, here)
 	return l, h, nil
 }
 
-// held is the label of a record in quarantine: nobody but the submitting organisation, for as long as the label itself would last.
-func held(intended label.Label) label.Label {
-	l := label.Label{}
-	l.Mode = intended.Mode
-	return l
-}
+// held is the label of a record in quarantine: nobody but the submitting organisation.
+func (x *Exchange) held() label.Label { return label.Label{Mode: label.Mode(x.cfg.Realm)} }
 
 // checkTimes holds what claims to come from the future.
 func (x *Exchange) checkTimes(d *draft) {

@@ -372,6 +372,10 @@ func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	go func() {
 		defer func() {
+			if p := recover(); p != nil { // an answer that was cut off, as a connection would be
+				w.WriteHeader(http.StatusInternalServerError)
+				pw.CloseWithError(io.ErrUnexpectedEOF)
+			}
 			w.WriteHeader(http.StatusOK)
 			pw.Close()
 			req.Body.Close()

@@ -69,7 +69,7 @@ type Put struct {
 	// organisation only) until it is released under Hold.Intended or refused.
 	Hold *Hold
 	// Judge, when not nil, is called inside the transaction with the headers of all records of the same id that the submitter's
-	// scope admits, in no order. When it returns a hold, the record goes to quarantine as well: under HeldLabel, with the hold's
+	// scope admits and that are not held, in no order. When it returns a hold, the record goes to quarantine as well: under HeldLabel, with the hold's
 	// reasons added to those of Hold. It must not call the store.
 	Judge func(prior []record.Record) *Hold
 	// Closed says that whoever may have this record may have every record that it names. The mark falls when one of those is

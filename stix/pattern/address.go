@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// parsePrefix reads an IPv4 or IPv6 address or CIDR block as ipv4-addr and ipv6-addr hold them (sections 6.7 and 6.8). A single
+// parsePrefix reads an IPv4 or IPv6 address or CIDR block as ipv4-addr and ipv6-addr hold them (sections 6.8 and 6.9). A single
 // address is a block of one; bits beyond the prefix are cleared.
 func parsePrefix(s string) (netip.Prefix, bool) {
 	if strings.IndexByte(s, '/') < 0 {

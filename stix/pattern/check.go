@@ -1,6 +1,7 @@
 package pattern
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -11,11 +12,7 @@ func (ps *parser) mixedTypes(c *Condition, offset int) {
 		return
 	}
 	if c.Join == All {
-		types := objectTypes(&c.Operands[0])
-		for i := range c.Operands[1:] {
-			types = common(types, objectTypes(&c.Operands[1+i]))
-		}
-		if len(types) == 0 {
+		if types, known := objectTypes(c); known && len(types) == 0 {
 			ps.warn(CodeMixedTypes, offset, "9.5", "AND joins tests of different object types, which no single object can meet: join them with OR, "+
 				"or observe them in brackets of their own")
 			return
@@ -26,40 +23,38 @@ func (ps *parser) mixedTypes(c *Condition, offset int) {
 	}
 }
 
-// objectTypes are the types of the objects for which the condition can hold.
-func objectTypes(c *Condition) []string {
+// maxTypes bounds the alternatives between object types that are told apart.
+const maxTypes = 32
+
+// objectTypes are the types of the objects for which the condition can hold. known is false where there are too many to tell.
+func objectTypes(c *Condition) (types []string, known bool) {
 	if c.Join == Single {
-		return []string{c.Test.Path.Type}
+		return []string{c.Test.Path.Type}, true
 	}
-	types := objectTypes(&c.Operands[0])
-	for i := range c.Operands[1:] {
-		more := objectTypes(&c.Operands[1+i])
-		if c.Join == All {
+	for i := range c.Operands {
+		more, ok := objectTypes(&c.Operands[i])
+		switch {
+		case !ok || len(types) > maxTypes:
+			return nil, false
+		case i == 0:
+			types = more
+		case c.Join == All:
 			types = common(types, more)
-			continue
-		}
-		for _, t := range more {
-			if !contains(types, t) {
-				types = append(types, t)
+		default:
+			for _, t := range more {
+				if !slices.Contains(types, t) {
+					types = append(types, t)
+				}
 			}
 		}
 	}
-	return types
-}
-
-func contains(list []string, s string) bool {
-	for _, t := range list {
-		if t == s {
-			return true
-		}
-	}
-	return false
+	return types, true
 }
 
 func common(a, b []string) []string {
 	var both []string
 	for _, t := range a {
-		if contains(b, t) {
+		if slices.Contains(b, t) {
 			both = append(both, t)
 		}
 	}
@@ -81,7 +76,7 @@ func (ps *parser) hash(p Path, c Constant, offset int) {
 	}
 	length, known := hashLengths[strings.ReplaceAll(strings.ToUpper(last.Key), "-", "")]
 	if known && (len(c.Text) != length || !isHex(c.Text)) {
-		ps.report(CodeHash, offset, "10.9", strconv.Quote(clip(c.Text))+" is not a valid "+last.Key+" hash: it has "+strconv.Itoa(length)+
+		ps.report(CodeHash, offset, "2.7", strconv.Quote(clip(c.Text))+" is not a valid "+last.Key+" hash: it has "+strconv.Itoa(length)+
 			" hexadecimal digits")
 	}
 }
@@ -107,7 +102,7 @@ func (p *Pattern) Warnings() []Problem {
 	p.EachTest(func(t *Test) {
 		if properties, ok := vocabulary[t.Path.Type]; !ok {
 			warn(CodeUnknownType, t.Offset, "6", "the standard has no object type "+strconv.Quote(clip(t.Path.Type)))
-		} else if name := t.Path.Steps[0].Key; !contains(properties, name) && !contains(commonProperties, name) {
+		} else if name := t.Path.Steps[0].Key; !slices.Contains(properties, name) && !slices.Contains(commonProperties, name) {
 			warn(CodeUnknownProperty, t.Offset, "6", "the standard gives "+t.Path.Type+" no property "+strconv.Quote(clip(name)))
 		}
 		if t.Op == Matches {
@@ -132,6 +127,15 @@ func (e *Expression) eachTest(f func(*Test)) {
 	}
 	for i := range e.Operands {
 		e.Operands[i].eachTest(f)
+	}
+}
+
+func (e *Expression) eachQualifier(f func(*Qualifier)) {
+	for i := range e.Operands {
+		e.Operands[i].eachQualifier(f)
+	}
+	for i := range e.Qualifiers {
+		f(&e.Qualifiers[i])
 	}
 }
 

@@ -6,7 +6,10 @@
 // what stands inside the brackets; a Test is one property compared with a constant.
 package pattern
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // Limits of Parse. They hold for any input, from anyone.
 const (
@@ -19,6 +22,11 @@ type Pattern struct {
 	root     Expression
 	source   string
 	warnings []Problem // found while parsing; Warnings adds those that cost more
+
+	tests      int // in the tree, each with its slot in evaluators
+	once       sync.Once
+	evaluators []evaluator
+	broken     error // why it cannot be evaluated
 }
 
 // Root is the outermost observation expression. It must not be changed.
@@ -135,6 +143,7 @@ type Test struct {
 	Value  Constant   // of all but In and Exists
 	Set    []Constant // of In, of one kind
 	Offset int
+	slot   int // in the evaluators of the pattern
 }
 
 // Path addresses a property (section 9.7): a type and the steps from an object of it.

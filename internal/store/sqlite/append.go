@@ -310,7 +310,7 @@ func (t *tx) insertStreams(coll int64, mark uint32, typ string, seq, rec int64) 
 
 // twin finds the record that the scope sees under the same id, version and specification: one with the same content if there is one,
 // and of those one that is in the collection already, and of those the oldest. several tells whether any other record has the id; they
-// are all marked. prior are the headers of those that the scope sees, for the put's judge.
+// are all marked. prior are the headers of those that the scope sees and that are not held, for the put's judge.
 func (t *tx) twin(v *sight, coll int64, p *put, places []place) (best *row, several bool, prior []record.Record, err error) {
 	places = append([]place(nil), places...)
 	var rank int
@@ -342,7 +342,7 @@ func (t *tx) twin(v *sight, coll int64, p *put, places []place) (best *row, seve
 		if !t.sees(v, r) {
 			continue
 		}
-		if p.judge != nil {
+		if p.judge != nil && r.flags&flagHeld == 0 {
 			have.Revoked = r.flags&flagRevoked != 0
 			prior = append(prior, have)
 		}

@@ -118,11 +118,12 @@ func (k *keys) find(h, after int64, to []place) []place {
 }
 
 const (
-	findKeys = "SELECT seq, d FROM key WHERE h = ? AND seq > ? ORDER BY seq LIMIT ?"
-	scanKeys = "SELECT seq, d FROM stream WHERE h = ? AND seq > ? ORDER BY seq LIMIT ?"
+	findKeys = "SELECT seq, d FROM key WHERE h = ? AND seq > ? ORDER BY seq"
+	scanKeys = "SELECT seq, d FROM stream WHERE h = ? AND seq > ? ORDER BY seq"
 )
 
-// readPlaces appends up to limit places of one of the two queries above.
+// readPlaces appends up to limit places of one of the two queries above. They have no LIMIT: SQLite prepares a statement anew whenever
+// the value bound there changes.
 func readPlaces(c *zs.Conn, query string, h, after int64, limit int, to []place) ([]place, error) {
 	st, err := c.Prepare(query)
 	if err != nil {
@@ -130,18 +131,15 @@ func readPlaces(c *zs.Conn, query string, h, after int64, limit int, to []place)
 	}
 	st.BindInt64(1, h)
 	st.BindInt64(2, after)
-	st.BindInt64(3, int64(limit))
-	for {
+	for ; limit > 0; limit-- {
 		row, err := st.Step()
-		if err != nil {
+		if err != nil || !row {
 			return to, err
-		}
-		if !row {
-			return to, nil
 		}
 		seq := st.ColumnInt64(0)
 		to = append(to, place{seq, seq - st.ColumnInt64(1)})
 	}
+	return to, st.Reset()
 }
 
 // lookup is every place of a hash after seq, ascending. With a limit it holds at least that many of the first ones, if there are.

@@ -18,6 +18,17 @@ type merge struct {
 	keys    []keyRow
 	done    int
 	lastRun int64
+	dead    map[keyRow]struct{} // as writer.dead when it began
+}
+
+// bury keeps the merge from bringing back keys of places that are no more. They would lead nowhere, but take room.
+func (w *writer) bury(ks []keyRow) {
+	if len(ks) > 0 && w.dead == nil {
+		w.dead = map[keyRow]struct{}{}
+	}
+	for _, k := range ks {
+		w.dead[k] = struct{}{}
+	}
 }
 
 // tend does the writer's housekeeping after a commit, or when idle.
@@ -45,13 +56,14 @@ func (w *writer) pause() {
 // freeze begins a merge when enough keys have gathered.
 func (w *writer) freeze() {
 	ks := w.s.keys.Load()
-	if w.merge == nil && ks.active.len() >= freezeAt {
+	if w.merge == nil && ks.active.len() >= w.s.cfg.freezeAt {
 		w.startMerge(ks)
 	}
 }
 
 func (w *writer) startMerge(ks *keys) {
-	m := &merge{keys: ks.active.sorted(), lastRun: w.lastRun}
+	m := &merge{keys: ks.active.sorted(), lastRun: w.lastRun, dead: w.dead}
+	w.dead = nil
 	w.s.keys.Store(&keys{active: newRecent(), frozen: ks.active})
 	w.merge = m
 }
@@ -70,10 +82,16 @@ func (r *recent) sorted() []keyRow {
 // mergeSlice moves one slice; with the last one the runs go, and then the frozen generation.
 func (w *writer) mergeSlice() error {
 	m := w.merge
-	end := min(m.done+mergeSlice, len(m.keys))
+	end := min(m.done+w.s.cfg.slice, len(m.keys))
 	t := &tx{w: w, s: w.s, c: w.c, h: w.h}
 	err := t.transact(func() error {
 		for _, k := range m.keys[m.done:end] {
+			if _, dead := m.dead[k]; dead {
+				continue
+			}
+			if _, dead := w.dead[k]; dead {
+				continue
+			}
 			if err := insertKey(w.c, k); err != nil {
 				return err
 			}

@@ -20,7 +20,7 @@ type reader struct {
 	keys  *keys
 	rows  [2]row
 	arena []byte
-	open  map[string]*zs.Stmt // left on a row: an open statement would keep the snapshot
+	stmts [2]*zs.Stmt // of fetch, whole and header; each is left on a row
 }
 
 // read runs f on a snapshot, with the keys and marks that belong to it.
@@ -67,11 +67,12 @@ func (r *reader) begin() error {
 }
 
 func (r *reader) end(err *error) {
-	for query, st := range r.open {
-		if e := st.Reset(); *err == nil {
-			*err = e
+	for _, st := range r.stmts { // a statement on a row would keep the snapshot
+		if st != nil {
+			if e := st.Reset(); *err == nil {
+				*err = e
+			}
 		}
-		delete(r.open, query)
 	}
 	if !r.c.AutocommitEnabled() {
 		if e := exec(r.c, "ROLLBACK", nil); *err == nil {
@@ -108,22 +109,27 @@ func (r *reader) whole(seq int64, headers bool) (*row, record.Record, bool, erro
 
 // fetch reads a row, and leaves the statement on it.
 func (r *reader) fetch(seq int64, w *row, headers bool) (bool, *zs.Stmt, error) {
+	st := &r.stmts[0]
 	query := wholeQuery
 	if headers {
-		query = headerQuery
+		st, query = &r.stmts[1], headerQuery
 	}
-	st, err := r.c.Prepare(query)
+	var err error
+	if *st == nil {
+		*st, err = r.c.Prepare(query)
+	} else {
+		err = (*st).Reset()
+	}
 	if err != nil {
 		return false, nil, err
 	}
-	r.open[query] = st
-	st.BindInt64(1, seq)
-	ok, err := st.Step()
+	(*st).BindInt64(1, seq)
+	ok, err := (*st).Step()
 	if err != nil || !ok {
 		return false, nil, err
 	}
-	scanRow(st, w)
-	return true, st, nil
+	scanRow(*st, w)
+	return true, *st, nil
 }
 
 // bytes copies body and envelope from the statement that fetch left.

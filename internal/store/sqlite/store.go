@@ -45,6 +45,9 @@ type Config struct {
 	ReadConns int   // pages read at once; 4
 	CacheKiB  int   // page cache of the writer, a quarter of it for each reader; 64 MiB
 	MaxBytes  int64 // quota of the database file; 0: the disk
+
+	freezeAt int // keys that gather before a merge
+	slice    int // keys merged per transaction
 }
 
 func (c Config) withDefaults() Config {
@@ -59,6 +62,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.CacheKiB <= 0 {
 		c.CacheKiB = 64 << 10
+	}
+	if c.freezeAt <= 0 {
+		c.freezeAt, c.slice = freezeAt, mergeSlice
 	}
 	return c
 }
@@ -133,7 +139,7 @@ func open(ctx context.Context, cfg Config, steps []migration) (_ *Store, err err
 		if err != nil {
 			return nil, err
 		}
-		s.conns <- &reader{c: rc, s: s, h: newHasher(s.secret), open: map[string]*zs.Stmt{}}
+		s.conns <- &reader{c: rc, s: s, h: newHasher(s.secret)}
 	}
 	go s.w.run()
 	return s, nil

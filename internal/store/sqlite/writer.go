@@ -23,7 +23,7 @@ const (
 type job struct {
 	run     func(*tx) error
 	bytes   int
-	alone   bool // own transaction, after which then runs outside any
+	first   func(*writer) error // with then: a job of its own transaction, and what comes before and after it
 	then    func(*writer) error
 	claimed atomic.Bool
 	done    chan error
@@ -68,8 +68,8 @@ type writer struct {
 	committed atomic.Int64 // newest seq that is durable
 	lastRun   int64
 	merge     *merge
+	dead      map[keyRow]struct{} // keys in memory that the merge leaves out
 	seqs      []int64
-	walPages  int64
 }
 
 func (w *writer) run() {
@@ -112,10 +112,10 @@ func (w *writer) group(first *job) {
 	}
 	take(first)
 	var next *job
-	for !first.alone && next == nil && len(jobs) < groupJobs && size < groupBytes {
+	for first.then == nil && next == nil && len(jobs) < groupJobs && size < groupBytes {
 		select {
 		case j := <-w.s.jobs:
-			if j.alone {
+			if j.then != nil {
 				next = j
 			} else {
 				take(j)
@@ -135,6 +135,12 @@ func (w *writer) group(first *job) {
 
 // commit runs the jobs in one transaction. A job that fails undoes its own changes only; a commit that fails fails them all.
 func (w *writer) commit(jobs []*job) {
+	if first := jobs[0].first; first != nil {
+		if err := first(w); err != nil {
+			jobs[0].done <- wrap("preparing the store", err)
+			return
+		}
+	}
 	results := make([]error, len(jobs))
 	t := &tx{w: w, s: w.s, c: w.c, h: w.h}
 	err := t.transact(func() error {
@@ -170,6 +176,7 @@ type tx struct {
 	pending []keyRow          // keys of this transaction, not yet among the recent ones
 	ids     map[int64][]place // those of them that are id keys, by hash
 	counts  map[int64]int64   // change of placements by collection
+	dead    []keyRow          // keys of places that are no more
 	marks   int               // marks when it began: later ones are written by flush
 	colls   int64             // the same for collections
 	row     row               // scratch
@@ -180,7 +187,7 @@ type tx struct {
 func (t *tx) transact(f func() error) (err error) {
 	marks, colls := t.s.marks.len(), t.s.colls.size()
 	t.marks, t.colls = marks, colls
-	t.pending, t.ids, t.counts = t.pending[:0], map[int64][]place{}, map[int64]int64{}
+	t.pending, t.dead, t.ids, t.counts = t.pending[:0], nil, map[int64][]place{}, map[int64]int64{}
 	if err := exec(t.c, "BEGIN IMMEDIATE", nil); err != nil {
 		return err
 	}
@@ -188,6 +195,7 @@ func (t *tx) transact(f func() error) (err error) {
 		err = exec(t.c, "COMMIT", nil)
 	}
 	if err == nil {
+		t.w.bury(t.dead)
 		return nil
 	}
 	if !t.c.AutocommitEnabled() {
@@ -205,14 +213,14 @@ func (t *tx) job(run func(*tx) error, shared bool) error {
 	if !shared {
 		return run(t)
 	}
-	n, counts := len(t.pending), make(map[int64]int64, len(t.counts))
+	n, dead, counts := len(t.pending), len(t.dead), make(map[int64]int64, len(t.counts))
 	for k, v := range t.counts {
 		counts[k] = v
 	}
 	err := savepoint(t.c, func() error { return run(t) })
 	if err != nil {
 		t.counts = counts
-		t.pending = t.pending[:n]
+		t.pending, t.dead = t.pending[:n], t.dead[:dead]
 		clear(t.ids)
 		for _, k := range t.pending {
 			t.ids[k.h] = append(t.ids[k.h], place{k.seq, k.rec})

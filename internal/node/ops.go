@@ -1,0 +1,41 @@
+package node
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+
+	"entente/internal/build"
+	"entente/internal/store"
+)
+
+// What the native interface asks of the node.
+
+// Stats is what the store knows about itself.
+func (n *Node) Stats(ctx context.Context) (store.Stats, error) { return n.store.Stats(ctx) }
+
+// Build is which build runs.
+func (n *Node) Build() any { return build.Read() }
+
+// Logger is the node's log.
+func (n *Node) Logger() *slog.Logger { return n.cfg.Log }
+
+// spoolFolder holds large files in transit, below the data directory.
+const spoolFolder = "tmp"
+
+// SpoolDir is a directory for large files in transit.
+func (n *Node) SpoolDir() string { return filepath.Join(n.cfg.Data, spoolFolder) }
+
+// Settings is the configuration in force, under the names of its file. Secrets stand in files of their own, so there are none in it.
+func (n *Node) Settings() any {
+	c := n.cfg
+	return map[string]any{
+		"listen": c.Listen, "realm": c.Realm,
+		"tls":     map[string]any{"mode": c.TLS.Mode, "cert": c.TLS.Cert, "key": c.TLS.Key, "hosts": c.TLS.Hosts, "client_cas": c.TLS.ClientCAs},
+		"limits":  map[string]any{"object_bytes": c.Limits.ObjectBytes, "post_bytes": c.Limits.PostBytes, "post_objects": c.Limits.PostObjects, "store_bytes": c.Limits.StoreBytes, "cache_bytes": c.Limits.CacheBytes, "in_flight": c.Limits.InFlight, "connections": c.Limits.Connections},
+		"auth":    map[string]any{"basic": c.Auth.Basic},
+		"taxii":   map[string]any{"title": c.TAXII.Title, "contact": c.TAXII.Contact},
+		"gate":    map[string]any{"community": c.Gate.Community, "authorities": c.Gate.Authorities},
+		"metrics": map[string]any{"listen": c.Metrics.Listen},
+	}
+}

@@ -1,0 +1,249 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"strings"
+
+	zs "zombiezen.com/go/sqlite"
+
+	"entente/internal/fault"
+	"entente/internal/gate"
+	"entente/internal/store"
+)
+
+// Purge implements store.Store. It destroys what the scope sees under the id, and then searches every file of the store's directory for
+// pieces of it. A piece that a living record or document holds too is no trace; any other makes the whole file be rewritten. Nobody
+// writes meanwhile.
+func (s *Store) Purge(ctx context.Context, scope gate.Scope, p store.Purge) (report store.PurgeReport, err error) {
+	if p.ID == "" {
+		return report, fault.New(fault.Invalid, "store.purge", "a purge names its object").At("id")
+	}
+	secret := make([]byte, saltSize)
+	rand.Read(secret)
+	var gone traces
+	var marks []uint32
+	j := &job{
+		first: (*writer).mergeAll,
+		run: func(t *tx) (err error) {
+			gone = traces{}
+			gone.add([]byte(p.ID))
+			marks, err = t.purge(scope, p, secret, &report, &gone)
+			if err == nil && p.DryRun {
+				return errDryRun
+			}
+			return err
+		},
+		then: func(w *writer) error {
+			for _, m := range marks {
+				w.s.marks.forget(m)
+			}
+			if report.Records+report.Docs == 0 {
+				return nil
+			}
+			return w.scrub(&gone, &report)
+		},
+	}
+	err = s.do(ctx, j)
+	if p.DryRun && errors.Is(err, errDryRun) {
+		report.Commit = ""
+		return report, nil
+	}
+	return report, err
+}
+
+// errDryRun undoes what a dry run has counted.
+var errDryRun = fault.New(fault.Internal, "store.dry", "a dry run was taken back")
+
+func (t *tx) purge(scope gate.Scope, p store.Purge, salt []byte, report *store.PurgeReport, gone *traces) (marks []uint32, err error) {
+	found, err := t.versions(t.sight(scope), p.ID, 0)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.New()
+	sum.Write(salt)
+	sum.Write([]byte(p.ID))
+	labels := map[uint32]bool{}
+	for _, f := range found {
+		err := exec(t.c, "SELECT body, envelope FROM record WHERE seq = ?", func(st *zs.Stmt) error {
+			for col := range 2 {
+				b := blob(st, col)
+				sum.Write(b)
+				gone.add(b)
+				report.Bytes += int64(len(b))
+			}
+			return nil
+		}, f.row.seq)
+		if err != nil {
+			return nil, err
+		}
+		places, err := t.placesOf(f.row)
+		if err != nil {
+			return nil, err
+		}
+		for _, pl := range places {
+			if pl.coll != 0 {
+				report.Placements++
+			}
+		}
+		if err := t.erase(f, places); err != nil {
+			return nil, err
+		}
+		report.Records++
+		labels[f.row.label] = true
+	}
+	if report.Docs, err = t.purgeDocs(p.ID, gone); err != nil {
+		return nil, err
+	}
+	for id := range labels {
+		lone, err := t.unused(id)
+		if err != nil {
+			return nil, err
+		}
+		if lone {
+			marks = append(marks, id)
+			if err := exec(t.c, "DELETE FROM label WHERE id = ?", nil, int64(id)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if report.Records+report.Docs == 0 {
+		return nil, nil
+	}
+	commit := sum.Sum(nil)
+	report.Commit = hex.EncodeToString(commit)
+	act, err := packAct(p.Act)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.journal(t.draw(1)[0], entryPurge, 0, commit, act, nil); err != nil {
+		return nil, err
+	}
+	return marks, t.maskActs(p.ID, report.Commit)
+}
+
+// purgeDocs deletes the documents that name the id.
+func (t *tx) purgeDocs(id string, gone *traces) (n int, err error) {
+	type name struct{ kind, key string }
+	var names []name
+	err = exec(t.c, "SELECT kind, key, value FROM doc WHERE instr(value, ?1) OR instr(key, ?2)", func(st *zs.Stmt) error {
+		names = append(names, name{st.ColumnText(0), st.ColumnText(1)})
+		gone.add(blob(st, 2))
+		return nil
+	}, []byte(id), id)
+	for _, d := range names {
+		if err == nil {
+			err = exec(t.c, "DELETE FROM doc WHERE kind = ? AND key = ?", nil, d.kind, d.key)
+		}
+	}
+	return len(names), err
+}
+
+// unused tells whether no record has the mark.
+func (t *tx) unused(id uint32) (bool, error) {
+	n, err := number(t.c, "SELECT 1 FROM stream WHERE h = ? LIMIT 1", t.h.streamKey(0, id, ""))
+	return n == 0, err
+}
+
+// maskActs puts the commitment in place of the id wherever an act of the journal names it.
+func (t *tx) maskActs(id, commit string) error {
+	type act struct {
+		seq  int64
+		text []byte
+	}
+	var acts []act
+	err := exec(t.c, "SELECT seq, act FROM journal WHERE act IS NOT NULL AND instr(act, ?)", func(st *zs.Stmt) error {
+		acts = append(acts, act{st.ColumnInt64(0), blob(st, 1)})
+		return nil
+	}, []byte(id))
+	for _, a := range acts {
+		if err == nil {
+			masked := strings.ReplaceAll(string(a.text), id, "purged:"+commit)
+			err = exec(t.c, "UPDATE journal SET act = ? WHERE seq = ?", nil, []byte(masked), a.seq)
+		}
+	}
+	return err
+}
+
+// scrub makes sure that no file holds a trace of what is gone.
+func (w *writer) scrub(gone *traces, report *store.PurgeReport) error {
+	for try := 0; ; try++ {
+		if err := w.truncateLog(); err != nil {
+			return err
+		}
+		found, read, err := gone.search(w.s.cfg.Dir)
+		if err != nil {
+			return err
+		}
+		report.Searched += read
+		if len(found) > 0 {
+			if found, err = w.deadOf(found, gone); err != nil {
+				return err
+			}
+		}
+		if len(found) == 0 {
+			return nil
+		}
+		if try > 0 {
+			return fault.New(fault.Internal, "store.purge", "the object is purged, but traces of it remain in the files of %s", w.s.cfg.Dir).
+				Try("look for copies beside the store's own files, and purge again")
+		}
+		if err := script(w.c, "VACUUM"); err != nil {
+			return err
+		}
+		report.Vacuumed = true
+	}
+}
+
+// truncateLog empties the write-ahead log. Readers wait meanwhile: those at work hold the log.
+func (w *writer) truncateLog() error {
+	readers := make([]*reader, 0, w.s.cfg.ReadConns)
+	defer func() {
+		for _, r := range readers {
+			w.s.conns <- r
+		}
+	}()
+	for range w.s.cfg.ReadConns {
+		readers = append(readers, <-w.s.conns)
+	}
+	pages, _, err := pragmaCheckpoint(w.c, "TRUNCATE")
+	if err == nil && pages > 0 {
+		err = fault.New(fault.Unavailable, "store.busy", "the log could not be emptied while a backup reads it").Try("purge again when the backup has ended")
+	}
+	return err
+}
+
+// everyText are the columns that hold bytes from outside.
+var everyText = []string{
+	"SELECT head, lookups, body, envelope FROM record", "SELECT hold FROM quarantine", "SELECT kind, key, value FROM doc",
+	"SELECT act FROM journal WHERE act IS NOT NULL", "SELECT mark FROM label", "SELECT party, clause FROM party", "SELECT name FROM collection",
+}
+
+// deadOf leaves out of the found traces those that living rows hold too.
+func (w *writer) deadOf(found []int, gone *traces) ([]int, error) {
+	only := gone.only(found)
+	alive := map[int]bool{}
+	for _, query := range everyText {
+		err := exec(w.c, query, func(st *zs.Stmt) error {
+			for col := range st.ColumnCount() {
+				for _, i := range only.in(blob(st, col)) {
+					alive[i] = true
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	var dead []int
+	for i := range only.list {
+		if !alive[i] {
+			dead = append(dead, i)
+		}
+	}
+	return dead, nil
+}

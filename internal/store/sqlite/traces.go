@@ -1,0 +1,165 @@
+package sqlite
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+const (
+	shingle     = 32      // bytes of a trace
+	shingleStep = 16      // so any 47 consecutive bytes hold one
+	maxShingles = 1 << 16 // of one purge; longer texts are sampled more thinly
+	hashBase    = 0x9e3779b97f4a7c15
+	filterBits  = 20
+)
+
+// traces are pieces of purged texts, and a search for them.
+type traces struct {
+	list   [][]byte // each of shingle bytes, or the whole of a shorter text
+	byHash map[uint64][]int
+	filter []uint64
+	short  []int
+}
+
+// add takes pieces of a text: its last bytes and one every few bytes.
+func (t *traces) add(text []byte) {
+	if len(text) < 8 {
+		return // too short to tell anything
+	}
+	if len(text) < shingle {
+		t.put(text)
+		return
+	}
+	step := max(shingleStep, len(text)/4096)
+	for i := 0; i+shingle <= len(text) && len(t.list) < maxShingles; i += step {
+		t.put(text[i : i+shingle])
+	}
+	t.put(text[len(text)-shingle:])
+}
+
+func (t *traces) put(piece []byte) {
+	if t.byHash == nil {
+		t.byHash, t.filter = map[uint64][]int{}, make([]uint64, 1<<filterBits/64)
+	}
+	h := hashOf(piece)
+	for _, i := range t.byHash[h] {
+		if bytes.Equal(t.list[i], piece) {
+			return
+		}
+	}
+	i := len(t.list)
+	t.list = append(t.list, bytes.Clone(piece))
+	t.byHash[h] = append(t.byHash[h], i)
+	if len(piece) < shingle {
+		t.short = append(t.short, i)
+		return
+	}
+	bit := h >> (64 - filterBits)
+	t.filter[bit/64] |= 1 << (bit % 64)
+}
+
+// only are the traces with the given numbers.
+func (t *traces) only(which []int) *traces {
+	var o traces
+	for _, i := range which {
+		o.put(t.list[i])
+	}
+	return &o
+}
+
+func hashOf(b []byte) (h uint64) {
+	for _, c := range b {
+		h = h*hashBase + uint64(c) + 1
+	}
+	return h
+}
+
+// leaving is hashBase to the power of shingle: what the byte that leaves the window weighs.
+var leaving = func() uint64 {
+	p := uint64(1)
+	for range shingle {
+		p *= hashBase
+	}
+	return p
+}()
+
+// in are the numbers of the traces in b.
+func (t *traces) in(b []byte) (found []int) {
+	for _, i := range t.short {
+		if bytes.Contains(b, t.list[i]) {
+			found = append(found, i)
+		}
+	}
+	var h uint64
+	for i, c := range b {
+		h = h*hashBase + uint64(c) + 1
+		if i >= shingle {
+			h -= (uint64(b[i-shingle]) + 1) * leaving
+		}
+		if bit := h >> (64 - filterBits); i < shingle-1 || t.filter[bit/64]&(1<<(bit%64)) == 0 {
+			continue
+		}
+		for _, n := range t.byHash[h] {
+			if bytes.Equal(t.list[n], b[i+1-shingle:i+1]) {
+				found = append(found, n)
+			}
+		}
+	}
+	return found
+}
+
+// search are the numbers of the traces in any file below dir, and how many bytes were read.
+func (t *traces) search(dir string) (found []int, read int64, err error) {
+	if len(t.list) == 0 {
+		return nil, 0, nil
+	}
+	seen := map[int]bool{}
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			return err
+		}
+		n, err := t.searchFile(path, seen)
+		read += n
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
+	for i := range t.list {
+		if seen[i] {
+			found = append(found, i)
+		}
+	}
+	return found, read, err
+}
+
+func (t *traces) searchFile(path string, seen map[int]bool) (read int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	buf := make([]byte, 1<<20)
+	kept := 0
+	for {
+		n, err := io.ReadFull(f, buf[kept:])
+		read += int64(n)
+		for _, i := range t.in(buf[:kept+n]) {
+			seen[i] = true
+		}
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return read, nil
+		}
+		if err != nil {
+			return read, err
+		}
+		kept = copy(buf, buf[kept+n-shingle+1:kept+n])
+	}
+}

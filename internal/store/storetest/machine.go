@@ -1,0 +1,327 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"entente/internal/fault"
+	"entente/internal/gate"
+	"entente/internal/record"
+	"entente/internal/store"
+)
+
+// machine drives a store and the oracle with the same random acts and compares every answer.
+type machine struct {
+	*rapid.T
+	s      store.Store
+	o      *Oracle
+	scopes []gate.Scope
+}
+
+var ctx = context.Background()
+
+func newMachine(t *rapid.T, s store.Store) *machine {
+	return &machine{T: t, s: s, o: NewOracle(time.Now), scopes: viewers()}
+}
+
+func (m *machine) scope() gate.Scope { return pick(m.T, "scope", m.scopes) }
+
+func (m *machine) append() { m.appendBatch(m.scope(), genBatch(m.T)) }
+
+func (m *machine) appendBatch(scope gate.Scope, b store.Batch) []store.Outcome {
+	before := m.o.Last
+	var told []store.Outcome
+	b.Then = func(out []store.Outcome) []store.Doc {
+		told = slices.Clone(out)
+		return nil
+	}
+	got, err := m.s.Append(ctx, scope, b)
+	if err != nil {
+		m.Fatalf("append: %v", err)
+	}
+	want := m.o.Append(scope, b, got)
+	if d := cmp.Diff(want, got); d != "" {
+		m.Fatalf("outcomes for %+v differ (-want +got):\n%s\nof the batch %s", scope.Viewer(), d, show(b.Puts))
+	}
+	if d := cmp.Diff(told, got); d != "" {
+		m.Fatalf("Then was told other outcomes:\n%s", d)
+	}
+	last := before
+	for i, out := range got {
+		if out.State != store.Added && out.State != store.Held {
+			continue
+		}
+		if out.Seq <= last {
+			m.Fatalf("seq %d of put %d does not follow %d", out.Seq, i, last)
+		}
+		last = out.Seq
+	}
+	return got
+}
+
+// page reads a query to its end and compares it with the oracle.
+func (m *machine) page() {
+	scope, q := m.scope(), genQuery(m.T, m.o)
+	want := m.o.Select(scope, q)
+	got := readAll(m.T, m.s, scope, q, nil)
+	compareItems(m.T, q, want, got)
+}
+
+// fataler is what fails a test.
+type fataler interface {
+	Fatalf(format string, args ...interface{})
+}
+
+// readAll follows the cursor to the end. between is called between pages.
+func readAll(t fataler, s store.Store, scope gate.Scope, q store.Query, between func()) (items []store.Item) {
+	for pages := 0; ; pages++ {
+		p, err := s.Page(ctx, scope, q)
+		if err != nil {
+			t.Fatalf("page: %v", err)
+		}
+		if q.Limit > 0 && len(p.Items) > q.Limit {
+			t.Fatalf("a page of %d items, limit %d", len(p.Items), q.Limit)
+		}
+		for _, it := range p.Items {
+			if it.Seq <= q.After {
+				t.Fatalf("item at %d on the page after %d", it.Seq, q.After)
+			}
+			q.After = it.Seq
+		}
+		items = append(items, p.Items...)
+		if !p.More {
+			return items
+		}
+		if p.Next < q.After || pages > 10_000 {
+			t.Fatalf("the cursor %d does not advance past %d", p.Next, q.After)
+		}
+		q.After = p.Next
+		if between != nil {
+			between()
+		}
+	}
+}
+
+// compareItems wants exactly these records, in this order, byte by byte.
+func compareItems(t fataler, q store.Query, want []*Stored, got []store.Item) {
+	var w []store.Item
+	for _, s := range want {
+		r := s.Record
+		r.Version, r.Order, r.Lookups = s.version(), s.order(), nil
+		if q.Headers {
+			r.Body, r.Envelope = nil, nil
+		}
+		w = append(w, store.Item{Seq: s.Places[q.Collection], Rec: s.Rec, Held: s.Hold != nil, Record: r})
+	}
+	if d := cmp.Diff(w, got, cmpopts.EquateEmpty(), cmp.Comparer(func(a, b record.Mark) bool { return a == b }), equalLabels); d != "" {
+		t.Fatalf("query %+v: pages differ (-want +got):\n%s", q, d)
+	}
+}
+
+func (m *machine) remove() {
+	scope := m.scope()
+	r := store.Removal{Collection: pick(m.T, "collection", colls), ID: genID(m.T), Versions: genVersions(m.T), Specs: some(m.T, "spec", specs), Act: store.Act{Actor: "node", Verb: "object.remove"}}
+	if r.Collection == "" && rapid.IntRange(0, 3).Draw(m.T, "erase") > 0 {
+		r.Collection = "a"
+	}
+	got, err := m.s.Remove(ctx, scope, r)
+	if err != nil {
+		m.Fatalf("remove: %v", err)
+	}
+	if want := m.o.Remove(scope, r); got != want {
+		m.Fatalf("removed %d, want %d: %+v", got, want, r)
+	}
+}
+
+func (m *machine) relabel() {
+	if len(m.o.Records) == 0 {
+		return
+	}
+	scope := m.scope()
+	r := store.Relabelling{Rec: pick(m.T, "record", m.o.Records).Rec, Label: genLabel(m.T), EndHold: rapid.Bool().Draw(m.T, "end hold"), Act: store.Act{Actor: "node", Verb: "object.relabel"}}
+	before := m.o.Last
+	seq, err := m.s.Relabel(ctx, scope, r)
+	if m.o.find(scope, r.Rec) == nil {
+		if fault.Of(err) != fault.NotFound {
+			m.Fatalf("relabel of what is hidden: %v", err)
+		}
+		return
+	}
+	if err != nil || seq <= before {
+		m.Fatalf("relabel: seq %d after %d, %v", seq, before, err)
+	}
+	m.o.Relabel(scope, r, seq)
+}
+
+func (m *machine) quarantined() {
+	scope := m.scope()
+	q := store.QuarantineQuery{Awaits: pick(m.T, "awaits", []string{"", "marking-definition--1"})}
+	if len(m.o.Records) > 0 && rapid.Bool().Draw(m.T, "one") {
+		q.Rec = pick(m.T, "record", m.o.Records).Rec
+	}
+	got, err := m.s.Quarantined(ctx, scope, q)
+	if err != nil {
+		m.Fatalf("quarantined: %v", err)
+	}
+	want := m.o.Quarantined(scope, q)
+	if len(got) != len(want) {
+		m.Fatalf("%d in quarantine, want %d: %+v", len(got), len(want), q)
+	}
+	for i, g := range got {
+		if g.Rec != want[i].Rec || g.Seq != want[i].Places[""] {
+			m.Fatalf("held %d is %v, want %v", i, g.Rec, want[i].Rec)
+		}
+		if d := cmp.Diff(*want[i].Hold, g.Hold, cmpopts.EquateEmpty(), equalLabels); d != "" {
+			m.Fatalf("hold differs:\n%s", d)
+		}
+	}
+}
+
+func (m *machine) release() {
+	if len(m.o.Records) == 0 {
+		return
+	}
+	r := store.Release{Party: pick(m.T, "party", parties).String(), Clause: pick(m.T, "clause", []string{"tlp:green", "audience"})}
+	for range rapid.IntRange(1, 5).Draw(m.T, "records") {
+		r.Recs = append(r.Recs, pick(m.T, "record", m.o.Records).Rec)
+	}
+	if err := m.s.Release(ctx, r); err != nil {
+		m.Fatalf("release: %v", err)
+	}
+	m.o.Release(r)
+	scope, id := m.scope(), genID(m.T)
+	got, err := m.s.Holders(ctx, scope, id)
+	if err != nil {
+		m.Fatalf("holders: %v", err)
+	}
+	var lines []string
+	for _, h := range got {
+		lines = append(lines, h.Party+" "+h.Clause+" "+h.Version)
+	}
+	slices.Sort(lines)
+	if want := m.o.Holders(scope, id); !slices.Equal(lines, want) {
+		m.Fatalf("holders of %s: %q, want %q", id, lines, want)
+	}
+}
+
+func (m *machine) purge() {
+	if rapid.IntRange(0, 3).Draw(m.T, "purge") > 0 {
+		return
+	}
+	scope, id := m.scope(), genID(m.T)
+	dry, err := m.s.Purge(ctx, scope, store.Purge{ID: id, DryRun: true})
+	if err != nil {
+		m.Fatalf("dry purge: %v", err)
+	}
+	got, err := m.s.Purge(ctx, scope, store.Purge{ID: id, Act: store.Act{Actor: "node", Verb: "object.purge", Target: id}})
+	if err != nil {
+		m.Fatalf("purge: %v", err)
+	}
+	if want := m.o.Purge(scope, id); got.Records != want || dry.Records != want || dry.Bytes != got.Bytes {
+		m.Fatalf("purged %+v, announced %+v, want %d records", got, dry, want)
+	}
+}
+
+// follow reads the whole journal for a scope.
+func (m *machine) follow() {
+	scope := m.scope()
+	var got []store.Entry
+	for after := record.Seq(0); ; {
+		es, err := m.s.Follow(ctx, scope, after, 3)
+		if err != nil {
+			m.Fatalf("follow: %v", err)
+		}
+		if len(es) == 0 {
+			break
+		}
+		for _, e := range es {
+			if e.Seq <= after {
+				m.Fatalf("entry %d after %d", e.Seq, after)
+			}
+			after = e.Seq
+		}
+		got = append(got, es...)
+	}
+	var lines, want []string
+	for _, e := range got {
+		shown := "-"
+		if e.Record != nil {
+			shown = e.Record.ID + string(e.Record.Body)
+		}
+		if e.Act != nil && !scope.IsOwn() {
+			m.Fatalf("an act is shown to %+v", scope.Viewer())
+		}
+		lines = append(lines, fmt.Sprint(e.Kind, " ", e.Rec, " ", shown))
+	}
+	for _, e := range m.o.Entries {
+		shown := "-"
+		if s := m.o.find(scope, e.Rec); s != nil && (e.Kind == store.EntryPut || e.Kind == store.EntryRelabel) {
+			shown = s.ID + string(s.Body)
+		}
+		if shown != "-" || scope.IsOwn() {
+			want = append(want, fmt.Sprint(e.Kind, " ", e.Rec, " ", shown))
+		}
+	}
+	slices.Sort(want) // removals of one act have no order among themselves
+	slices.Sort(lines)
+	if d := cmp.Diff(want, lines, cmpopts.EquateEmpty()); d != "" {
+		m.Fatalf("journal differs (-want +got):\n%s", d)
+	}
+}
+
+func (m *machine) stats() {
+	st, err := m.s.Stats(ctx)
+	if err != nil {
+		m.Fatalf("stats: %v", err)
+	}
+	want := map[string]int64{}
+	held := int64(0)
+	for _, s := range m.o.Records {
+		for c := range s.Places {
+			want[c]++
+		}
+		if s.Hold != nil {
+			held++
+		}
+	}
+	records := want[""]
+	delete(want, "")
+	if d := cmp.Diff(want, st.Collections, cmpopts.EquateEmpty()); d != "" || st.Records != records || st.Held != held || st.Last < m.o.Last {
+		m.Fatalf("stats %+v, want %d records, %d held, last %d: %s", st, records, held, m.o.Last, d)
+	}
+}
+
+// testModel holds a driver to the oracle over random histories.
+func testModel(t *testing.T, open func(*testing.T) store.Store) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s := open(t)
+		defer s.Close()
+		m := newMachine(rt, s)
+		acts := map[string]func(*rapid.T){}
+		for name, act := range map[string]func(){"append": m.append, "append more": m.append, "page": m.page, "page more": m.page, "page again": m.page,
+			"remove": m.remove, "relabel": m.relabel, "quarantined": m.quarantined, "release": m.release, "purge": m.purge, "follow": m.follow, "stats": m.stats} {
+			acts[name] = func(t *rapid.T) {
+				m.T = t
+				act()
+			}
+		}
+		rt.Repeat(acts)
+	})
+}
+
+// show prints what matters of puts.
+func show(puts []store.Put) (text string) {
+	for i, p := range puts {
+		r := p.Record
+		text += fmt.Sprintf("\n%d: %s %s %s by %s/%s, %s %s %v %v, held %t, %s", i, r.ID, r.Version, r.Spec, r.Origin.Nation, r.Origin.Org, r.Label.TLP, r.Label.Audience,
+			r.Label.NotBefore, r.Label.NotAfter, p.Hold != nil, r.Body)
+	}
+	return text
+}

@@ -1,0 +1,157 @@
+// Package api is the node's native interface: JSON over HTTP below /api/v1/, and its Go client, which the command line uses.
+// Routes is the table of everything that can be asked.
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"entente/internal/exchange"
+	"entente/internal/fault"
+	"entente/internal/gate"
+	"entente/internal/identity"
+	"entente/internal/keyring"
+	"entente/internal/store"
+	"entente/internal/surface"
+)
+
+// Prefix is where the interface stands.
+const Prefix = "/api/v1"
+
+// Ops is what the interface needs of the node besides the exchange and the identities.
+type Ops interface {
+	// Stats is what the store knows about itself.
+	Stats(ctx context.Context) (store.Stats, error)
+	// Settings is the configuration in force, without secrets, ready for JSON.
+	Settings() any
+	// Build is which build runs, ready for JSON.
+	Build() any
+	// Backup writes everything that a restore needs, consistent, while the node goes on.
+	Backup(ctx context.Context, w io.Writer) error
+	// SpoolDir is a directory for large files in transit. They are removed from it as soon as they are open.
+	SpoolDir() string
+	// Logger is the node's log.
+	Logger() *slog.Logger
+}
+
+// importBytes bounds one import, decompressed.
+const importBytes = 16 << 30
+
+// API serves the interface. Who asks is surface.Viewer of the request's context.
+type API struct {
+	x    *exchange.Exchange
+	ids  *identity.Directory
+	ring *keyring.Ring
+	ops  Ops
+	log  *slog.Logger
+	us   keyring.Names // whose node it is
+}
+
+// New makes the handler.
+func New(x *exchange.Exchange, ids *identity.Directory, ring *keyring.Ring, ops Ops) http.Handler {
+	a := &API{x: x, ids: ids, ring: ring, ops: ops, log: ops.Logger(), us: ring.Names()}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	mux := http.NewServeMux()
+	paths := map[string][]string{}
+	for _, r := range routes {
+		mux.Handle(r.Method+" "+Prefix+r.Path, a.serve(r))
+		paths[r.Path] = append(paths[r.Path], r.Method)
+	}
+	for path, methods := range paths {
+		allow := strings.Join(methods, ", ")
+		mux.HandleFunc(Prefix+path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Allow", allow)
+			e := fault.New(fault.Invalid, "method", "%s is not understood here", clip(r.Method)).Try("use one of " + allow)
+			write(w, r, nil, http.StatusMethodNotAllowed, e, surface.RequestID(r.Context()))
+		})
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		Render(nil)(w, r, fault.New(fault.NotFound, "", "no such resource"), surface.RequestID(r.Context()))
+	})
+	return mux
+}
+
+// Route is one thing that can be asked. Path is below Prefix and has http.ServeMux wildcards.
+type Route struct {
+	Method string
+	Path   string
+	Doc    string      // what it does, one sentence
+	Needs  gate.Action // what the viewer must be allowed to; 0: the handler decides
+	Query  []string    // parameters; others are refused
+	handle func(*API, *call) error
+}
+
+// Routes is every route, for documents and tests.
+func Routes() []Route { return append([]Route(nil), routes...) }
+
+// call is one request under way.
+type call struct {
+	w http.ResponseWriter
+	r *http.Request
+	v gate.Viewer
+	q query
+}
+
+func (c *call) ctx() context.Context { return c.r.Context() }
+
+func (c *call) path(name string) string { return c.r.PathValue(name) }
+
+func (a *API) serve(route Route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := &call{w: w, r: r, v: surface.Viewer(r.Context())}
+		err := a.admit(c, route)
+		if err == nil {
+			err = route.handle(a, c)
+		}
+		if err == nil {
+			return
+		}
+		if errors.Is(err, errStarted) {
+			a.log.Warn("an answer was cut off", "id", surface.RequestID(r.Context()), "path", r.URL.Path, "cause", err)
+			panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
+		}
+		e := fault.As(err)
+		if surface.Status(e.Kind) >= 500 {
+			a.log.Error("a request failed", "id", surface.RequestID(r.Context()), "path", r.URL.Path, "cause", err)
+		}
+		Render(nil)(w, r, e, surface.RequestID(r.Context()))
+	})
+}
+
+// admit checks what holds for every route.
+func (a *API) admit(c *call, route Route) error {
+	if route.Needs != 0 {
+		if err := a.may(c.v, route.Needs); err != nil {
+			return err
+		}
+	}
+	q, err := readQuery(c.r.URL.RawQuery, route.Query)
+	c.q = q
+	return err
+}
+
+// may refuses what the viewer's roles do not allow.
+func (a *API) may(v gate.Viewer, action gate.Action) error {
+	if a.x.Gate().Can(v, action) {
+		return nil
+	}
+	return fault.New(fault.Forbidden, "role.missing", "your roles do not allow this").Try("ask the node's administrators for a role that does")
+}
+
+// isOwn tells whether the viewer is of the node's own organisation.
+func (a *API) isOwn(v gate.Viewer) bool { return v.Nation == a.us.Nation && v.Org == a.us.Org }
+
+func actor(v gate.Viewer) string { return v.Org + "/" + v.Person }
+
+func clip(s string) string {
+	if len(s) > 64 {
+		return s[:64]
+	}
+	return s
+}

@@ -1,0 +1,449 @@
+package api
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"entente/internal/exchange"
+	"entente/internal/fault"
+	"entente/internal/identity"
+	"entente/internal/store"
+)
+
+// Client speaks to a node's interface. Every failure is a *fault.Error.
+type Client struct {
+	base string
+	http *http.Client
+	auth Auth
+}
+
+// Auth puts a credential on a request; nil: none is needed.
+type Auth func(*http.Request)
+
+// Token is a bearer token.
+func Token(text string) Auth {
+	return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+text) }
+}
+
+// Password is a name with a password.
+func Password(name, password string) Auth {
+	return func(r *http.Request) { r.SetBasicAuth(name, password) }
+}
+
+// NewClient makes a client of the node at base, for example "https://127.0.0.1:8443". It follows no redirects: a credential goes
+// nowhere else.
+func NewClient(base string, rt http.RoundTripper, auth Auth) *Client {
+	return &Client{base: strings.TrimSuffix(base, "/") + Prefix, auth: auth, http: &http.Client{Transport: rt,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+}
+
+const maxAnswer = 512 << 20 // bytes of an answer that is read at once
+
+// send makes a request and returns its answer, or the failure that the answer tells.
+func (c *Client) send(ctx context.Context, method, path string, q url.Values, contentType string, body io.Reader) (*http.Response, error) {
+	u := c.base + path
+	if len(q) > 0 {
+		u += "?" + q.Encode()
+	}
+	r, err := http.NewRequestWithContext(ctx, method, u, body)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "server.url", "%v", err)
+	}
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	if c.auth != nil {
+		c.auth(r)
+	}
+	resp, err := c.http.Do(r)
+	if err != nil {
+		return nil, unreachable(err)
+	}
+	if resp.StatusCode/100 == 2 {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	var p Problem
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	if err != nil || !strings.HasPrefix(resp.Header.Get("Content-Type"), problemType) || json.Unmarshal(b, &p) != nil {
+		if resp.StatusCode == http.StatusNotFound {
+			return nil, fault.New(fault.NotFound, "server.other", "there is no interface of a node at %s", c.base)
+		}
+		p = Problem{}
+	}
+	seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
+	return nil, p.fault(resp.StatusCode, time.Duration(seconds)*time.Second)
+}
+
+func unreachable(err error) error {
+	var f *fault.Error
+	if errors.As(err, &f) {
+		return f
+	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	e := fault.New(fault.Unavailable, "server.unreachable", "the node cannot be reached").Because(err)
+	var unknown x509.UnknownAuthorityError
+	var host x509.HostnameError
+	switch {
+	case errors.As(err, &unknown):
+		e.Kind, e.Code, e.Message = fault.Unauthenticated, "server.certificate", "the node's certificate comes from an authority that is not trusted here"
+		e.Do = "give the node's authority with --ca FILE; it stands in keys/ca.pem of its data directory"
+	case errors.As(err, &host):
+		e.Kind, e.Code, e.Message = fault.Unauthenticated, "server.certificate", "the node's certificate is for another name"
+	}
+	return e
+}
+
+// ask asks for one value.
+func ask[T any](ctx context.Context, c *Client, method, path string, q url.Values, body any) (T, error) {
+	var out T
+	var in io.Reader
+	contentType := ""
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return out, fmt.Errorf("writing the request: %w", err)
+		}
+		in, contentType = bytes.NewReader(b), "application/json"
+	}
+	resp, err := c.send(ctx, method, path, q, contentType, in)
+	if err != nil {
+		return out, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusNoContent {
+		return out, nil
+	}
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return out, unreachable(err)
+	}
+	if err := json.Unmarshal(b, &out); err != nil {
+		return out, fault.New(fault.Internal, "server.answer", "the node's answer cannot be read").Because(err)
+	}
+	return out, nil
+}
+
+type nothing struct{}
+
+func each[T any](ctx context.Context, c *Client, path string, q url.Values, fn func(T) error) error {
+	q2 := url.Values{}
+	for name, values := range q {
+		q2[name] = values
+	}
+	for {
+		page, err := ask[List[T]](ctx, c, get, path, q2, nil)
+		if err != nil {
+			return err
+		}
+		for _, item := range page.Items {
+			if err := fn(item); err != nil {
+				return err
+			}
+		}
+		if page.Next == "" {
+			return nil
+		}
+		q2.Set("next", page.Next)
+	}
+}
+
+func seg(name string) string { return url.PathEscape(name) }
+
+// Me says who the caller is.
+func (c *Client) Me(ctx context.Context) (Me, error) { return ask[Me](ctx, c, get, "/me", nil, nil) }
+
+// Version says which build the node runs.
+func (c *Client) Version(ctx context.Context) (json.RawMessage, error) {
+	return ask[json.RawMessage](ctx, c, get, "/version", nil, nil)
+}
+
+// Stats is what the node's store knows about itself.
+func (c *Client) Stats(ctx context.Context) (store.Stats, error) {
+	return ask[store.Stats](ctx, c, get, "/stats", nil, nil)
+}
+
+// Settings is the configuration in force.
+func (c *Client) Settings(ctx context.Context) (json.RawMessage, error) {
+	return ask[json.RawMessage](ctx, c, get, "/config", nil, nil)
+}
+
+// Journal calls fn for every act, oldest first.
+func (c *Client) Journal(ctx context.Context, fn func(Act) error) error {
+	return each(ctx, c, "/journal", url.Values{"limit": {"1000"}}, fn)
+}
+
+// Backup copies a backup to w.
+func (c *Client) Backup(ctx context.Context, w io.Writer) (int64, error) {
+	return c.copy(ctx, "/backup", nil, w)
+}
+
+func (c *Client) copy(ctx context.Context, path string, q url.Values, w io.Writer) (int64, error) {
+	resp, err := c.send(ctx, get, path, q, "", nil)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	n, err := io.Copy(w, resp.Body)
+	if err != nil && !isWriteError(err) {
+		err = fault.New(fault.Unavailable, "server.cut", "the node's answer was cut off").Because(err)
+	}
+	return n, err
+}
+
+// isWriteError tells whether the receiving side failed: a full disk is not the node's fault.
+func isWriteError(err error) bool {
+	return strings.HasPrefix(err.Error(), "write ")
+}
+
+// Search calls fn for every object of a query, until fn returns an error. Filters are those of Routes.
+func (c *Client) Search(ctx context.Context, filters url.Values, fn func(Object) error) error {
+	return each(ctx, c, "/objects", filters, fn)
+}
+
+// Page is one page of Search.
+func (c *Client) Page(ctx context.Context, filters url.Values) (List[Object], error) {
+	return ask[List[Object]](ctx, c, get, "/objects", filters, nil)
+}
+
+// Object is one object.
+func (c *Client) Object(ctx context.Context, id string, q url.Values) (Object, error) {
+	return ask[Object](ctx, c, get, "/objects/"+seg(id), q, nil)
+}
+
+// Raw copies the exact bytes of one object to w.
+func (c *Client) Raw(ctx context.Context, id string, q url.Values, w io.Writer) error {
+	_, err := c.copy(ctx, "/objects/"+seg(id)+"/raw", q, w)
+	return err
+}
+
+// Versions calls fn for every version of an object.
+func (c *Client) Versions(ctx context.Context, id string, fn func(Object) error) error {
+	return each(ctx, c, "/objects/"+seg(id)+"/versions", nil, fn)
+}
+
+// Why says what the gate decides on an object for somebody else.
+func (c *Client) Why(ctx context.Context, id string, as url.Values) ([]exchange.Explanation, error) {
+	l, err := ask[List[exchange.Explanation]](ctx, c, get, "/objects/"+seg(id)+"/why", as, nil)
+	return l.Items, err
+}
+
+// Holders says who was given an object.
+func (c *Client) Holders(ctx context.Context, id string) ([]store.Holding, error) {
+	l, err := ask[List[store.Holding]](ctx, c, get, "/objects/"+seg(id)+"/holders", nil, nil)
+	return l.Items, err
+}
+
+// Remove takes an object out of a collection and says how many versions went.
+func (c *Client) Remove(ctx context.Context, id string, q url.Values) (int, error) {
+	m, err := ask[map[string]int](ctx, c, remove, "/objects/"+seg(id), q, nil)
+	return m["removed"], err
+}
+
+// Purge destroys every version of an object, or counts what it would destroy.
+func (c *Client) Purge(ctx context.Context, id string, dryRun bool) (store.PurgeReport, error) {
+	return ask[store.PurgeReport](ctx, c, post, "/objects/"+seg(id)+"/purge", url.Values{"dry_run": {strconv.FormatBool(dryRun)}}, nil)
+}
+
+// Export copies all objects of a query to w.
+func (c *Client) Export(ctx context.Context, filters url.Values, w io.Writer) (int64, error) {
+	return c.copy(ctx, "/export", filters, w)
+}
+
+// Import hands in everything that r holds. fn sees every event but the last one.
+func (c *Client) Import(ctx context.Context, r io.Reader, q url.Values, fn func(Event)) (Summary, error) {
+	resp, err := c.send(ctx, post, "/objects", q, "application/octet-stream", r)
+	if err != nil {
+		return Summary{}, err
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewReaderSize(resp.Body, 64<<10)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			return Summary{}, fault.New(fault.Unavailable, "server.cut", "the node ended the import before its end").Because(err).
+				Try("import again: what is stored already counts as present")
+		}
+		var e Event
+		if err := json.Unmarshal(line, &e); err != nil {
+			return Summary{}, fault.New(fault.Internal, "server.answer", "the node's answer cannot be read").Because(err)
+		}
+		switch {
+		case e.Summary != nil:
+			return *e.Summary, nil
+		case e.Error != nil:
+			return Summary{}, e.Error.fault(e.Error.Status, 0)
+		}
+		fn(e)
+	}
+}
+
+// Collections lists collections; all: also those the caller may not use.
+func (c *Client) Collections(ctx context.Context, root string, all bool) ([]exchange.CollectionView, error) {
+	q := url.Values{"all": {strconv.FormatBool(all)}}
+	if root != "" {
+		q.Set("root", root)
+	}
+	l, err := ask[List[exchange.CollectionView]](ctx, c, get, "/collections", q, nil)
+	return l.Items, err
+}
+
+// Collection finds a collection by id or alias.
+func (c *Client) Collection(ctx context.Context, name string) (exchange.CollectionView, error) {
+	return ask[exchange.CollectionView](ctx, c, get, "/collections/"+seg(name), nil, nil)
+}
+
+// AddCollection makes a collection.
+func (c *Client) AddCollection(ctx context.Context, p PutCollection) (exchange.Collection, error) {
+	return ask[exchange.Collection](ctx, c, post, "/collections", nil, p)
+}
+
+// ChangeCollection gives a collection another state.
+func (c *Client) ChangeCollection(ctx context.Context, name string, p PutCollection) (exchange.Collection, error) {
+	return ask[exchange.Collection](ctx, c, put, "/collections/"+seg(name), nil, p)
+}
+
+// RemoveCollection removes an empty collection.
+func (c *Client) RemoveCollection(ctx context.Context, name string) error {
+	_, err := ask[nothing](ctx, c, remove, "/collections/"+seg(name), nil, nil)
+	return err
+}
+
+// Roots lists API roots; all: also those of other parties.
+func (c *Client) Roots(ctx context.Context, all bool) ([]exchange.Root, error) {
+	l, err := ask[List[exchange.Root]](ctx, c, get, "/roots", url.Values{"all": {strconv.FormatBool(all)}}, nil)
+	return l.Items, err
+}
+
+// AddRoot makes an API root.
+func (c *Client) AddRoot(ctx context.Context, r exchange.Root) (exchange.Root, error) {
+	return ask[exchange.Root](ctx, c, post, "/roots", nil, r)
+}
+
+// Users calls fn for every account.
+func (c *Client) Users(ctx context.Context, fn func(identity.User) error) error {
+	return each(ctx, c, "/users", nil, fn)
+}
+
+// AddUser makes an account.
+func (c *Client) AddUser(ctx context.Context, u AddUser) (identity.User, error) {
+	return ask[identity.User](ctx, c, post, "/users", nil, u)
+}
+
+// ChangeUser changes an account.
+func (c *Client) ChangeUser(ctx context.Context, name string, ch ChangeUser) (identity.User, error) {
+	return ask[identity.User](ctx, c, patch, "/users/"+seg(name), nil, ch)
+}
+
+// RemoveUser removes an account.
+func (c *Client) RemoveUser(ctx context.Context, name string) error {
+	_, err := ask[nothing](ctx, c, remove, "/users/"+seg(name), nil, nil)
+	return err
+}
+
+// Tokens calls fn for every token.
+func (c *Client) Tokens(ctx context.Context, fn func(identity.Token) error) error {
+	return each(ctx, c, "/tokens", nil, fn)
+}
+
+// AddToken makes a token.
+func (c *Client) AddToken(ctx context.Context, t AddToken) (NewToken, error) {
+	return ask[NewToken](ctx, c, post, "/tokens", nil, t)
+}
+
+// RevokeToken ends a token.
+func (c *Client) RevokeToken(ctx context.Context, id string) error {
+	_, err := ask[nothing](ctx, c, remove, "/tokens/"+seg(id), nil, nil)
+	return err
+}
+
+// Certificates calls fn for every client certificate.
+func (c *Client) Certificates(ctx context.Context, fn func(identity.Certificate) error) error {
+	return each(ctx, c, "/certificates", nil, fn)
+}
+
+// AddCertificate issues a client certificate.
+func (c *Client) AddCertificate(ctx context.Context, a AddCertificate) (NewCertificate, error) {
+	return ask[NewCertificate](ctx, c, post, "/certificates", nil, a)
+}
+
+// RevokeCertificate ends a client certificate.
+func (c *Client) RevokeCertificate(ctx context.Context, id string) error {
+	_, err := ask[nothing](ctx, c, remove, "/certificates/"+seg(id), nil, nil)
+	return err
+}
+
+// Orgs lists the organisations that the node knows.
+func (c *Client) Orgs(ctx context.Context) ([]identity.Org, error) {
+	l, err := ask[List[identity.Org]](ctx, c, get, "/orgs", nil, nil)
+	return l.Items, err
+}
+
+// AddOrg registers an organisation.
+func (c *Client) AddOrg(ctx context.Context, o identity.Org) (identity.Org, error) {
+	return ask[identity.Org](ctx, c, post, "/orgs", nil, o)
+}
+
+// ChangeOrg changes an organisation.
+func (c *Client) ChangeOrg(ctx context.Context, o identity.Org) (identity.Org, error) {
+	return ask[identity.Org](ctx, c, put, "/orgs/"+seg(o.Name), nil, o)
+}
+
+// RemoveOrg removes an organisation that nothing names.
+func (c *Client) RemoveOrg(ctx context.Context, name string) error {
+	_, err := ask[nothing](ctx, c, remove, "/orgs/"+seg(name), nil, nil)
+	return err
+}
+
+// Communities lists communities.
+func (c *Client) Communities(ctx context.Context) ([]identity.Community, error) {
+	l, err := ask[List[identity.Community]](ctx, c, get, "/communities", nil, nil)
+	return l.Items, err
+}
+
+// PutCommunity makes a community, or changes its members.
+func (c *Client) PutCommunity(ctx context.Context, m identity.Community) (identity.Community, error) {
+	return ask[identity.Community](ctx, c, put, "/communities/"+seg(m.Name), nil, m)
+}
+
+// RemoveCommunity removes a community.
+func (c *Client) RemoveCommunity(ctx context.Context, name string) error {
+	_, err := ask[nothing](ctx, c, remove, "/communities/"+seg(name), nil, nil)
+	return err
+}
+
+// Quarantine calls fn for every record in quarantine.
+func (c *Client) Quarantine(ctx context.Context, fn func(Held) error) error {
+	return each(ctx, c, "/quarantine", nil, fn)
+}
+
+// Held is one record in quarantine.
+func (c *Client) Held(ctx context.Context, id string) (Held, error) {
+	return ask[Held](ctx, c, get, "/quarantine/"+seg(id), nil, nil)
+}
+
+// Release lets a record out of quarantine.
+func (c *Client) Release(ctx context.Context, id string, r ReleaseHeld) error {
+	_, err := ask[nothing](ctx, c, post, "/quarantine/"+seg(id)+"/release", nil, r)
+	return err
+}
+
+// Refuse destroys a record in quarantine.
+func (c *Client) Refuse(ctx context.Context, id string) error {
+	_, err := ask[nothing](ctx, c, post, "/quarantine/"+seg(id)+"/refuse", nil, nil)
+	return err
+}

@@ -1,0 +1,66 @@
+package api
+
+import (
+	"bufio"
+
+	"github.com/google/uuid"
+
+	"entente/internal/fault"
+)
+
+// export streams everything that a query finds and that was there when it began.
+func (a *API) export(c *call) error {
+	q, err := a.filter(c)
+	if err != nil {
+		return err
+	}
+	format := c.q.get("format")
+	media := map[string]string{"": "application/stix+json;version=2.1", "bundle": "application/stix+json;version=2.1", "ndjson": "application/x-ndjson"}[format]
+	if media == "" {
+		return fault.New(fault.Invalid, "export.format", "%q is no format", clip(format)).At("format").Try("use bundle or ndjson")
+	}
+	stats, err := a.ops.Stats(c.ctx())
+	if err != nil {
+		return err
+	}
+	q.Before = stats.Last + 1
+	page, err := a.x.Read(c.ctx(), c.v, q)
+	if err != nil {
+		return err
+	}
+	headers(c.w, media)
+	out := bufio.NewWriterSize(c.w, 256<<10)
+	sep := ""
+	if format != "ndjson" {
+		out.WriteString(`{"type":"bundle","id":"bundle--` + uuid.NewString() + `"`)
+		sep = `,"objects":[` + "\n"
+	}
+	for {
+		for i := range page.Items {
+			out.WriteString(sep)
+			if body := page.Items[i].Record.Body; format == "ndjson" {
+				out.Write(oneLine(body))
+				sep = "\n"
+			} else {
+				out.Write(body)
+				sep = ",\n"
+			}
+		}
+		if !page.More {
+			break
+		}
+		q.After = max(page.Next, q.After+1)
+		if page, err = a.x.Read(c.ctx(), c.v, q); err != nil {
+			return started(err)
+		}
+	}
+	switch {
+	case format == "ndjson" && sep != "":
+		out.WriteString("\n")
+	case format != "ndjson" && sep == ",\n":
+		out.WriteString("\n]}\n")
+	case format != "ndjson":
+		out.WriteString("}\n")
+	}
+	return started(out.Flush())
+}

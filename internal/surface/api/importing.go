@@ -1,0 +1,293 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"regexp"
+	"time"
+
+	"entente/internal/exchange"
+	"entente/internal/fault"
+	"entente/internal/surface"
+	"entente/stix"
+)
+
+// Event is one line of the answer to an import. Exactly one member is set.
+type Event struct {
+	Progress *Progress         `json:"progress,omitempty"`
+	Outcome  *exchange.Outcome `json:"outcome,omitempty"` // of an object that was held, refused or different; at most maxOutcomes of them
+	Loss     *Loss             `json:"loss,omitempty"`    // what an upgrade from STIX 2.0 could not carry over; at most maxOutcomes of them
+	Summary  *Summary          `json:"summary,omitempty"` // the last line of an import that came to its end
+	Error    *Problem          `json:"error,omitempty"`   // the last line of one that did not
+}
+
+// Progress says how far an import is. What is counted is durable.
+type Progress struct {
+	Done  int `json:"done"`
+	Total int `json:"total"`
+}
+
+// Loss is one thing that STIX 2.1 cannot say, or says in another way.
+type Loss struct {
+	ID      string `json:"id"`
+	Code    string `json:"code"`
+	Pointer string `json:"pointer"`
+	Message string `json:"message"`
+}
+
+// Summary says what became of an import.
+type Summary struct {
+	Kind      string  `json:"kind"`             // bundle, list, lines, envelope, object or empty
+	Bundle    string  `json:"bundle,omitempty"` // the id of the first bundle
+	Objects   int     `json:"objects"`
+	Added     int     `json:"added"`
+	Present   int     `json:"present"`
+	Held      int     `json:"held"`
+	Refused   int     `json:"refused"`
+	Different int     `json:"different"`
+	Upgraded  int     `json:"upgraded,omitempty"` // objects that were STIX 2.0
+	Losses    int     `json:"losses,omitempty"`
+	Seconds   float64 `json:"seconds"`
+}
+
+func (s *Summary) count(o exchange.Outcome) {
+	switch o.State {
+	case exchange.Added:
+		s.Added++
+	case exchange.Present:
+		s.Present++
+	case exchange.Held:
+		s.Held++
+	case exchange.Refused:
+		s.Refused++
+	case exchange.Different:
+		s.Different++
+	}
+}
+
+const (
+	batchObjects = 2000
+	batchBytes   = 8 << 20
+	maxOutcomes  = 10_000
+)
+
+// The kinds of objects in the spool. Definitions of markings go in first, so that no object waits for a marking of its own file.
+const (
+	kindMarking = 'm'
+	kindObject  = 'o'
+)
+
+var viaForm = regexp.MustCompile(`^[a-z0-9][a-z0-9:._-]{0,63}$`)
+
+// importing stores what is in the body. All of it is read before the first object is stored: a body that is cut off or is no JSON
+// changes nothing.
+func (a *API) importing(c *call) error {
+	began := time.Now()
+	s, err := a.submission(c)
+	if err != nil {
+		return err
+	}
+	sp := &spool{dir: a.ops.SpoolDir(), limit: importBytes}
+	defer sp.close()
+	sum, losses, err := fill(sp, c.r.Body)
+	if err != nil {
+		return err
+	}
+	// The body is here: from now on nobody waits for the client, and no deadline for reading may end the request.
+	http.NewResponseController(c.w).SetReadDeadline(time.Time{})
+
+	headers(c.w, "application/x-ndjson")
+	e := &events{w: c.w}
+	for i := range losses {
+		if err := e.send(Event{Loss: &losses[i]}); err != nil {
+			return err
+		}
+	}
+	if err := a.store(c, s, sp, &sum, e); err != nil {
+		if errors.Is(err, errStarted) {
+			return err
+		}
+		f := fault.As(err)
+		p := problem(f, surface.RequestID(c.ctx()))
+		if p.Status >= 500 {
+			a.log.Error("an import failed", "id", p.ErrorID, "cause", err)
+		}
+		return e.send(Event{Error: &p})
+	}
+	sum.Seconds = time.Since(began).Seconds()
+	return e.send(Event{Summary: &sum})
+}
+
+// submission reads the parameters of an import, and refuses early what could not be stored later.
+func (a *API) submission(c *call) (exchange.Submission, error) {
+	s := exchange.Submission{Via: c.q.get("via")}
+	if s.Via == "" {
+		s.Via = "import"
+	}
+	if !viaForm.MatchString(s.Via) {
+		return s, fault.New(fault.Invalid, "via.form", "this is not a way for objects to come").At("via").Try("write import or feed:NAME")
+	}
+	var err error
+	if s.Restrict, err = ParseLabel(c.q.get("label"), false); err != nil {
+		return s, at(err, "label")
+	}
+	if s.Default, err = ParseLabel(c.q.get("default"), true); err != nil {
+		return s, at(err, "default")
+	}
+	if name := c.q.get("collection"); name != "" {
+		col, err := a.x.Collection(c.v, "", name)
+		if err != nil {
+			return s, err
+		}
+		if !col.CanWrite {
+			return s, fault.New(fault.Forbidden, "collection.write", "you may read this collection but not write to it").Try("ask the node's administrators for a role that may write")
+		}
+		s.Collection = col.ID
+	}
+	return s, nil
+}
+
+func at(err error, where string) error {
+	var f *fault.Error
+	if errors.As(err, &f) {
+		f.Pointer = where
+	}
+	return err
+}
+
+// fill reads a body into the spool.
+func fill(sp *spool, body io.Reader) (Summary, []Loss, error) {
+	var sum Summary
+	var losses []Loss
+	info, err := stix.Split(body, func(raw []byte) error {
+		objects, lost := [][]byte{raw}, []Loss(nil)
+		if isOld(raw) {
+			var upgraded bool
+			if objects, lost, upgraded = upgrade(raw); upgraded {
+				sum.Upgraded++
+			}
+		}
+		sum.Losses += len(lost)
+		losses = append(losses, lost[:min(len(lost), maxOutcomes-len(losses))]...)
+		for _, o := range objects {
+			sum.Objects++
+			kind := byte(kindObject)
+			if isMarking(o) {
+				kind = kindMarking
+			}
+			if err := sp.add(kind, o); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	sum.Kind, sum.Bundle = string(info.Kind), info.BundleID
+	var se *stix.Error
+	var fe *fault.Error
+	switch {
+	case err == nil:
+		return sum, losses, nil
+	case errors.As(err, &fe):
+		return sum, nil, err
+	case errors.As(err, &se):
+		f := fault.New(fault.Invalid, se.Code, "%s, at byte %d; nothing was imported", se.Message, se.Offset).At(se.Pointer)
+		if se.Section != "" {
+			f.By("STIX 2.1 section " + se.Section)
+		}
+		return sum, nil, f
+	}
+	return sum, nil, fault.New(fault.Invalid, "body.read", "the body could not be read to its end; nothing was imported").Because(err)
+}
+
+// isMarking tells whether an object defines a marking. Most objects are told by one look.
+func isMarking(raw []byte) bool {
+	if !bytes.Contains(raw, []byte(`"marking-definition"`)) {
+		return false
+	}
+	o, err := stix.Parse(raw)
+	return err == nil && o.Type() == "marking-definition"
+}
+
+// isOld tells whether an object is of STIX 2.0, which has no spec_version on its objects.
+func isOld(raw []byte) bool {
+	if bytes.Contains(raw, []byte(`"spec_version"`)) {
+		return false
+	}
+	o, err := stix.Parse(raw)
+	return err == nil && o.Spec() == "2.0"
+}
+
+// store hands the spool to the exchange in batches.
+func (a *API) store(c *call, s exchange.Submission, sp *spool, sum *Summary, e *events) error {
+	p := Progress{Total: sum.Objects}
+	held := 0
+	flush := func(ctx context.Context) error {
+		if len(s.Objects) == 0 {
+			return nil
+		}
+		outcomes, err := a.x.Accept(ctx, c.v, s)
+		if err != nil {
+			return err
+		}
+		p.Done += len(outcomes)
+		s.Objects, held = nil, 0
+		for i := range outcomes {
+			sum.count(outcomes[i])
+			switch outcomes[i].State {
+			case exchange.Added, exchange.Present:
+			default:
+				if err := e.outcome(&outcomes[i]); err != nil {
+					return err
+				}
+			}
+		}
+		return e.send(Event{Progress: &p})
+	}
+	for _, kind := range []byte{kindMarking, kindObject} {
+		err := sp.each(kind, func(raw []byte) error {
+			s.Objects = append(s.Objects, raw)
+			if held += len(raw); len(s.Objects) == batchObjects || held >= batchBytes {
+				return flush(c.ctx())
+			}
+			return nil
+		})
+		if err == nil {
+			err = flush(c.ctx())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// events writes the lines of an answer as they come about.
+type events struct {
+	w        http.ResponseWriter
+	outcomes int
+}
+
+func (e *events) send(v Event) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	if _, err = e.w.Write(append(b, '\n')); err == nil {
+		err = http.NewResponseController(e.w).Flush()
+		if errors.Is(err, http.ErrNotSupported) {
+			err = nil
+		}
+	}
+	return started(err)
+}
+
+func (e *events) outcome(o *exchange.Outcome) error {
+	if e.outcomes++; e.outcomes > maxOutcomes {
+		return nil
+	}
+	return e.send(Event{Outcome: o})
+}

@@ -1,0 +1,111 @@
+package api
+
+import (
+	"time"
+
+	"entente/internal/fault"
+	"entente/internal/gate"
+	"entente/internal/store"
+)
+
+// Me is who the caller is here.
+type Me struct {
+	Nation string   `json:"nation"`
+	Org    string   `json:"org"`
+	Person string   `json:"person"`
+	Roles  []string `json:"roles"`
+	Realm  string   `json:"realm"`
+	Own    bool     `json:"own"` // of the node's own organisation
+	May    []string `json:"may"`
+}
+
+// actions are the names of what a caller may do.
+var actions = []struct {
+	name   string
+	action gate.Action
+}{
+	{"object.read", gate.ObjectRead}, {"object.write", gate.ObjectWrite}, {"object.purge", gate.Purge},
+	{"collection.manage", gate.CollectionManage}, {"user.manage", gate.UserManage}, {"token.manage", gate.TokenManage},
+	{"quarantine.read", gate.QuarantineRead}, {"quarantine.decide", gate.QuarantineDecide},
+	{"backup", gate.Backup}, {"audit.read", gate.AuditRead}, {"config.read", gate.ConfigRead},
+}
+
+func (a *API) me(c *call) error {
+	out := Me{Nation: c.v.Nation, Org: c.v.Org, Person: c.v.Person, Roles: c.v.Roles, Realm: c.v.Realm, Own: a.isOwn(c.v), May: []string{}}
+	for _, x := range actions {
+		if a.may(c.v, x.action) == nil {
+			out.May = append(out.May, x.name)
+		}
+	}
+	return c.answer(out)
+}
+
+func (a *API) version(c *call) error { return c.answer(a.ops.Build()) }
+
+func (a *API) config(c *call) error { return c.answer(a.ops.Settings()) }
+
+func (a *API) stats(c *call) error {
+	s, err := a.ops.Stats(c.ctx())
+	if err != nil {
+		return err
+	}
+	return c.answer(s)
+}
+
+// Act is one line of the journal about what somebody did.
+type Act struct {
+	At time.Time `json:"at"`
+	store.Act
+}
+
+func (a *API) journal(c *call) error {
+	limit, err := c.q.limit()
+	if err != nil {
+		return err
+	}
+	after, err := a.after(c)
+	if err != nil {
+		return err
+	}
+	entries, err := a.x.Acts(c.ctx(), c.v, after, limit)
+	if err != nil {
+		return err
+	}
+	out := make([]Act, len(entries))
+	for i, e := range entries {
+		out[i] = Act{At: e.Seq.Time(), Act: *e.Act}
+	}
+	next := ""
+	if len(entries) == limit {
+		next = a.next(c, entries[len(entries)-1].Seq)
+	}
+	return c.answer(list(out, next))
+}
+
+// backup streams. A backup that fails half-way is cut off, and its end is missing: restore refuses it.
+func (a *API) backup(c *call) error {
+	headers(c.w, "application/octet-stream")
+	c.w.Header().Set("Content-Disposition", `attachment; filename="entente.backup"`)
+	w := &counted{c: c}
+	if err := a.ops.Backup(c.ctx(), w); err != nil {
+		if w.n == 0 {
+			return err
+		}
+		return started(err)
+	}
+	if w.n == 0 {
+		return fault.New(fault.Internal, "backup.empty", "the backup is empty")
+	}
+	return nil
+}
+
+type counted struct {
+	c *call
+	n int64
+}
+
+func (w *counted) Write(b []byte) (int, error) {
+	n, err := w.c.w.Write(b)
+	w.n += int64(n)
+	return n, err
+}
