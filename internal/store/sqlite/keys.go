@@ -20,15 +20,19 @@ const keyID = 'i'
 // freezeAt is how many keys gather in memory before they are merged into the key table: the more, the fewer pages each merge touches.
 const freezeAt = 1 << 18
 
+// keptTypes is how many types a hasher remembers.
+const keptTypes = 256
+
 // hasher makes keyed 62-bit hashes: without the store's secret nobody can make two texts collide or try values on a stolen file.
 type hasher struct {
 	h      hash.Hash
 	secret []byte
 	sum    []byte
+	types  map[string]int64 // hashes of types met before
 }
 
 func newHasher(secret []byte) *hasher {
-	return &hasher{h: sha256.New(), secret: secret, sum: make([]byte, 0, sha256.Size)}
+	return &hasher{h: sha256.New(), secret: secret, sum: make([]byte, 0, sha256.Size), types: map[string]int64{}}
 }
 
 func (k *hasher) of(kind byte, text string) int64 {
@@ -44,7 +48,13 @@ func (k *hasher) of(kind byte, text string) int64 {
 func (k *hasher) streamKey(coll int64, labelID uint32, typ string) int64 {
 	var t int64
 	if typ != "" {
+		t = k.types[typ]
+	}
+	if t == 0 && typ != "" {
 		t = k.of('t', typ)>>(62-typeHashBits) | 1
+		if len(k.types) < keptTypes {
+			k.types[typ] = t
+		}
 	}
 	return coll<<(labelBits+typeHashBits) | int64(labelID)<<typeHashBits | t
 }
@@ -199,11 +209,11 @@ func unpackRun(b []byte, to []keyRow) ([]keyRow, error) {
 	return to, nil
 }
 
-// keysOf appends the id and lookup keys of one place of a record.
-func keysOf(h *hasher, id string, lookups []byte, seq, rec int64, to []keyRow) []keyRow {
-	to = append(to, keyRow{h.of(keyID, id), seq, rec})
+// hashesOf appends the hashes of a record's id and lookups.
+func hashesOf(h *hasher, id string, lookups []byte, to []int64) []int64 {
+	to = append(to, h.of(keyID, id))
 	eachLookup(lookups, func(kind record.LookupKind, text []byte) bool {
-		to = append(to, keyRow{h.of(byte(kind), string(text)), seq, rec})
+		to = append(to, h.of(byte(kind), string(text)))
 		return true
 	})
 	return to

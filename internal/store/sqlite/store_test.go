@@ -49,7 +49,8 @@ func indicator(i int, org string, tlp label.TLP, size int) record.Record {
 	}
 }
 
-func TestThinLine(t *testing.T) {
+// What is appended is there again after opening, by page, id and lookup, and only for whom it may be.
+func TestAppendThenRead(t *testing.T) {
 	ctx := context.Background()
 	dir := t.TempDir()
 	s := openTemp(t, dir)
