@@ -220,7 +220,7 @@ func readChain[T ~uint8](d *jsontext.Decoder, names []string) (T, error) {
 
 func parseTime(s string) (time.Time, error) {
 	t, err := time.Parse(timeForm, s)
-	if err != nil || t.Before(earliest) || t.After(latest) {
+	if err != nil || t.Before(earliest) || t.After(latest) || t.Format(timeForm) != s {
 		return time.Time{}, invalid("", "%s is not a time of the form 2026-01-31T12:00:00.000000Z after 1970", quote(s))
 	}
 	return t, nil

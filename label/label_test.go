@@ -234,6 +234,8 @@ func TestJSONForm(t *testing.T) {
 		{`"purpose":"all"`, `"purpose":["spying"]`, "/purpose", "no purpose"},
 		{`"purpose":"all"`, `"purpose":["all"]`, "/purpose", ""},
 		{`"caveat":[]`, `"caveat":[],"notafter":"2026-01-01"`, "/notafter", "not a time"},
+		{`"caveat":[]`, `"caveat":[],"notafter":"1969-12-31T23:59:59.000000Z"`, "/notafter", "after 1970"},
+		{`"caveat":[]`, `"caveat":[],"notafter":"2026-01-01T00:00:00,000000Z"`, "/notafter", "not a time"},
 		{`"caveat":[]`, `"caveat":[],"notafter":null`, "/notafter", "must be a string"},
 		{`"named":true`, `"named":"yes"`, "/named", "true or false"},
 		{`TLP:CLEAR`, `TLP:RED`, "/named", "only under TLP:CLEAR"},

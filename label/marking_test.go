@@ -40,7 +40,15 @@ func TestByID(t *testing.T) {
 }
 
 func TestToTLPMarking(t *testing.T) {
+	if TLPMarkingID(Green, false) != "marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb" || TLPMarkingID(Green, true) != "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da" {
+		t.Error("the two families of ids are confused")
+	}
 	for tlp := Red; tlp <= Clear; tlp++ {
+		for legacy, raw := range map[bool][]byte{false: ToTLPMarking(tlp), true: ToLegacyTLPMarking(tlp)} {
+			if !strings.Contains(string(raw), TLPMarkingID(tlp, legacy)) || !json.Valid(raw) {
+				t.Errorf("%s has not the id of its family", raw)
+			}
+		}
 		for _, raw := range [][]byte{ToTLPMarking(tlp), ToLegacyTLPMarking(tlp)} {
 			m, err := ReadMarking(raw)
 			if err != nil || m.Label != For(tlp) || !m.StatesTLP || idsBySpec[m.ID] != tlp {
@@ -116,6 +124,7 @@ func TestReadMarking(t *testing.T) {
 		{anID, `"definition":{"tlp":"red"}`, "", ErrInvalid, nil},
 		{clear, ext(tlp2Extension, `{"extension_type":"property-extension","tlp_2_0":"clear"}`), "tlp", nil, func(l Label) bool { return l == For(Clear) }},
 		{clear, ext(tlp2Extension, `{"extension_type":"property-extension","tlp_2_0":"red"}`), "", ErrContradictory, nil},
+		{clear, ext(tlp2Extension, `{"tlp_2_0":"purple"}`), "", ErrUnintelligible, nil},
 		{clear, ext(tlp2Extension, `{}`), "", ErrInvalid, nil},
 		{clear, ext("extension-definition--9ef47f81-1443-4632-8497-8b2878f8ac21", `{}`), "", ErrUnintelligible, nil},
 		{clear, `"extensions":[]`, "", ErrInvalid, nil},

@@ -75,7 +75,7 @@ const everywhere = ObjectRead | ObjectWrite
 // Can tells whether one of the viewer's roles lets it do this on the node: on its records by any organisation, on the node itself only by the
 // node's own.
 func (g *Gate) Can(v Viewer, a Action) bool {
-	if v.Org == "" || v.Realm != g.rules.Realm || v.Realm == "" {
+	if !g.rules.knows(v) {
 		return false
 	}
 	if a&^everywhere != 0 && v.Party() != (Party{g.rules.Nation, g.rules.Org}) {
@@ -100,7 +100,7 @@ type Access struct{ Known, Read, Write bool }
 
 // Collection tells what a viewer may do with a collection. A role that may not read or write at all does not by being listed.
 func (g *Gate) Collection(v Viewer, acl ACL) Access {
-	if v.Org == "" || v.Nation == "" || v.Realm == "" || v.Realm != g.rules.Realm || acl.Party != "" && acl.Party != v.Party().String() {
+	if !g.rules.knows(v) || acl.Party != "" && acl.Party != v.Party().String() {
 		return Access{}
 	}
 	a := Access{Known: true}

@@ -63,6 +63,7 @@ func TestCollection(t *testing.T) {
 		"of the party":              {viewer("FRE", "fr.cert", RoleReader), ACL{Party: "FRE/fr.cert"}, Access{true, true, false}},
 		"of another party":          {viewer("UTO", "ut.cert", RoleAdmin), ACL{Party: "FRE/fr.cert"}, Access{}},
 		"nobody":                    {viewer("", "", RoleAdmin), ACL{}, Access{}},
+		"from no nation":            {viewer("", "ut.cert", RoleAdmin), ACL{}, Access{}},
 		"of another realm":          {Viewer{Nation: "UTO", Org: "ut.cert", Roles: []string{RoleAdmin}, Realm: "exercise:x"}, ACL{}, Access{}},
 		"an unknown role is nobody": {viewer("UTO", "ut.cert", "root"), ACL{Read: []string{"root"}}, Access{true, false, false}},
 	} {

@@ -52,12 +52,17 @@ func (r Rules) clone() Rules {
 	return r
 }
 
+// knows tells whether the viewer is somebody, and of the node's realm.
+func (r *Rules) knows(v Viewer) bool {
+	return v.Org != "" && v.Nation != "" && v.Realm != "" && v.Realm == r.Realm
+}
+
 func (r *Rules) facts(v Viewer, now time.Time) *facts {
 	p := v.Party()
 	f := &facts{
 		party:      p,
 		realm:      label.Mode(r.Realm),
-		alien:      p.Org == "" || p.Nation == "" || v.Realm == "" || v.Realm != r.Realm,
+		alien:      !r.knows(v),
 		own:        p == Party{r.Nation, r.Org},
 		client:     slices.Contains(r.Clients, p),
 		community:  r.Community,

@@ -274,6 +274,12 @@ func TestZeroAndOwnScope(t *testing.T) {
 	if _, ok := none.Clause(clear); ok {
 		t.Error("the zero scope has a clause")
 	}
+	if New(Rules{}).Scope(Viewer{Nation: "UTO", Org: "ut.cert"}, day(1)).Admits(clear) {
+		t.Error("a node without a realm admits somebody")
+	}
+	if smallWorld(false).Scope(Viewer{Org: "ut.cert", Realm: "operational"}, day(1)).Admits(clear) {
+		t.Error("a viewer without a nation is admitted")
+	}
 	own := smallWorld(false).Own(day(1))
 	top := record.Mark{Label: label.Top(), Nation: "FRE", Org: "fr.cert"}
 	if !own.Admits(top) || !own.InForce(top, day(5), day(1)) || !own.Decide(top, day(5), day(1)).Permit || !own.IsOwn() || own.Now() != day(1) {
