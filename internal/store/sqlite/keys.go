@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash"
+	"math"
 	"slices"
 	"sync"
 
@@ -101,12 +102,12 @@ func (r *recent) len() int {
 	return len(r.list)
 }
 
-// find appends the places of a hash after seq, in no particular order.
-func (r *recent) find(h, after int64, to []place) []place {
+// find appends the places of a hash after one seq and up to another, newest first but for late arrivals.
+func (r *recent) find(h, after, upto int64, to []place) []place {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for i := r.heads[h]; i != 0; i = r.list[i-1].older {
-		if k := &r.list[i-1]; k.seq > after {
+		if k := &r.list[i-1]; k.seq > after && k.seq <= upto {
 			to = append(to, place{k.seq, k.rec})
 		}
 	}
@@ -119,10 +120,10 @@ type keys struct {
 	frozen *recent // being merged into the key table; nil: none
 }
 
-func (k *keys) find(h, after int64, to []place) []place {
-	to = k.active.find(h, after, to)
+func (k *keys) find(h, after, upto int64, to []place) []place {
+	to = k.active.find(h, after, upto, to)
 	if k.frozen != nil {
-		to = k.frozen.find(h, after, to)
+		to = k.frozen.find(h, after, upto, to)
 	}
 	return to
 }
@@ -158,20 +159,15 @@ func (k *keys) lookup(c *zs.Conn, h, after int64, limit int, to []place) ([]plac
 	if err != nil {
 		return to, err
 	}
-	full, end := len(to) == limit, int64(0)
-	if full {
-		end = to[len(to)-1].seq
+	upto := int64(math.MaxInt64)
+	if len(to) == limit {
+		upto = to[len(to)-1].seq // the table may hold more after that: what lies beyond is for the next chunk
 	}
 	n := len(to)
-	to = k.find(h, after, to)
-	if len(to) == n {
-		return to, nil
-	}
-	slices.SortFunc(to, func(a, b place) int { return cmp.Compare(a.seq, b.seq) })
-	to = slices.Compact(to)
-	if full { // keys in the table may follow the last one read: what lies beyond it is for the next chunk
-		i, _ := slices.BinarySearchFunc(to, end+1, func(p place, s int64) int { return cmp.Compare(p.seq, s) })
-		to = to[:i]
+	if to = k.find(h, after, upto, to); len(to) > n {
+		slices.Reverse(to[n:]) // nearly sorted is soon sorted
+		slices.SortFunc(to, func(a, b place) int { return cmp.Compare(a.seq, b.seq) })
+		to = slices.Compact(to)
 	}
 	return to, nil
 }

@@ -132,6 +132,9 @@ func open(ctx context.Context, cfg Config, steps []migration) (_ *Store, err err
 	if err := sweep(cfg.Dir); err != nil {
 		return nil, err
 	}
+	if err := private(s.path); err != nil {
+		return nil, err
+	}
 	if c, err = openConn(s.path, true, cfg.CacheKiB, cfg.MaxBytes/pageSize); err != nil {
 		return nil, err
 	}
@@ -192,6 +195,15 @@ func (s *Store) load(c *zs.Conn) error {
 	}
 	s.w = w
 	return nil
+}
+
+// private makes sure that only the node's own account reads the file; SQLite gives its log the same mode.
+func private(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("create the store's file: %w", err)
+	}
+	return f.Close()
 }
 
 // sweep removes what an interrupted backup or restore left.
