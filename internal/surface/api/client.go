@@ -48,6 +48,9 @@ func NewClient(base string, rt http.RoundTripper, auth Auth) *Client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
+// importType is the media type of an import: whatever it is, the node finds out.
+const importType = "application/octet-stream"
+
 const maxAnswer = 512 << 20 // bytes of an answer that is read at once
 
 // send makes a request and returns its answer, or the failure that the answer tells.
@@ -62,6 +65,9 @@ func (c *Client) send(ctx context.Context, method, path string, q url.Values, co
 	}
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
+	}
+	if contentType == importType {
+		r.Header.Set("Expect", "100-continue") // a refusal comes before the body is sent
 	}
 	if c.auth != nil {
 		c.auth(r)
@@ -266,7 +272,7 @@ func (c *Client) Export(ctx context.Context, filters url.Values, w io.Writer) (i
 
 // Import hands in everything that r holds. fn sees every event but the last one.
 func (c *Client) Import(ctx context.Context, r io.Reader, q url.Values, fn func(Event)) (Summary, error) {
-	resp, err := c.send(ctx, post, "/objects", q, "application/octet-stream", r)
+	resp, err := c.send(ctx, post, "/objects", q, importType, r)
 	if err != nil {
 		return Summary{}, err
 	}
