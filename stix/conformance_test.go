@@ -108,8 +108,7 @@ func (c validatorCase) judged(t *testing.T, i int) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Section 2.9 decides against the recording here: the UUID has a digit too few. With the digit the rest of the case still counts.
-	return bytes.ReplaceAll(out, []byte(`9fc8-22c398f78fb"`), []byte(`9fc8-22c398f78fb7"`))
+	return out
 }
 
 // judgedEdits puts back what the messages alone do not tell, by the number of the case.
@@ -176,6 +175,10 @@ func object(o any, path ...any) map[string]any {
 
 // standardDecides lists the cases in which the standard, and not the recording, decides.
 var standardDecides = map[int]string{
+	57:  "not decided by the standard but by a JSON schema that is not part of the case",
+	59:  "as 57",
+	62:  "as 57",
+	63:  "as 57",
 	82:  "9: the grammar takes any object type; real feeds have [app:id = ...]: a warning (row 57)",
 	84:  "9: as 82",
 	89:  "9: the grammar takes any property name; real feeds have [app:id = ...] (row 57)",
@@ -213,7 +216,7 @@ func TestValidatorCases(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, c := range cases {
-		if c.Options.SchemaDir != "" || standardDecides[i] != "" {
+		if standardDecides[i] != "" {
 			continue
 		}
 		input := c.judged(t, i)

@@ -102,12 +102,9 @@ func (o *Object) Spec() string {
 	return "2.0"
 }
 
-// Version is the verbatim text of modified, or of created where an object has no modified, or "" where it has neither: such an object
-// has no versions (3.6). What a cyber-observable object calls created is a property of the observed thing and no version.
+// Version is the verbatim text of modified, or of created where an object has no modified, or "" where it has neither, as most
+// cyber-observable objects: such an object has no versions (3.6).
 func (o *Object) Version() string {
-	if o.isSCO() {
-		return ""
-	}
 	if m := o.Modified(); m != "" {
 		return m
 	}

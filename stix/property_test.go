@@ -144,16 +144,6 @@ func compareCanonical(t testing.TB, src []byte) {
 	}
 }
 
-func TestRules(t *testing.T) {
-	seen := map[string]bool{}
-	for _, r := range Rules() {
-		if seen[r.Code] || r.Summary == "" || !strings.Contains(r.Code, ".") {
-			t.Errorf("rule %+v", r)
-		}
-		seen[r.Code] = true
-	}
-}
-
 func TestLookups(t *testing.T) {
 	o := mustParse(t, string(sample("file", `hashes:{"MD5":"B365B9A80A06906FC9B400C06C33FF43"}`, `name:"Evil.EXE"`, `parent_directory_ref:"directory--`+sampleV5+`"`,
 		`extensions:{"archive-ext":{"contains_refs":["file--`+sampleV5+`"]},"windows-pebinary-ext":{"pe_type":"exe","imphash":"ABC"}}`)))
@@ -202,7 +192,7 @@ func TestAccessors(t *testing.T) {
 			t.Errorf("row 12: %s: %s", typ, got)
 		}
 	}
-	if v := mustParse(t, `{"type":"file","id":"x","created":"2026-04-06T20:03:49.120Z"}`).Version(); v != "" {
+	if v := mustParse(t, `{"type":"file","id":"x","ctime":"2026-04-06T20:03:49.120Z"}`).Version(); v != "" {
 		t.Errorf("an observable has version %q", v)
 	}
 	if v := mustParse(t, `{"type":"marking-definition","id":"x","created":"2026-04-06T20:03:49.120Z"}`).Version(); v == "" {

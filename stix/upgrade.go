@@ -10,7 +10,7 @@ import (
 // A Loss is something of a STIX 2.0 object that its 2.1 form does not say in exactly the same way.
 type Loss struct {
 	Pointer string // into the 2.0 object
-	Code    string // "upgrade." and what happened
+	Code    string // one of the rules that begin with upgrade.
 	Message string
 }
 

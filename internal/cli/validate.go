@@ -35,7 +35,7 @@ recommends (SHOULD) is an error too. The exit code is 1 when anything is invalid
 		Example: "  entente object validate --strict --json bundle.json",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
-			v := validator{strict: strict, asJSON: a.asJSON, out: bufio.NewWriterSize(a.out, 64<<10)}
+			v := validator{strict: strict, asJSON: a.asJSON, out: bufio.NewWriterSize(a.out, 64<<10), whole: inMemory}
 			for _, name := range files {
 				if err := v.file(a.in, name); err != nil {
 					return errors.Join(err, v.out.Flush())
@@ -61,6 +61,7 @@ recommends (SHOULD) is an error too. The exit code is 1 when anything is invalid
 type validator struct {
 	strict, asJSON             bool
 	out                        *bufio.Writer
+	whole                      int64 // see inMemory
 	objects, invalid, warnings int64
 	no                         bool // something is invalid
 }
@@ -101,11 +102,11 @@ func (v *validator) file(stdin io.Reader, name string) error {
 	if err != nil {
 		return v.print(name, unreadable(err))
 	}
-	head, err := io.ReadAll(io.LimitReader(in, inMemory+1))
+	head, err := io.ReadAll(io.LimitReader(in, v.whole+1))
 	switch {
 	case err != nil: // the stream meets the same error where it stands
 		in = io.MultiReader(bytes.NewReader(head), failing{err})
-	case len(head) > inMemory:
+	case int64(len(head)) > v.whole:
 		in = io.MultiReader(bytes.NewReader(head), in)
 	default:
 		n, err := v.bundles(name, head)
@@ -278,7 +279,7 @@ func (v *validator) stream(name string, in io.Reader, bundle *string) error {
 			return v.print(name, verdict{bundle: true, id: *bundle, findings: unreadable(err).findings})
 		}
 		return nil
-	case info.Kind == stix.KindEmpty:
+	case info.Count == 0 && info.Kind != stix.KindBundle && info.BundleID == "":
 		return v.print(name, verdict{findings: []stix.Finding{{Level: stix.LevelError, Code: "split.empty", Message: "there is no object in the input"}}})
 	}
 	if info.BundleID != "" {
@@ -291,7 +292,7 @@ func (v *validator) stream(name string, in io.Reader, bundle *string) error {
 		}
 		if v.invalid == before && info.Kind == stix.KindBundle {
 			whole.findings = []stix.Finding{{Level: stix.LevelWarning, Code: "bundle.size", Section: "8",
-				Message: fmt.Sprintf("the bundle has more than %d MiB: its objects were checked one by one and not against each other", inMemory>>20)}}
+				Message: fmt.Sprintf("the bundle has more than %s: its objects were checked one by one and not against each other", size(v.whole))}}
 		}
 		v.verdictOnBundle(&whole, v.invalid-before)
 		return v.print(name, whole)

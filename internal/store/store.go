@@ -110,7 +110,7 @@ const (
 // Outcome is what became of one put, in the order of the batch.
 type Outcome struct {
 	State   State
-	Seq     record.Seq // of the placement in Batch.Collection
+	Seq     record.Seq // of the placement in Batch.Collection; 0 when Conflicting with a record that is not in it
 	Version string     // the version under which it is stored: for objects without one, the date added as TAXII writes it
 	Digest  [32]byte   // for Conflicting: of the record that was kept
 	Hold    *Hold      // for Held: why

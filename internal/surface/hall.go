@@ -138,7 +138,7 @@ func (h *Hall) Open(surface string, render Render, next http.Handler) http.Handl
 				if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 					panic(p)
 				}
-				h.cfg.Log.Error("a handler failed", "id", id, "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				h.cfg.Log.Error("a handler failed", "id", id, "path", loggedPath(r), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 				if rec.status == 0 {
 					render(rec, r, &fault.Error{Kind: fault.Internal, Message: "internal error"}, id)
 				}
@@ -147,7 +147,7 @@ func (h *Hall) Open(surface string, render Render, next http.Handler) http.Handl
 			took := time.Since(started)
 			h.requests.WithLabelValues(surface, class(rec.status)).Inc()
 			h.seconds.WithLabelValues(surface).Observe(took.Seconds())
-			h.cfg.Log.Info("request", "id", id, "surface", surface, "method", r.Method, "path", r.URL.Path, "status", rec.status, "bytes", rec.bytes,
+			h.cfg.Log.Info("request", "id", id, "surface", surface, "method", r.Method, "path", loggedPath(r), "status", rec.status, "bytes", rec.bytes,
 				"ms", took.Milliseconds(), "viewer", rec.viewer, "remote", remote(r))
 		}()
 		next.ServeHTTP(rec, r)
@@ -194,6 +194,15 @@ func (h *Hall) leave(who string) {
 	if h.inFlight[who]--; h.inFlight[who] == 0 {
 		delete(h.inFlight, who)
 	}
+}
+
+// loggedPath is the path of a request for the log. The code of a first-run link is a secret.
+func loggedPath(r *http.Request) string {
+	const setup = "/setup/"
+	if len(r.URL.Path) > len(setup) && strings.HasPrefix(r.URL.Path, setup) {
+		return setup + "…"
+	}
+	return r.URL.Path
 }
 
 // Challenges are the WWW-Authenticate headers of a refusal.

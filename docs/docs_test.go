@@ -1,0 +1,176 @@
+package docs_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// keys are the keys of the configuration file, as the source of the node's Config has them.
+func keys(t *testing.T) []string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "../internal/node/config.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	structs := map[string]*ast.StructType{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.TypeSpec); ok {
+			if s, ok := spec.Type.(*ast.StructType); ok {
+				structs[spec.Name.Name] = s
+			}
+		}
+		return true
+	})
+	var out []string
+	var walk func(prefix string, s *ast.StructType)
+	walk = func(prefix string, s *ast.StructType) {
+		for _, f := range s.Fields.List {
+			if f.Tag == nil {
+				continue
+			}
+			name := reflect.StructTag(strings.Trim(f.Tag.Value, "`")).Get("toml")
+			if name == "" || name == "-" {
+				continue
+			}
+			if id, ok := f.Type.(*ast.Ident); ok && structs[id.Name] != nil {
+				walk(prefix+name+".", structs[id.Name])
+				continue
+			}
+			out = append(out, prefix+name)
+		}
+	}
+	walk("", structs["Config"])
+	slices.Sort(out)
+	return out
+}
+
+var row = regexp.MustCompile("(?m)^\\| `([a-z_.]+)` \\|")
+
+func TestEveryKeyIsDocumented(t *testing.T) {
+	page, err := os.ReadFile("configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var documented []string
+	for _, m := range row.FindAllStringSubmatch(string(page), -1) {
+		documented = append(documented, m[1])
+	}
+	slices.Sort(documented)
+	known := keys(t)
+	if len(known) < 10 {
+		t.Fatalf("only %d keys were found in the source: %q", len(known), known)
+	}
+	for _, k := range known {
+		if !slices.Contains(documented, k) {
+			t.Errorf("configuration.md does not tell of %s", k)
+		}
+	}
+	for _, k := range documented {
+		if !slices.Contains(known, k) {
+			t.Errorf("configuration.md tells of %s, which is no key", k)
+		}
+	}
+}
+
+var link = regexp.MustCompile(`\]\(([^)#:]+\.md|[^):#]+/)?(#[^)]+)?\)`)
+
+// Links between the pages lead somewhere, and so do their anchors.
+func TestLinksLeadSomewhere(t *testing.T) {
+	pages, err := filepath.Glob("*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{"../README.md", "../ARCHITECTURE.md", "../SECURITY.md", "../starter/README.md", "../packaging/README.md"} {
+		pages = append(pages, p)
+	}
+	seen := 0
+	for _, page := range pages {
+		raw, err := os.ReadFile(page)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, m := range link.FindAllStringSubmatch(string(raw), -1) {
+			seen++
+			target := page
+			if m[1] != "" {
+				target = filepath.Join(filepath.Dir(page), m[1])
+			}
+			info, err := os.Stat(target)
+			if err != nil {
+				t.Errorf("%s links to %s, which is not there", page, m[1])
+				continue
+			}
+			if m[2] == "" || info.IsDir() {
+				continue
+			}
+			there, err := os.ReadFile(target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Contains(anchors(string(there)), m[2][1:]) {
+				t.Errorf("%s links to %s%s, which has no such heading", page, m[1], m[2])
+			}
+		}
+	}
+	if seen < 10 {
+		t.Fatalf("only %d links were looked at", seen)
+	}
+}
+
+// anchors are the names of a page's headings as links write them.
+func anchors(page string) (out []string) {
+	for line := range strings.Lines(page) {
+		if title, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); ok && strings.HasPrefix(line, "#") {
+			keep := func(r rune) rune {
+				switch {
+				case r == ' ':
+					return '-'
+				case r == '-' || r == '_' || r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
+					return r
+				}
+				return -1
+			}
+			out = append(out, strings.Map(keep, strings.ToLower(strings.TrimSpace(title))))
+		}
+	}
+	return out
+}
+
+var required = regexp.MustCompile(`(?m)^\t([a-z][^ ]+) v`)
+
+// Every module that the build may link stands in ARCHITECTURE.md, with its reason and licence.
+func TestEveryModuleIsAccountedFor(t *testing.T) {
+	mod, err := os.ReadFile("../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, ok := strings.Cut(string(page), "\n## Dependencies\n")
+	if !ok {
+		t.Fatal("ARCHITECTURE.md has no chapter Dependencies")
+	}
+	modules := required.FindAllStringSubmatch(string(mod), -1)
+	if len(modules) < 10 {
+		t.Fatalf("only %d modules were found in go.mod", len(modules))
+	}
+	version := regexp.MustCompile(`/v\d+$`)
+	for _, m := range modules {
+		path := version.ReplaceAllString(m[1], "")
+		name := path[strings.LastIndex(path, "/")+1:]
+		if !regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `\b`).MatchString(list) {
+			t.Errorf("ARCHITECTURE.md does not say why %s is needed", m[1])
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"entente/internal/exchange"
+	"entente/internal/gate"
+	"entente/internal/identity"
+	"entente/internal/keyring"
+	"entente/internal/store"
+	"entente/internal/store/sqlite"
+	"entente/internal/surface"
+)
+
+// world is a node's waist with the interface over it.
+type world struct {
+	t    testing.TB
+	dir  string
+	x    *exchange.Exchange
+	ids  *identity.Directory
+	st   store.Store
+	http http.Handler
+}
+
+var (
+	admin    = gate.Viewer{Nation: "UTO", Org: "Utopia CERT", Person: "local", Roles: []string{"admin", "analyst", "officer", "auditor"}, Realm: keyring.Operational}
+	outsider = gate.Viewer{Nation: "XER", Org: "Erewhon CERT", Person: "eve", Roles: []string{"admin", "analyst", "officer", "auditor", "publisher", "reader"}, Realm: keyring.Operational}
+)
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir()}
+	ring, err := keyring.Create(w.dir, keyring.Names{Nation: "UTO", Org: "Utopia CERT"}, time.Now)
+	w.must(err)
+	w.must(os.Mkdir(filepath.Join(w.dir, "store"), 0o700))
+	db, err := sqlite.Open(t.Context(), sqlite.Config{Dir: filepath.Join(w.dir, "store"), Now: time.Now})
+	w.must(err)
+	w.st = db
+	t.Cleanup(func() { db.Close() })
+	w.ids, err = identity.New(t.Context(), identity.Config{Store: db, Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Pepper: ring.Pepper(), ValidRole: gate.IsRole})
+	w.must(err)
+	_, err = w.ids.AddOrg(t.Context(), "node", identity.Org{Name: "Erewhon CERT", Nation: "XER"})
+	w.must(err)
+	g := gate.New(gate.Rules{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational})
+	w.x, err = exchange.New(t.Context(), exchange.Config{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Gate: func() *gate.Gate { return g }}, db)
+	w.must(err)
+	t.Cleanup(w.x.Close)
+	w.http = New(w.x, w.ids, ring, w)
+	return w
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) Stats(ctx context.Context) (store.Stats, error) { return w.st.Stats(ctx) }
+func (w *world) Settings() any                                  { return map[string]any{"listen": "127.0.0.1:8443"} }
+func (w *world) Build() any                                     { return map[string]any{"version": "1"} }
+func (w *world) SpoolDir() string                               { return filepath.Join(w.dir, "tmp") }
+func (w *world) Logger() *slog.Logger                           { return slog.New(slog.DiscardHandler) }
+func (w *world) Backup(_ context.Context, out io.Writer) error {
+	_, err := io.WriteString(out, "backup")
+	return err
+}
+
+// as is a transport that asks as a viewer.
+func (w *world) as(v gate.Viewer) http.RoundTripper {
+	return roundTrip(func(r *http.Request) (*http.Response, error) {
+		rec := httptest.NewRecorder()
+		if r.Body == nil {
+			r.Body = http.NoBody
+		}
+		w.http.ServeHTTP(rec, r.WithContext(surface.WithViewer(r.Context(), v)))
+		return rec.Result(), nil
+	})
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func (w *world) client(v gate.Viewer) *Client { return NewClient("http://node", w.as(v), nil) }
+
+// ask makes one request and returns the status and the body.
+func (w *world) ask(v gate.Viewer, method, path, body string) (int, string) {
+	w.t.Helper()
+	r, err := http.NewRequestWithContext(w.t.Context(), method, "http://node"+Prefix+path, strings.NewReader(body))
+	w.must(err)
+	resp, err := w.as(v).RoundTrip(r)
+	w.must(err)
+	b, err := io.ReadAll(resp.Body)
+	w.must(err)
+	return resp.StatusCode, string(b)
+}
+
+// importAll imports objects as a viewer and wants all of them stored in a state.
+func (w *world) importAll(v gate.Viewer, query map[string][]string, body string) Summary {
+	w.t.Helper()
+	s, err := w.client(v).Import(w.t.Context(), strings.NewReader(body), query, func(e Event) {
+		if e.Outcome != nil {
+			w.t.Logf("%s %s %s", e.Outcome.State, e.Outcome.ID, e.Outcome.Message)
+		}
+	})
+	w.must(err)
+	return s
+}
+
+// object is an identity with a name and further members.
+func object(uuid, name string, more string) string {
+	return `{"type":"identity","spec_version":"2.1","id":"identity--` + uuid + `","created":"2026-01-01T00:00:00.000Z","modified":"2026-01-01T00:00:00.000Z","name":` + quoted(name) + more + `}`
+}
+
+func quoted(s string) string {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+var errBroken = errors.New("broken")
+
+// broken is a body that fails half-way.
+func broken(head string) io.Reader {
+	return io.MultiReader(strings.NewReader(head), readerFunc(func([]byte) (int, error) { return 0, errBroken }))
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
+
+func errOf[T any](_ T, err error) error { return err }
+
+func rootFor(path, party string) exchange.Root {
+	return exchange.Root{Path: path, Title: path, Party: party}
+}
