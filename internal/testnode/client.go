@@ -3,9 +3,11 @@ package testnode
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -17,10 +19,19 @@ const Media = "application/taxii+json;version=2.1"
 
 // Client is a light TAXII client: it holds answers as bytes and decodes only what is asked for. One is for one goroutine at a time.
 type Client struct {
-	node *Node
-	user string
-	http *http.Client
-	buf  bytes.Buffer
+	url      string
+	user     string
+	password string
+	http     *http.Client
+	buf      bytes.Buffer
+}
+
+// NewClient speaks to the node at url as one of its accounts; an empty name sends no credential.
+func NewClient(url, user, password string, conf *tls.Config) *Client {
+	t := &http.Transport{TLSClientConfig: conf, MaxIdleConnsPerHost: 64, DisableCompression: true, ReadBufferSize: 64 << 10, WriteBufferSize: 64 << 10,
+		DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext}
+	return &Client{url: url, user: user, password: password,
+		http: &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 // Answer is what the node answered. Body is good until the client's next request.
@@ -35,7 +46,7 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // Do makes one request, with the header of TAXII unless it says otherwise.
 func (c *Client) Do(ctx context.Context, method, path string, header http.Header, body io.Reader) (Answer, error) {
-	r, err := http.NewRequestWithContext(ctx, method, c.node.URL+path, body)
+	r, err := http.NewRequestWithContext(ctx, method, c.url+path, body)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -44,7 +55,7 @@ func (c *Client) Do(ctx context.Context, method, path string, header http.Header
 		r.Header.Set("Content-Type", Media)
 	}
 	if c.user != "" {
-		r.SetBasicAuth(c.user, c.node.password)
+		r.SetBasicAuth(c.user, c.password)
 	}
 	for name, values := range header {
 		r.Header[name] = values

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -223,12 +222,8 @@ func (n *Node) Stop() error {
 	}
 }
 
-// Client speaks to the node as one of its accounts; an empty name sends no credential.
-func (n *Node) Client(user string) *Client {
-	t := &http.Transport{TLSClientConfig: n.TLS(), MaxIdleConnsPerHost: 64, DisableCompression: true, ReadBufferSize: 64 << 10, WriteBufferSize: 64 << 10,
-		DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext}
-	return &Client{node: n, user: user, http: &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
-}
+// Client speaks to the running node as one of its accounts; an empty name sends no credential.
+func (n *Node) Client(user string) *Client { return NewClient(n.URL, user, n.password, n.TLS()) }
 
 // TLS is how a client meets the node.
 func (n *Node) TLS() *tls.Config { return &tls.Config{RootCAs: n.pool, MinVersion: tls.VersionTLS12} }
