@@ -23,6 +23,9 @@ type Submission struct {
 	Via        string       // how they came: "taxii", "import" …
 	Restrict   *label.Label // joined to every object's label: it never permits more than the object itself says
 	Default    *label.Label // for objects without a TLP, instead of the collection's default
+	// Also, when not nil, makes documents that are written in the transaction that stores the objects, or that would store them where none is
+	// accepted. It is called inside the transaction and must not call the exchange.
+	Also func([]Outcome) []store.Doc
 }
 
 // State is what became of one submitted object.
@@ -52,7 +55,7 @@ func (x *Exchange) Accept(ctx context.Context, v gate.Viewer, s Submission) ([]O
 	if err != nil {
 		return nil, err
 	}
-	return x.accept(ctx, v, c, s, nil)
+	return x.accept(ctx, v, c, s, s.Also)
 }
 
 // writable is the collection to write to; the zero collection stands for the whole store.

@@ -1,0 +1,71 @@
+package feed
+
+import (
+	"strings"
+	"testing"
+
+	"entente/internal/store"
+)
+
+// A list that is polled again and again is the same objects: what is new is added, what changes is another version, what leaves is ended as the feed
+// says.
+func TestListLives(t *testing.T) {
+	p := &page{body: "# bad things\n192[.]0.2.1\nhxxp://evil[.]example/a\nEVIL.example.\n\n44d88612fea8a8f36de82e1278abb02f # eicar\n", kind: "text/plain", etag: `"1"`}
+	c := Config{Name: "abuse", Kind: "list", URL: serve(t, p.ServeHTTP), Label: "tlp:green", Confidence: 60, Expire: "30d", Gone: "revoke", Source: "Abuse Watch"}
+	w := newWorld(t, "", c)
+
+	r := w.run("abuse")
+	if r.Result != Done || r.Counts.Read != 4 || r.Counts.Added != 5 || len(r.Problems) != 0 {
+		t.Fatalf("the first run: %+v", r)
+	}
+	got := w.indicators()
+	for _, part := range []string{`"[ipv4-addr:value = '192.0.2.1']"`, `"[url:value = 'http://evil.example/a']"`, `"[domain-name:value = 'evil.example']"`,
+		`"[file:hashes.MD5 = '44d88612fea8a8f36de82e1278abb02f']"`} {
+		if count(got, part) != 1 {
+			t.Errorf("%s stands %d times in %s", part, count(got, part), got)
+		}
+	}
+	for _, part := range []string{`"confidence":60`, `"valid_until":"2026-12-20T12:00:00.000Z"`, `"created_by_ref":"identity--`, `"marking-definition--bab4a63c`} {
+		if count(got, part) != 4 {
+			t.Errorf("%s stands %d times in %s", part, count(got, part), got)
+		}
+	}
+	if id := w.objects(own, store.Query{Types: []string{"identity"}}); count(id, `"name":"Abuse Watch"`) != 1 || len(id) != 1 {
+		t.Errorf("the identity: %s", id)
+	}
+	if r = w.run("abuse"); r.Result != Unchanged || p.full != 1 || p.hits != 2 {
+		t.Errorf("the same list again: %+v, fetched %d times", r, p.full)
+	}
+
+	p.body, p.etag = "192.0.2.1\nevil.example\nevil.example\nnew.example\nnonsense\n", `"2"`
+	r = w.run("abuse")
+	if c := r.Counts; r.Result != Done || c.Read != 4 || c.Added != 3 || c.Gone != 2 || c.Present != 2 || c.Dropped != 2 {
+		t.Errorf("the changed list: %+v", r)
+	}
+	if got = w.indicators(); count(got, `"revoked":true`) != 2 || len(got) != 5 {
+		t.Errorf("after two left: %s", got)
+	}
+
+	// A revocation is final: what comes back is another object.
+	p.body, p.etag = "192.0.2.1\nevil.example\nnew.example\nhttp://evil.example/a", `"3"`
+	if r = w.run("abuse"); r.Counts.Added != 1 || r.Counts.Held+r.Counts.Refused+r.Counts.Different != 0 {
+		t.Errorf("what came back: %+v", r)
+	}
+	if got = w.indicators(); len(got) != 6 || count(got, "evil.example/a") != 2 {
+		t.Errorf("after one came back: %s", got)
+	}
+
+	// After half of their time entries are prolonged, although the list says that it is the same.
+	w.now = w.now.AddDate(0, 0, 16)
+	if r = w.run("abuse"); r.Counts.Updated != 4 || r.Counts.Added != 4 {
+		t.Errorf("after sixteen days: %+v", r)
+	}
+	if got = w.indicators(); count(got, `"valid_until":"2027-01-05`) != 4 {
+		t.Errorf("after sixteen days: %s", got)
+	}
+	for _, o := range w.objects(own, store.Query{Versions: store.Versions{All: true}}) {
+		if strings.Contains(o, "new.example") && strings.Count(o, "2026-11-20T12:02:00.000Z") < 1 {
+			t.Errorf("a later version changed its creation: %s", o)
+		}
+	}
+}
