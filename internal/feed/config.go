@@ -302,3 +302,30 @@ func (c *Config) address() string {
 	}
 	return (&url.URL{Scheme: c.url.Scheme, Host: c.url.Host, Path: c.url.Path}).String()
 }
+
+// Settings is the feed's configuration for people, without the query of its URL. Secrets stand in files of their own.
+func (c *Config) Settings() map[string]any {
+	out := map[string]any{"name": c.Name, "kind": c.Kind}
+	for name, text := range map[string]string{"schedule": c.Schedule, "jitter": c.Jitter, "file": c.File, "remote": c.Remote, "ca": c.CA, "user": c.User, "password_file": c.PasswordFile,
+		"token_file": c.TokenFile, "header": c.Header, "cert_file": c.CertFile, "key_file": c.KeyFile, "collection": c.Collection, "label": c.Label, "source": c.Source, "expire": c.Expire,
+		"gone": c.Gone, "type": c.Type, "scheme": c.Scheme, "to": c.To, "window": c.Window} {
+		if text != "" {
+			out[name] = text
+		}
+	}
+	if u, err := url.Parse(c.URL); err == nil && c.URL != "" {
+		out["url"] = (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+	}
+	if len(c.Addresses) > 0 {
+		out["addresses"] = c.Addresses
+	}
+	for name, on := range map[string]bool{"disabled": c.Disabled, "plaintext": c.Plaintext} {
+		if on {
+			out[name] = true
+		}
+	}
+	if c.Confidence > 0 {
+		out["confidence"] = c.Confidence
+	}
+	return out
+}
