@@ -25,6 +25,8 @@ type Feeds struct {
 	metrics metrics
 	slots   chan struct{} // who holds one runs
 
+	patience time.Duration // how long a server may send nothing in the middle of an answer
+
 	stop    context.CancelFunc
 	workers sync.WaitGroup
 }
@@ -48,7 +50,7 @@ func New(o Options) (*Feeds, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	f := &Feeds{o: o, feeds: map[string]*feed{}, metrics: newMetrics(), slots: make(chan struct{}, maxRunning)}
+	f := &Feeds{o: o, feeds: map[string]*feed{}, metrics: newMetrics(), slots: make(chan struct{}, maxRunning), patience: stall}
 	for _, c := range o.Feeds {
 		c.base = o.Base
 		if err := c.check(o.Sources); err != nil {
@@ -220,7 +222,7 @@ func (r *Run) open() (err error) {
 		r.target = col.ID
 	}
 	if r.c.url != nil {
-		r.line, err = newLine(r.c, cmp.Or(r.f.o.UserAgent, "entente"))
+		r.line, err = newLine(r.c, cmp.Or(r.f.o.UserAgent, "entente"), r.f.patience)
 	}
 	return err
 }

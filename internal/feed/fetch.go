@@ -43,8 +43,8 @@ type line struct {
 	stall time.Duration
 }
 
-func newLine(c *Config, agent string) (*line, error) {
-	l := &line{c: c, agent: agent, stall: stall, auth: func(*http.Request) {}}
+func newLine(c *Config, agent string, patience time.Duration) (*line, error) {
+	l := &line{c: c, agent: agent, stall: patience, auth: func(*http.Request) {}}
 	conf := &tls.Config{MinVersion: tls.VersionTLS12}
 	if c.CA != "" {
 		pem, err := os.ReadFile(c.path(c.CA))
@@ -254,15 +254,17 @@ type unpacked struct {
 	packed   io.ReadCloser
 	zip      *gzip.Reader
 	n, limit int64
+	failed   error
 }
 
 func (u *unpacked) Read(p []byte) (int, error) {
-	if u.zip == nil {
-		z, err := gzip.NewReader(u.packed)
-		if err != nil {
-			return 0, zipFault(err)
+	if u.zip == nil && u.failed == nil {
+		if u.zip, u.failed = gzip.NewReader(u.packed); u.failed != nil {
+			u.failed = zipFault(u.failed)
 		}
-		u.zip = z
+	}
+	if u.failed != nil {
+		return 0, u.failed
 	}
 	n, err := u.zip.Read(p)
 	if u.n += int64(n); u.n > u.limit {
