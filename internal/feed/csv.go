@@ -157,6 +157,9 @@ func titles(t *CSV, table *csv.Reader, said string) (map[string]int, error) {
 		line := csv.NewReader(strings.NewReader(said))
 		line.Comma, line.LazyQuotes, line.TrimLeadingSpace = table.Comma, true, true
 		names, _ = line.Read()
+		if len(names) > 0 && names[0] == "fields" { // as Zeek writes them
+			names = names[1:]
+		}
 		if out, missing := find(); missing == "" && len(names) > 1 {
 			return out, nil
 		}
@@ -184,9 +187,6 @@ func (c *collector) row(t *CSV, columns map[string]int, row []string) error {
 		return strings.TrimSpace(row[i])
 	}
 	value := cell("value")
-	if value == "" && len(row) <= 1 {
-		return nil // an empty line
-	}
 	word := cell("type")
 	if kind, ok := t.Types[word]; ok {
 		if kind == "-" {

@@ -51,6 +51,9 @@ var kinds = []*kind{
 	{name: "registry-key", parse: text, path: "windows-registry-key:key"},
 }
 
+// hashes is how many of kinds are hashes.
+const hashes = 4
+
 // guessed is how many of kinds are tried for a value whose kind nobody says.
 const guessed = 11
 
@@ -58,7 +61,7 @@ const guessed = 11
 var aliases = map[string]string{
 	"ip": "ip", "ip-dst": "ip", "ip-src": "ip", "ipv4-addr": "ipv4", "ipv6-addr": "ipv6", "cidr": "ip", "ip-dst|port": "ip-port", "ip:port": "ip-port", "hostname": "domain", "host": "domain",
 	"domain-name": "domain", "fqdn": "domain", "uri": "url", "link": "url", "email-addr": "email", "email-src": "email", "email-dst": "email", "sha-1": "sha1", "sha-256": "sha256", "sha-512": "sha512",
-	"md5_hash": "md5", "sha1_hash": "sha1", "sha256_hash": "sha256", "mac-addr": "mac", "filename": "file-name", "regkey": "registry-key", "windows-registry-key": "registry-key",
+	"md5_hash": "md5", "sha1_hash": "sha1", "sha256_hash": "sha256", "mac-addr": "mac", "filename": "file-name", "regkey": "registry-key", "intel::addr": "ip", "intel::subnet": "ip", "intel::domain": "domain", "intel::url": "url", "intel::email": "email", "intel::file_hash": "hash", "file_hash": "hash", "windows-registry-key": "registry-key",
 }
 
 // kindNames are the words for kinds that a configuration may use.
@@ -67,10 +70,10 @@ func kindNames() string {
 	for _, k := range kinds {
 		out = append(out, k.name)
 	}
-	return strings.Join(append(out, "ip"), ", ")
+	return strings.Join(append(out, "ip", "hash"), ", ")
 }
 
-// findKinds are the kinds that a word may mean: "ip" means two. An empty word means all that can be guessed.
+// findKinds are the kinds that a word may mean: "ip" means two, "hash" four. An empty word means all that can be guessed.
 func findKinds(word string) []*kind {
 	word = strings.ToLower(strings.TrimSpace(word))
 	if word == "" || word == "auto" {
@@ -80,8 +83,8 @@ func findKinds(word string) []*kind {
 		word = a
 	}
 	var out []*kind
-	for _, k := range kinds {
-		if k.name == word || word == "ip" && (k.name == "ipv4" || k.name == "ipv6") {
+	for i, k := range kinds {
+		if k.name == word || word == "ip" && (k.name == "ipv4" || k.name == "ipv6") || word == "hash" && i < hashes {
 			out = append(out, k)
 		}
 	}
