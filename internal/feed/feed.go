@@ -48,9 +48,11 @@ const (
 	docItems = "feed.items" // key: name/shard
 	docAsked = "feed.asked" // key: name; who last asked for a run
 
-	// maxFeeds bounds the feeds of one node, and maxRunning how many run at once.
+	// maxFeeds bounds the feeds of one node, maxRunning how many run at once, most of them waiting for their servers, and maxWorking how many
+	// of those work on what they have fetched.
 	maxFeeds   = 1000
-	maxRunning = 4
+	maxRunning = 64
+	maxWorking = 2
 	// maxRun is when a run is ended whatever it does. What it has taken by then stays, and the next run goes on there.
 	maxRun = 2 * time.Hour
 )

@@ -24,6 +24,7 @@ type Feeds struct {
 	feeds   map[string]*feed
 	metrics metrics
 	slots   chan struct{} // who holds one runs
+	desks   chan struct{} // who holds one works on what it has fetched
 
 	patience time.Duration // how long a server may send nothing in the middle of an answer
 
@@ -50,7 +51,7 @@ func New(o Options) (*Feeds, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	f := &Feeds{o: o, feeds: map[string]*feed{}, metrics: newMetrics(), slots: make(chan struct{}, maxRunning), patience: stall}
+	f := &Feeds{o: o, feeds: map[string]*feed{}, metrics: newMetrics(), slots: make(chan struct{}, maxRunning), desks: make(chan struct{}, maxWorking), patience: stall}
 	for _, c := range o.Feeds {
 		c.base = o.Base
 		if err := c.check(o.Sources); err != nil {
@@ -86,7 +87,11 @@ func (f *Feeds) follow(ctx context.Context, one *feed) {
 	for {
 		due := f.o.Now().Add(firstPause)
 		if s, err := f.load(ctx, &one.c); err == nil {
+			// A clock that went back must not keep a feed from running.
 			due = s.Next
+			if latest := f.o.Now().Add(max(one.c.times.schedule.every, maxAsked) + one.c.times.jitter); due.After(latest) {
+				due = latest
+			}
 			if due.IsZero() { // it never ran: soon, but not all feeds at once
 				due = f.o.Now().Add(chance(min(one.c.times.jitter, 10*time.Second)))
 			}
@@ -169,6 +174,9 @@ func (f *Feeds) run(ctx context.Context, one *feed, trigger string, dry bool) (R
 	if err == nil {
 		err = one.source.Pull(ctx, r)
 		r.shut()
+		if r.atDesk {
+			<-f.desks
+		}
 	}
 	r.report.Ended = f.o.Now().UTC()
 	switch {

@@ -289,7 +289,7 @@ func zipFault(err error) error {
 	return fault.New(fault.Invalid, "feed.gzip", "the compressed answer is damaged; nothing of it was taken").Because(err)
 }
 
-// Document is what a feed has now, whole, in a file that goes away when it is closed.
+// Document is what a feed has now, whole, in a file that goes away at the latest when it is closed.
 type Document struct {
 	*os.File
 	Size         int64
@@ -442,6 +442,7 @@ func spool(dir string, from io.Reader, limit int64) (*Document, error) {
 		return nil, fault.New(fault.Full, "feed.spool", "no file can be made for the download").Because(err)
 	}
 	d := &Document{File: f}
+	os.Remove(f.Name()) // where the system lets an open file go: a node that is killed leaves none
 	b := bufio.NewReaderSize(from, 64<<10)
 	var r io.Reader = b
 	if magic, _ := b.Peek(2); len(magic) == 2 && magic[0] == 0x1f && magic[1] == 0x8b {

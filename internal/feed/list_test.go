@@ -69,3 +69,35 @@ func TestListLives(t *testing.T) {
 		}
 	}
 }
+
+// What is odd about a source and can be tolerated is told; another configuration reads it anew.
+func TestOddities(t *testing.T) {
+	p := &page{body: "192.0.2.1\n" + strings.Repeat("x", maxLine+5) + "\n0.0.0.0 ads.example\n; comment\n// too\n", kind: "text/plain", etag: `"1"`}
+	c := Config{Name: "x", Kind: "list", URL: serve(t, p.ServeHTTP), Label: "tlp:green"}
+	w := newWorld(t, "", c)
+	if r := w.run("x"); r.Counts.Read != 2 || r.Counts.Dropped != 1 || r.Problems[0].Code != "line.long" || len(r.Problems[0].Examples[0]) > maxExample+5 {
+		t.Errorf("%+v", r)
+	}
+	p.kind, p.etag, p.body = "application/json", `"2"`, "192.0.2.1\nads.example\n192.0.2.3\n"
+	if r := w.run("x"); len(r.Notes) != 1 || !strings.Contains(r.Notes[0], "from text/plain to application/json") || r.Counts.Added != 1 {
+		t.Errorf("%+v", r)
+	}
+	c.Label = "tlp:amber"
+	w.configure(c)
+	if r := w.run("x"); r.Counts.Updated != 3 || r.Counts.Added != 4 || p.full != 3 {
+		t.Errorf("under another label: %+v, read %d times", r, p.full)
+	}
+	if n := count(w.objects(ally, store.Query{}), "marking-definition--55d920b0"); n != 0 {
+		t.Errorf("an ally has %d versions under the stricter label", n)
+	}
+	dry, err := w.f.Ask(t.Context(), own, "x", true)
+	if err != nil || dry.Result == Failed {
+		t.Errorf("%+v %v", dry, err)
+	}
+	if v, err := w.f.Show(t.Context(), "x"); err != nil || len(v.Runs) != 3 {
+		t.Errorf("a dry run is remembered: %+v %v", v, err)
+	}
+	if _, err := w.f.Ask(t.Context(), own, "none", false); err == nil {
+		t.Error("there is no such feed")
+	}
+}

@@ -41,6 +41,7 @@ type Run struct {
 	target string // id of the collection; empty: the whole store
 	space  uuid.UUID
 	now    time.Time
+	atDesk bool // holds one of Feeds.desks until the run ends
 }
 
 // Config is the feed's configuration.
@@ -80,11 +81,34 @@ func (r *Run) Document(ctx context.Context) (*Document, error) {
 		r.took(d)
 		return nil, d.Close()
 	}
-	if err := r.looks(d); err != nil {
+	if err = r.looks(d); err == nil {
+		err = r.sit(ctx)
+	}
+	if err != nil {
 		d.Close()
 		return nil, err
 	}
 	return d, nil
+}
+
+// sit takes a desk until the run ends: from now on memory and processor are needed, and not the network.
+func (r *Run) sit(ctx context.Context) error {
+	if r.atDesk {
+		return nil
+	}
+	select {
+	case r.f.desks <- struct{}{}:
+		r.atDesk = true
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// stand gives a desk back, for runs that go on waiting for their server.
+func (r *Run) stand() {
+	<-r.f.desks
+	r.atDesk = false
 }
 
 // stale tells whether entries must be prolonged although the source has not changed.
@@ -191,6 +215,12 @@ func (r *Run) Objects(ctx context.Context, objects [][]byte, advance func(*State
 func (r *Run) store(ctx context.Context, objects [][]byte, docs func([]exchange.Outcome) []store.Doc) ([]exchange.Outcome, error) {
 	if r.report.DryRun {
 		return r.check(objects), ctx.Err()
+	}
+	if !r.atDesk {
+		if err := r.sit(ctx); err != nil {
+			return nil, err
+		}
+		defer r.stand()
 	}
 	l := r.c.label
 	return r.f.o.Exchange.Accept(ctx, r.viewer, exchange.Submission{Collection: r.target, Objects: objects, Via: "feed:" + r.c.Name, Restrict: l, Default: l,
