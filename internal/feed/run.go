@@ -222,8 +222,11 @@ func (r *Run) store(ctx context.Context, objects [][]byte, docs func([]exchange.
 		}
 		defer r.stand()
 	}
-	l := r.c.label
-	return r.f.o.Exchange.Accept(ctx, r.viewer, exchange.Submission{Collection: r.target, Objects: objects, Via: "feed:" + r.c.Name, Restrict: l, Default: l,
+	l, target := r.c.label, r.target
+	if len(objects) == 0 {
+		target = "" // a push reads a collection that it need not write to
+	}
+	return r.f.o.Exchange.Accept(ctx, r.viewer, exchange.Submission{Collection: target, Objects: objects, Via: "feed:" + r.c.Name, Restrict: l, Default: l,
 		Also: func(outcomes []exchange.Outcome) []store.Doc {
 			out := []store.Doc{stateDoc(r.c.Name, r.state)}
 			if docs != nil {
