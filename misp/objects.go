@@ -279,6 +279,7 @@ func (c *converter) foreign(o *Object, pointer string, l level) string {
 	c.byUUID[strings.ToLower(o.UUID)] = id
 	c.put(id, raw, l)
 	c.refs = append(c.refs, id)
+	c.kept = append(c.kept, *o)
 	return id
 }
 

@@ -3,6 +3,7 @@ package misp
 import (
 	"bytes"
 	"crypto/sha256"
+	"maps"
 	"slices"
 	"strings"
 
@@ -130,8 +131,8 @@ func (n *node) complete() {
 func (n *node) observables(into *[]*stix.Object) string {
 	n.complete()
 	props := map[string]any{"type": n.typ, "spec_version": "2.1"}
-	for key, v := range n.props {
-		done, ok := resolve(v, into)
+	for _, key := range slices.Sorted(maps.Keys(n.props)) { // in order, so that the same values give the same objects
+		done, ok := resolve(n.props[key], into)
 		if !ok {
 			return ""
 		}
@@ -184,8 +185,8 @@ func resolve(v any, into *[]*stix.Object) (any, bool) {
 		return out, true
 	case map[string]any:
 		out := make(map[string]any, len(v))
-		for key, item := range v {
-			done, ok := resolve(item, into)
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			done, ok := resolve(v[key], into)
 			if !ok {
 				return nil, false
 			}

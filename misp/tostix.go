@@ -67,7 +67,8 @@ type converter struct {
 
 	key               string // names the event in derived ids
 	created, modified time.Time
-	author            string // id of the creator's identity
+	author            string       // id of the creator's identity
+	kept              List[Object] // MISP objects that hold a STIX object, which goes out in their place
 	outer             level
 }
 
@@ -300,7 +301,7 @@ func (c *converter) finish() {
 	}
 	e := c.e
 	head := *e
-	head.Attributes, head.Objects, head.Reports, head.raw = nil, nil, nil, nil
+	head.Attributes, head.Objects, head.Reports, head.raw = nil, c.kept, nil, nil
 	typ := "grouping"
 	if e.Published.True() {
 		typ = "report"
