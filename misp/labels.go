@@ -54,7 +54,11 @@ func (p *Policy) event(e *Event) (label.Label, bool, bool) {
 			l = p.cluster(l, &g.Clusters[i])
 		}
 	}
-	return label.Join(l, p.distribution(cmp.Or(e.Distribution, DistributionOrganisation), e.SharingGroup, e.Orgc)), stated, sound
+	d := e.Distribution
+	if d == DistributionInherit { // an event has nothing to inherit from
+		d = DistributionOrganisation
+	}
+	return label.Join(l, p.distribution(cmp.Or(d, DistributionOrganisation), e.SharingGroup, e.Orgc)), stated, sound
 }
 
 // cluster joins the label of a cluster that is not one of the published ones, which everybody has.
@@ -73,9 +77,11 @@ func (p *Policy) distribution(d string, group *SharingGroup, orgc *Org) label.La
 	case d == DistributionGroup:
 		l.Audience = p.members(group, orgc)
 	case d == DistributionInherit:
+		return l
 	default:
 		l.Audience = audience(p.Origin)
 	}
+	l.Named = false // it takes from whom the TLP reaches, and adds nobody
 	return l
 }
 

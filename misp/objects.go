@@ -271,7 +271,7 @@ const stixObject = "stix-object"
 func (c *converter) foreign(o *Object, pointer string, l level) string {
 	raw := []byte(o.first("raw"))
 	object, err := stix.Parse(raw)
-	if err != nil || c.used[object.ID()] {
+	if err != nil || c.used[object.ID()] || !isIdentifier(object.ID()) {
 		return ""
 	}
 	id := object.ID()
@@ -283,6 +283,12 @@ func (c *converter) foreign(o *Object, pointer string, l level) string {
 	return id
 }
 
+// isIdentifier tells whether other objects may refer to an id (STIX 2.1, 2.9).
+func isIdentifier(id string) bool {
+	_, u, ok := strings.Cut(id, "--")
+	return ok && stixUUID(u) == u
+}
+
 // original is the STIX object that a cluster was made of, where its meta has it and it still names what the cluster names.
 func (k *Cluster) original() (raw []byte, id string) {
 	kept := k.meta()[stixMeta]
@@ -290,7 +296,7 @@ func (k *Cluster) original() (raw []byte, id string) {
 		return nil, ""
 	}
 	o, err := stix.Parse([]byte(kept[0]))
-	if err != nil || o.Name() != "" && o.Name() != k.Value {
+	if err != nil || o.Name() != "" && o.Name() != k.Value || !isIdentifier(o.ID()) {
 		return nil, ""
 	}
 	return []byte(kept[0]), o.ID()
