@@ -15,7 +15,7 @@ import (
 
 func (a *app) feedCmd() *cobra.Command {
 	c := &cobra.Command{Use: "feed", Short: "See and run feeds",
-		Long: "Feeds bring intelligence from TAXII collections, STIX bundles, lists, tables and catalogues, and push to the servers of others. They are configured in entente.toml: see docs/feeds.md."}
+		Long: "Feeds bring intelligence from TAXII collections, STIX bundles, MISP feeds, lists, tables and catalogues, and push to the servers of others. They are configured in entente.toml: see docs/feeds.md."}
 	list := &cobra.Command{Use: "list", Short: "List feeds with how they are", Args: cobra.NoArgs}
 	a.onNode(list, func(ctx context.Context, n *api.Client, _ []string) error {
 		feeds, err := n.Feeds(ctx)

@@ -51,8 +51,9 @@ type Config struct {
 	Scheme string `toml:"scheme"` // put before URLs that have none
 	CSV    CSV    `toml:"csv"`
 
-	To     string `toml:"to"`     // push: the party, "NATION/organisation", as which the node's own records are judged
-	Window string `toml:"window"` // taxii: how far before the last date added a poll starts
+	To           string `toml:"to"`           // push: the party, "NATION/organisation", as which the node's own records are judged
+	Distribution string `toml:"distribution"` // misp: "event": the distribution of an event restricts it; "feed": the feed's label alone does
+	Window       string `toml:"window"`       // taxii: how far before the last date added a poll starts
 
 	Limits Limits `toml:"limits"`
 
@@ -308,7 +309,7 @@ func (c *Config) Settings() map[string]any {
 	out := map[string]any{"name": c.Name, "kind": c.Kind}
 	for name, text := range map[string]string{"schedule": c.Schedule, "jitter": c.Jitter, "file": c.File, "remote": c.Remote, "ca": c.CA, "user": c.User, "password_file": c.PasswordFile,
 		"token_file": c.TokenFile, "header": c.Header, "cert_file": c.CertFile, "key_file": c.KeyFile, "collection": c.Collection, "label": c.Label, "source": c.Source, "expire": c.Expire,
-		"gone": c.Gone, "type": c.Type, "scheme": c.Scheme, "to": c.To, "window": c.Window} {
+		"gone": c.Gone, "type": c.Type, "scheme": c.Scheme, "to": c.To, "window": c.Window, "distribution": c.Distribution} {
 		if text != "" {
 			out[name] = text
 		}

@@ -1,4 +1,4 @@
-// Package feed lets intelligence flow in by itself: it polls what the operator has configured (TAXII collections, STIX bundles, lists, CSV,
+// Package feed lets intelligence flow in by itself: it polls what the operator has configured (TAXII collections, STIX bundles, MISP feeds, lists, CSV,
 // catalogues), turns it into STIX, and hands it to the exchange under the feed's label; and it pushes what another party may have to that party's
 // server. What a feed has taken and what it knows of its source become durable together.
 package feed

@@ -174,9 +174,7 @@ func (f *Feeds) run(ctx context.Context, one *feed, trigger string, dry bool) (R
 	if err == nil {
 		err = one.source.Pull(ctx, r)
 		r.shut()
-		if r.atDesk {
-			<-f.desks
-		}
+		r.stand()
 	}
 	r.report.Ended = f.o.Now().UTC()
 	switch {

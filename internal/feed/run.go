@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"time"
 
 	"github.com/google/uuid"
@@ -107,8 +108,10 @@ func (r *Run) sit(ctx context.Context) error {
 
 // stand gives a desk back, for runs that go on waiting for their server.
 func (r *Run) stand() {
-	<-r.f.desks
-	r.atDesk = false
+	if r.atDesk {
+		<-r.f.desks
+		r.atDesk = false
+	}
 }
 
 // stale tells whether entries must be prolonged although the source has not changed.
@@ -143,7 +146,16 @@ func (r *Run) took(d *Document) {
 // Fetch brings another document of the feed's host, by an address relative to the feed's, or relative to its file.
 func (r *Run) Fetch(ctx context.Context, relative string) (*Document, error) {
 	if r.line == nil {
-		return nil, fault.New(fault.Unsupported, "feed.fetch", "a feed from a file has no further documents")
+		if relative == "" || filepath.Base(relative) != relative {
+			return nil, fault.New(fault.Forbidden, "feed.file", "the feed names a file that is not beside it")
+		}
+		beside := *r.c
+		beside.File = filepath.Join(filepath.Dir(r.c.path(r.c.File)), relative)
+		d, err := beside.open(r.f.o.Spool)
+		if d != nil {
+			r.report.Bytes += d.Size
+		}
+		return d, err
 	}
 	u, err := r.c.url.Parse(relative)
 	if err != nil {
@@ -213,6 +225,11 @@ func (r *Run) Objects(ctx context.Context, objects [][]byte, advance func(*State
 
 // store hands a batch to the exchange, with the state and further documents in the same transaction.
 func (r *Run) store(ctx context.Context, objects [][]byte, docs func([]exchange.Outcome) []store.Doc) ([]exchange.Outcome, error) {
+	return r.submit(ctx, objects, r.c.label, r.c.label, docs)
+}
+
+// submit is store under labels of its own.
+func (r *Run) submit(ctx context.Context, objects [][]byte, restrict, fallback *label.Label, docs func([]exchange.Outcome) []store.Doc) ([]exchange.Outcome, error) {
 	if r.report.DryRun {
 		return r.check(objects), ctx.Err()
 	}
@@ -222,11 +239,11 @@ func (r *Run) store(ctx context.Context, objects [][]byte, docs func([]exchange.
 		}
 		defer r.stand()
 	}
-	l, target := r.c.label, r.target
+	target := r.target
 	if len(objects) == 0 {
 		target = "" // a push reads a collection that it need not write to
 	}
-	return r.f.o.Exchange.Accept(ctx, r.viewer, exchange.Submission{Collection: target, Objects: objects, Via: "feed:" + r.c.Name, Restrict: l, Default: l,
+	return r.f.o.Exchange.Accept(ctx, r.viewer, exchange.Submission{Collection: target, Objects: objects, Via: "feed:" + r.c.Name, Restrict: restrict, Default: fallback,
 		Also: func(outcomes []exchange.Outcome) []store.Doc {
 			out := []store.Doc{stateDoc(r.c.Name, r.state)}
 			if docs != nil {

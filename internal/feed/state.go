@@ -16,16 +16,15 @@ import (
 
 // State is what the node keeps of a feed between its runs. It is written in the transaction that stores what it speaks of.
 type State struct {
-	Settings     string            `json:"settings"` // digest of the configuration that the rest was learnt under
-	ETag         string            `json:"etag,omitempty"`
-	LastModified string            `json:"last_modified,omitempty"`
-	Digest       string            `json:"digest,omitempty"` // of the last document that was taken
-	ContentType  string            `json:"content_type,omitempty"`
-	Read         time.Time         `json:"read,omitzero"` // when a document was last taken
-	Checkpoint   taxii.Checkpoint  `json:"checkpoint"`
-	Pushed       record.Seq        `json:"pushed,omitempty"`
-	Pages        map[string]string `json:"pages,omitempty"` // of feeds of several documents: the version of each that was taken
-	Identity     Identity          `json:"identity"`
+	Settings     string           `json:"settings"` // digest of the configuration that the rest was learnt under
+	ETag         string           `json:"etag,omitempty"`
+	LastModified string           `json:"last_modified,omitempty"`
+	Digest       string           `json:"digest,omitempty"` // of the last document that was taken
+	ContentType  string           `json:"content_type,omitempty"`
+	Read         time.Time        `json:"read,omitzero"` // when a document was last taken
+	Checkpoint   taxii.Checkpoint `json:"checkpoint"`
+	Pushed       record.Seq       `json:"pushed,omitempty"`
+	Identity     Identity         `json:"identity"`
 
 	Failures  int       `json:"failures"` // one after another
 	Next      time.Time `json:"next,omitzero"`
@@ -193,7 +192,7 @@ func (r *Report) count(outcomes []exchange.Outcome) {
 
 // settings is a digest of everything in the configuration that decides what a feed makes of its source.
 func (c *Config) settings() string {
-	b, err := json.Marshal([]any{c.Kind, c.URL, c.File, c.Remote, c.Collection, c.Label, c.Source, c.Confidence, c.Expire, c.Gone, c.Type, c.Scheme, c.CSV, c.To, c.Limits.Entries})
+	b, err := json.Marshal([]any{c.Kind, c.URL, c.File, c.Remote, c.Collection, c.Label, c.Source, c.Confidence, c.Expire, c.Gone, c.Type, c.Scheme, c.CSV, c.To, c.Distribution, c.Limits.Entries})
 	if err != nil {
 		return "" // cannot be: the fields are plain
 	}
