@@ -133,7 +133,9 @@ func TestBrokenSources(t *testing.T) {
 				c.tweak(&c2)
 			}
 			w := newWorld(t, "", c2)
-			w.f.patience = 200 * time.Millisecond
+			if name == "stalled" {
+				w.f.patience = 200 * time.Millisecond
+			}
 			r := w.run("bad")
 			if r.Result != Failed || r.Error == nil || r.Error.Code != c.code {
 				t.Fatalf("%+v", r.Error)

@@ -45,6 +45,7 @@ type Options struct {
 
 const (
 	docState = "feed"       // key: name
+	docRuns  = "feed.runs"  // key: name
 	docItems = "feed.items" // key: name/shard
 	docAsked = "feed.asked" // key: name; who last asked for a run
 

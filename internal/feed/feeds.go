@@ -3,7 +3,6 @@ package feed
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"log/slog"
 	"slices"
 	"strings"
@@ -87,9 +86,13 @@ func (f *Feeds) follow(ctx context.Context, one *feed) {
 	for {
 		due := f.o.Now().Add(firstPause)
 		if s, err := f.load(ctx, &one.c); err == nil {
-			// A clock that went back must not keep a feed from running.
+			// Neither a clock that went back nor a schedule that was changed keeps a feed from running.
+			longest := one.c.times.schedule.every
+			if s.Failures > 0 {
+				longest = max(longest, maxAsked)
+			}
 			due = s.Next
-			if latest := f.o.Now().Add(max(one.c.times.schedule.every, maxAsked) + one.c.times.jitter); due.After(latest) {
+			if latest := f.o.Now().Add(longest + one.c.times.jitter); due.After(latest) {
 				due = latest
 			}
 			if due.IsZero() { // it never ran: soon, but not all feeds at once
@@ -130,11 +133,7 @@ func (f *Feeds) Ask(ctx context.Context, v gate.Viewer, name string, dry bool) (
 	}
 	who := v.Org + "/" + v.Person
 	if !dry {
-		b, err := json.Marshal(map[string]string{"by": who})
-		if err != nil {
-			return Report{}, err
-		}
-		if err := f.o.Docs.PutDocs(ctx, store.Act{Actor: who, Verb: "feed.run", Target: name}, store.Doc{Kind: docAsked, Key: name, Value: b, Version: -1}); err != nil {
+		if err := f.o.Docs.PutDocs(ctx, store.Act{Actor: who, Verb: "feed.run", Target: name}, doc(docAsked, name, who)); err != nil {
 			return Report{}, err
 		}
 	}
@@ -268,7 +267,9 @@ func (f *Feeds) finish(ctx context.Context, r *Run, failed error) error {
 	if failed != nil {
 		f.o.Log.Warn("a feed failed", "feed", r.c.Name, "failures", s.Failures, "next", s.Next, "reason", r.report.Error.Message)
 	}
-	_, err := f.o.Exchange.Accept(ctx, r.viewer, exchange.Submission{Also: func([]exchange.Outcome) []store.Doc { return []store.Doc{stateDoc(r.c.Name, *s)} }})
+	_, err := f.o.Exchange.Accept(ctx, r.viewer, exchange.Submission{Also: func([]exchange.Outcome) []store.Doc {
+		return []store.Doc{stateDoc(r.c.Name, *s), doc(docRuns, r.c.Name, s.Runs)}
+	}})
 	return err
 }
 

@@ -144,7 +144,7 @@ func (c *collector) add(e Entry, word, value string) error {
 	if len(c.entries) >= c.r.c.Limits.Entries {
 		return fault.New(fault.TooLarge, "feed.entries", "the list has more than %d entries; nothing of it was taken", c.r.c.Limits.Entries).Try("raise the feed's limits.entries if that is right")
 	}
-	e.Type, e.Kind, e.Value, e.Key = "indicator", k, canonical, k.name+":"+canonical
+	e.Kind, e.Value, e.Key = k, canonical, k.name+":"+canonical
 	c.entries = append(c.entries, e)
 	return nil
 }

@@ -4,7 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"entente/internal/fault"
 	"entente/internal/store"
+	"entente/stix"
 )
 
 // A list that is polled again and again is the same objects: what is new is added, what changes is another version, what leaves is ended as the feed
@@ -99,5 +101,39 @@ func TestOddities(t *testing.T) {
 	}
 	if _, err := w.f.Ask(t.Context(), own, "none", false); err == nil {
 		t.Error("there is no such feed")
+	}
+}
+
+// What was purged stays away, although its source still has it.
+func TestPurgedStaysAway(t *testing.T) {
+	p := &page{body: "192.0.2.1\nevil.example\nnonsense\n"}
+	s := &strange{limit: 10}
+	s.grow(5)
+	s.objects[2] = strings.Replace(s.objects[2], `"name":"n2"`, `"name":2`, 1) // refused, so that the report names it
+	w := newWorld(t, "", Config{Name: "list", Kind: "list", URL: serve(t, p.ServeHTTP), Label: "tlp:green"},
+		Config{Name: "poll", Kind: "taxii", URL: serve(t, s.ServeHTTP) + "/taxii2/", Remote: "c", Label: "tlp:green", Window: "1h"})
+	w.run("list")
+	w.run("poll")
+	var ids []string
+	for _, o := range append(w.indicators(), s.objects...) {
+		p, err := stix.Parse([]byte(o))
+		must(t, err)
+		ids = append(ids, p.ID())
+		if _, err := w.x.Purge(t.Context(), own, p.ID(), false); err != nil && fault.Of(err) != fault.NotFound {
+			t.Fatal(err)
+		}
+	}
+	p.body += "new.example\n"
+	s.grow(1)
+	if r := w.run("list"); r.Counts.Added != 1 {
+		t.Errorf("%+v", r.Counts)
+	}
+	if r := w.run("poll"); r.Counts.Added != 1 {
+		t.Errorf("%+v", r.Counts)
+	}
+	for _, id := range ids {
+		if len(w.objects(own, store.Query{IDs: []string{id}})) != 0 {
+			t.Errorf("%s is here again", id)
+		}
 	}
 }

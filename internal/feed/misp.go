@@ -156,11 +156,7 @@ func (r *Run) event(ctx context.Context, id string, entry misp.ManifestEntry, no
 	for _, l := range losses {
 		r.report.problem("converted", l.Code, l.Message, id+l.Pointer)
 	}
-	doc, err := json.Marshal(now)
-	if err != nil {
-		return err
-	}
-	return r.labelled(ctx, items, store.Doc{Kind: docEvent, Key: r.c.Name + "/" + id, Value: doc, Version: -1})
+	return r.labelled(ctx, items, doc(docEvent, r.c.Name+"/"+id, now))
 }
 
 // policy says whom the distributions of a feed's events reach. A file says them for the instance that published it: by default only what is for all

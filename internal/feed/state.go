@@ -29,7 +29,7 @@ type State struct {
 	Failures  int       `json:"failures"` // one after another
 	Next      time.Time `json:"next,omitzero"`
 	Succeeded time.Time `json:"succeeded,omitzero"`
-	Runs      []Report  `json:"runs,omitempty"` // newest first, keptRuns at most
+	Runs      []Report  `json:"-"` // newest first, keptRuns at most; a document of its own, because it may name objects and goes when one of them is purged
 	Totals    Counts    `json:"totals"`
 }
 
@@ -212,19 +212,33 @@ func (f *Feeds) load(ctx context.Context, c *Config) (State, error) {
 	case fault.Of(err) != fault.NotFound:
 		return s, err
 	}
+	d, err = f.o.Docs.Doc(ctx, docRuns, c.Name)
+	switch {
+	case err == nil:
+		if err := json.Unmarshal(d.Value, &s.Runs); err != nil {
+			return s, fault.New(fault.Internal, "store.document", "the stored runs of the feed %s cannot be read", c.Name).Because(err)
+		}
+	case fault.Of(err) != fault.NotFound:
+		return s, err
+	}
 	if now := c.settings(); s.Settings != now {
-		s = State{Settings: now, Identity: s.Identity, Failures: s.Failures, Next: s.Next, Succeeded: s.Succeeded, Runs: s.Runs, Totals: s.Totals}
+		s = State{Settings: now, Identity: s.Identity, Succeeded: s.Succeeded, Runs: s.Runs, Totals: s.Totals}
 	}
 	return s, nil
 }
 
+// stateDoc names no object, so that no purge takes it away: what was purged would flow in again.
 func stateDoc(name string, s State) store.Doc {
 	if extra := len(s.Checkpoint.Seen) - maxSeen; extra > 0 {
 		s.Checkpoint.Seen = s.Checkpoint.Seen[extra:]
 	}
-	b, err := json.Marshal(s)
+	return doc(docState, name, s)
+}
+
+func doc(kind, key string, v any) store.Doc {
+	b, err := json.Marshal(v)
 	if err != nil {
-		b = []byte("{}") // cannot be: the fields are plain
+		b = []byte("null") // cannot be: the fields are plain
 	}
-	return store.Doc{Kind: docState, Key: name, Value: b, Version: -1}
+	return store.Doc{Kind: kind, Key: key, Value: b, Version: -1}
 }
