@@ -75,7 +75,9 @@ func (s *session) ask(method, target, body string) *httptest.ResponseRecorder {
 	return rec
 }
 
-func (s *session) get(target string) *httptest.ResponseRecorder { return s.ask(http.MethodGet, target, "") }
+func (s *session) get(target string) *httptest.ResponseRecorder {
+	return s.ask(http.MethodGet, target, "")
+}
 
 // page follows a paged list to its end, in the smallest pages, in small ones, and at once.
 func (s *session) page(target string) {
@@ -161,7 +163,8 @@ func compareTranscripts(t *testing.T, a, b *session) {
 		if x[i] == y[i] {
 			continue
 		}
-		t.Errorf("what is hidden changes an answer.\nasked: %s\n=== without what is hidden: %s\n=== with it, asked: %s\n%s", x[i].asked, clipped(x[i].answer), y[i].asked, clipped(y[i].answer))
+		from := differsAt(x[i].answer, y[i].answer)
+		t.Errorf("what is hidden changes an answer, from byte %d on.\nasked: %s\nwith it, asked: %s\nwithout it: …%s\nwith it: …%s", from, clipped(x[i].asked, 0), clipped(y[i].asked, 0), clipped(x[i].answer, from), clipped(y[i].answer, from))
 		if told++; told == 5 {
 			return
 		}
@@ -171,7 +174,20 @@ func compareTranscripts(t *testing.T, a, b *session) {
 	}
 }
 
-func clipped(s string) string { return s[:min(len(s), 6000)] }
+// differsAt is where two texts begin to differ.
+func differsAt(a, b string) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// clipped is what stands around a place.
+func clipped(s string, at int) string {
+	from := max(at-200, 0)
+	return s[from:min(len(s), from+700)]
+}
 
 // searchTaints looks in everything that a viewer was told for hidden words, in the forms in which they could get out. A word that the
 // viewer itself wrote before is no secret to it.
@@ -188,7 +204,7 @@ func searchTaints(t *testing.T, s *session, taints []string) {
 		for _, form := range formsOf(taint) {
 			for _, l := range s.lines {
 				if strings.Contains(l.answer, form) {
-					t.Errorf("%q, hidden, is told as %q.\nasked: %s\n%s", taint, form, l.asked, clipped(l.answer))
+					t.Errorf("%q, hidden, is told as %q.\nasked: %s\n%s", taint, form, clipped(l.asked, 0), clipped(l.answer, strings.Index(l.answer, form)))
 					break
 				}
 			}

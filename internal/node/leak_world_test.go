@@ -169,7 +169,9 @@ func (w *leakWorld) taint(kind string, n int) string {
 	return word
 }
 
-func fixedID(typ string, n int) string { return fmt.Sprintf("%s--%08x-aaaa-4bbb-8ccc-%s", typ, n, fixedUUID) }
+func fixedID(typ string, n int) string {
+	return fmt.Sprintf("%s--%08x-aaaa-4bbb-8ccc-%s", typ, n, fixedUUID)
+}
 
 func marked(t label.TLP) string { return label.TLPMarkingID(t, false) }
 

@@ -37,7 +37,7 @@ func (t *tx) remove(scope gate.Scope, r store.Removal, act []byte) (int, error) 
 	var doomed []*version
 	var first, last string
 	for _, f := range found {
-		if len(r.Specs) > 0 && !slices.Contains(r.Specs, f.rec.Spec) {
+		if r.Rec != 0 && f.row.seq != int64(r.Rec) || len(r.Specs) > 0 && !slices.Contains(r.Specs, f.rec.Spec) {
 			continue
 		}
 		if len(doomed) == 0 || f.rec.Order < first {
@@ -103,10 +103,13 @@ func (t *tx) versions(v *sight, id string, coll int64) ([]*version, error) {
 // version loads one record, if it is there and the scope sees it.
 func (t *tx) version(v *sight, seq int64) (*version, error) {
 	ok, err := t.load(seq, &t.row)
-	if err != nil || !ok || !t.sees(v, &t.row) {
+	if err != nil || !ok {
 		return nil, err
 	}
 	f := &version{row: t.row.clone()}
+	if ok, err := t.sees(v, f.row); err != nil || !ok {
+		return nil, err
+	}
 	f.rec, err = f.row.record(t.s.marks.mark(f.row.label))
 	return f, err
 }
