@@ -19,6 +19,9 @@ $(BIN): $(shell find . -name '*.go' -not -path './bin/*' 2>/dev/null) go.mod go.
 run: build
 	$(BIN) demo --data $(DATA)
 
+# How often the node is killed under load.
+ENTENTE_KILL_ROUNDS ?= 50
+test: export ENTENTE_KILL_ROUNDS := $(ENTENTE_KILL_ROUNDS)
 test: build
 	$(GO) vet ./...
 	$(GO) test ./...
@@ -34,7 +37,7 @@ nightly:
 	./bench/nightly
 
 docs: build
-	$(BIN) docs cli --dir docs/cli
+	ENTENTE_DATA= $(BIN) docs cli --dir docs/cli
 
 clean:
 	rm -rf bin

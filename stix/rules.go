@@ -107,6 +107,7 @@ var rules = []Rule{
 	{"address.format", LevelError, "6.8", "an address is of its family and form"},
 	{"value.format", LevelWarning, "6.4", "a domain name, e-mail address or the like is of its form"},
 	{"ref.format", LevelError, "2.9", "a reference is an identifier"},
+	{"ref.uuid", LevelInfo, "2.9", "what an observable refers to ends in a UUID"},
 	{"ref.type", LevelError, "3.2", "a reference names an object of a type it may name"},
 	{"ref.creator", LevelInfo, "3.2", "created_by_ref names an identity"},
 	{"hash.name", LevelError, "2.7", "the name of a hash algorithm is 3 to 250 of letters, digits, hyphen and underscore"},

@@ -86,6 +86,9 @@ func scan(src []byte, lim Limits) ([]node, *Error) {
 		tape = make([]node, len(s.tape))
 		copy(tape, s.tape)
 	}
+	if err != nil {
+		err.Pointer = locate(src, err.Offset)
+	}
 	s.src = nil
 	if cap(s.tape) <= 1<<16 {
 		scanners.Put(s)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"entente/internal/exchange"
+	"entente/internal/fault"
 	"entente/internal/surface/api"
 )
 
@@ -92,12 +93,14 @@ func (a *app) collectionAddCmd() *cobra.Command {
 
 func (a *app) collectionListCmd() *cobra.Command {
 	var root string
-	var mine bool
-	c := &cobra.Command{Use: "list", Short: "List collections", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "list", Short: "List collections", Args: cobra.NoArgs,
+		Long: "List all collections, or those that you may read or write where you do not manage collections."}
 	c.Flags().StringVar(&root, "root", "", "`PATH` of an API root")
-	c.Flags().BoolVar(&mine, "mine", false, "only those that you may read or write; without, who does not manage collections must give it")
 	return a.onNode(c, func(ctx context.Context, n *api.Client, _ []string) error {
-		list, err := n.Collections(ctx, root, !mine)
+		list, err := n.Collections(ctx, root, true)
+		if err != nil && fault.Of(err) == fault.Forbidden {
+			list, err = n.Collections(ctx, root, false)
+		}
 		if err != nil {
 			return err
 		}
@@ -173,6 +176,9 @@ func (a *app) rootCmd() *cobra.Command {
 	list := &cobra.Command{Use: "list", Short: "List API roots", Args: cobra.NoArgs}
 	a.onNode(list, func(ctx context.Context, n *api.Client, _ []string) error {
 		all, err := n.Roots(ctx, true)
+		if err != nil && fault.Of(err) == fault.Forbidden {
+			all, err = n.Roots(ctx, false)
+		}
 		if err != nil {
 			return err
 		}

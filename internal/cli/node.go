@@ -124,7 +124,7 @@ func (k *connection) remote(a *app) error {
 	if err != nil {
 		return err
 	}
-	rt := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: conf, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 15 * time.Second,
+	rt := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: conf, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 15 * time.Second, ExpectContinueTimeout: 5 * time.Second,
 		DialContext: (&net.Dialer{Timeout: 15 * time.Second}).DialContext}
 	k.client = api.NewClient(k.server, rt, auth)
 	return nil
@@ -209,7 +209,7 @@ func (k *connection) running(ctx context.Context) bool {
 		return false
 	}
 	conn.Close()
-	k.client = api.NewClient("http://node", &http.Transport{DialContext: dial}, nil)
+	k.client = api.NewClient("http://node", &http.Transport{DialContext: dial, ExpectContinueTimeout: 5 * time.Second}, nil)
 	return true
 }
 

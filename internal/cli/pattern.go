@@ -136,7 +136,8 @@ func match(src string, raw []byte) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	r, err := p.Match(obs)
+	// As the reference matcher and its recorded cases have it: section 9.5.1 would leave out observations exactly at the limit of WITHIN.
+	r, err := p.Match(obs, pattern.ClosedWithin())
 	return r.Matched, err
 }
 

@@ -75,7 +75,7 @@ With --json, every command that reads prints one JSON value per line.
 	}
 	root.InitDefaultCompletionCmd()
 	root.InitDefaultHelpCmd()
-	return group(root)
+	return complete(group(root))
 }
 
 // group makes commands that only hold others refuse what they do not know.

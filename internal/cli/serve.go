@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -158,6 +159,9 @@ func (a *app) serve(ctx context.Context, cfg node.Config, grace time.Duration) e
 
 // run listens until the process is told to stop.
 func (a *app) run(ctx context.Context, n *node.Node, cfg node.Config, grace time.Duration) error {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(cfg.Limits.MemoryBytes)
+	}
 	stop := func() error {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()

@@ -35,7 +35,7 @@ recommends (SHOULD) is an error too. The exit code is 1 when anything is invalid
 		Example: "  entente object validate --strict --json bundle.json",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
-			v := validator{strict: strict, asJSON: a.asJSON, out: bufio.NewWriterSize(a.out, 64<<10)}
+			v := validator{strict: strict, asJSON: a.asJSON, out: bufio.NewWriterSize(a.out, 64<<10), whole: inMemory}
 			for _, name := range files {
 				if err := v.file(a.in, name); err != nil {
 					return errors.Join(err, v.out.Flush())
@@ -61,6 +61,7 @@ recommends (SHOULD) is an error too. The exit code is 1 when anything is invalid
 type validator struct {
 	strict, asJSON             bool
 	out                        *bufio.Writer
+	whole                      int64 // see inMemory
 	objects, invalid, warnings int64
 	no                         bool // something is invalid
 }
@@ -101,11 +102,11 @@ func (v *validator) file(stdin io.Reader, name string) error {
 	if err != nil {
 		return v.print(name, unreadable(err))
 	}
-	head, err := io.ReadAll(io.LimitReader(in, inMemory+1))
+	head, err := io.ReadAll(io.LimitReader(in, v.whole+1))
 	switch {
 	case err != nil: // the stream meets the same error where it stands
 		in = io.MultiReader(bytes.NewReader(head), failing{err})
-	case len(head) > inMemory:
+	case int64(len(head)) > v.whole:
 		in = io.MultiReader(bytes.NewReader(head), in)
 	default:
 		n, err := v.bundles(name, head)
@@ -278,7 +279,7 @@ func (v *validator) stream(name string, in io.Reader, bundle *string) error {
 			return v.print(name, verdict{bundle: true, id: *bundle, findings: unreadable(err).findings})
 		}
 		return nil
-	case info.Kind == stix.KindEmpty:
+	case info.Count == 0 && info.Kind != stix.KindBundle && info.BundleID == "":
 		return v.print(name, verdict{findings: []stix.Finding{{Level: stix.LevelError, Code: "split.empty", Message: "there is no object in the input"}}})
 	}
 	if info.BundleID != "" {
@@ -291,7 +292,7 @@ func (v *validator) stream(name string, in io.Reader, bundle *string) error {
 		}
 		if v.invalid == before && info.Kind == stix.KindBundle {
 			whole.findings = []stix.Finding{{Level: stix.LevelWarning, Code: "bundle.size", Section: "8",
-				Message: fmt.Sprintf("the bundle has more than %d MiB: its objects were checked one by one and not against each other", inMemory>>20)}}
+				Message: fmt.Sprintf("the bundle has more than %s: its objects were checked one by one and not against each other", size(v.whole))}}
 		}
 		v.verdictOnBundle(&whole, v.invalid-before)
 		return v.print(name, whole)
@@ -321,114 +322,6 @@ func (v *validator) check(name string, l *lot) {
 		}
 		l.printed = v.render(l.printed, name, d)
 	}
-}
-
-// unreadable is the verdict on bytes that are no object at all.
-func unreadable(err error) verdict {
-	f := stix.Finding{Level: stix.LevelError, Code: "input.unreadable", Message: err.Error()}
-	var e *stix.Error
-	if errors.As(err, &e) {
-		f = stix.Finding{Level: stix.LevelError, Code: e.Code, Pointer: e.Pointer, Section: e.Section, Message: fmt.Sprintf("%s (byte %d)", e.Message, e.Offset)}
-	}
-	return verdict{findings: []stix.Finding{f}}
-}
-
-// idOf looks for the id of an object that cannot be parsed, so that its line can be told from others.
-func idOf(raw []byte) string {
-	d := jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	if t, err := d.ReadToken(); err != nil || t.Kind() != '{' {
-		return ""
-	}
-	for d.PeekKind() == '"' {
-		key, err := d.ReadToken()
-		if err != nil {
-			return ""
-		}
-		if key.String() == "id" && d.PeekKind() == '"' {
-			if id, err := d.ReadToken(); err == nil {
-				return id.String()
-			}
-		}
-		if d.SkipValue() != nil {
-			return ""
-		}
-	}
-	return ""
-}
-
-func (v *validator) render(b []byte, name string, d verdict) []byte {
-	if !v.asJSON {
-		return v.renderText(b, name, d)
-	}
-	b = append(b, '{')
-	if d.bundle {
-		b = append(b, `"bundle":true,`...)
-	}
-	b = append(b, `"id":`...)
-	b = appendText(b, d.id)
-	b = append(b, `,"valid":`...)
-	b = fmt.Append(b, d.valid)
-	b = append(b, `,"errors":[`...)
-	b = v.appendFindings(b, d, true)
-	b = append(b, `],"warnings":[`...)
-	b = v.appendFindings(b, d, false)
-	return append(b, "]}\n"...)
-}
-
-// isError tells whether a finding makes the object invalid.
-func (v *validator) isError(f stix.Finding) bool {
-	return f.Level == stix.LevelError || v.strict && f.Level == stix.LevelWarning
-}
-
-func (v *validator) appendFindings(b []byte, d verdict, errors bool) []byte {
-	first := true
-	for _, f := range d.findings {
-		if f.Level == stix.LevelInfo || v.isError(f) != errors {
-			continue
-		}
-		if !first {
-			b = append(b, ',')
-		}
-		first = false
-		b = append(b, `{"code":`...)
-		b = appendText(b, f.Code)
-		b = append(b, `,"pointer":`...)
-		b = appendText(b, f.Pointer)
-		b = append(b, `,"section":`...)
-		b = appendText(b, f.Section)
-		b = append(b, `,"message":`...)
-		b = appendText(b, f.Message)
-		b = append(b, '}')
-	}
-	return b
-}
-
-func (v *validator) renderText(b []byte, name string, d verdict) []byte {
-	for _, f := range d.findings {
-		word := f.Level.String()
-		if v.isError(f) {
-			word = "error"
-		}
-		where := d.id
-		if where == "" {
-			where = name
-		}
-		if f.Pointer != "" {
-			where += " " + f.Pointer
-		}
-		b = fmt.Appendf(b, "%s: %s: %s [%s", word, clean(where), clean(f.Message), f.Code)
-		if f.Section != "" {
-			b = fmt.Appendf(b, ", section %s", f.Section)
-		}
-		b = append(b, "]\n"...)
-	}
-	return b
-}
-
-// appendText writes a JSON string; what is not UTF-8 in it is replaced.
-func appendText(b []byte, s string) []byte {
-	out, _ := jsontext.AppendQuote(b, s)
-	return out
 }
 
 // openInput opens a file, or the standard input for "-".

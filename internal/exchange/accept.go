@@ -274,6 +274,10 @@ func judge(d *draft) func([]record.Record) *store.Hold {
 			if p.Spec != rec.Spec {
 				continue
 			}
+			if p.Origin.Nation != rec.Origin.Nation || p.Origin.Org != rec.Origin.Org {
+				return hold("version.origin", "%s came from another organisation, and only its originator may make another version of it (STIX 2.1 section 3.6); "+
+					"contribute a new object that is derived from it", rec.ID)
+			}
 			if p.CreatedBy != rec.CreatedBy {
 				return hold("version.creator", "only its creator (%s) may make another version of %s (STIX 2.1 section 3.6)", orNobody(p.CreatedBy), rec.ID)
 			}

@@ -22,6 +22,9 @@ func (x *Exchange) Remove(ctx context.Context, v gate.Viewer, collection, id str
 	if err := x.readable(v, collection); err != nil {
 		return 0, err
 	}
+	if err := x.removable(ctx, v, collection, id); err != nil {
+		return 0, err
+	}
 	n, err := x.store.Remove(ctx, x.scope(v), store.Removal{Collection: collection, ID: id, Versions: versions, Specs: specs,
 		Act: store.Act{Actor: actor(v), Verb: "object.remove", Target: collection}})
 	if err != nil {
@@ -32,6 +35,23 @@ func (x *Exchange) Remove(ctx context.Context, v gate.Viewer, collection, id str
 	}
 	x.markings.forget()
 	return n, nil
+}
+
+// removable refuses to let one organisation remove what another contributed. The node's own organisation keeps its collections itself.
+func (x *Exchange) removable(ctx context.Context, v gate.Viewer, collection, id string) error {
+	if x.isOwn(v.Nation, v.Org) {
+		return nil
+	}
+	page, err := x.store.Page(ctx, x.scope(v), store.Query{Collection: collection, IDs: []string{id}, Versions: store.Versions{All: true}, Specs: []string{"2.0", "2.1"}, Headers: true})
+	if err != nil {
+		return err
+	}
+	for i := range page.Items {
+		if o := &page.Items[i].Record.Origin; o.Nation != v.Nation || o.Org != v.Org {
+			return fault.New(fault.Forbidden, "object.origin", "the object came from another organisation").Try("ask its originator, or the node's own organisation, to remove it")
+		}
+	}
+	return nil
 }
 
 // Purge destroys every version of an object, whoever's it is, so that no file of the node holds a byte of it. The journal keeps that

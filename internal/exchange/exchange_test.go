@@ -267,6 +267,28 @@ func TestVersions(t *testing.T) {
 	}
 }
 
+func TestOneOrganisationDoesNotTouchAnothers(t *testing.T) {
+	w := newWorld(t)
+	ctx := context.Background()
+	w.as(analyst, indicator(1, clearID))
+	if got := states(w.as(member, at(indicator(1, clearID), "2026-02-01T00:00:00.000Z"))); got != "held version.origin" {
+		t.Fatal(got)
+	}
+	if got := states(w.as(member, indicator(1, clearID))); got != "present" {
+		t.Fatal(got)
+	}
+	if _, err := w.Remove(ctx, member, w.coll, id("indicator", 1), store.Versions{}, nil); fault.Of(err) != fault.Forbidden {
+		t.Fatalf("a partner removed another's object: %v", err)
+	}
+	w.as(member, indicator(2, clearID))
+	if n, err := w.Remove(ctx, member, w.coll, id("indicator", 2), store.Versions{}, nil); err != nil || n != 1 {
+		t.Fatalf("a partner could not remove its own: %d %v", n, err)
+	}
+	if got := w.sees(outside); got != "01" {
+		t.Fatal(got)
+	}
+}
+
 // What a viewer may not see changes nothing that it gets back.
 func TestHiddenTwinIsNotBetrayed(t *testing.T) {
 	w := newWorld(t)

@@ -25,8 +25,8 @@ func (x *Exchange) Read(ctx context.Context, v gate.Viewer, q store.Query) (stor
 		if err := x.release(ctx, v, page.Items); err != nil {
 			return store.Page{}, err
 		}
+		x.metrics.read(len(page.Items))
 	}
-	x.metrics.read(len(page.Items))
 	return page, nil
 }
 

@@ -106,7 +106,7 @@ func (f *facts) reach(t label.TLP) string {
 		return "every authenticated viewer"
 	case label.Green:
 		if f.community != "" {
-			return "the community " + f.community
+			return "the node's organisation, its clients and the community " + f.community
 		}
 		return "the node's organisation and its clients, as no community is defined"
 	case label.Amber:
@@ -196,7 +196,7 @@ func (s Scope) Clause(m record.Mark) (clause string, ok bool) {
 	switch {
 	case !f.reached(l.TLP):
 		return clause + " audience named", true
-	case l.TLP == label.Green && f.community != "":
+	case l.TLP == label.Green && f.community != "" && f.member:
 		clause += " community " + f.community
 	case l.TLP == label.Green, l.TLP == label.Amber:
 		clause += " client"

@@ -138,10 +138,8 @@ func (f *facts) reached(t label.TLP) bool {
 	case label.Clear:
 		return true
 	case label.Green:
-		if f.community != "" {
-			return f.member
-		}
-		return f.own || f.client
+		// Whom TLP:AMBER reaches, TLP:GREEN reaches too: a stricter label never goes further.
+		return f.own || f.client || f.community != "" && f.member
 	case label.Amber:
 		return f.own || f.client
 	case label.AmberStrict:

@@ -32,7 +32,7 @@ type Rules struct {
 
 	Clients     []Party            // clients of the own organisation, whom TLP:AMBER reaches
 	Communities map[string][]Party // members by community; a party without an organisation is every organisation of the nation
-	Community   string             // the community that TLP:GREEN means here; empty: none is defined, and it reaches whom TLP:AMBER does
+	Community   string             // the community that TLP:GREEN means here, besides whom TLP:AMBER reaches; empty: none is defined
 	Purposes    map[Party]label.Purposes
 	Sectors     map[Party]label.Set
 	Clearances  map[Party][]label.Class

@@ -62,11 +62,7 @@ func oracle(n plainNode, v plainViewer, r plainRecord) bool {
 	case "CLEAR":
 		reached = true
 	case "GREEN":
-		if n.community {
-			reached = inGulf
-		} else {
-			reached = isOwn || isClient
-		}
+		reached = isOwn || isClient || n.community && inGulf
 	case "AMBER":
 		reached = isOwn || isClient
 	case "AMBER+STRICT":

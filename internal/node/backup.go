@@ -131,7 +131,19 @@ func Restore(ctx context.Context, r io.ReaderAt, size int64, data string) (made 
 	if err := os.Remove(data); err != nil && !errors.Is(err, os.ErrNotExist) { // an empty directory
 		return made, err
 	}
-	return made, os.Rename(stage, data)
+	if err := os.Rename(stage, data); err != nil {
+		return made, err
+	}
+	return made, syncDir(parent)
+}
+
+// syncDir makes the names in a directory durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 func readAbout(z *zip.Reader) (made Made, err error) {

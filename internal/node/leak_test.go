@@ -104,6 +104,7 @@ var (
 	nextToken = regexp.MustCompile(`"next":"([^"]+)"`)
 	nextParam = regexp.MustCompile(`next=[A-Za-z0-9_-]+`)
 	errorID   = regexp.MustCompile(`"error_id":"[A-Z2-7]{26}"`)
+	heldToken = regexp.MustCompile(`"id":"A[A-Za-z0-9_-]{54}"`)
 	seconds   = regexp.MustCompile(`"seconds":[0-9.e-]+`)
 	anyUUID   = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[45][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)
 	anyTime   = regexp.MustCompile(`20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z`)
@@ -128,6 +129,7 @@ func (s *session) evened() []exchanged {
 	even := func(text string) string {
 		text = nextToken.ReplaceAllStringFunc(text, func(m string) string { return fmt.Sprintf(`"next":<%d>`, len(m)) })
 		text = nextParam.ReplaceAllStringFunc(text, func(m string) string { return fmt.Sprintf("next=<%d>", len(m)) })
+		text = heldToken.ReplaceAllString(text, `"id":"<held>"`)
 		text = errorID.ReplaceAllString(text, `"error_id":<>`)
 		text = seconds.ReplaceAllString(text, `"seconds":<>`)
 		text = anyUUID.ReplaceAllStringFunc(text, func(id string) string {

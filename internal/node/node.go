@@ -73,11 +73,11 @@ type mount struct {
 }
 
 // New opens everything a node needs, under the exclusive lock of its data directory. It listens to nobody yet.
-func New(ctx context.Context, cfg Config) (n *Node, err error) {
+func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	n = &Node{cfg: cfg, registry: prometheus.NewRegistry()}
+	n := &Node{cfg: cfg, registry: prometheus.NewRegistry()}
 	defer func() {
 		if err != nil {
 			n.close()

@@ -12,18 +12,28 @@ import (
 // working directory. The test skips when it is not there.
 func Dir(t testing.TB, elem ...string) string {
 	t.Helper()
+	if _, ok := Find(); !ok {
+		t.Skip("no shared data: set ENTENTE_SHARED_DATA to run this on real input")
+	}
+	path, ok := Find(elem...)
+	if !ok {
+		t.Skipf("shared data has no %s", filepath.Join(elem...))
+	}
+	return path
+}
+
+// Find is Dir where there is no test, and tells whether the path is there.
+func Find(elem ...string) (path string, ok bool) {
 	root := os.Getenv("ENTENTE_SHARED_DATA")
 	if root == "" {
 		root = beside()
 	}
 	if root == "" {
-		t.Skip("no shared data: set ENTENTE_SHARED_DATA to run this on real input")
+		return "", false
 	}
-	path := filepath.Join(append([]string{root}, elem...)...)
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("shared data has no %s", filepath.Join(elem...))
-	}
-	return path
+	path = filepath.Join(append([]string{root}, elem...)...)
+	_, err := os.Stat(path)
+	return path, err == nil
 }
 
 func beside() string {

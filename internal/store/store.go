@@ -9,9 +9,10 @@
 //
 // # Visibility
 //
-// A scope sees a record when it admits its mark, the record's times are in force and, where gate.Scope.Closes, it sees a record of every
-// id among the record's lookups of kind Ref, in the same sense; records that name each other in a circle do not keep each other back.
-// The author, Record.CreatedBy, is not looked for where gate.NamesAuthor.
+// A scope sees a record when it admits its mark, the record's times are in force and, where gate.Scope.Closes, what it names serves it:
+// every id among its lookups of kind Ref is that of a record which the scope sees in the same sense, records that name each other in
+// a circle not keeping each other back, or of an admitted one to which Closes does not apply and whose Rec is smaller. The author,
+// Record.CreatedBy, is not looked for where gate.NamesAuthor.
 //
 // A driver resolves versions, duplicates and conflicts, and ends pages, only by the records that the given scope sees: what is hidden
 // from a submitter or reader changes nothing that it gets back.
@@ -109,7 +110,7 @@ const (
 // Outcome is what became of one put, in the order of the batch.
 type Outcome struct {
 	State   State
-	Seq     record.Seq // of the placement in Batch.Collection
+	Seq     record.Seq // of the placement in Batch.Collection; 0 when Conflicting with a record that is not in it
 	Version string     // the version under which it is stored: for objects without one, the date added as TAXII writes it
 	Digest  [32]byte   // for Conflicting: of the record that was kept
 	Hold    *Hold      // for Held: why

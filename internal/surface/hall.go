@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -128,7 +129,8 @@ func (h *Hall) Open(surface string, render Render, next http.Handler) http.Handl
 		id := rand.Text()
 		rec := &recorder{ResponseWriter: w, control: http.NewResponseController(w), patience: h.cfg.Patience}
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, id))
-		if r.Body != nil {
+		if r.Body != nil && r.Body != http.NoBody {
+			rec.owed = true
 			r.Body = &patient{r.Body, rec}
 		}
 		defer func() {
@@ -136,15 +138,16 @@ func (h *Hall) Open(surface string, render Render, next http.Handler) http.Handl
 				if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 					panic(p)
 				}
-				h.cfg.Log.Error("a handler failed", "id", id, "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				h.cfg.Log.Error("a handler failed", "id", id, "path", loggedPath(r), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 				if rec.status == 0 {
 					render(rec, r, &fault.Error{Kind: fault.Internal, Message: "internal error"}, id)
 				}
 			}
+			rec.leaveUnread()
 			took := time.Since(started)
 			h.requests.WithLabelValues(surface, class(rec.status)).Inc()
 			h.seconds.WithLabelValues(surface).Observe(took.Seconds())
-			h.cfg.Log.Info("request", "id", id, "surface", surface, "method", r.Method, "path", r.URL.Path, "status", rec.status, "bytes", rec.bytes,
+			h.cfg.Log.Info("request", "id", id, "surface", surface, "method", r.Method, "path", loggedPath(r), "status", rec.status, "bytes", rec.bytes,
 				"ms", took.Milliseconds(), "viewer", rec.viewer, "remote", remote(r))
 		}()
 		next.ServeHTTP(rec, r)
@@ -193,6 +196,15 @@ func (h *Hall) leave(who string) {
 	}
 }
 
+// loggedPath is the path of a request for the log. The code of a first-run link is a secret.
+func loggedPath(r *http.Request) string {
+	const setup = "/setup/"
+	if len(r.URL.Path) > len(setup) && strings.HasPrefix(r.URL.Path, setup) {
+		return setup + "…"
+	}
+	return r.URL.Path
+}
+
 // Challenges are the WWW-Authenticate headers of a refusal.
 func (h *Hall) Challenges() []string {
 	if h.cfg.NoBasic {
@@ -224,11 +236,21 @@ type recorder struct {
 	status   int
 	bytes    int64
 	viewer   string
+	owed     bool // the client has not sent its whole body
+}
+
+// leaveUnread bounds how long the server waits for a body that nobody will read: before it answers, and before the next request, it
+// takes what the client still owes.
+func (w *recorder) leaveUnread() {
+	if w.owed {
+		w.control.SetReadDeadline(time.Now().Add(w.patience))
+	}
 }
 
 func (w *recorder) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status = status
+		w.leaveUnread()
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -236,6 +258,7 @@ func (w *recorder) WriteHeader(status int) {
 func (w *recorder) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
+		w.leaveUnread()
 	}
 	w.control.SetWriteDeadline(time.Now().Add(w.patience)) // not every transport has deadlines; those without need none
 	n, err := w.ResponseWriter.Write(b)
@@ -259,6 +282,11 @@ type patient struct {
 func (p *patient) Read(b []byte) (int, error) {
 	p.rec.control.SetReadDeadline(time.Now().Add(p.rec.patience))
 	n, err := p.body.Read(b)
+	if err == io.EOF { // the connection is still read, to learn of its end: that has all the time that the answer takes
+		p.rec.owed = false
+		p.rec.control.SetReadDeadline(time.Time{})
+		return n, err
+	}
 	if err != nil && errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
 		err = fault.New(fault.Invalid, "body.slow", "no more of the body came within %s", p.rec.patience).Because(err)
 	}

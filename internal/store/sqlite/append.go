@@ -2,9 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"fmt"
 	"slices"
 
 	"github.com/go-json-experiment/json"
@@ -13,32 +10,7 @@ import (
 	"entente/internal/gate"
 	"entente/internal/record"
 	"entente/internal/store"
-	"entente/label"
 )
-
-// Limits of one batch.
-const (
-	maxPuts       = 100_000
-	maxBatchBytes = 512 << 20
-	maxRecord     = 128 << 20
-	maxText       = 4096 // bytes of each string of a header
-	maxLookups    = 65536
-	maxLookupText = 64 << 10
-)
-
-// put is a store.Put made ready outside the writer.
-type put struct {
-	rec     *record.Record
-	hold    *store.Hold
-	judge   func([]record.Record) *store.Hold
-	held    label.Label // of the record while it is held because of judge
-	idHash  int64
-	mark    record.Mark
-	head    []byte
-	lookups []byte
-	salt    []byte
-	commit  [32]byte
-}
 
 // Append implements store.Store.
 func (s *Store) Append(ctx context.Context, scope gate.Scope, b store.Batch) ([]store.Outcome, error) {
@@ -60,88 +32,6 @@ func (s *Store) Append(ctx context.Context, scope gate.Scope, b store.Batch) ([]
 	return out, nil
 }
 
-func (s *Store) prepare(b store.Batch) ([]put, int, error) {
-	if len(b.Puts) > maxPuts {
-		return nil, 0, fault.New(fault.TooLarge, "store.batch", "a batch holds at most %d records", maxPuts).At("puts")
-	}
-	if err := checkCollection(b.Collection); err != nil {
-		return nil, 0, err
-	}
-	h := newHasher(s.secret)
-	puts := make([]put, len(b.Puts))
-	salts := make([]byte, saltSize*len(puts))
-	rand.Read(salts)
-	size := 0
-	for i := range b.Puts {
-		r := &b.Puts[i].Record
-		if err := check(r); err != nil {
-			return nil, 0, err.At(fmt.Sprintf("puts[%d].%s", i, err.Pointer))
-		}
-		p := &puts[i]
-		p.rec, p.hold, p.judge, p.held = r, b.Puts[i].Hold, b.Puts[i].Judge, b.Puts[i].HeldLabel
-		p.idHash = h.of(keyID, r.ID)
-		p.mark = timeless(r.Mark())
-		p.head = packHead(r)
-		p.lookups = packLookups(r.Lookups)
-		p.salt = salts[saltSize*i : saltSize*(i+1) : saltSize*(i+1)]
-		p.commit = commitment(p.salt, r.Body, r.Envelope)
-		if size += len(r.Body) + len(r.Envelope) + len(p.head) + len(p.lookups); size > maxBatchBytes {
-			return nil, 0, fault.New(fault.TooLarge, "store.batch", "a batch holds at most %d bytes", maxBatchBytes).At("puts")
-		}
-	}
-	return puts, size, nil
-}
-
-const saltSize = 16
-
-func commitment(salt, body, envelope []byte) (c [32]byte) {
-	if envelope != nil {
-		body = envelope
-	}
-	h := sha256.New()
-	h.Write(salt)
-	h.Write(body)
-	h.Sum(c[:0])
-	return c
-}
-
-func checkCollection(name string) *fault.Error {
-	if len(name) > maxCollName {
-		return fault.New(fault.Invalid, "store.collection", "a collection's name has at most %d bytes", maxCollName).At("collection")
-	}
-	return nil
-}
-
-func check(r *record.Record) *fault.Error {
-	bad := func(at, format string, args ...any) *fault.Error {
-		return fault.New(fault.Invalid, "store.record", format, args...).At(at)
-	}
-	if r.ID == "" {
-		return bad("id", "a record needs an id")
-	}
-	if (r.Version == "") != (r.Order == "") {
-		return bad("order", "version and order go together")
-	}
-	for at, text := range map[string]string{"id": r.ID, "kind": string(r.Kind), "type": r.Type, "spec": r.Spec, "version": r.Version, "order": r.Order,
-		"created_by": r.CreatedBy, "origin.nation": r.Origin.Nation, "origin.org": r.Origin.Org, "origin.person": r.Origin.Person, "origin.via": r.Origin.Via} {
-		if len(text) > maxText {
-			return bad(at, "longer than %d bytes", maxText)
-		}
-	}
-	if len(r.Body) > maxRecord || len(r.Envelope) > maxRecord {
-		return fault.New(fault.TooLarge, "store.record", "a record's body and envelope have at most %d bytes each", maxRecord).At("body")
-	}
-	if len(r.Lookups) > maxLookups {
-		return bad("lookups", "more than %d lookups", maxLookups)
-	}
-	for i, l := range r.Lookups {
-		if len(l.Text) > maxLookupText {
-			return bad(fmt.Sprintf("lookups[%d]", i), "longer than %d bytes", maxLookupText)
-		}
-	}
-	return nil
-}
-
 // sight is how the writer sees stored records for one scope.
 type sight struct {
 	scope gate.Scope
@@ -156,7 +46,7 @@ func (t *tx) sees(v *sight, r *row) (bool, error) {
 		return t.admits(v, r), nil
 	}
 	k := closure{c: t.c, admits: func(w *row) bool { return t.admits(v, w) }, closes: func(label uint32) bool { return v.seen.closes(label) }, mark: t.s.marks.mark,
-		known: map[string]bool{}, find: func(id string) ([]place, error) { return t.lookup(t.h.of(keyID, id)) }}
+		known: map[string]target{}, find: func(id string) ([]place, error) { return t.lookup(t.h.of(keyID, id)) }}
 	return k.holds(r)
 }
 
@@ -195,7 +85,7 @@ func (t *tx) collection(name string) (int64, error) {
 
 // put stores one record, or finds that what the scope sees already holds it.
 func (t *tx) put(v *sight, coll int64, p *put, seq int64) (out store.Outcome, err error) {
-	places, err := t.lookup(p.idHash)
+	places, err := t.lookup(p.hashes[0])
 	if err != nil {
 		return out, err
 	}
@@ -244,7 +134,7 @@ func (t *tx) put(v *sight, coll int64, p *put, seq int64) (out store.Outcome, er
 		t.counts[coll]++
 	}
 	t.counts[0]++
-	t.addKeys(p.rec.ID, p.lookups, seq, seq)
+	t.addKeys(p.hashes, seq, seq)
 	if p.hold != nil {
 		out.State, out.Hold = store.Held, p.hold
 		if err := t.hold(seq, p.hold); err != nil {
@@ -417,7 +307,7 @@ func (t *tx) place(r *row, id, typ string, coll, seq int64) error {
 		return err
 	}
 	t.counts[coll]++
-	t.addKeys(id, r.lookups, seq, r.seq)
+	t.addKeys(hashesOf(t.h, id, r.lookups, nil), seq, r.seq)
 	commit, err := t.commitOf(r.seq)
 	if err != nil {
 		return err

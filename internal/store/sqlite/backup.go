@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	zs "zombiezen.com/go/sqlite"
 
@@ -15,6 +16,15 @@ import (
 
 // Backup implements store.Store. It writes one consistent state as a SQLite file, with everything in it, the store's secret too.
 func (s *Store) Backup(ctx context.Context, w io.Writer, progress func(done, total int64)) (err error) {
+	if !s.copying.TryRLock() {
+		return fault.New(fault.Unavailable, "store.busy", "a purge is at work").After(time.Minute).Try("begin the backup when it has ended")
+	}
+	defer s.copying.RUnlock()
+	select {
+	case <-s.stop:
+		return errClosed()
+	default:
+	}
 	c, err := openConn(s.path, false, 2048, 0)
 	if err != nil {
 		return wrap("opening a backup", err)

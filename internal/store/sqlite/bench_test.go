@@ -1,3 +1,5 @@
+//go:build unix
+
 package sqlite
 
 import (
@@ -8,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -205,6 +208,17 @@ func BenchmarkByValue(b *testing.B) {
 	})
 }
 
+// BenchmarkByPopularRef asks for the first records that name an identity which every record names.
+func BenchmarkByPopularRef(b *testing.B) {
+	s := stocked(b)
+	timed(b, func(i int) {
+		p, err := s.Page(context.Background(), own(), store.Query{Collection: "c", Lookups: indicator(1, "cert", label.Red, 10).Lookups[1:2], Limit: 100})
+		if err != nil || len(p.Items) != 100 {
+			b.Fatal(err, len(p.Items))
+		}
+	})
+}
+
 func BenchmarkRareViewer(b *testing.B) {
 	s := stocked(b)
 	for _, org := range []string{"rare", "many"} {
@@ -258,4 +272,28 @@ func BenchmarkAppend(b *testing.B) {
 	}
 	b.ReportMetric(float64(n)/took.Seconds(), "records/s")
 	b.ReportMetric(rss(), "RSS-MiB")
+}
+
+// BenchmarkAppendOne appends single records from 32 callers at once, which share commits.
+func BenchmarkAppendOne(b *testing.B) {
+	s := stocked(b)
+	var next, slowest atomic.Int64
+	next.Store(int64(shelf.n) * 4)
+	b.SetParallelism(16)
+	start := time.Now()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			began := time.Now()
+			r := indicator(int(next.Add(1)), "cert", label.Red, 1500)
+			if _, err := s.Append(context.Background(), own(), store.Batch{Puts: []store.Put{{Record: r}}, Collection: "c"}); err != nil {
+				b.Error(err)
+				return
+			}
+			for took := int64(time.Since(began)); took > slowest.Load(); {
+				slowest.Store(took)
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/time.Since(start).Seconds(), "records/s")
+	b.ReportMetric(float64(slowest.Load())/1e6, "slowest-ms")
 }

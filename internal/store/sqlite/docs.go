@@ -16,7 +16,6 @@ const (
 	maxDocs     = 10_000 // of one write or read
 	maxDocBytes = 16 << 20
 	maxDocKey   = 1024
-	docsSwept   = 100 // expired ones that a write takes away
 )
 
 // PutDocs implements store.Store.
@@ -38,7 +37,8 @@ func (t *tx) putDocs(docs []store.Doc) error {
 		return fault.New(fault.TooLarge, "store.docs", "at most %d documents are written at once", maxDocs)
 	}
 	now := t.s.cfg.Now()
-	if err := exec(t.c, "DELETE FROM doc WHERE (kind, key) IN (SELECT kind, key FROM doc WHERE expires > 0 AND expires <= ? LIMIT ?)", nil, now.UnixMicro(), docsSwept); err != nil {
+	// Each write takes some expired ones away.
+	if err := exec(t.c, "DELETE FROM doc WHERE (kind, key) IN (SELECT kind, key FROM doc WHERE expires > 0 AND expires <= ? LIMIT 100)", nil, now.UnixMicro()); err != nil {
 		return err
 	}
 	for i := range docs {

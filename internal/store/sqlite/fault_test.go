@@ -1,3 +1,5 @@
+//go:build unix
+
 package sqlite
 
 import (
@@ -228,6 +230,89 @@ func TestPurgeRewritesTheFileWhenItMust(t *testing.T) {
 	}
 }
 
+// A purge that was cut short after its commit is completed by the next opening.
+func TestPurgeCutShort(t *testing.T) {
+	dir := t.TempDir()
+	s := openTemp(t, dir)
+	r := indicator(1, "cert", label.Clear, 20_000)
+	putAll(t, s, "c", r)
+	err := s.do(context.Background(), &job{run: func(*tx) error { return nil }, then: func(w *writer) error {
+		return script(w.c, `PRAGMA secure_delete=OFF; CREATE TABLE stray(x); INSERT INTO stray SELECT body FROM record; DROP TABLE stray;
+			DELETE FROM record; INSERT INTO meta VALUES('scrub', 1)`)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	s = openTemp(t, dir)
+	for _, path := range filesOf(t, dir) {
+		data, err := os.ReadFile(path)
+		if err != nil || bytes.Contains(data, r.Body[100:150]) {
+			t.Fatal(path, err)
+		}
+	}
+	if n, err := number(s.w.c, "SELECT count(*) FROM meta WHERE name = 'scrub'"); err != nil || n != 0 {
+		t.Fatal(n, err)
+	}
+}
+
+func TestBackupAndPurgeExcludeEachOther(t *testing.T) {
+	s := openTemp(t, "")
+	putAll(t, s, "c", indicator(1, "cert", label.Clear, 500))
+	var inner error
+	err := s.Backup(context.Background(), io.Discard, func(done, total int64) {
+		if done == total {
+			_, inner = s.Purge(context.Background(), own(), store.Purge{ID: indicator(1, "", 0, 1).ID})
+		}
+	})
+	if err != nil || fault.Of(inner) != fault.Unavailable {
+		t.Fatal(err, inner)
+	}
+	if n := count(t, s, store.Query{}); n != 1 {
+		t.Fatal("the refused purge purged")
+	}
+}
+
+// Under readers that never pause the log stays bounded.
+func TestLogStaysBounded(t *testing.T) {
+	const bound = 2 << 20
+	s, err := Open(context.Background(), Config{Dir: t.TempDir(), walHard: bound})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	big := indicator(0, "cert", label.Clear, 100_000)
+	putAll(t, s, "c", big)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if _, err := s.Page(context.Background(), own(), store.Query{Limit: 50}); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for i := 1; i <= 150; i++ {
+		r := indicator(i, "cert", label.Clear, 60)
+		r.Body = big.Body
+		putAll(t, s, "c", r)
+	}
+	close(stop)
+	wg.Wait()
+	info, err := os.Stat(s.path + "-wal")
+	if err != nil || info.Size() > 2*bound {
+		t.Fatalf("the log has %d bytes, %v", info.Size(), err)
+	}
+}
+
 // What a purge cannot reach it reports.
 func TestPurgeReportsStrayCopies(t *testing.T) {
 	s := openTemp(t, "")
@@ -365,4 +450,76 @@ func TestPopularLookup(t *testing.T) {
 			t.Fatalf("both: %d", n)
 		}
 	}
+}
+
+// Labels are bounded: one more is refused with all its batch, and what was there goes on.
+func TestLabelsAreBounded(t *testing.T) {
+	s := openTemp(t, "")
+	putAll(t, s, "", indicator(1, "cert", label.Clear, 50))
+	s.marks.mu.Lock()
+	for n := len(s.marks.list); n < maxLabels; n++ {
+		m := record.Mark{Org: fmt.Sprint(n)}
+		s.marks.list = append(s.marks.list, m)
+		s.marks.ids[m] = uint32(n)
+	}
+	s.marks.mu.Unlock()
+	b := store.Batch{Puts: []store.Put{{Record: indicator(2, "cert", label.Clear, 50)}, {Record: indicator(3, "other", label.Clear, 50)}}}
+	if _, err := s.Append(context.Background(), own(), b); fault.Of(err) != fault.Full {
+		t.Fatal(err)
+	}
+	if n := count(t, s, store.Query{}); n != 1 {
+		t.Fatalf("%d records", n)
+	}
+	putAll(t, s, "", indicator(2, "cert", label.Clear, 50))
+}
+
+// A disk that really is full: ENTENTE_SMALL_DISK names a directory on a file system of a few megabytes.
+func TestFullDisk(t *testing.T) {
+	small := os.Getenv("ENTENTE_SMALL_DISK")
+	if small == "" {
+		t.Skip("set ENTENTE_SMALL_DISK to a directory on a file system of a few megabytes")
+	}
+	dir, err := os.MkdirTemp(small, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	filler := filepath.Join(dir, "filler")
+	if err := os.WriteFile(filler, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(context.Background(), Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	acked, full := 0, 0
+	appendOne := func(n int) error {
+		_, err := s.Append(context.Background(), own(), store.Batch{Puts: []store.Put{{Record: indicator(n, "cert", label.Clear, 20_000)}}})
+		if err == nil {
+			acked++
+		}
+		return err
+	}
+	for n := 0; full < 5 && n < 100_000; n++ {
+		if err := appendOne(n); err != nil {
+			if fault.Of(err) != fault.Full {
+				t.Fatal(err)
+			}
+			full++
+		}
+	}
+	if n := count(t, s, store.Query{}); n != acked || acked == 0 || full < 5 {
+		t.Fatalf("%d of %d are there, %d failed", n, acked, full)
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	if err := appendOne(1_000_000); err != nil {
+		t.Fatalf("there is room again: %v", err)
+	}
+	if n := count(t, s, store.Query{}); n != acked {
+		t.Fatalf("%d of %d are there", n, acked)
+	}
+	checkSound(t, s)
 }

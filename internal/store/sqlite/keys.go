@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash"
+	"math"
 	"slices"
 	"sync"
 
@@ -20,15 +21,19 @@ const keyID = 'i'
 // freezeAt is how many keys gather in memory before they are merged into the key table: the more, the fewer pages each merge touches.
 const freezeAt = 1 << 18
 
+// keptTypes is how many types a hasher remembers.
+const keptTypes = 256
+
 // hasher makes keyed 62-bit hashes: without the store's secret nobody can make two texts collide or try values on a stolen file.
 type hasher struct {
 	h      hash.Hash
 	secret []byte
 	sum    []byte
+	types  map[string]int64 // hashes of types met before
 }
 
 func newHasher(secret []byte) *hasher {
-	return &hasher{h: sha256.New(), secret: secret, sum: make([]byte, 0, sha256.Size)}
+	return &hasher{h: sha256.New(), secret: secret, sum: make([]byte, 0, sha256.Size), types: map[string]int64{}}
 }
 
 func (k *hasher) of(kind byte, text string) int64 {
@@ -44,7 +49,13 @@ func (k *hasher) of(kind byte, text string) int64 {
 func (k *hasher) streamKey(coll int64, labelID uint32, typ string) int64 {
 	var t int64
 	if typ != "" {
+		t = k.types[typ]
+	}
+	if t == 0 && typ != "" {
 		t = k.of('t', typ)>>(62-typeHashBits) | 1
+		if len(k.types) < keptTypes {
+			k.types[typ] = t
+		}
 	}
 	return coll<<(labelBits+typeHashBits) | int64(labelID)<<typeHashBits | t
 }
@@ -91,12 +102,12 @@ func (r *recent) len() int {
 	return len(r.list)
 }
 
-// find appends the places of a hash after seq, in no particular order.
-func (r *recent) find(h, after int64, to []place) []place {
+// find appends the places of a hash after one seq and up to another, newest first but for late arrivals.
+func (r *recent) find(h, after, upto int64, to []place) []place {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for i := r.heads[h]; i != 0; i = r.list[i-1].older {
-		if k := &r.list[i-1]; k.seq > after {
+		if k := &r.list[i-1]; k.seq > after && k.seq <= upto {
 			to = append(to, place{k.seq, k.rec})
 		}
 	}
@@ -109,10 +120,10 @@ type keys struct {
 	frozen *recent // being merged into the key table; nil: none
 }
 
-func (k *keys) find(h, after int64, to []place) []place {
-	to = k.active.find(h, after, to)
+func (k *keys) find(h, after, upto int64, to []place) []place {
+	to = k.active.find(h, after, upto, to)
 	if k.frozen != nil {
-		to = k.frozen.find(h, after, to)
+		to = k.frozen.find(h, after, upto, to)
 	}
 	return to
 }
@@ -148,20 +159,15 @@ func (k *keys) lookup(c *zs.Conn, h, after int64, limit int, to []place) ([]plac
 	if err != nil {
 		return to, err
 	}
-	full, end := len(to) == limit, int64(0)
-	if full {
-		end = to[len(to)-1].seq
+	upto := int64(math.MaxInt64)
+	if len(to) == limit {
+		upto = to[len(to)-1].seq // the table may hold more after that: what lies beyond is for the next chunk
 	}
 	n := len(to)
-	to = k.find(h, after, to)
-	if len(to) == n {
-		return to, nil
-	}
-	slices.SortFunc(to, func(a, b place) int { return cmp.Compare(a.seq, b.seq) })
-	to = slices.Compact(to)
-	if full { // keys in the table may follow the last one read: what lies beyond it is for the next chunk
-		i, _ := slices.BinarySearchFunc(to, end+1, func(p place, s int64) int { return cmp.Compare(p.seq, s) })
-		to = to[:i]
+	if to = k.find(h, after, upto, to); len(to) > n {
+		slices.Reverse(to[n:]) // nearly sorted is soon sorted
+		slices.SortFunc(to, func(a, b place) int { return cmp.Compare(a.seq, b.seq) })
+		to = slices.Compact(to)
 	}
 	return to, nil
 }
@@ -199,11 +205,11 @@ func unpackRun(b []byte, to []keyRow) ([]keyRow, error) {
 	return to, nil
 }
 
-// keysOf appends the id and lookup keys of one place of a record.
-func keysOf(h *hasher, id string, lookups []byte, seq, rec int64, to []keyRow) []keyRow {
-	to = append(to, keyRow{h.of(keyID, id), seq, rec})
+// hashesOf appends the hashes of a record's id and lookups.
+func hashesOf(h *hasher, id string, lookups []byte, to []int64) []int64 {
+	to = append(to, h.of(keyID, id))
 	eachLookup(lookups, func(kind record.LookupKind, text []byte) bool {
-		to = append(to, keyRow{h.of(byte(kind), string(text)), seq, rec})
+		to = append(to, h.of(byte(kind), string(text)))
 		return true
 	})
 	return to

@@ -1,7 +1,8 @@
+//go:build unix
+
 package sqlite
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -25,7 +26,7 @@ const helperDir = "ENTENTE_KILL_DIR"
 
 // killHelper appends with several callers and prints the numbers of the records of each acknowledged batch.
 func killHelper(dir string) int {
-	s, err := Open(context.Background(), Config{Dir: dir})
+	s, err := Open(context.Background(), Config{Dir: dir, freezeAt: 2000, slice: 500, walHard: 4 << 20})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -80,9 +81,8 @@ func TestKill(t *testing.T) {
 		if complaints.Len() > 0 {
 			t.Fatalf("round %d: %s", round, complaints.String())
 		}
-		for lines := bufio.NewScanner(&out); lines.Scan(); {
-			n, err := strconv.Atoi(lines.Text())
-			if err == nil && strings.HasSuffix(out.String()+lines.Text()+"\n", "\n") {
+		for line := range strings.Lines(out.String()) {
+			if n, err := strconv.Atoi(strings.TrimSuffix(line, "\n")); err == nil && strings.HasSuffix(line, "\n") {
 				acked = append(acked, n)
 			}
 		}

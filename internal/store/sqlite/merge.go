@@ -10,7 +10,7 @@ import (
 const (
 	mergeSlice = 16 << 10              // keys merged per transaction
 	mergePause = 20 * time.Millisecond // between slices when nobody writes
-	walSoft    = 32 << 20              // bytes of log after which it is written back
+	walHard    = 128 << 20             // bytes of log after which it begins anew, even if readers must be waited for; at a quarter it is written back
 )
 
 // merge is the frozen generation on its way into the key table, in hash order, slice by slice.
@@ -139,14 +139,18 @@ func (w *writer) mergeAll() error {
 	}
 }
 
-// checkpoint writes the log back into the database once it has grown. Readers of the log do not wait; while they read, the log cannot
-// begin anew, and the next call tries again.
+// checkpoint writes the log back into the database once it has grown. Nobody waits for that; but the log begins anew only when no reader
+// is in it, so under readers that never pause it would grow: then the writer waits for those at work, while new ones read the database.
 func (w *writer) checkpoint() error {
 	pages, _, err := pragmaCheckpoint(w.c, "NOOP")
-	if err != nil || pages < walSoft/pageSize {
+	switch {
+	case err != nil || pages < w.s.cfg.walHard/4/pageSize:
 		return err
+	case pages < w.s.cfg.walHard/pageSize:
+		_, _, err = pragmaCheckpoint(w.c, "PASSIVE")
+	default:
+		_, _, err = pragmaCheckpoint(w.c, "RESTART")
 	}
-	_, _, err = pragmaCheckpoint(w.c, "PASSIVE")
 	return err
 }
 

@@ -16,6 +16,7 @@ const (
 	pageItems   = 10_000
 	pageBytes   = 32 << 20
 	pageScanned = 50_000 // records looked at
+	rare        = 256    // places of a lookup that leads alone
 	maxTerms    = 10_000 // ids, types, specs, lookups and versions of one query
 )
 
@@ -118,11 +119,7 @@ func (p *pager) places(after int64) (walk, error) {
 		return &m, m.start()
 	case len(p.q.Lookups) > 0:
 		p.keyed = true
-		c := crossed{p: p, seq: after}
-		for _, l := range p.q.Lookups {
-			c.sources = append(c.sources, &source{p: p, h: p.h.of(byte(l.Kind), l.Text), after: after, keyed: true, size: chunkFor(p.q.Limit, 1)})
-		}
-		return &c, nil
+		return p.crossed(after)
 	}
 	var m merged
 	types := p.q.Types
@@ -146,6 +143,27 @@ func (p *pager) places(after int64) (walk, error) {
 		m.add(&source{p: p, h: h, after: after, size: chunkFor(p.q.Limit, len(streams))})
 	}
 	return &m, m.start()
+}
+
+// crossed is the walk over what has all the lookups: the few places of one of them, when one is rare, as the records are verified
+// anyway, or else the intersection.
+func (p *pager) crossed(after int64) (walk, error) {
+	c := crossed{p: p, seq: after}
+	var rarest *source
+	for _, l := range p.q.Lookups {
+		s := &source{p: p, h: p.h.of(byte(l.Kind), l.Text), after: after, keyed: true, size: rare}
+		if _, _, err := s.peek(); err != nil {
+			return nil, err
+		}
+		if s.end && (rarest == nil || len(s.buf) < len(rarest.buf)) {
+			rarest = s
+		}
+		c.sources = append(c.sources, s)
+	}
+	if rarest != nil {
+		c.sources = []*source{rarest}
+	}
+	return &c, nil
 }
 
 // hashes are the distinct hashes of texts.

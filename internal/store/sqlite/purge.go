@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
+	"time"
 
 	zs "zombiezen.com/go/sqlite"
 
@@ -22,37 +23,39 @@ func (s *Store) Purge(ctx context.Context, scope gate.Scope, p store.Purge) (rep
 	if p.ID == "" {
 		return report, fault.New(fault.Invalid, "store.purge", "a purge names its object").At("id")
 	}
+	s.purging.Lock()
+	defer s.purging.Unlock()
+	if !s.copying.TryLock() {
+		return report, fault.New(fault.Unavailable, "store.busy", "a backup reads what the purge would destroy").After(time.Minute).Try("purge again when the backup has ended")
+	}
+	defer s.copying.Unlock()
 	secret := make([]byte, saltSize)
 	rand.Read(secret)
 	var gone traces
 	var marks []uint32
-	j := &job{
-		first: (*writer).mergeAll,
-		run: func(t *tx) (err error) {
-			gone = traces{}
-			gone.add([]byte(p.ID))
-			marks, err = t.purge(scope, p, secret, &report, &gone)
-			if err == nil && p.DryRun {
-				return errDryRun
-			}
-			return err
-		},
-		then: func(w *writer) error {
-			for _, m := range marks {
-				w.s.marks.forget(m)
-			}
-			if report.Records+report.Docs == 0 {
-				return nil
-			}
-			return w.scrub(&gone, &report)
-		},
+	j := &job{run: func(t *tx) (err error) {
+		gone.add([]byte(p.ID))
+		marks, err = t.purge(scope, p, secret, &report, &gone)
+		if err == nil && p.DryRun {
+			return errDryRun
+		}
+		return err
+	}}
+	if p.DryRun {
+		err = s.do(ctx, j)
+		if report.Commit = ""; errors.Is(err, errDryRun) {
+			err = nil
+		}
+		return report, err
 	}
-	err = s.do(ctx, j)
-	if p.DryRun && errors.Is(err, errDryRun) {
-		report.Commit = ""
-		return report, nil
+	j.first = (*writer).mergeAll // keys in memory and in runs could not be taken out one by one
+	j.then = func(w *writer) error {
+		for _, m := range marks {
+			w.s.marks.forget(m)
+		}
+		return w.scrub(&gone, &report)
 	}
-	return report, err
+	return report, s.do(ctx, j)
 }
 
 // errDryRun undoes what a dry run has counted.
@@ -122,7 +125,10 @@ func (t *tx) purge(scope gate.Scope, p store.Purge, salt []byte, report *store.P
 	if err := t.journal(t.draw(1)[0], entryPurge, 0, commit, act, nil); err != nil {
 		return nil, err
 	}
-	return marks, t.maskActs(p.ID, report.Commit)
+	if err := t.maskActs(p.ID, report.Commit); err != nil {
+		return nil, err
+	}
+	return marks, exec(t.c, "INSERT OR REPLACE INTO meta VALUES('scrub', 1)", nil)
 }
 
 // purgeDocs deletes the documents that name the id.
@@ -168,34 +174,58 @@ func (t *tx) maskActs(id, commit string) error {
 	return err
 }
 
-// scrub makes sure that no file holds a trace of what is gone.
+// scrub makes sure that no file holds a trace of what is gone. Until it is done the store remembers that it must be: a purge that was
+// cut short is completed, by rewriting the file, when the store is opened or at the next purge.
 func (w *writer) scrub(gone *traces, report *store.PurgeReport) error {
+	pending, err := number(w.c, "SELECT value FROM meta WHERE name = 'scrub'")
+	if err != nil || pending == 0 {
+		return err
+	}
+	rewrite := report.Records+report.Docs == 0
 	for try := 0; ; try++ {
+		if rewrite {
+			if err := exec(w.c, "VACUUM", nil); err != nil {
+				return err
+			}
+			report.Vacuumed = true
+		}
 		if err := w.truncateLog(); err != nil {
 			return err
 		}
-		found, read, err := gone.search(w.s.cfg.Dir)
+		found, read, err := gone.search(w.s.cfg.Dir, w.files)
 		if err != nil {
 			return err
 		}
 		report.Searched += read
 		if len(found) > 0 {
-			if found, err = w.deadOf(found, gone); err != nil {
+			if found, err = w.lifeless(found, gone); err != nil {
 				return err
 			}
 		}
 		if len(found) == 0 {
-			return nil
+			return exec(w.c, "DELETE FROM meta WHERE name = 'scrub'", nil)
 		}
-		if try > 0 {
+		if rewrite || try > 0 {
 			return fault.New(fault.Internal, "store.purge", "the object is purged, but traces of it remain in the files of %s", w.s.cfg.Dir).
 				Try("look for copies beside the store's own files, and purge again")
 		}
-		if err := script(w.c, "VACUUM"); err != nil {
-			return err
-		}
-		report.Vacuumed = true
+		rewrite = true
 	}
+}
+
+// rescrub completes a purge that was cut short.
+func rescrub(c *zs.Conn) error {
+	pending, err := number(c, "SELECT value FROM meta WHERE name = 'scrub'")
+	if err != nil || pending == 0 {
+		return err
+	}
+	if err := exec(c, "VACUUM", nil); err != nil {
+		return err
+	}
+	if _, _, err := pragmaCheckpoint(c, "TRUNCATE"); err != nil {
+		return err
+	}
+	return exec(c, "DELETE FROM meta WHERE name = 'scrub'", nil)
 }
 
 // truncateLog empties the write-ahead log. Readers wait meanwhile: those at work hold the log.
@@ -211,7 +241,7 @@ func (w *writer) truncateLog() error {
 	}
 	pages, _, err := pragmaCheckpoint(w.c, "TRUNCATE")
 	if err == nil && pages > 0 {
-		err = fault.New(fault.Unavailable, "store.busy", "the log could not be emptied while a backup reads it").Try("purge again when the backup has ended")
+		err = fault.New(fault.Unavailable, "store.busy", "the log could not be emptied while others read it").After(time.Minute).Try("purge again")
 	}
 	return err
 }
@@ -222,8 +252,8 @@ var everyText = []string{
 	"SELECT act FROM journal WHERE act IS NOT NULL", "SELECT mark FROM label", "SELECT party, clause FROM party", "SELECT name FROM collection",
 }
 
-// deadOf leaves out of the found traces those that living rows hold too.
-func (w *writer) deadOf(found []int, gone *traces) ([]int, error) {
+// lifeless leaves out of the found traces those that living rows hold too.
+func (w *writer) lifeless(found []int, gone *traces) ([]int, error) {
 	only := gone.only(found)
 	alive := map[int]bool{}
 	for _, query := range everyText {

@@ -90,7 +90,7 @@ func (r *reader) sees(w *row) (bool, error) {
 	}
 	if r.named == nil {
 		var found []place
-		r.named = &closure{c: r.c, admits: r.admits, closes: r.seen.closes, mark: r.s.marks.mark, known: map[string]bool{},
+		r.named = &closure{c: r.c, admits: r.admits, closes: r.seen.closes, mark: r.s.marks.mark, known: map[string]target{},
 			find: func(id string) (_ []place, err error) {
 				found, err = r.keys.lookup(r.c, r.h.of(keyID, id), 0, everything, found)
 				return found, err

@@ -6,7 +6,6 @@ import (
 
 	zs "zombiezen.com/go/sqlite"
 
-	"entente/internal/fault"
 	"entente/internal/gate"
 	"entente/internal/record"
 	"entente/internal/store"
@@ -37,7 +36,7 @@ func (t *tx) remove(scope gate.Scope, r store.Removal, act []byte) (int, error) 
 	var doomed []*version
 	var first, last string
 	for _, f := range found {
-		if r.Rec != 0 && f.row.seq != int64(r.Rec) || len(r.Specs) > 0 && !slices.Contains(r.Specs, f.rec.Spec) {
+		if len(r.Specs) > 0 && !slices.Contains(r.Specs, f.rec.Spec) || r.Rec != 0 && int64(r.Rec) != f.row.seq {
 			continue
 		}
 		if len(doomed) == 0 || f.rec.Order < first {
@@ -199,11 +198,11 @@ func (t *tx) dropStreams(f *version, p placed) error {
 
 // dropKeys takes the keys of one place out of the table. Those still in memory lead nowhere from now on, and the merge leaves them out.
 func (t *tx) dropKeys(f *version, seq int64) error {
-	for _, k := range keysOf(t.h, f.rec.ID, f.row.lookups, seq, f.row.seq, nil) {
-		if err := exec(t.c, "DELETE FROM key WHERE h = ? AND seq = ?", nil, k.h, k.seq); err != nil {
+	for _, h := range hashesOf(t.h, f.rec.ID, f.row.lookups, nil) {
+		if err := exec(t.c, "DELETE FROM key WHERE h = ? AND seq = ?", nil, h, seq); err != nil {
 			return err
 		}
-		t.dead = append(t.dead, k)
+		t.dead = append(t.dead, keyRow{h, seq, f.row.seq})
 	}
 	return nil
 }
@@ -220,73 +219,4 @@ func (t *tx) endHold(rec int64) error {
 		}
 	}
 	return exec(t.c, "DELETE FROM quarantine WHERE rec = ?", nil, rec)
-}
-
-// Relabel implements store.Store. All places of the record take one new seq, which is returned.
-func (s *Store) Relabel(ctx context.Context, scope gate.Scope, r store.Relabelling) (seq record.Seq, err error) {
-	act, err := packAct(r.Act)
-	if err != nil {
-		return 0, err
-	}
-	err = s.do(ctx, &job{run: func(t *tx) (err error) { seq, err = t.relabel(scope, r, act); return err }})
-	if err != nil {
-		return 0, err
-	}
-	return seq, nil
-}
-
-func (t *tx) relabel(scope gate.Scope, r store.Relabelling, act []byte) (record.Seq, error) {
-	f, err := t.version(t.sight(scope), int64(r.Rec))
-	if err != nil {
-		return 0, err
-	}
-	if f == nil {
-		return 0, fault.New(fault.NotFound, "store.record", "there is no such record").At("rec")
-	}
-	places, err := t.placesOf(f.row)
-	if err != nil {
-		return 0, err
-	}
-	m := record.Mark{Label: r.Label.Timeless(), Nation: f.rec.Origin.Nation, Org: f.rec.Origin.Org}
-	mark, ok := t.s.marks.id(m)
-	if !ok {
-		if mark, err = t.s.marks.add(m); err != nil {
-			return 0, err
-		}
-	}
-	seq := t.draw(1)[0]
-	for i, p := range places {
-		if err := t.dropStreams(f, p); err != nil {
-			return 0, err
-		}
-		if i == 0 || places[i-1].seq != p.seq {
-			if err := t.dropKeys(f, p.seq); err != nil {
-				return 0, err
-			}
-		}
-		if err := exec(t.c, "INSERT OR REPLACE INTO placement(rec, coll, seq) VALUES(?,?,?)", nil, f.row.seq, p.coll, seq); err != nil {
-			return 0, err
-		}
-		if err := t.insertStreams(p.coll, mark, f.rec.Type, seq, f.row.seq); err != nil {
-			return 0, err
-		}
-	}
-	t.addKeys(f.rec.ID, f.row.lookups, seq, f.row.seq)
-	flags := f.row.flags | flagMoved
-	if r.EndHold && flags&flagHeld != 0 {
-		flags &^= flagHeld
-		if err := t.endHold(f.row.seq); err != nil {
-			return 0, err
-		}
-	}
-	err = exec(t.c, "UPDATE record SET label = ?, flags = ?, notbefore = ?, notafter = ? WHERE seq = ?", nil,
-		int64(mark), flags, packTime(r.Label.NotBefore), packTime(r.Label.NotAfter), f.row.seq)
-	if err != nil {
-		return 0, err
-	}
-	commit, err := t.commitOf(f.row.seq)
-	if err != nil {
-		return 0, err
-	}
-	return record.Seq(seq), t.journal(seq, entryRelabel, f.row.seq, commit, act, nil)
 }

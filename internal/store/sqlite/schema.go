@@ -1,7 +1,10 @@
 package sqlite
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	zs "zombiezen.com/go/sqlite"
 
@@ -77,7 +80,7 @@ func migrate(c *zs.Conn, steps []migration) (schema int, err error) {
 			return have, nil
 		}
 		return 0, fault.New(fault.Conflict, "store.schema", "the store has schema %d and this program knows schemas up to %d", have, want).
-			Try("run the newer program, or take the store back with its migrate-down command")
+			Try("run the newer program, or take the store back to this schema with it")
 	}
 	for ; have < want; have++ {
 		step := steps[have]
@@ -115,4 +118,24 @@ func retreat(c *zs.Conn, steps []migration, to int) error {
 		}
 	}
 	return nil
+}
+
+// Downgrade takes the closed store in dir back to an older schema, so that an older program can open it. It loses only what that schema
+// has no place for.
+func Downgrade(dir string, schema int) (err error) {
+	lock, err := lockFile(filepath.Join(dir, lockName))
+	if err != nil {
+		return wrap("downgrading the store", err)
+	}
+	defer lock.Close()
+	path := filepath.Join(dir, fileName)
+	if _, err := os.Stat(path); err != nil || schema < 1 {
+		return fault.New(fault.Invalid, "store.schema", "no store, or no schema %d", schema).At(dir).Because(err)
+	}
+	c, err := openConn(path, true, 2048, 0)
+	if err != nil {
+		return wrap("downgrading the store", err)
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	return wrap("downgrading the store", retreat(c, migrations, schema))
 }

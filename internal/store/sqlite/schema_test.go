@@ -1,3 +1,5 @@
+//go:build unix
+
 package sqlite
 
 import (
@@ -102,5 +104,25 @@ func TestFailedMigrationChangesNothing(t *testing.T) {
 	s := openTemp(t, dir)
 	if s.schema != len(migrations) {
 		t.Fatalf("schema %d", s.schema)
+	}
+}
+
+func TestDowngrade(t *testing.T) {
+	dir := t.TempDir()
+	s := openTemp(t, dir)
+	if err := Downgrade(dir, len(migrations)); fault.Of(err) != fault.Conflict {
+		t.Fatalf("an open store: %v", err)
+	}
+	s.Close()
+	for schema, want := range map[int]fault.Kind{0: fault.Invalid, len(migrations) + 1: fault.Invalid} {
+		if err := Downgrade(dir, schema); fault.Of(err) != want {
+			t.Errorf("to %d: %v", schema, err)
+		}
+	}
+	if err := Downgrade(dir, len(migrations)); err != nil {
+		t.Error(err)
+	}
+	if err := Downgrade(t.TempDir(), 1); fault.Of(err) != fault.Invalid {
+		t.Errorf("no store: %v", err)
 	}
 }

@@ -48,6 +48,7 @@ type Config struct {
 
 	freezeAt int // keys that gather before a merge
 	slice    int // keys merged per transaction
+	walHard  int64
 }
 
 func (c Config) withDefaults() Config {
@@ -62,6 +63,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.CacheKiB <= 0 {
 		c.CacheKiB = 64 << 10
+	}
+	if c.walHard <= 0 {
+		c.walHard = walHard
 	}
 	if c.freezeAt <= 0 {
 		c.freezeAt, c.slice = freezeAt, mergeSlice
@@ -86,6 +90,9 @@ type Store struct {
 	jobs  chan *job
 	done  chan struct{} // closed when the writer has ended
 	w     *writer
+
+	purging sync.Mutex   // one purge at a time
+	copying sync.RWMutex // held by backups to read, and by a purge, which they exclude
 }
 
 var _ store.Store = (*Store)(nil)
@@ -125,10 +132,16 @@ func open(ctx context.Context, cfg Config, steps []migration) (_ *Store, err err
 	if err := sweep(cfg.Dir); err != nil {
 		return nil, err
 	}
+	if err := private(s.path); err != nil {
+		return nil, err
+	}
 	if c, err = openConn(s.path, true, cfg.CacheKiB, cfg.MaxBytes/pageSize); err != nil {
 		return nil, err
 	}
 	if s.schema, err = migrate(c, steps); err != nil {
+		return nil, err
+	}
+	if err := rescrub(c); err != nil {
 		return nil, err
 	}
 	if err := s.load(c); err != nil {
@@ -164,7 +177,7 @@ func (s *Store) load(c *zs.Conn) error {
 	if err := s.colls.load(c); err != nil {
 		return err
 	}
-	w := &writer{s: s, c: c, h: newHasher(s.secret)}
+	w := &writer{s: s, c: c, h: newHasher(s.secret), files: openFiles{}}
 	ks := &keys{active: newRecent()}
 	var run []keyRow
 	err = exec(c, "SELECT id, keys FROM run ORDER BY id", func(st *zs.Stmt) (err error) {
@@ -182,6 +195,15 @@ func (s *Store) load(c *zs.Conn) error {
 	}
 	s.w = w
 	return nil
+}
+
+// private makes sure that only the node's own account reads the file; SQLite gives its log the same mode.
+func private(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("create the store's file: %w", err)
+	}
+	return f.Close()
 }
 
 // sweep removes what an interrupted backup or restore left.
@@ -207,7 +229,7 @@ func (s *Store) Close() error {
 		for range s.cfg.ReadConns {
 			err = errors.Join(err, (<-s.conns).c.Close())
 		}
-		err = errors.Join(err, s.w.close(), s.lock.Close())
+		err = errors.Join(err, s.w.close(), s.w.files.close(), s.lock.Close())
 	})
 	return wrap("closing the store", err)
 }

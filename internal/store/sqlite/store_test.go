@@ -1,3 +1,5 @@
+//go:build unix
+
 package sqlite
 
 import (
@@ -49,7 +51,8 @@ func indicator(i int, org string, tlp label.TLP, size int) record.Record {
 	}
 }
 
-func TestThinLine(t *testing.T) {
+// What is appended is there again after opening, by page, id and lookup, and only for whom it may be.
+func TestAppendThenRead(t *testing.T) {
 	ctx := context.Background()
 	dir := t.TempDir()
 	s := openTemp(t, dir)

@@ -112,21 +112,49 @@ func (t *traces) in(b []byte) (found []int) {
 	return found
 }
 
+// openFiles are files kept open until the store closes: closing any descriptor of a database file would take this process's POSIX locks
+// on it away from SQLite.
+type openFiles map[string]*os.File
+
+// open opens a file, or finds the one that is open already if it is still the same.
+func (o openFiles) open(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if f := o[path]; f != nil {
+		if have, err := f.Stat(); err == nil && os.SameFile(info, have) {
+			return f, nil
+		}
+		f.Close()
+		delete(o, path)
+	}
+	f, err := os.Open(path)
+	if err == nil {
+		o[path] = f
+	}
+	return f, err
+}
+
+func (o openFiles) close() (err error) {
+	for _, f := range o {
+		err = errors.Join(err, f.Close())
+	}
+	return err
+}
+
 // search are the numbers of the traces in any file below dir, and how many bytes were read.
-func (t *traces) search(dir string) (found []int, read int64, err error) {
+func (t *traces) search(dir string, files openFiles) (found []int, read int64, err error) {
 	if len(t.list) == 0 {
 		return nil, 0, nil
 	}
 	seen := map[int]bool{}
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil
-			}
-			return err
+		if err == nil && d.Type().IsRegular() {
+			var n int64
+			n, err = t.searchFile(path, files, seen)
+			read += n
 		}
-		n, err := t.searchFile(path, seen)
-		read += n
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -140,21 +168,19 @@ func (t *traces) search(dir string) (found []int, read int64, err error) {
 	return found, read, err
 }
 
-func (t *traces) searchFile(path string, seen map[int]bool) (read int64, err error) {
-	f, err := os.Open(path)
+func (t *traces) searchFile(path string, files openFiles, seen map[int]bool) (read int64, err error) {
+	f, err := files.open(path)
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close()
 	buf := make([]byte, 1<<20)
-	kept := 0
-	for {
-		n, err := io.ReadFull(f, buf[kept:])
+	for kept := 0; ; {
+		n, err := f.ReadAt(buf[kept:], read)
 		read += int64(n)
 		for _, i := range t.in(buf[:kept+n]) {
 			seen[i] = true
 		}
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
+		if err == io.EOF {
 			return read, nil
 		}
 		if err != nil {

@@ -61,20 +61,19 @@ func (s *Store) do(ctx context.Context, j *job) error {
 
 // writer is the one goroutine that changes the database.
 type writer struct {
-	s         *Store
-	c         *zs.Conn
-	h         *hasher
-	last      int64        // newest seq given out
-	committed atomic.Int64 // newest seq that is durable
-	lastRun   int64
-	merge     *merge
-	dead      map[keyRow]struct{} // keys in memory that the merge leaves out
-	seqs      []int64
+	s       *Store
+	c       *zs.Conn
+	h       *hasher
+	last    int64 // newest seq given out
+	lastRun int64
+	merge   *merge
+	dead    map[keyRow]struct{} // keys in memory that the merge leaves out
+	seqs    []int64
+	files   openFiles
 }
 
 func (w *writer) run() {
 	defer close(w.s.done)
-	w.committed.Store(w.last)
 	w.freeze()
 	for {
 		var idle <-chan time.Time
@@ -153,7 +152,6 @@ func (w *writer) commit(jobs []*job) {
 		return t.flush()
 	})
 	if err == nil {
-		w.committed.Store(w.last)
 	}
 	for i, j := range jobs {
 		e := results[i]
@@ -229,13 +227,12 @@ func (t *tx) job(run func(*tx) error, shared bool) error {
 	return err
 }
 
-// addKeys keeps the keys of one place until the transaction ends.
-func (t *tx) addKeys(id string, lookups []byte, seq, rec int64) {
-	n := len(t.pending)
-	t.pending = keysOf(t.h, id, lookups, seq, rec, t.pending)
-	for _, k := range t.pending[n:] {
-		t.ids[k.h] = append(t.ids[k.h], place{k.seq, k.rec})
+// addKeys keeps the keys of one place, whose first is that of the id, until the transaction ends.
+func (t *tx) addKeys(hashes []int64, seq, rec int64) {
+	for _, h := range hashes {
+		t.pending = append(t.pending, keyRow{h, seq, rec})
 	}
+	t.ids[hashes[0]] = append(t.ids[hashes[0]], place{seq, rec})
 }
 
 // flush writes what has gathered: new marks and collections, the counts, and the keys as one sorted run.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -28,7 +27,7 @@ type machine struct {
 var ctx = context.Background()
 
 func newMachine(t *rapid.T, s store.Store) *machine {
-	return &machine{T: t, s: s, o: NewOracle(time.Now), scopes: viewers()}
+	return &machine{T: t, s: s, o: NewOracle(), scopes: viewers()}
 }
 
 func (m *machine) scope() gate.Scope { return pick(m.T, "scope", m.scopes) }
@@ -47,10 +46,10 @@ func (m *machine) appendBatch(scope gate.Scope, b store.Batch) []store.Outcome {
 		m.Fatalf("append: %v", err)
 	}
 	want := m.o.Append(scope, b, got)
-	if d := cmp.Diff(want, got); d != "" {
+	if d := cmp.Diff(want, got, equalLabels); d != "" {
 		m.Fatalf("outcomes for %+v differ (-want +got):\n%s\nof the batch %s", scope.Viewer(), d, show(b.Puts))
 	}
-	if d := cmp.Diff(told, got); d != "" {
+	if d := cmp.Diff(told, got, equalLabels); d != "" {
 		m.Fatalf("Then was told other outcomes:\n%s", d)
 	}
 	last := before

@@ -3,7 +3,6 @@ package storetest
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"entente/internal/gate"
 	"entente/internal/record"
@@ -16,9 +15,7 @@ type Oracle struct {
 	Records []*Stored
 	Entries []store.Entry // Seq, Kind, Rec
 	Last    record.Seq
-	docs    []store.Doc
 	held    []holding
-	now     func() time.Time
 }
 
 // Stored is one record of the oracle.
@@ -35,7 +32,7 @@ type holding struct {
 }
 
 // NewOracle is an empty store.
-func NewOracle(now func() time.Time) *Oracle { return &Oracle{now: now} }
+func NewOracle() *Oracle { return &Oracle{} }
 
 func visible(scope gate.Scope, s *Stored) bool {
 	return scope.Admits(timeless(s.Mark())) && scope.InForce(timeless(s.Mark()), s.Label.NotBefore, s.Label.NotAfter)

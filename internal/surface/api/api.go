@@ -38,8 +38,11 @@ type Ops interface {
 	Logger() *slog.Logger
 }
 
-// importBytes bounds one import, decompressed.
-const importBytes = 16 << 30
+// Bounds of one import, decompressed: of the node's own organisation, and of others.
+const (
+	importBytes       = 16 << 30
+	importBytesOthers = 1 << 30
+)
 
 // API serves the interface. Who asks is surface.Viewer of the request's context.
 type API struct {

@@ -92,6 +92,9 @@ func (a *API) importing(c *call) error {
 		return err
 	}
 	sp := &spool{dir: a.ops.SpoolDir(), limit: importBytes}
+	if !a.isOwn(c.v) {
+		sp.limit = importBytesOthers
+	}
 	defer sp.close()
 	sum, losses, err := fill(sp, c.r.Body)
 	if err != nil {

@@ -143,7 +143,6 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
 
-
 func errOf[T any](_ T, err error) error { return err }
 
 func rootFor(path, party string) exchange.Root {

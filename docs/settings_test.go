@@ -1,0 +1,46 @@
+package docs_test
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pelletier/go-toml/v2"
+
+	"entente/internal/node"
+)
+
+// The defaults that configuration.md tells are those of the node.
+func TestDefaultsAreTrue(t *testing.T) {
+	page, err := os.ReadFile("configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := toml.Marshal(node.DefaultConfig(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var defaults map[string]any
+	if err := toml.Unmarshal(raw, &defaults); err != nil {
+		t.Fatal(err)
+	}
+	told := regexp.MustCompile("(?m)^\\| `([a-z_.]+)` \\| `([^`]+)` \\|").FindAllStringSubmatch(string(page), -1)
+	if len(told) < 8 {
+		t.Fatalf("only %d defaults were found", len(told))
+	}
+	for _, m := range told {
+		var doc map[string]any
+		if err := toml.Unmarshal([]byte(m[1]+" = "+m[2]), &doc); err != nil {
+			t.Fatalf("%s: %v", m[1], err)
+		}
+		var is, says any = defaults, doc
+		for _, part := range strings.Split(m[1], ".") {
+			is, says = is.(map[string]any)[part], says.(map[string]any)[part]
+		}
+		if d := cmp.Diff(is, says); d != "" {
+			t.Errorf("configuration.md on %s (-node +page): %s", m[1], d)
+		}
+	}
+}

@@ -1,0 +1,156 @@
+package faulttest
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"entente/internal/node"
+	"entente/internal/sample"
+	"entente/internal/testnode"
+)
+
+const (
+	patience = 500 * time.Millisecond
+	// soon is far beyond every patience of the node: a connection that lives longer lives for ever.
+	soon = 60 * time.Second
+	slow = 10 // clients of each kind
+)
+
+// TestSlowClientsKeepNobodyWaiting lets many clients stand still at every point of a request, while another one works.
+func TestSlowClientsKeepNobodyWaiting(t *testing.T) {
+	h := build(t, func(c *node.Config) { c.Limits.Patience = patience; c.Limits.PostObjects = 10_000 })
+	defer h.close(t)
+	c := h.client(t)
+	src := sample.New(6)
+	var raws [][]byte
+	for range 10_000 {
+		raws = append(raws, src.Mixed().Raw)
+	}
+	must(c.Post(t.Context(), testnode.Envelope(raws...)))(t)
+
+	head := "Host: node\r\nAccept: " + testnode.Media + "\r\nAuthorization: Basic " + base64.StdEncoding.EncodeToString([]byte("admin:"+h.password)) + "\r\n"
+	post := "POST " + testnode.Objects + " HTTP/1.1\r\n" + head + "Content-Type: " + testnode.Media + "\r\n"
+	ctx, stop := context.WithTimeout(t.Context(), soon)
+	defer stop()
+	var all sync.WaitGroup
+	for name, stand := range map[string]func(context.Context, net.Conn) error{
+		"before the handshake":    ended,
+		"in the first line":       secure(h, "GET /tax", ended),
+		"in the header":           secure(h, "GET /taxii2/ HTTP/1.1\r\nHost: no", ended),
+		"before the body":         secure(h, post+"Content-Length: 100000\r\n\r\n", refused),
+		"in the body":             secure(h, post+"Content-Length: 100000\r\n\r\n{\"objects\":[", refused),
+		"in a chunk":              secure(h, post+"Transfer-Encoding: chunked\r\n\r\n5\r\n{\"obj", refused),
+		"in a body nobody reads":  secure(h, "POST /taxii2/ HTTP/1.1\r\n"+head+"Content-Length: 100000\r\n\r\nabc", ended),
+		"and is nobody":           secure(h, "POST /healthz HTTP/1.1\r\nHost: node\r\nContent-Length: 10\r\n\r\n", ended),
+		"while it takes a page":   secure(h, "GET "+testnode.Objects+"?limit=10000 HTTP/1.1\r\n"+head+"\r\n", cutOff),
+		"with a request that ran": secure(h, "GET /taxii2/ HTTP/1.1\r\nConnection: close\r\n"+head+"\r\n", ended),
+	} {
+		for range slow {
+			all.Go(func() {
+				conn, err := net.Dial("tcp", h.Addr())
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+					return
+				}
+				defer conn.Close()
+				conn.(*net.TCPConn).SetReadBuffer(64 << 10)
+				if err := stand(ctx, conn); err != nil {
+					t.Errorf("a client that stands still %s: %v", name, err)
+				}
+			})
+		}
+	}
+	done := make(chan struct{})
+	go func() { all.Wait(); close(done) }()
+	worked := 0
+	for running := true; running; {
+		select {
+		case <-done:
+			running = false
+		default:
+		}
+		worked++
+		s, err := c.Post(ctx, testnode.Envelope(src.File().Raw))
+		if err != nil || s.Success != 1 {
+			t.Fatalf("beside slow clients a post ends as %+v: %v", s, err)
+		}
+		if a, err := c.Do(ctx, http.MethodGet, testnode.Objects+"?limit=100", nil, nil); err != nil || a.Status != http.StatusOK {
+			t.Fatalf("beside slow clients a page is answered %d: %v", a.Status, err)
+		}
+	}
+	t.Logf("%d posts and as many pages beside %d slow clients", worked, 10*slow)
+}
+
+// secure makes a TLS connection, sends what is said and stands still.
+func secure(h *house, says string, then func(context.Context, net.Conn) error) func(context.Context, net.Conn) error {
+	return func(ctx context.Context, raw net.Conn) error {
+		conf := h.ClientTLS()
+		conf.ServerName = "127.0.0.1"
+		conn := tls.Client(raw, conf)
+		if err := conn.HandshakeContext(ctx); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(conn, says); err != nil {
+			return err
+		}
+		return then(ctx, conn)
+	}
+}
+
+// ended waits until the node has closed the connection.
+func ended(ctx context.Context, conn net.Conn) error {
+	end, _ := ctx.Deadline()
+	conn.SetReadDeadline(end)
+	_, err := io.Copy(io.Discard, conn)
+	if ne, ok := err.(net.Error); ok && ne.Timeout() {
+		return fmt.Errorf("the connection is still open after %s", soon)
+	}
+	return nil // an end is an end, clean or not
+}
+
+// refused waits for an answer that says no, and then for the end.
+func refused(ctx context.Context, conn net.Conn) error {
+	end, _ := ctx.Deadline()
+	conn.SetReadDeadline(end)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		if ne, ok := err.(net.Error); ok && ne.Timeout() {
+			return fmt.Errorf("no answer after %s", soon)
+		}
+		return nil // closed without an answer
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode < 400 || resp.StatusCode >= 500 {
+		return fmt.Errorf("half a body is answered %s", resp.Status)
+	}
+	return ended(ctx, conn)
+}
+
+// cutOff takes nothing for a while and finds that the node did not wait.
+func cutOff(ctx context.Context, conn net.Conn) error {
+	time.Sleep(6 * patience)
+	end, _ := ctx.Deadline()
+	conn.SetReadDeadline(end)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return nil
+	}
+	defer resp.Body.Close()
+	n, err := io.Copy(io.Discard, resp.Body)
+	if ne, ok := err.(net.Error); ok && ne.Timeout() {
+		return fmt.Errorf("the connection is still open after %s", soon)
+	}
+	if err == nil {
+		return fmt.Errorf("all %d bytes came to a client that took nothing for %s", n, 6*patience)
+	}
+	return nil
+}
