@@ -29,7 +29,11 @@ func TestNothingHiddenLeaks(t *testing.T) {
 	for _, who := range []string{"rita", "cert", "rosa", ""} {
 		sa, sb := a.as(who), b.as(who)
 		for _, s := range []*session{sa, sb} {
+			if who == "rita" {
+				s.limits = []int{1, 5}
+			}
 			run(s, reading)
+			s.limits = []int{7}
 			if who == "rita" || who == "" {
 				run(s, changing)
 				run(s, reading)

@@ -109,7 +109,7 @@ func (w *leakWorld) fill(text string) string {
 
 // as is a session of the viewer with a token of that name; "" is nobody, "cert" shows the client certificate.
 func (w *leakWorld) as(name string) *session {
-	s := &session{t: w.t, w: w}
+	s := &session{t: w.t, w: w, limits: []int{7}}
 	s.auth = func(r *http.Request) {
 		w.tick()
 		switch token := w.tokens[name]; {
@@ -124,7 +124,7 @@ func (w *leakWorld) as(name string) *session {
 
 // asAccount is a session with a password.
 func (w *leakWorld) asAccount(name, password string) *session {
-	s := &session{t: w.t, w: w}
+	s := &session{t: w.t, w: w, limits: []int{7}}
 	s.auth = func(r *http.Request) { w.tick(); r.SetBasicAuth(name, password) }
 	return s
 }
