@@ -409,3 +409,15 @@ func FuzzAccept(f *testing.F) {
 		}
 	})
 }
+
+// What all posts together may hold is bounded, and each gives back what it held.
+func TestBodiesTogetherAreBounded(t *testing.T) {
+	b := newBench(t, Options{MaxContentLength: 10_000, MaxBuffered: 1000})
+	large := `{"objects":[{"type":"x","id":"x--9","pad":"` + strings.Repeat("a", 2000) + `"}]}`
+	for range 3 {
+		if b.do("POST", "objects/", large); b.Code != 503 || b.Header().Get("Retry-After") == "" || !strings.Contains(b.Body.String(), "content.busy") {
+			t.Fatalf("more than there is room for: %d %v %s", b.Code, b.Header(), b.Body)
+		}
+		b.post(x1).want(202)
+	}
+}
