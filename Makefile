@@ -37,7 +37,7 @@ nightly:
 	./bench/nightly
 
 docs: build
-	$(BIN) docs cli --dir docs/cli
+	ENTENTE_DATA= $(BIN) docs cli --dir docs/cli
 
 clean:
 	rm -rf bin

@@ -194,7 +194,9 @@ func (a *app) exportCmd() *cobra.Command {
 			return errors.Join(err, out.Flush())
 		}
 		return writeFile(output, func(w io.Writer) error {
-			done, err := n.Export(ctx, q, w)
+			bar := a.progress("export", false)
+			done, err := n.Export(ctx, q, &writing{w: w, bar: bar})
+			bar.end()
 			if err == nil {
 				a.say("%s written to %s", size(done), output)
 			}

@@ -157,14 +157,10 @@ func (a *app) serve(ctx context.Context, cfg node.Config, grace time.Duration) e
 	return a.run(ctx, n, cfg, grace)
 }
 
-// heapGoal is what the collector keeps the node's own memory below while it can; the pages of the store are not in it. GOMEMLIMIT says
-// another.
-const heapGoal = 224 << 20
-
 // run listens until the process is told to stop.
 func (a *app) run(ctx context.Context, n *node.Node, cfg node.Config, grace time.Duration) error {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(heapGoal)
+		debug.SetMemoryLimit(cfg.Limits.MemoryBytes)
 	}
 	stop := func() error {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
