@@ -87,7 +87,7 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 		return nil, fmt.Errorf("opening the keys of %s: %w", cfg.Data, err)
 	}
 	db, err := sqlite.Open(ctx, sqlite.Config{Dir: filepath.Join(cfg.Data, storeFolder), Now: cfg.Now, Logger: cfg.Log,
-		CacheKiB: int(cfg.Limits.CacheBytes >> 10), MaxBytes: cfg.Limits.StoreBytes})
+		CacheKiB: int(cfg.Limits.CacheBytes >> 11), MaxBytes: cfg.Limits.StoreBytes})
 	if err != nil {
 		return nil, fmt.Errorf("opening the store of %s: %w", cfg.Data, err)
 	}

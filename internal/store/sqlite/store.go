@@ -43,7 +43,7 @@ type Config struct {
 	Now       func() time.Time // the clock
 	Logger    *slog.Logger
 	ReadConns int   // pages read at once; 4
-	CacheKiB  int   // page cache of the writer, a quarter of it for each reader; 64 MiB
+	CacheKiB  int   // page cache of the writer, a quarter of it for each reader, so that four readers double it; 64 MiB
 	MaxBytes  int64 // quota of the database file; 0: the disk
 
 	freezeAt int // keys that gather before a merge
