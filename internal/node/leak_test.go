@@ -108,6 +108,7 @@ var (
 	errorID    = regexp.MustCompile(`"error_id":"[A-Z2-7]{26}"`)
 	heldToken  = regexp.MustCompile(`"id":"A[A-Za-z0-9_-]{54}"`)
 	rankedTime = regexp.MustCompile(`<time [0-9]+>`)
+	pending    = regexp.MustCompile(`"status":"pending"`)
 	seconds    = regexp.MustCompile(`"seconds":[0-9.e-]+`)
 	anyUUID    = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[45][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)
 	anyTime    = regexp.MustCompile(`20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z`)
@@ -213,6 +214,7 @@ func searchTaints(t *testing.T, s *session, taints []string) {
 	for _, l := range s.lines {
 		said.WriteString(l.asked)
 	}
+	told := 0
 	for _, taint := range taints {
 		if strings.Contains(said.String(), taint) {
 			continue
@@ -220,6 +222,9 @@ func searchTaints(t *testing.T, s *session, taints []string) {
 		for _, form := range formsOf(taint) {
 			for _, l := range s.lines {
 				if strings.Contains(l.answer, form) {
+					if told++; told > 5 {
+						return
+					}
 					t.Errorf("%q, hidden, is told as %q.\nasked: %s\n%s", taint, form, clipped(l.asked, 0), clipped(l.answer, strings.Index(l.answer, form)))
 					break
 				}
@@ -237,5 +242,9 @@ func formsOf(word string) []string {
 		forms = append(forms, enc[:len(enc)-2], strings.NewReplacer("+", "-", "/", "_").Replace(enc[:len(enc)-2]))
 	}
 	sum := sha256.Sum256([]byte(word))
-	return append(forms, hex.EncodeToString(sum[:]), base64.StdEncoding.EncodeToString(sum[:]), strings.ReplaceAll(word, "-", ""))
+	forms = append(forms, hex.EncodeToString(sum[:]), base64.StdEncoding.EncodeToString(sum[:]))
+	if plain := strings.ReplaceAll(word, "-", ""); plain != word {
+		forms = append(forms, plain)
+	}
+	return forms
 }
