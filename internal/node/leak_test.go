@@ -81,14 +81,14 @@ func (s *session) get(target string) *httptest.ResponseRecorder {
 	return s.ask(http.MethodGet, target, "")
 }
 
-// page asks for a list at once, and follows it to its end in pages of several sizes.
+// page asks for a list at once, and follows it to its end in pages of several sizes; in the smallest ones where it is not filtered.
 func (s *session) page(target string) {
 	s.get(target)
-	for _, limit := range s.limits {
-		sep := "?"
-		if strings.Contains(target, "?") {
-			sep = "&"
-		}
+	limits, sep := s.limits, "&"
+	if !strings.Contains(target, "?") {
+		limits, sep = append([]int{1}, limits...), "?"
+	}
+	for _, limit := range limits {
 		first := fmt.Sprintf("%s%slimit=%d", target, sep, limit)
 		for at, pages := first, 0; at != ""; pages++ {
 			m := nextToken.FindStringSubmatch(s.get(at).Body.String())
