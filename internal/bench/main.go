@@ -37,6 +37,7 @@ func run() error {
 	dir := flag.String("dir", "", "`DIR` to work in; without, a new one where temporary files are")
 	asJSON := flag.Bool("json", false, "print one JSON value per line")
 	only := flag.String("only", "", "measure only validate, attack or grow")
+	keep := flag.Bool("keep", false, "leave the stores where they are, and say where")
 	strict := flag.Bool("strict", false, "exit with 1 when a target is missed")
 	flag.Parse()
 	if *size < 2*small {
@@ -48,7 +49,11 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(work)
+	if *keep {
+		defer fmt.Fprintln(os.Stderr, "the stores are in", work)
+	} else {
+		defer os.RemoveAll(work)
+	}
 	b := &bench{report: &report{out: os.Stdout, asJSON: *asJSON}, dir: work, size: *size}
 	if b.bin, err = filepath.Abs(*bin); *bin == "" {
 		b.bin, err = testnode.Build(ctx, work)
