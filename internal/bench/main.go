@@ -62,6 +62,7 @@ func run() error {
 		return err
 	}
 	b.head(fmt.Sprintf("%d objects, %d cores, %s %s/%s", *size, runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH))
+	b.load()
 	began := time.Now()
 	for _, part := range []struct {
 		name string
@@ -74,9 +75,22 @@ func run() error {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
 	}
+	b.load()
 	b.note("bench.took", time.Since(began).Seconds(), "s")
 	if *strict && b.missed > 0 {
 		return fmt.Errorf("%d targets were missed", b.missed)
 	}
 	return nil
+}
+
+// load tells how busy the machine is with everything, where it says so: figures of a busy machine say little.
+func (b *bench) load() {
+	text, err := os.ReadFile("/proc/loadavg")
+	var last float64
+	if err != nil {
+		return
+	}
+	if _, err := fmt.Sscan(string(text), &last); err == nil {
+		b.note("machine.load", last, "processes")
+	}
 }
