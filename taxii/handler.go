@@ -105,8 +105,9 @@ func NewHandler(b Backend, o Options) http.Handler {
 	return &server{Options: o, backend: b}
 }
 
-// endpoint is one row of the protocol's table of endpoints. body and query name what it reads.
+// endpoint is one row of the protocol's table of endpoints.
 type endpoint struct {
+	path           string
 	get, post, del func(*server, http.ResponseWriter, *http.Request, route) error
 }
 
@@ -116,16 +117,31 @@ type route struct {
 }
 
 var (
-	endDiscovery   = &endpoint{get: (*server).discovery}
-	endRoot        = &endpoint{get: (*server).root}
-	endStatus      = &endpoint{get: (*server).status}
-	endCollections = &endpoint{get: (*server).collections}
-	endCollection  = &endpoint{get: (*server).collection}
-	endManifest    = &endpoint{get: (*server).manifest}
-	endObjects     = &endpoint{get: (*server).objects, post: (*server).add}
-	endObject      = &endpoint{get: (*server).object, del: (*server).remove}
-	endVersions    = &endpoint{get: (*server).versions}
+	endDiscovery   = &endpoint{path: "{discovery}", get: (*server).discovery}
+	endRoot        = &endpoint{path: "{root}/", get: (*server).root}
+	endStatus      = &endpoint{path: "{root}/status/{id}/", get: (*server).status}
+	endCollections = &endpoint{path: "{root}/collections/", get: (*server).collections}
+	endCollection  = &endpoint{path: "{root}/collections/{collection}/", get: (*server).collection}
+	endManifest    = &endpoint{path: "{root}/collections/{collection}/manifest/", get: (*server).manifest}
+	endObjects     = &endpoint{path: "{root}/collections/{collection}/objects/", get: (*server).objects, post: (*server).add}
+	endObject      = &endpoint{path: "{root}/collections/{collection}/objects/{object}/", get: (*server).object, del: (*server).remove}
+	endVersions    = &endpoint{path: "{root}/collections/{collection}/objects/{object}/versions/", get: (*server).versions}
+
+	endpoints = []*endpoint{endDiscovery, endRoot, endStatus, endCollections, endCollection, endManifest, endObjects, endObject, endVersions}
 )
+
+// Endpoints lists what a handler answers, "GET {root}/collections/", for documents and tests. HEAD is answered wherever GET is.
+func Endpoints() []string {
+	var list []string
+	for _, e := range endpoints {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+			if e.handler(method) != nil {
+				list = append(list, method+" "+e.path)
+			}
+		}
+	}
+	return list
+}
 
 func (e *endpoint) allow() string {
 	out := "GET, HEAD"

@@ -120,7 +120,6 @@ type draft struct {
 	hold    *store.Hold
 	outcome Outcome // of refused ones
 	refused bool
-	closed  bool // see store.Put
 }
 
 // accept carries a prepared submission to the store. done, when not nil, makes the documents that are written in the same transaction.
@@ -137,12 +136,11 @@ func (x *Exchange) accept(ctx context.Context, v gate.Viewer, c Collection, p Pr
 			}
 		}
 	}
-	x.close(ctx, v, drafts)
 
 	puts := make([]store.Put, 0, len(drafts))
 	for i := range drafts {
 		if d := &drafts[i]; !d.refused {
-			puts = append(puts, store.Put{Record: d.rec, Hold: d.hold, Closed: d.closed, Judge: judge(d), HeldLabel: x.held()})
+			puts = append(puts, store.Put{Record: d.rec, Hold: d.hold, Judge: judge(d), HeldLabel: x.held()})
 		}
 	}
 	outcomes := make([]Outcome, len(drafts))
@@ -257,6 +255,10 @@ func firstError(fs []stix.Finding) (first stix.Finding, more int) {
 // most is how many lookups of one kind a record may have: enough for any real object, a bound for hostile ones.
 const most = 4096
 
+// tooMany stands for references beyond those that are looked up. Nothing has this id, so whoever must have all that a record names does
+// not get the record.
+const tooMany = "*"
+
 func lookups(o *stix.Object) []record.Lookup {
 	var out []record.Lookup
 	add := func(kind record.LookupKind, texts []string) {
@@ -269,7 +271,11 @@ func lookups(o *stix.Object) []record.Lookup {
 	add(record.Value, o.Values())
 	add(record.External, o.Externals())
 	add(record.Name, o.Names())
-	add(record.Ref, targets(o))
+	refs := targets(o)
+	add(record.Ref, refs)
+	if len(refs) > most {
+		add(record.Ref, []string{tooMany})
+	}
 	slices.SortFunc(out, func(a, b record.Lookup) int {
 		if a.Kind != b.Kind {
 			return int(a.Kind) - int(b.Kind)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -94,7 +95,8 @@ func (x *Exchange) postDoc(p Post) store.Doc {
 	return d
 }
 
-// Post finds a status. Only who posted it and who audits the node may; for others it does not exist.
+// Status finds what became of a post. Only who posted it may, and who audits the node, if it came from the own organisation; for others
+// it does not exist.
 func (x *Exchange) Status(ctx context.Context, v gate.Viewer, id string) (Post, error) {
 	none := fault.New(fault.NotFound, "", "no such status")
 	if _, err := uuid.Parse(id); err != nil {
@@ -111,7 +113,7 @@ func (x *Exchange) Status(ctx context.Context, v gate.Viewer, id string) (Post, 
 	if err := json.Unmarshal(d.Value, &p); err != nil {
 		return Post{}, fmt.Errorf("reading status %s: %w", id, err)
 	}
-	if p.Owner != actor(v) && !(x.isOwn(v.Nation, v.Org) && x.Gate().Can(v, gate.AuditRead)) {
+	if p.Owner != actor(v) && !(strings.HasPrefix(p.Owner, x.cfg.Org+"/") && x.Gate().Can(v, gate.AuditRead)) {
 		return Post{}, none
 	}
 	return p, nil

@@ -55,6 +55,7 @@ type Node struct {
 	registry *prometheus.Registry
 	inForce  atomic.Pointer[inForce]
 
+	mounts []mount      // what public is made of
 	public http.Handler // for the listener
 	local  http.Handler // for the administration socket and the process itself
 
@@ -63,6 +64,12 @@ type Node struct {
 	listener net.Listener
 	ready    bool
 	started  time.Time
+}
+
+// mount is a handler and where it stands.
+type mount struct {
+	pattern string // as http.ServeMux has it
+	handler http.Handler
 }
 
 // New opens everything a node needs, under the exclusive lock of its data directory. It listens to nobody yet.
@@ -131,14 +138,19 @@ func (n *Node) surfaces() error {
 	pages := console.New(names.Org, firstRun{n.ids})
 	metrics := promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{})
 
+	n.mounts = []mount{
+		{"/taxii2/", n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii)},
+		{"/taxii2", n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii)},
+		{"/api/v1/", n.hall.Protect("api", api.Render(challenges), native)},
+		{"GET /metrics", n.hall.Protect("metrics", api.Render(challenges), n.auditors(metrics))},
+		{"GET /healthz", n.hall.Open("health", console.Render, http.HandlerFunc(n.healthz))},
+		{"GET /readyz", n.hall.Open("health", console.Render, http.HandlerFunc(n.readyz))},
+		{"/", n.hall.Open("console", console.Render, pages)},
+	}
 	public := http.NewServeMux()
-	public.Handle("/taxii2/", n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii))
-	public.Handle("/taxii2", n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii))
-	public.Handle("/api/v1/", n.hall.Protect("api", api.Render(challenges), native))
-	public.Handle("GET /metrics", n.hall.Protect("metrics", api.Render(challenges), n.auditors(metrics)))
-	public.Handle("GET /healthz", n.hall.Open("health", console.Render, http.HandlerFunc(n.healthz)))
-	public.Handle("GET /readyz", n.hall.Open("health", console.Render, http.HandlerFunc(n.readyz)))
-	public.Handle("/", n.hall.Open("console", console.Render, pages))
+	for _, m := range n.mounts {
+		public.Handle(m.pattern, m.handler)
+	}
 	n.public = public
 
 	local := http.NewServeMux()

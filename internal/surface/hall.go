@@ -279,17 +279,19 @@ type patient struct {
 		Read([]byte) (int, error)
 		Close() error
 	}
-	rec   *recorder
-	until time.Time
-	came  int // since until was set
+	rec    *recorder
+	waited time.Duration // for the bytes that came since
+	came   int
 }
 
 func (p *patient) Read(b []byte) (int, error) {
-	if p.until.IsZero() || p.came >= leastBody {
-		p.until, p.came = time.Now().Add(p.rec.patience), 0
+	if p.came >= leastBody {
+		p.waited, p.came = 0, 0
 	}
-	p.rec.control.SetReadDeadline(p.until)
+	began := time.Now()
+	p.rec.control.SetReadDeadline(began.Add(p.rec.patience - p.waited))
 	n, err := p.body.Read(b)
+	p.waited += time.Since(began)
 	p.came += n
 	if err == io.EOF { // the connection is still read, to learn of its end: that has all the time that the answer takes
 		p.rec.owed = false

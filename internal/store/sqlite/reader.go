@@ -20,6 +20,7 @@ type reader struct {
 	keys  *keys
 	rows  [2]row
 	arena []byte
+	named *closure
 	walks [2]rowWalk // of fetch, whole and header
 }
 
@@ -87,11 +88,27 @@ func (r *reader) end(err *error) {
 			*err = e
 		}
 	}
-	r.scope, r.seen, r.keys, r.arena = gate.Scope{}, nil, nil, nil
+	r.scope, r.seen, r.keys, r.arena, r.named = gate.Scope{}, nil, nil, nil, nil
 }
 
-// sees tells whether the scope admits the record now.
-func (r *reader) sees(w *row) bool {
+// sees tells whether the holder of the scope may have the record now: by its label, and by what it names.
+func (r *reader) sees(w *row) (bool, error) {
+	if !r.admits(w) || !r.seen.closes(w.label) {
+		return r.admits(w), nil
+	}
+	if r.named == nil {
+		var found []place
+		r.named = &closure{c: r.c, admits: r.admits, closes: r.seen.closes, mark: r.s.marks.mark, known: map[string]target{},
+			find: func(id string) (_ []place, err error) {
+				found, err = r.keys.lookup(r.c, r.h.of(keyID, id), 0, everything, found)
+				return found, err
+			}}
+	}
+	return r.named.holds(w)
+}
+
+// admits tells whether the scope admits the record now, by its label alone.
+func (r *reader) admits(w *row) bool {
 	return r.seen.admits(w.label) && (w.notBefore == 0 && w.notAfter == 0 ||
 		r.scope.InForce(r.s.marks.mark(w.label), unpackTime(w.notBefore), unpackTime(w.notAfter)))
 }
