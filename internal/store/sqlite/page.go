@@ -86,6 +86,9 @@ func (p *pager) page() (store.Page, error) {
 				page.More, page.Next = true, page.Items[len(page.Items)-1].Seq
 				return page, nil
 			}
+			if n := len(page.Items); n == cap(page.Items) { // items are large: a page must not be copied over and over
+				page.Items = slices.Grow(page.Items, min(p.q.Limit-n, 64+3*n))
+			}
 			page.Items = append(page.Items, item)
 			size += len(item.Record.Body) + len(item.Record.Envelope)
 		}
