@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -132,14 +133,12 @@ func (n *Node) surfaces() error {
 	metrics := promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{})
 
 	public := http.NewServeMux()
-	public.Handle("/taxii2/", n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii))
-	public.Handle("/taxii2", n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii))
 	public.Handle("/api/v1/", n.hall.Protect("api", api.Render(challenges), native))
 	public.Handle("GET /metrics", n.hall.Protect("metrics", api.Render(challenges), n.auditors(metrics)))
 	public.Handle("GET /healthz", n.hall.Open("health", console.Render, http.HandlerFunc(n.healthz)))
 	public.Handle("GET /readyz", n.hall.Open("health", console.Render, http.HandlerFunc(n.readyz)))
 	public.Handle("/", n.hall.Open("console", console.Render, pages))
-	n.public = public
+	n.public = verbatim(taxiiapi.Prefix, n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii), public)
 
 	local := http.NewServeMux()
 	local.Handle("/api/v1/", n.hall.Protect("api", api.Render(challenges), native))
@@ -152,6 +151,18 @@ func (n *Node) surfaces() error {
 	n.registry.MustRegister(n.exchange.Collectors()...)
 	n.registry.MustRegister(storeCollector{n.store})
 	return nil
+}
+
+// verbatim gives everything below prefix to a handler as it was sent. A ServeMux would answer a path that has empty or dotted segments
+// itself: with a page of HTML, and to anyone.
+func verbatim(prefix string, h, others http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path+"/", prefix) {
+			h.ServeHTTP(w, r)
+			return
+		}
+		others.ServeHTTP(w, r)
+	})
 }
 
 // asLocal lets requests run as the person who may open the data directory.
