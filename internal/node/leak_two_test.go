@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -15,8 +16,14 @@ func leakWorlds(t *testing.T, withoutHidden, withHidden func(from string) bool) 
 	return a, b
 }
 
+// run asks everything of a script in one order, and deletes at its end.
 func run(s *session, script leakScript) {
-	for _, key := range slices.Sorted(maps.Keys(script)) {
+	keys := slices.Collect(maps.Keys(script))
+	slices.SortFunc(keys, func(a, b string) int {
+		last := func(key string) int { return strings.Count(key, " DELETE ") }
+		return cmp.Or(last(a)-last(b), strings.Compare(a, b))
+	})
+	for _, key := range keys {
 		script[key](s)
 	}
 }
