@@ -135,6 +135,7 @@ func apiScript(reading, changing leakScript) {
 		for _, q := range []string{"collection=open", "", "collection={open}&default=tlp:green", "collection=vault", "collection={vault}", "collection={foreign}", "collection=shown", "collection=box", "label=tlp:red", "label=blue", "via=Nonsense"} {
 			s.ask("POST", base+"/objects?"+q, all)
 		}
+		s.ask("POST", base+"/objects?collection=open", "["+strings.Join(redefined(), ",")+"]")
 		for _, body := range []string{"", "{", `[{"id":"` + fixedID("indicator", 1000) + `"}]`} {
 			s.ask("POST", base+"/objects?collection=open", body)
 		}

@@ -192,13 +192,19 @@ func written() []string {
 		address("198.51.100.3", green), address("198.51.100.3", red), sdo("identity", 1, "The author is me", green, first),
 		sdo("infrastructure", 800, "Names hidden things", green, first, `"created_by_ref":"`+fixedID("identity", 1)+`"`), relationship(801, fixedID("indicator", 1000), fixedID("malware", 3001), green),
 	}
-	for i, marking := range []string{fixedID("marking-definition", 61), fixedID("marking-definition", 901), fixedID("marking-definition", 900), fixedID("marking-definition", 999)} {
+	for i, marking := range []string{fixedID("marking-definition", 61), fixedID("marking-definition", 901), fixedID("marking-definition", 900), fixedID("marking-definition", 999), fixedID("marking-definition", 902)} {
 		out = append(out, sdo("tool", 810+i, "Marked", marking, first))
 	}
-	for i, marking := range []string{fixedID("marking-definition", 61), fixedID("marking-definition", 901), fixedID("marking-definition", 900)} {
-		out = append(out, fmt.Sprintf(`{"type":"marking-definition","spec_version":"2.1","id":%q,"created":%q,"definition_type":"statement","definition":{"statement":"mine %d"},"object_marking_refs":[%q]}`, marking, first, i, green))
-	}
 	return append(out, sdo("tool", 820, "Broken", green, "yesterday"))
+}
+
+// redefined are definitions of the partner's own under the ids of hidden markings, for after it has used those.
+func redefined() (out []string) {
+	for i, n := range []int{61, 900, 901, 902} {
+		out = append(out, fmt.Sprintf(`{"type":"marking-definition","spec_version":"2.1","id":%q,"created":%q,"definition_type":"statement","definition":{"statement":"mine %d"},"object_marking_refs":[%q]}`,
+			fixedID("marking-definition", n), first, i, marked(label.Green)))
+	}
+	return out
 }
 
 func postScript(s *session) {
@@ -210,7 +216,7 @@ func postScript(s *session) {
 		}
 	}
 	post("api/collections/{open}", written()...)
-	for _, o := range written() { // again, one by one: duplicates and conflicts with the own ones now
+	for _, o := range append(written(), redefined()...) { // again, one by one: duplicates and conflicts with the own ones now
 		post("api/collections/open", o)
 	}
 	for _, c := range []string{"api/collections/vault", "api/collections/{vault}", "freedonia/collections/open", "freedonia/collections/{foreign}", "api/collections/shown", "api/collections/box", "api/collections/nowhere"} {

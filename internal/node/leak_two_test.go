@@ -26,11 +26,11 @@ func run(s *session, script leakScript) {
 func TestNothingHiddenLeaks(t *testing.T) {
 	reading, changing := leakScripts()
 	a, b := leakWorlds(t, func(string) bool { return true }, func(string) bool { return false })
-	for _, who := range []string{"rita", "cert", "rosa", ""} {
+	for _, who := range []string{"rita", "cert", "rosa", ""} { // rita also writes and deletes, and then looks again
 		sa, sb := a.as(who), b.as(who)
 		for _, s := range []*session{sa, sb} {
 			run(s, reading)
-			if who == "rita" || who == "" {
+			if who == "rita" {
 				run(s, changing)
 				run(s, reading)
 			}
@@ -82,7 +82,6 @@ func TestNothingHiddenLeaksAtHome(t *testing.T) {
 	a, b := leakWorlds(t, func(from string) bool { return from == "everybody" }, func(string) bool { return false })
 	sa, sb := a.as("ursula"), b.as("ursula")
 	for _, s := range []*session{sa, sb} {
-		run(s, reading)
 		run(s, changing)
 		run(s, reading)
 	}

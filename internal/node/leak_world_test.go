@@ -109,7 +109,7 @@ func (w *leakWorld) fill(text string) string {
 
 // as is a session of the viewer with a token of that name; "" is nobody, "cert" shows the client certificate.
 func (w *leakWorld) as(name string) *session {
-	s := &session{t: w.t, w: w}
+	s := &session{t: w.t, w: w, limits: []int{7}}
 	s.auth = func(r *http.Request) {
 		w.tick()
 		switch token := w.tokens[name]; {
@@ -124,7 +124,7 @@ func (w *leakWorld) as(name string) *session {
 
 // asAccount is a session with a password.
 func (w *leakWorld) asAccount(name, password string) *session {
-	s := &session{t: w.t, w: w}
+	s := &session{t: w.t, w: w, limits: []int{7}}
 	s.auth = func(r *http.Request) { w.tick(); r.SetBasicAuth(name, password) }
 	return s
 }
@@ -258,6 +258,11 @@ func (w *leakWorld) build() {
 		w.submit("own", "{open}", url.Values{"label": {string(text)}}, exchange.Added, sdo("campaign", 60, name, clear, first, extra),
 			fmt.Sprintf(`{"type":"marking-definition","spec_version":"2.1","id":%q,"created":%q,"definition_type":"statement","definition":{"statement":%q},"object_marking_refs":[%q]}`, fixedID("marking-definition", 61), first, w.taint("stmt", 1), clear))
 		w.submit("own", "", nil, exchange.Added, sdo("campaign", 62, "uses the marking "+w.taint("name", 201), fixedID("marking-definition", 61), first))
+	})
+	w.secret("everybody", func() { // and its originator has used it, so that the node remembers what it says
+		w.submit("fred", "{open}", url.Values{"label": {string(text)}}, exchange.Added,
+			fmt.Sprintf(`{"type":"marking-definition","spec_version":"2.1","id":%q,"created":%q,"definition_type":"statement","definition":{"statement":%q},"object_marking_refs":[%q]}`, fixedID("marking-definition", 902), first, w.taint("stmt", 3), clear))
+		w.submit("fred", "", nil, exchange.Added, sdo("campaign", 64, "uses the marking "+w.taint("name", 203), fixedID("marking-definition", 902), first))
 	})
 	l = label.For(label.Clear)
 	l.NotAfter = w.now().Add(time.Minute)

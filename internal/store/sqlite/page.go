@@ -52,17 +52,15 @@ type pager struct {
 	ctx     context.Context
 	q       *store.Query
 	coll    int64
-	keyed   bool // places come from id or lookup keys, and not from the streams of the collection
-	steps   int  // places looked at
-	scanned int  // records looked at that the scope sees
-	bound   int
+	keyed   bool               // places come from id or lookup keys, and not from the streams of the collection
+	steps   int                // places looked at
+	scanned int                // records looked at that the scope sees
 	winners map[string][]int64 // chosen places of each object with several versions, ascending
 	scratch []place
 }
 
 func (p *pager) page() (store.Page, error) {
 	var page store.Page
-	p.bound = pageScanned
 	places, err := p.places(int64(max(p.q.After, p.q.AddedAfter)))
 	if err != nil {
 		return page, err
@@ -95,7 +93,7 @@ func (p *pager) page() (store.Page, error) {
 			size += len(item.Record.Body) + len(item.Record.Envelope)
 		}
 		last = record.Seq(at.seq)
-		if p.scanned >= p.bound {
+		if p.scanned >= p.s.cfg.scan {
 			page.More, page.Next = true, last
 			return page, nil
 		}
@@ -287,6 +285,7 @@ func (p *pager) chosen(id string) ([]int64, error) {
 			cands = append(cands, candidate{at.seq, at.rec, rec.Order, rec.Spec})
 		}
 	}
+	p.scanned-- // the record that is asked for was counted before
 	if p.winners == nil {
 		p.winners = map[string][]int64{}
 	}

@@ -49,6 +49,7 @@ type Config struct {
 	freezeAt int // keys that gather before a merge
 	slice    int // keys merged per transaction
 	walHard  int64
+	scan     int // records that a page looks at
 }
 
 func (c Config) withDefaults() Config {
@@ -66,6 +67,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.walHard <= 0 {
 		c.walHard = walHard
+	}
+	if c.scan == 0 {
+		c.scan = pageScanned
 	}
 	if c.freezeAt <= 0 {
 		c.freezeAt, c.slice = freezeAt, mergeSlice
