@@ -85,7 +85,8 @@ func tooLarge(limit int64) error {
 }
 
 func unreadable(why string) error {
-	return handlerError{&Error{HTTPStatus: http.StatusBadRequest, Title: "Unreadable body", ErrorCode: "content.unreadable", Description: why}}
+	return handlerError{&Error{HTTPStatus: http.StatusBadRequest, Title: "Unreadable body", ErrorCode: "content.unreadable", Description: why,
+		Details: map[string]string{"field": "body", "rule": ruleAdd}}}
 }
 
 // readBody reads a request's body, of which neither the sent nor the decoded form may be larger than limit. What states a greater

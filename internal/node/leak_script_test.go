@@ -239,7 +239,6 @@ func nodeScript(reading leakScript) {
 			}
 		}
 	}
-	reading["node /taxii2"] = all("/taxii2")
 	reading["node GET /metrics"] = all("/metrics")
 	reading["node GET /healthz"] = all("/healthz")
 	reading["node GET /readyz"] = all("/readyz")

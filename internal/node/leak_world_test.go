@@ -363,7 +363,7 @@ func (w *leakWorld) administration() {
 		w.must(errorOf(w.admin.AddCertificate(ctx, api.AddCertificate{Name: w.taint("crt", 1), Org: w.taint("org", 3), Nation: "HID", Roles: []string{"analyst"}})))
 		w.must(errorOf(w.admin.PutCommunity(ctx, identity.Community{Name: w.taint("comm", 1), Members: []string{freedonia}})))
 		name, extra = w.tainted(602)
-		w.submit("own", "{open}", nil, exchange.Added, sdo("tool", 122, name, clear(), first, extra))
+		w.submit("own", "{open}", nil, exchange.Added, sdo("tool", 122, name, marked(label.Clear), first, extra))
 		w.must(errorOf(w.admin.Purge(ctx, fixedID("tool", 122), false)))
 	})
 	w.secret("everybody", func() {
@@ -375,8 +375,6 @@ func (w *leakWorld) administration() {
 		w.names["status"] = firstID(got.Body.String())
 	})
 }
-
-func clear() string { return marked(label.Clear) }
 
 // firstID is the id of a status.
 func firstID(body string) string {

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -138,9 +139,8 @@ func (n *Node) surfaces() error {
 	pages := console.New(names.Org, firstRun{n.ids})
 	metrics := promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{})
 
+	tax := mount{taxiiapi.Prefix, n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii)}
 	n.mounts = []mount{
-		{"/taxii2/", n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii)},
-		{"/taxii2", n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii)},
 		{"/api/v1/", n.hall.Protect("api", api.Render(challenges), native)},
 		{"GET /metrics", n.hall.Protect("metrics", api.Render(challenges), n.auditors(metrics))},
 		{"GET /healthz", n.hall.Open("health", console.Render, http.HandlerFunc(n.healthz))},
@@ -151,7 +151,8 @@ func (n *Node) surfaces() error {
 	for _, m := range n.mounts {
 		public.Handle(m.pattern, m.handler)
 	}
-	n.public = public
+	n.public = verbatim(tax.pattern, tax.handler, public)
+	n.mounts = append(n.mounts, tax)
 
 	local := http.NewServeMux()
 	local.Handle("/api/v1/", n.hall.Protect("api", api.Render(challenges), native))
@@ -164,6 +165,18 @@ func (n *Node) surfaces() error {
 	n.registry.MustRegister(n.exchange.Collectors()...)
 	n.registry.MustRegister(storeCollector{n.store})
 	return nil
+}
+
+// verbatim gives everything below prefix to a handler as it was sent. A ServeMux would answer a path that has empty or dotted segments
+// itself: with a page of HTML, and to anyone.
+func verbatim(prefix string, h, others http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path+"/", prefix) {
+			h.ServeHTTP(w, r)
+			return
+		}
+		others.ServeHTTP(w, r)
+	})
 }
 
 // asLocal lets requests run as the person who may open the data directory.
