@@ -18,6 +18,7 @@ import (
 type Post struct {
 	ID        string    `json:"id"` // UUIDv4
 	Owner     string    `json:"owner"`
+	Root      string    `json:"root"` // of the collection
 	Requested time.Time `json:"requested"`
 	Total     int       `json:"total"`
 	Done      int       `json:"done"`
@@ -58,7 +59,7 @@ func (x *Exchange) Post(ctx context.Context, v gate.Viewer, collection, via stri
 	if err != nil {
 		return Post{}, err
 	}
-	p := Post{ID: uuid.NewString(), Owner: actor(v), Requested: x.cfg.Now().UTC(), Total: len(objects)}
+	p := Post{ID: uuid.NewString(), Owner: actor(v), Root: c.Root, Requested: x.cfg.Now().UTC(), Total: len(objects)}
 	if len(objects) > x.cfg.PostObjects {
 		return p, x.enqueue(ctx, v, p, collection, via, objects)
 	}
