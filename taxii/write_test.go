@@ -409,3 +409,20 @@ func FuzzAccept(f *testing.F) {
 		}
 	})
 }
+
+// What all posts together may hold is bounded, and each gives back what it held.
+func TestBodiesTogetherAreBounded(t *testing.T) {
+	b := newBench(t, Options{MaxContentLength: 10_000, MaxBuffered: 1000})
+	large := `{"objects":[{"type":"x","id":"x--9","pad":"` + strings.Repeat("a", 2000) + `"}]}`
+	for range 3 {
+		r := httptest.NewRequest(http.MethodPost, "/cti/collections/"+collA+"/objects/", strings.NewReader(large))
+		r.Header.Set("Accept", MediaType)
+		r.Header.Set("Content-Type", MediaType)
+		w := httptest.NewRecorder()
+		b.h.ServeHTTP(w, r)
+		if w.Code != 503 || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "content.busy") {
+			t.Fatalf("more than there is room for: %d %v %s", w.Code, w.Header(), w.Body)
+		}
+		b.post(x1).want(202)
+	}
+}

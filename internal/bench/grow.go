@@ -28,33 +28,31 @@ const (
 type stock struct {
 	*bench
 	node    *testnode.Node
+	client  *testnode.Client // of the running comparison
 	src     *sample.Source
 	stored  int
 	visible int      // to the other organisation
 	ids     []string // some of what is stored
 }
 
-// grow fills one node in stages, by every way in, and measures it at each size.
+// grow fills one node in stages, by every way in, and at each size measures it side by side with a small one.
 func (b *bench) grow(ctx context.Context) error {
-	n, err := testnode.Create(ctx, b.bin, filepath.Join(b.dir, "node"), "")
+	base, err := b.newStock(ctx, "small", 2)
 	if err != nil {
 		return err
 	}
-	s := &stock{bench: b, node: n, src: sample.New(2)}
-	defer n.Kill()
-	first := raws(s.src.Head())
-	s.stored, s.visible = len(first), 1 // the author
-	first = append(first, s.take(small-len(first), s.src.Mixed)...)
-	if _, err := s.load(ctx, first); err != nil {
+	defer base.node.Kill()
+	if _, err := base.store(ctx, base.take(small-base.stored, base.src.Mixed)); err != nil {
 		return err
 	}
-	if _, err := n.Start(ctx); err != nil {
+	if _, err := base.node.Start(ctx); err != nil {
 		return err
 	}
-	base, err := s.latencies(ctx)
+	s, err := b.newStock(ctx, "large", 3)
 	if err != nil {
 		return err
 	}
+	defer s.node.Kill()
 	sizes := []int{b.size}
 	if b.size > rare {
 		sizes = []int{rare, b.size}
@@ -63,16 +61,27 @@ func (b *bench) grow(ctx context.Context) error {
 		if err := s.growTo(ctx, size); err != nil {
 			return err
 		}
-		l, err := s.latencies(ctx)
-		if err != nil {
+		if err := s.compare(ctx, base); err != nil {
 			return err
 		}
-		s.compare(base, l)
 	}
 	if err := s.readAll(ctx); err != nil {
 		return err
 	}
 	return s.weigh(ctx)
+}
+
+// newStock makes a node that holds only what all samples refer to.
+func (b *bench) newStock(ctx context.Context, name string, seed uint64) (*stock, error) {
+	n, err := testnode.Create(ctx, b.bin, filepath.Join(b.dir, name), "")
+	if err != nil {
+		return nil, err
+	}
+	s := &stock{bench: b, node: n, src: sample.New(seed)}
+	first := raws(s.src.Head())
+	s.stored, s.visible = len(first), 1 // the author
+	_, err = s.store(ctx, first)
+	return s, err
 }
 
 // growTo fills the store up to a size: a part by each way, measured, and what is left as a usual mix.
@@ -82,7 +91,7 @@ func (s *stock) growTo(ctx context.Context, size int) error {
 	if err := s.node.Stop(); err != nil {
 		return err
 	}
-	took, err := s.load(ctx, s.take(part, s.indicator))
+	took, err := s.store(ctx, s.take(part, s.indicator))
 	if err != nil {
 		return err
 	}
@@ -102,7 +111,7 @@ func (s *stock) growTo(ctx context.Context, size int) error {
 	}
 	for s.stored < size {
 		n := min(size-s.stored, 100_000)
-		if _, err := s.load(ctx, s.take(n, s.src.Mixed)); err != nil {
+		if _, err := s.store(ctx, s.take(n, s.src.Mixed)); err != nil {
 			return err
 		}
 	}
@@ -140,9 +149,9 @@ func raws(objects []sample.Object) (out [][]byte) {
 	return out
 }
 
-// load imports objects from a file and returns how long the command took.
-func (s *stock) load(ctx context.Context, objects [][]byte) (time.Duration, error) {
-	path := filepath.Join(s.dir, "load.json")
+// store imports objects from a file and returns how long the command took.
+func (s *stock) store(ctx context.Context, objects [][]byte) (time.Duration, error) {
+	path := filepath.Join(s.dir, "objects.json")
 	if err := writeLines(path, objects); err != nil {
 		return 0, err
 	}

@@ -53,7 +53,42 @@ func (x *Exchange) Accept(ctx context.Context, v gate.Viewer, s Submission) ([]O
 	if err != nil {
 		return nil, err
 	}
-	return x.accept(ctx, v, c, s, nil)
+	return x.accept(ctx, v, c, x.prepare(s, c.Policy), nil)
+}
+
+// Prepared is a submission whose objects have been read and checked. That takes most of the time and nothing of the store: while one
+// submission is accepted, the next can be prepared.
+type Prepared struct {
+	submission Submission
+	policy     Policy
+	drafts     []draft
+}
+
+// Prepare reads and checks the objects of a submission.
+func (x *Exchange) Prepare(v gate.Viewer, s Submission) (Prepared, error) {
+	c, err := x.writable(v, s.Collection)
+	if err != nil {
+		return Prepared{}, err
+	}
+	return x.prepare(s, c.Policy), nil
+}
+
+func (x *Exchange) prepare(s Submission, policy Policy) Prepared {
+	p := Prepared{s, policy, make([]draft, len(s.Objects))}
+	each(len(p.drafts), func(i int) { p.drafts[i] = x.read(s.Objects[i], policy) })
+	return p
+}
+
+// AcceptPrepared is Accept for what Prepare made. It takes it over: what is prepared is accepted once.
+func (x *Exchange) AcceptPrepared(ctx context.Context, v gate.Viewer, p Prepared) ([]Outcome, error) {
+	c, err := x.writable(v, p.submission.Collection)
+	if err != nil {
+		return nil, err
+	}
+	if c.Policy != p.policy { // the collection was changed in between
+		p = x.prepare(p.submission, c.Policy)
+	}
+	return x.accept(ctx, v, c, p, nil)
 }
 
 // writable is the collection to write to; the zero collection stands for the whole store.
@@ -86,14 +121,12 @@ type draft struct {
 	hold    *store.Hold
 	outcome Outcome // of refused ones
 	refused bool
-	closed  bool // see store.Put
 }
 
-// accept carries a submission to the store. done, when not nil, makes the documents that are written in the same transaction.
-func (x *Exchange) accept(ctx context.Context, v gate.Viewer, c Collection, s Submission, done func([]Outcome) []store.Doc) ([]Outcome, error) {
+// accept carries a prepared submission to the store. done, when not nil, makes the documents that are written in the same transaction.
+func (x *Exchange) accept(ctx context.Context, v gate.Viewer, c Collection, p Prepared, done func([]Outcome) []store.Doc) ([]Outcome, error) {
 	started := time.Now()
-	drafts := make([]draft, len(s.Objects))
-	each(len(drafts), func(i int) { drafts[i] = x.read(s.Objects[i], c.Policy) })
+	s, drafts := p.submission, p.drafts
 
 	scope := x.scope(v)
 	batch := x.defined(drafts)
@@ -104,12 +137,11 @@ func (x *Exchange) accept(ctx context.Context, v gate.Viewer, c Collection, s Su
 			}
 		}
 	}
-	x.close(ctx, v, drafts)
 
 	puts := make([]store.Put, 0, len(drafts))
 	for i := range drafts {
 		if d := &drafts[i]; !d.refused {
-			puts = append(puts, store.Put{Record: d.rec, Hold: d.hold, Closed: d.closed, Judge: judge(d), HeldLabel: x.held()})
+			puts = append(puts, store.Put{Record: d.rec, Hold: d.hold, Judge: judge(d), HeldLabel: x.held()})
 		}
 	}
 	outcomes := make([]Outcome, len(drafts))
@@ -236,6 +268,10 @@ func firstError(fs []stix.Finding) (first stix.Finding, more int) {
 // most is how many lookups of one kind a record may have: enough for any real object, a bound for hostile ones.
 const most = 4096
 
+// tooMany stands for references beyond those that are looked up. Nothing has this id, so whoever must have all that a record names does
+// not get the record.
+const tooMany = "*"
+
 func lookups(o *stix.Object) []record.Lookup {
 	var out []record.Lookup
 	add := func(kind record.LookupKind, texts []string) {
@@ -248,7 +284,11 @@ func lookups(o *stix.Object) []record.Lookup {
 	add(record.Value, o.Values())
 	add(record.External, o.Externals())
 	add(record.Name, o.Names())
-	add(record.Ref, targets(o))
+	refs := targets(o)
+	add(record.Ref, refs)
+	if len(refs) > most {
+		add(record.Ref, []string{tooMany})
+	}
 	slices.SortFunc(out, func(a, b record.Lookup) int {
 		if a.Kind != b.Kind {
 			return int(a.Kind) - int(b.Kind)

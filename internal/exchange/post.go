@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -63,7 +64,7 @@ func (x *Exchange) Post(ctx context.Context, v gate.Viewer, collection, via stri
 	if len(objects) > x.cfg.PostObjects {
 		return p, x.enqueue(ctx, v, p, collection, via, objects)
 	}
-	_, err = x.accept(ctx, v, c, Submission{Collection: collection, Objects: objects, Via: via}, func(outcomes []Outcome) []store.Doc {
+	_, err = x.accept(ctx, v, c, x.prepare(Submission{Collection: collection, Objects: objects, Via: via}, c.Policy), func(outcomes []Outcome) []store.Doc {
 		p.count(outcomes)
 		return []store.Doc{x.postDoc(p)}
 	})
@@ -95,7 +96,8 @@ func (x *Exchange) postDoc(p Post) store.Doc {
 	return d
 }
 
-// Post finds a status. Only who posted it and who audits the node may; for others it does not exist.
+// Status finds what became of a post. Only who posted it may, and who audits the node, if it came from the own organisation; for others
+// it does not exist.
 func (x *Exchange) Status(ctx context.Context, v gate.Viewer, id string) (Post, error) {
 	none := fault.New(fault.NotFound, "", "no such status")
 	if _, err := uuid.Parse(id); err != nil {
@@ -112,7 +114,7 @@ func (x *Exchange) Status(ctx context.Context, v gate.Viewer, id string) (Post, 
 	if err := json.Unmarshal(d.Value, &p); err != nil {
 		return Post{}, fmt.Errorf("reading status %s: %w", id, err)
 	}
-	if p.Owner != actor(v) && !(x.isOwn(v.Nation, v.Org) && x.Gate().Can(v, gate.AuditRead)) {
+	if p.Owner != actor(v) && !(strings.HasPrefix(p.Owner, x.cfg.Org+"/") && x.Gate().Can(v, gate.AuditRead)) {
 		return Post{}, none
 	}
 	return p, nil
@@ -208,7 +210,7 @@ func (x *Exchange) workOne(ctx context.Context, d store.Doc) error {
 	}
 	c, err := x.writable(w.Viewer, w.Collection)
 	if err == nil {
-		_, err = x.accept(ctx, w.Viewer, c, Submission{Collection: w.Collection, Objects: objects, Via: w.Via}, finish)
+		_, err = x.accept(ctx, w.Viewer, c, x.prepare(Submission{Collection: w.Collection, Objects: objects, Via: w.Via}, c.Policy), finish)
 	}
 	switch k := fault.Of(err); {
 	case err == nil:

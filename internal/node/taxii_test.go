@@ -360,7 +360,7 @@ func (b *bench) sco(n int) string {
 }
 
 // marking that lets every viewer have an object
-const clear = `,"object_marking_refs":["marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487"]`
+const clearRef = `,"object_marking_refs":["marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487"]`
 
 func on(day string) string { return "2026-01-" + day + "T00:00:00.000Z" }
 

@@ -130,7 +130,7 @@ var accessRows = rows{
 		}
 	},
 	30: func(b *bench) {
-		b.stored(b.obj("tool", 1, on("01")), b.obj("tool", 2, on("01"), clear))
+		b.stored(b.obj("tool", 1, on("01")), b.obj("tool", 2, on("01"), clearRef))
 		// A collection that is hidden, and one that is not there.
 		b.as = mallory
 		for _, tail := range []string{"", "objects/", "manifest/", "objects/x--1/", "objects/" + b.id("tool", 1) + "/", "objects/x--1/versions/"} {
@@ -170,7 +170,7 @@ var accessRows = rows{
 		}
 	},
 	33: func(b *bench) {
-		b.stored(b.obj("tool", 1, on("01")), b.obj("tool", 2, on("01"), clear), b.obj("tool", 3, on("01")))
+		b.stored(b.obj("tool", 1, on("01")), b.obj("tool", 2, on("01"), clearRef), b.obj("tool", 3, on("01")))
 		b.as = dave
 		if got := b.get("objects/").want(200).found(); got != "tool2@01" || strings.Contains(b.Body, "more") {
 			b.t.Errorf("%s: %s", got, b.Body)
@@ -293,14 +293,14 @@ var rootRows = rows{
 		must(b.t, x.AddRoot(b.t.Context(), b.w.admin(), exchange.Root{Path: "arcadia", Title: "For Arcadia", Party: "ARC/Arcadia CERT"}))
 		id := b.w.collection(exchange.Collection{Root: "arcadia", Alias: "own"})
 		b.as = dave
-		b.stored(b.obj("tool", 1, on("01"), clear)) // through the common root
+		b.stored(b.obj("tool", 1, on("01"), clearRef)) // through the common root
 		if d := into[discovery](b.get("/taxii2/")); !slices.Contains(d.Roots, "/taxii2/arcadia/") || d.Default != root {
 			b.t.Errorf("%+v", d)
 		}
 		const own = "/taxii2/arcadia/collections/"
 		b.get("/taxii2/arcadia/").want(200)
 		b.get(own + "own/").want(200)
-		st := into[status](b.do("POST", own+"own/objects/", envelope(b.obj("tool", 1, on("01"), clear))).want(202))
+		st := into[status](b.do("POST", own+"own/objects/", envelope(b.obj("tool", 1, on("01"), clearRef))).want(202))
 		b.get("/taxii2/arcadia/status/" + st.ID + "/").want(200)
 		b.get(root + "status/" + st.ID + "/").want(404) // a status belongs to the root that was posted to
 		b.get(own + "own/objects/").want(200)

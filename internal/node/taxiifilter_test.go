@@ -166,7 +166,7 @@ var pagingRows = rows{
 			}
 		}
 		// Also when the last ones are not for this viewer.
-		b.stored(b.obj("intrusion-set", 1, on("01"), clear), b.obj("tool", 9, on("01")))
+		b.stored(b.obj("intrusion-set", 1, on("01"), clearRef), b.obj("tool", 9, on("01")))
 		b.as = dave
 		if got := b.get("objects/?limit=1").found(); got != "intrusion-set1@01" || strings.Contains(b.Body, "more") {
 			b.t.Errorf("%s", b.Body)

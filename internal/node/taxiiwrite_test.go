@@ -286,10 +286,10 @@ var addRows = rows{
 		}
 	},
 	120: func(b *bench) {
-		b.stored(b.obj("tool", 1, on("01"), clear))
+		b.stored(b.obj("tool", 1, on("01"), clearRef))
 		b.as = dave
-		b.get(b.object("")).body(envelope(b.obj("tool", 1, on("01"), clear)))
-		st := statusOf(b.post(b.obj("tool", 1, on("02"), clear)).want(202))
+		b.get(b.object("")).body(envelope(b.obj("tool", 1, on("01"), clearRef)))
+		st := statusOf(b.post(b.obj("tool", 1, on("02"), clearRef)).want(202))
 		said := fmt.Sprint(st.Successes, st.Failures)
 		if !strings.Contains(said, "quarantine") || !strings.Contains(said, "3.6") {
 			b.t.Errorf("%s", b.Body)
@@ -297,7 +297,7 @@ var addRows = rows{
 		for _, who := range []string{alice, bob} {
 			b.as = who
 			for _, q := range []string{"", "?match[version]=all"} {
-				b.get(b.object(q)).body(envelope(b.obj("tool", 1, on("01"), clear)))
+				b.get(b.object(q)).body(envelope(b.obj("tool", 1, on("01"), clearRef)))
 			}
 			b.get(b.object("versions/")).body(`{"versions":["` + on("01") + `"]}`)
 		}
@@ -401,7 +401,7 @@ var deleteRows = rows{
 		b.get("objects/?added_after=" + before[1]).body(envelope(one...))
 	},
 	128: func(b *bench) {
-		b.stored(b.obj("tool", 1, on("01"), clear))
+		b.stored(b.obj("tool", 1, on("01"), clearRef))
 		for _, c := range []struct {
 			who  string
 			want int
@@ -411,7 +411,7 @@ var deleteRows = rows{
 		}
 		// He removes what is his, from a collection that he shares.
 		b.as = dave
-		b.stored(b.obj("tool", 2, on("01"), clear))
+		b.stored(b.obj("tool", 2, on("01"), clearRef))
 		b.do("DELETE", "objects/"+b.id("tool", 2)+"/", "").want(200)
 	},
 	129: func(b *bench) {

@@ -9,8 +9,13 @@
 //
 // # Visibility
 //
-// A driver resolves versions, duplicates and conflicts only among the records that the given scope admits: what is hidden from a
-// submitter or reader changes nothing that it gets back.
+// A scope sees a record when it admits its mark, the record's times are in force and, where gate.Scope.Closes, what it names serves it:
+// every id among its lookups of kind Ref is that of a record which the scope sees in the same sense, records that name each other in
+// a circle not keeping each other back, or of an admitted one to which Closes does not apply and whose Rec is smaller. The author,
+// Record.CreatedBy, is not looked for where gate.NamesAuthor.
+//
+// A driver resolves versions, duplicates and conflicts, and ends pages, only by the records that the given scope sees: what is hidden
+// from a submitter or reader changes nothing that it gets back.
 package store
 
 import (
@@ -36,8 +41,6 @@ type Store interface {
 
 	// Due lists records whose embargo has ended since it was stored or relabelled (Lifted) or whose retention is over (Expired).
 	Due(ctx context.Context, scope gate.Scope, now time.Time, limit int) (Due, error)
-	// Reopen takes the Closed mark from every record that names the id, because what it names has changed or gone.
-	Reopen(ctx context.Context, id string) error
 
 	Follow(ctx context.Context, scope gate.Scope, after record.Seq, limit int) ([]Entry, error)
 	Release(ctx context.Context, r Release) error
@@ -71,10 +74,7 @@ type Put struct {
 	// Judge, when not nil, is called inside the transaction with the headers of all records of the same id that the submitter's
 	// scope admits and that are not held, in no order. When it returns a hold, the record goes to quarantine as well: under HeldLabel, with the hold's
 	// reasons added to those of Hold. It must not call the store.
-	Judge func(prior []record.Record) *Hold
-	// Closed says that whoever may have this record may have every record that it names. The mark falls when one of those is
-	// removed, relabelled or purged.
-	Closed    bool
+	Judge     func(prior []record.Record) *Hold
 	HeldLabel label.Label // the label of the record while it is held because of Judge
 }
 
@@ -147,7 +147,6 @@ type Item struct {
 	Seq    record.Seq // of the placement: the date added in the queried collection
 	Rec    record.Seq // of the record itself, the key of Release and Relabel
 	Held   bool
-	Closed bool          // Put.Closed still holds
 	Record record.Record // Lookups are not filled in
 }
 

@@ -40,8 +40,18 @@ type sight struct {
 
 func (t *tx) sight(scope gate.Scope) *sight { return &sight{scope, t.s.marks.admitted(scope)} }
 
-// sees tells whether the scope admits the stored record now.
-func (t *tx) sees(v *sight, r *row) bool {
+// sees tells whether the holder of the scope may have the stored record now: by its label, and by what it names.
+func (t *tx) sees(v *sight, r *row) (bool, error) {
+	if !t.admits(v, r) || !v.seen.closes(r.label) {
+		return t.admits(v, r), nil
+	}
+	k := closure{c: t.c, admits: func(w *row) bool { return t.admits(v, w) }, closes: func(label uint32) bool { return v.seen.closes(label) }, mark: t.s.marks.mark,
+		known: map[string]target{}, find: func(id string) ([]place, error) { return t.lookup(t.h.of(keyID, id)) }}
+	return k.holds(r)
+}
+
+// admits tells whether the scope admits the stored record now, by its label alone.
+func (t *tx) admits(v *sight, r *row) bool {
 	if int(r.label) >= v.seen.n {
 		v.seen = t.s.marks.admitted(v.scope)
 	}
@@ -98,9 +108,6 @@ func (t *tx) put(v *sight, coll int64, p *put, seq int64) (out store.Outcome, er
 	}
 	if p.rec.Revoked {
 		flags |= flagRevoked
-	}
-	if p.closed {
-		flags |= flagClosed
 	}
 	out = store.Outcome{State: store.Added, Seq: record.Seq(seq), Version: p.rec.Version}
 	if p.rec.Version != "" {
@@ -228,7 +235,9 @@ func (t *tx) twin(v *sight, coll int64, p *put, places []place) (best *row, seve
 				return nil, false, nil, err
 			}
 		}
-		if !t.sees(v, r) {
+		if ok, err := t.sees(v, r); err != nil {
+			return nil, false, nil, err
+		} else if !ok {
 			continue
 		}
 		if p.judge != nil && r.flags&flagHeld == 0 {

@@ -41,38 +41,19 @@ func (r *reader) reached(column string, now time.Time, limit int) (items []store
 		if err != nil {
 			return nil, err
 		}
-		if !ok || !r.sees(w) {
+		if !ok {
+			continue
+		}
+		if ok, err = r.sees(w); err != nil {
+			return nil, err
+		} else if !ok {
 			continue
 		}
 		at, _, err := placeOf(r.c, w, 0)
 		if err != nil {
 			return nil, err
 		}
-		items = append(items, store.Item{Seq: record.Seq(at), Rec: record.Seq(seq), Held: w.flags&flagHeld != 0, Closed: w.flags&flagClosed != 0, Record: rec})
+		items = append(items, store.Item{Seq: record.Seq(at), Rec: record.Seq(seq), Held: w.flags&flagHeld != 0, Record: rec})
 	}
 	return items, nil
-}
-
-// Reopen implements store.Store.
-func (s *Store) Reopen(ctx context.Context, id string) error {
-	return s.do(ctx, &job{run: func(t *tx) error {
-		places, err := t.lookup(t.h.of(byte(record.Ref), id))
-		if err != nil {
-			return err
-		}
-		want := record.Lookup{Kind: record.Ref, Text: id}
-		for _, at := range append([]place(nil), places...) {
-			ok, err := t.load(at.rec, &t.row)
-			if err != nil {
-				return err
-			}
-			if !ok || t.row.flags&flagClosed == 0 || !hasLookup(t.row.lookups, want) {
-				continue
-			}
-			if err := exec(t.c, "UPDATE record SET flags = flags & ~? WHERE seq = ?", nil, flagClosed, at.rec); err != nil {
-				return err
-			}
-		}
-		return nil
-	}})
 }

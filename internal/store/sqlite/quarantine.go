@@ -73,7 +73,10 @@ func (r *reader) quarantined(seq int64, awaits string) (one store.Quarantined, o
 		return one, false, err
 	}
 	w, rec, ok, err := r.whole(seq, false)
-	if err != nil || !ok || !r.sees(w) {
+	if err != nil || !ok {
+		return one, false, err
+	}
+	if ok, err := r.sees(w); err != nil || !ok {
 		return one, false, err
 	}
 	at, _, err := placeOf(r.c, w, 0)

@@ -271,7 +271,12 @@ func (r *reader) versionsOf(id string) (versions []heldVersion, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if ok && rec.ID == id && r.sees(w) {
+		if !ok || rec.ID != id {
+			continue
+		}
+		if ok, err := r.sees(w); err != nil {
+			return nil, err
+		} else if ok {
 			versions = append(versions, heldVersion{at.rec, rec.Version})
 		}
 	}

@@ -18,7 +18,6 @@ const (
 	flagRevoked               // record.Revoked
 	flagVersioned             // has a version of its own
 	flagMoved                 // all its places stand in placement
-	flagClosed                // store.Put.Closed
 )
 
 var errHead = errors.New("a record's header is damaged")

@@ -80,7 +80,7 @@ func migrate(c *zs.Conn, steps []migration) (schema int, err error) {
 			return have, nil
 		}
 		return 0, fault.New(fault.Conflict, "store.schema", "the store has schema %d and this program knows schemas up to %d", have, want).
-			Try("run the newer program, or take the store back to this schema with it")
+			Try("run the newer program, or take the store back with it: entente downgrade --schema N")
 	}
 	for ; have < want; have++ {
 		step := steps[have]
@@ -119,6 +119,9 @@ func retreat(c *zs.Conn, steps []migration, to int) error {
 	}
 	return nil
 }
+
+// Schema is the newest schema that this program knows.
+func Schema() int { return len(migrations) }
 
 // Downgrade takes the closed store in dir back to an older schema, so that an older program can open it. It loses only what that schema
 // has no place for.

@@ -43,12 +43,13 @@ type Config struct {
 	Now       func() time.Time // the clock
 	Logger    *slog.Logger
 	ReadConns int   // pages read at once; 4
-	CacheKiB  int   // page cache of the writer, a quarter of it for each reader; 64 MiB
+	CacheKiB  int   // page cache of the writer, a quarter of it for each reader, so that four readers double it; 64 MiB
 	MaxBytes  int64 // quota of the database file; 0: the disk
 
 	freezeAt int // keys that gather before a merge
 	slice    int // keys merged per transaction
 	walHard  int64
+	scan     int // records that a page looks at
 }
 
 func (c Config) withDefaults() Config {
@@ -66,6 +67,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.walHard <= 0 {
 		c.walHard = walHard
+	}
+	if c.scan == 0 {
+		c.scan = pageScanned
 	}
 	if c.freezeAt <= 0 {
 		c.freezeAt, c.slice = freezeAt, mergeSlice

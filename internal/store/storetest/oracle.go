@@ -34,8 +34,33 @@ type holding struct {
 // NewOracle is an empty store.
 func NewOracle() *Oracle { return &Oracle{} }
 
-func visible(scope gate.Scope, s *Stored) bool {
+func admitted(scope gate.Scope, s *Stored) bool {
 	return scope.Admits(timeless(s.Mark())) && scope.InForce(timeless(s.Mark()), s.Label.NotBefore, s.Label.NotAfter)
+}
+
+// visible tells whether the scope sees a record: everything admitted is, until one by one goes what names something unseen.
+func (o *Oracle) visible(scope gate.Scope, s *Stored) bool {
+	if !admitted(scope, s) || !scope.Closes(s.Mark()) {
+		return admitted(scope, s)
+	}
+	gone := map[*Stored]bool{}
+	serves := func(id string, by *Stored) bool {
+		return slices.ContainsFunc(o.Records, func(t *Stored) bool {
+			return t.ID == id && admitted(scope, t) && !gone[t] && (scope.Closes(t.Mark()) || t.Rec < by.Rec)
+		})
+	}
+	for n := -1; n < len(gone); {
+		n = len(gone)
+		for _, by := range o.Records {
+			for _, l := range by.Lookups {
+				author := l.Text == by.CreatedBy && gate.NamesAuthor(&by.Label)
+				if l.Kind == record.Ref && !author && scope.Closes(by.Mark()) && !serves(l.Text, by) {
+					gone[by] = true
+				}
+			}
+		}
+	}
+	return !gone[s]
 }
 
 func timeless(m record.Mark) record.Mark {
@@ -83,7 +108,7 @@ func (o *Oracle) put(scope gate.Scope, coll string, p store.Put, seq record.Seq)
 		if s.Order == "" && s.Digest != p.Record.Digest {
 			same = false
 		}
-		if same && visible(scope, s) && (twin == nil || rank(s) > rank(twin)) {
+		if same && o.visible(scope, s) && (twin == nil || rank(s) > rank(twin)) {
 			twin = s
 		}
 	}
@@ -118,7 +143,7 @@ func (o *Oracle) Select(scope gate.Scope, q store.Query) []*Stored {
 	var match []*Stored
 	for _, s := range o.Records {
 		seq, in := s.Places[q.Collection]
-		if in && visible(scope, s) && seq > q.AddedAfter && (q.Before == 0 || seq < q.Before) &&
+		if in && o.visible(scope, s) && seq > q.AddedAfter && (q.Before == 0 || seq < q.Before) &&
 			(s.Hold == nil || q.Held || !scope.IsOwn()) &&
 			any(q.IDs, s.ID) && any(q.Types, s.Type) && any(q.Specs, s.Spec) && any(q.TLPs, s.Label.TLP) && all(q.Lookups, s.Lookups) {
 			match = append(match, s)
@@ -184,7 +209,7 @@ func all(want, have []record.Lookup) bool {
 func (o *Oracle) Remove(scope gate.Scope, r store.Removal) (n int) {
 	var match []*Stored
 	for _, s := range o.Records {
-		if _, in := s.Places[r.Collection]; in && s.ID == r.ID && visible(scope, s) && any(r.Specs, s.Spec) {
+		if _, in := s.Places[r.Collection]; in && s.ID == r.ID && o.visible(scope, s) && any(r.Specs, s.Spec) {
 			match = append(match, s)
 		}
 	}
@@ -233,7 +258,7 @@ func (o *Oracle) Relabel(scope gate.Scope, r store.Relabelling, seq record.Seq) 
 
 func (o *Oracle) find(scope gate.Scope, rec record.Seq) *Stored {
 	for _, s := range o.Records {
-		if s.Rec == rec && visible(scope, s) {
+		if s.Rec == rec && o.visible(scope, s) {
 			return s
 		}
 	}
@@ -243,7 +268,7 @@ func (o *Oracle) find(scope gate.Scope, rec record.Seq) *Stored {
 // Purge destroys what the scope sees under an id.
 func (o *Oracle) Purge(scope gate.Scope, id string) (records int) {
 	for _, s := range slices.Clone(o.Records) {
-		if s.ID == id && visible(scope, s) {
+		if s.ID == id && o.visible(scope, s) {
 			o.erase(s)
 			records++
 		}
@@ -258,7 +283,7 @@ func (o *Oracle) Purge(scope gate.Scope, id string) (records int) {
 func (o *Oracle) Quarantined(scope gate.Scope, q store.QuarantineQuery) []*Stored {
 	var held []*Stored
 	for _, s := range o.Records {
-		if s.Hold != nil && visible(scope, s) && s.Rec > q.After && (q.Rec == 0 || q.Rec == s.Rec) && (q.Awaits == "" || slices.Contains(s.Hold.Awaits, q.Awaits)) {
+		if s.Hold != nil && o.visible(scope, s) && s.Rec > q.After && (q.Rec == 0 || q.Rec == s.Rec) && (q.Awaits == "" || slices.Contains(s.Hold.Awaits, q.Awaits)) {
 			held = append(held, s)
 		}
 	}

@@ -24,7 +24,7 @@ var (
 	orders = []string{"2026-01-01T00:00:00", "2026-01-02T00:00:00", "2026-01-02T00:00:00.5"}
 	kinds  = []string{"indicator", "malware", "ipv4-addr"}
 	values = []record.Lookup{{Kind: record.Value, Text: "198.51.100.7"}, {Kind: record.Ref, Text: "identity--1"}, {Kind: record.Name, Text: "198.51.100.7"},
-		{Kind: record.External, Text: "cve:CVE-2026-0001"}}
+		{Kind: record.External, Text: "cve:CVE-2026-0001"}, {Kind: record.Ref, Text: id("indicator", 0)}, {Kind: record.Ref, Text: id("malware", 1)}, {Kind: record.Ref, Text: id("ipv4-addr", 0)}}
 	tlps = []label.TLP{label.Red, label.AmberStrict, label.Amber, label.Green, label.Clear}
 )
 
@@ -65,6 +65,9 @@ func genLabel(t *rapid.T) label.Label {
 	case 2:
 		l.NotBefore, l.NotAfter = now.Add(-time.Hour), now.Add(time.Hour)
 	}
+	if rapid.IntRange(0, 5).Draw(t, "attribution") == 0 {
+		l.Attribution = label.MustNot
+	}
 	if rapid.IntRange(0, 3).Draw(t, "audience") == 0 {
 		p := pick(t, "for", parties)
 		set, err := label.NewAudience(label.Org(p.Nation, p.Org))
@@ -98,7 +101,7 @@ func genRecord(t *rapid.T) record.Record {
 		r.Envelope = fmt.Appendf(nil, `{"payload":%q}`, r.Body)
 	}
 	for _, l := range values {
-		if rapid.Bool().Draw(t, "has") {
+		if rapid.IntRange(0, 3).Draw(t, "has") == 0 {
 			r.Lookups = append(r.Lookups, l)
 		}
 	}
