@@ -21,9 +21,8 @@ func versions(b *bench) { b.threeVersions() }
 var filterRows = rows{
 	73: refuses("limit=%zz", "added_after=x", "match[version]=now", "match[version]=", "match[id]=", "match[type]=a,,b", "match[spec_version]=two", "match[spec_version]=2.", "a;b", "next="),
 	74: finds(types, map[string]string{
-		"added_after=$2": "campaign3@03 malware4@04 malware5@05old",
-		"added_after=$6": "",
-		// a nanosecond before a date added, and one after it
+		"added_after=$2":                   "campaign3@03 malware4@04 malware5@05old",
+		"added_after=$6":                   "",
 		"added_after=2000-01-01T00:00:00Z": "tool1@01 tool2@02 campaign3@03 malware4@04 malware5@05old",
 		"added_after=2100-01-01T00:00:00Z": "",
 		"added_after=0001-01-01T00:00:00Z": "tool1@01 tool2@02 campaign3@03 malware4@04 malware5@05old",
