@@ -335,7 +335,7 @@ func TestBrokenBody(t *testing.T) {
 	r.Header.Set("Content-Type", MediaType)
 	w := httptest.NewRecorder()
 	testHandler(newMem(), Options{}).ServeHTTP(w, r)
-	if w.Code != 400 || strings.Contains(w.Body.String(), "gone") {
+	if w.Code != 400 || strings.Contains(w.Body.String(), "gone") || !strings.Contains(w.Body.String(), `"details":{"field":"body","rule":`) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

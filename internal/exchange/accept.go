@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"entente/internal/fault"
 	"entente/internal/gate"
@@ -184,6 +185,10 @@ func (x *Exchange) read(raw []byte, policy Policy) draft {
 	if err != nil {
 		return refuse("", "", asFault(err))
 	}
+	if len(obj.Version()) > finest {
+		return refuse(obj.ID(), "", fault.New(fault.Unprocessable, "version.precision", "nobody could ask for a version with more than nine digits of a second").
+			At("/modified").By("TAXII 2.1 section 3.4.1"))
+	}
 	d := draft{obj: obj}
 	order := obj.Order()
 	d.rec = record.Record{
@@ -210,12 +215,20 @@ func (x *Exchange) read(raw []byte, policy Policy) draft {
 	return d
 }
 
-// storable tells whether an object that breaks its standard has at least the identity that a store needs.
+const (
+	finest    = len("2026-01-31T12:00:00.123456789Z") // as far as versions can be asked for
+	longestID = 255
+)
+
+// storable tells whether an object that breaks its standard has at least the identity that a store needs, and by which it can be
+// asked for: in a path, and in a list with commas.
 func storable(o *stix.Object) bool {
 	_, err := stix.Order(o.Version())
 	prefix, _, ok := strings.Cut(o.ID(), "--")
-	return ok && prefix == o.Type() && (o.Version() == "" || err == nil)
+	return ok && prefix == o.Type() && (o.Version() == "" || err == nil) && len(o.ID()) <= longestID && !strings.ContainsFunc(o.ID(), unaskable)
 }
+
+func unaskable(r rune) bool { return r == ',' || !unicode.IsPrint(r) }
 
 func refuse(id, version string, e *fault.Error) draft {
 	return draft{refused: true, outcome: Outcome{ID: id, Version: version, State: Refused, Code: e.MachineCode(), Message: e.Error()}}

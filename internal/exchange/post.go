@@ -19,6 +19,7 @@ import (
 type Post struct {
 	ID        string    `json:"id"` // UUIDv4
 	Owner     string    `json:"owner"`
+	Root      string    `json:"root"` // of the collection
 	Requested time.Time `json:"requested"`
 	Total     int       `json:"total"`
 	Done      int       `json:"done"`
@@ -59,7 +60,7 @@ func (x *Exchange) Post(ctx context.Context, v gate.Viewer, collection, via stri
 	if err != nil {
 		return Post{}, err
 	}
-	p := Post{ID: uuid.NewString(), Owner: actor(v), Requested: x.cfg.Now().UTC(), Total: len(objects)}
+	p := Post{ID: uuid.NewString(), Owner: actor(v), Root: c.Root, Requested: x.cfg.Now().UTC(), Total: len(objects)}
 	if len(objects) > x.cfg.PostObjects {
 		return p, x.enqueue(ctx, v, p, collection, via, objects)
 	}
@@ -207,13 +208,13 @@ func (x *Exchange) workOne(ctx context.Context, d store.Doc) error {
 		next.count(outcomes)
 		return []store.Doc{x.postDoc(next), {Kind: docPart, Key: d.Key, Version: -1}}
 	}
-	defer x.waiting.Add(-int64(len(objects)))
 	c, err := x.writable(w.Viewer, w.Collection)
 	if err == nil {
 		_, err = x.accept(ctx, w.Viewer, c, x.prepare(Submission{Collection: w.Collection, Objects: objects, Via: w.Via}, c.Policy), finish)
 	}
 	switch k := fault.Of(err); {
 	case err == nil:
+		x.worked(len(objects))
 		return nil
 	case k == fault.NotFound, k == fault.Forbidden:
 		// The right to write went while the post waited: its objects fail, and the status says so.
@@ -222,9 +223,23 @@ func (x *Exchange) workOne(ctx context.Context, d store.Doc) error {
 		for i := range outcomes {
 			outcomes[i] = Outcome{State: Refused, Code: e.MachineCode(), Message: e.Message}
 		}
-		return x.store.PutDocs(ctx, store.Act{}, finish(outcomes)...)
+		if err := x.store.PutDocs(ctx, store.Act{}, finish(outcomes)...); err != nil {
+			return err
+		}
+		x.worked(len(objects))
+		return nil
 	case errors.Is(err, context.Canceled):
 		return nil
 	}
 	return err
+}
+
+// worked takes a part that is done out of the count. What an earlier run of the node left was never in it.
+func (x *Exchange) worked(n int) {
+	for {
+		w := x.waiting.Load()
+		if x.waiting.CompareAndSwap(w, max(0, w-int64(n))) {
+			return
+		}
+	}
 }

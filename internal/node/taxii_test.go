@@ -41,6 +41,7 @@ const (
 	carol   = "carol"   // writes
 	mallory = "mallory" // may neither
 	dave    = "dave"    // reads and writes, for another organisation
+	audrey  = "audrey"  // audits the node
 )
 
 const password = "correct-horse-battery-7"
@@ -60,7 +61,7 @@ func newWorld(t testing.TB, set func(*Config)) *world {
 	t.Cleanup(w.stop)
 	_, err := w.n.ids.AddOrg(t.Context(), Local, identity.Org{Name: "Arcadia CERT", Nation: "ARC"})
 	must(t, err)
-	for name, role := range map[string]string{alice: gate.RoleAnalyst, bob: gate.RoleReader, carol: gate.RolePublisher, mallory: gate.RoleOfficer, dave: gate.RoleAnalyst} {
+	for name, role := range map[string]string{alice: gate.RoleAnalyst, bob: gate.RoleReader, carol: gate.RolePublisher, mallory: gate.RoleOfficer, dave: gate.RoleAnalyst, audrey: gate.RoleAuditor} {
 		org := ""
 		if name == dave {
 			org = "Arcadia CERT"

@@ -175,6 +175,21 @@ var accessRows = rows{
 		if got := b.get("objects/").want(200).found(); got != "tool2@01" || strings.Contains(b.Body, "more") {
 			b.t.Errorf("%s: %s", got, b.Body)
 		}
+		// Of an object that names what he may not have, he has the versions that do not; the object is there.
+		b.as = alice
+		report := func(day string, names int) string {
+			return b.obj("report", 4, on(day), clear, `,"published":"2026-01-01T00:00:00Z","object_refs":["`+b.id("tool", names)+`"]`)
+		}
+		b.stored(report("01", 2), report("02", 1))
+		b.as = dave
+		one := "objects/" + b.id("report", 4) + "/"
+		b.get(one + "?match[version]=all").want(200).body(envelope(report("01", 2)))
+		b.get(one + "versions/").want(200).body(`{"versions":["` + on("01") + `"]}`)
+		b.get(one + "?match[version]=" + on("02")).want(200).body("{}")
+		b.get(one).want(200).body("{}")
+		b.as = alice
+		b.do("DELETE", one, "").want(200)
+		b.as = dave
 		if recs := b.records("manifest/?limit=1"); len(recs) != 1 || recs[0].ID != b.id("tool", 2) || strings.Contains(b.Body, "more") {
 			b.t.Errorf("%s", b.Body)
 		}
@@ -287,6 +302,7 @@ var rootRows = rows{
 		b.get(own + "own/").want(200)
 		st := into[status](b.do("POST", own+"own/objects/", envelope(b.obj("tool", 1, on("01"), clearRef))).want(202))
 		b.get("/taxii2/arcadia/status/" + st.ID + "/").want(200)
+		b.get(root + "status/" + st.ID + "/").want(404) // a status belongs to the root that was posted to
 		b.get(own + "own/objects/").want(200)
 		b.get(root + "collections/" + id + "/").want(404) // not in this root
 		b.get(own + b.coll + "/").want(404)               // and the reverse

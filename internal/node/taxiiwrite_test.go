@@ -2,9 +2,14 @@ package node
 
 import (
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"entente/internal/exchange"
@@ -25,6 +30,17 @@ func rejects(cases map[string]int) func(*bench) {
 // deep is an object nested n levels.
 func deep(n int) string {
 	return `{"a":` + strings.Repeat("[", n-1) + strings.Repeat("]", n-1) + `}`
+}
+
+// at runs fn several times at once, each with a bench of its own over the same collection.
+func (b *bench) at(n int, fn func(k int, one *bench)) {
+	var all sync.WaitGroup
+	for k := range n {
+		one := *b
+		one.header = http.Header{}
+		all.Go(func() { fn(k, &one) })
+	}
+	all.Wait()
 }
 
 func statusOf(b *bench) status { b.t.Helper(); return into[status](b) }
@@ -94,6 +110,8 @@ var addRows = rows{
 			b.as = who
 			b.sameAnswer("GET", root+"status/"+st.ID+"/", root+"status/"+nowhere+"/")
 		}
+		b.as = audrey
+		b.get(root + "status/" + st.ID + "/").want(200)
 	},
 	107: func(b *bench) {
 		for _, id := range []string{"x", "%00", nowhere, "..%2f", strings.Repeat("a", 512), "%7B" + nowhere + "%7D", "urn:uuid:" + nowhere} {
@@ -140,8 +158,15 @@ var addRows = rows{
 		b.stored(strings.Replace(b.obj("tool", 1, on("01")), `"name":"n"`, `"name": "\u006e"`, 1)) // other bytes, the same content
 		b.get("manifest/").body(before)
 		b.stored(b.obj("tool", 2, on("01")), b.obj("tool", 2, on("01"))) // twice in one envelope
-		if n := len(b.records("manifest/")); n != 3 {
-			b.t.Errorf("%d records", n)
+		// And at the same time by several: each is told of the one version.
+		said := make([]string, 6)
+		b.at(len(said), func(k int, one *bench) {
+			for _, d := range one.stored(one.obj("tool", 3, on("01")), one.sco(2)).Successes {
+				said[k] += d.Version + " "
+			}
+		})
+		if n := len(b.records("manifest/")); n != 5 || len(slices.Compact(said)) != 1 {
+			b.t.Errorf("%d records; %q", n, said)
 		}
 	},
 	110: func(b *bench) {
@@ -154,7 +179,16 @@ var addRows = rows{
 			}
 		}
 		b.get("objects/?match[version]=all").body(envelope(first))
-		// Also in one envelope, and for an object without versions.
+		// Of several at the same time one is kept.
+		var kept atomic.Int32
+		b.at(6, func(k int, one *bench) {
+			st := statusOf(one.post(strings.Replace(one.obj("tool", 3, on("01")), `"name":"n"`, fmt.Sprintf(`"name":"n%d"`, k), 1)).want(202))
+			kept.Add(int32(st.SuccessCount))
+		})
+		if n := len(b.records("manifest/?match[version]=all&match[id]=" + b.id("tool", 3))); n != 1 || kept.Load() != 1 {
+			b.t.Errorf("%d records, %d were told that they are stored", n, kept.Load())
+		}
+		// Also in one envelope.
 		if st := statusOf(b.post(b.obj("tool", 2, on("01")), strings.Replace(b.obj("tool", 2, on("01")), `"name":"n"`, `"name":"other"`, 1))); st.SuccessCount != 1 || st.FailureCount != 1 {
 			b.t.Errorf("%+v", st)
 		}
@@ -191,7 +225,12 @@ var addRows = rows{
 			strings.Replace(b.obj("tool", 5, on("01")), `"modified":"`+on("01")+`"`, `"modified":null`, 1), strings.Replace(b.obj("tool", 6, on("01")), `"id":"`, `"id":"\u0000`, 1),
 			b.obj("tool", 7, on("01"), `,"object_marking_refs":{"a":1}`), b.obj("tool", 8, on("01"), `,"granular_markings":[{"selectors":["x.[0]"]}]`), b.obj("tool", 9, on("01"), `,"x":`+deep(60)),
 			strings.Replace(b.obj("indicator", 1, on("01")), `"name"`, `"pattern":"`+strings.Repeat("(", 5000)+`","pattern_type":"stix","valid_from":"2026-01-01T00:00:00Z","name"`, 1),
-			b.obj("tool", 10, on("01"), `,"extensions":[]`), b.obj("tool", 11, on("01"), `,"created_by_ref":["a"]`), `{"type":"mutex","id":"mutex--x","name":[]}`, b.obj("tool", 12, "2026-06-30T23:59:60.000Z"), b.obj("tool", 13, "2026-01-01T00:00:60.000Z")}
+			b.obj("tool", 10, on("01"), `,"extensions":[]`), b.obj("tool", 11, on("01"), `,"created_by_ref":["a"]`), `{"type":"mutex","id":"mutex--x","name":[]}`, b.obj("tool", 12, "2026-06-30T23:59:60.000Z"), b.obj("tool", 13, "2026-01-01T00:00:60.000Z"),
+			strings.Replace(b.obj("tool", 14, on("01")), b.id("tool", 14), "tool--a/../b?c#d,e f\u00fc%2F", 1), strings.Replace(b.obj("tool", 15, on("01")), b.id("tool", 15), "tool--"+strings.Repeat("a", 600), 1),
+			strings.Replace(b.obj("tool", 16, on("01")), b.id("tool", 16), "tool--", 1), fmt.Sprintf(`{"type":"tool","spec_version":"2.1","id":%q,"name":"n"}`, b.id("tool", 17)), b.obj("tool", 17, on("01")),
+			strings.Replace(b.obj("tool", 18, on("01")), `"2.1"`, `2.1`, 1), strings.Replace(b.obj("tool", 19, on("01")), `"2.1"`, `null`, 1), strings.Replace(b.obj("tool", 20, on("01")), `"2.1"`, `"2.1,2.0"`, 1),
+			strings.Replace(b.sco(1), `"2.1"`, `"2.0"`, 1), b.sco(1), b.old("tool", 21, "2026-01-01T00:00:00.1234567890123Z"), b.old("tool", 22, "2026-01-01T00:00:00+00:00"),
+			strings.Replace(b.obj("tool", 23, on("01")), `"revoked"`, `"revoked":"yes","name"`, 1), b.obj("tool", 24, on("01"), `,"revoked":true`), b.obj("tool", 24, on("02"))}
 		for _, policy := range []exchange.Policy{exchange.Reject, exchange.Flag, exchange.Quarantine} {
 			b.coll = b.w.collection(exchange.Collection{Policy: policy})
 			for _, h := range hostile {
@@ -207,9 +246,11 @@ var addRows = rows{
 			}
 			b.as = alice
 			for _, r := range b.records("manifest/?match[version]=all&match[spec_version]=2.0,2.1") {
-				b.get("objects/" + r.ID + "/").want(200)
-				b.get("objects/" + r.ID + "/versions/").want(200)
-				b.get("objects/?match[version]=" + r.Version).want(200)
+				for _, p := range []string{"objects/" + url.PathEscape(r.ID) + "/", "objects/" + url.PathEscape(r.ID) + "/versions/", "objects/?match[spec_version]=2.0,2.1&match[version]=" + r.Version, "objects/?match[id]=" + url.QueryEscape(r.ID) + "&match[version]=all"} {
+					if b.get(p); b.Code != 200 || b.Body == "{}" {
+						b.t.Errorf("%s: %.60s, version %s, at %.80s: %d %s", policy, r.ID, r.Version, p, b.Code, b.Body)
+					}
+				}
 			}
 		}
 	},
@@ -321,6 +362,16 @@ var deleteRows = rows{
 		r := b.records("manifest/?match[type]=mutex")[0]
 		b.do("DELETE", "objects/"+r.ID+"/?match[version]="+r.Version, "").want(200)
 		b.get("objects/" + r.ID + "/").want(404)
+		// In a second collection it has the version that is stated there.
+		b.stored(b.sco(2))
+		first := b.records("manifest/?match[type]=mutex")[0].Version
+		b.coll = b.w.collection(exchange.Collection{})
+		here := b.stored(b.sco(2)).Successes[0].Version
+		if first != here {
+			b.do("DELETE", "objects/"+b.id("mutex", 2)+"/?match[version]="+first, "").want(404)
+		}
+		b.do("DELETE", "objects/"+b.id("mutex", 2)+"/?match[version]="+here, "").want(200)
+		b.get("objects/").body("{}")
 	},
 	125: func(b *bench) {
 		b.threeVersions()
