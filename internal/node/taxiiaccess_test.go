@@ -178,7 +178,7 @@ var accessRows = rows{
 		// Of an object that names what he may not have, he has the versions that do not; the object is there.
 		b.as = alice
 		report := func(day string, names int) string {
-			return b.obj("report", 4, on(day), clear, `,"published":"2026-01-01T00:00:00Z","object_refs":["`+b.id("tool", names)+`"]`)
+			return b.obj("report", 4, on(day), clearRef, `,"published":"2026-01-01T00:00:00Z","object_refs":["`+b.id("tool", names)+`"]`)
 		}
 		b.stored(report("01", 2), report("02", 1))
 		b.as = dave
@@ -186,7 +186,7 @@ var accessRows = rows{
 		b.get(one + "?match[version]=all").want(200).body(envelope(report("01", 2)))
 		b.get(one + "versions/").want(200).body(`{"versions":["` + on("01") + `"]}`)
 		b.get(one + "?match[version]=" + on("02")).want(200).body("{}")
-		b.get(one).want(200).body("{}")
+		b.get(one).want(200).body(envelope(report("01", 2)))
 		b.as = alice
 		b.do("DELETE", one, "").want(200)
 		b.as = dave

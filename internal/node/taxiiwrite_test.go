@@ -110,6 +110,11 @@ var addRows = rows{
 			b.as = who
 			b.sameAnswer("GET", root+"status/"+st.ID+"/", root+"status/"+nowhere+"/")
 		}
+		// An auditor follows the own organisation's posts; another's may tell of records that the own one may not have.
+		b.as = audrey
+		b.sameAnswer("GET", root+"status/"+st.ID+"/", root+"status/"+nowhere+"/")
+		b.as = alice
+		st = b.stored(b.obj("tool", 2, on("01")))
 		b.as = audrey
 		b.get(root + "status/" + st.ID + "/").want(200)
 	},
