@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -35,6 +36,19 @@ func (b *bench) sameAnswer(method, one, other string) {
 	if c1 != c2 || b1 != b2 || h1 != h2 {
 		b.t.Errorf("%s %s: %d %s %s\nand %s: %d %s %s", method, one, c1, b1, h1, other, c2, b2, h2)
 	}
+}
+
+// throttled signs in with guess after guess until it is told to wait; checkError sees that it is told for how long.
+func throttled(b *bench, guess func(n int) string) bool {
+	b.t.Helper()
+	for n := range 60 {
+		b.header["Authorization"] = []string{guess(n)}
+		if b.get("/taxii2/"); b.Code == 429 {
+			return true
+		}
+		b.want(401)
+	}
+	return false
 }
 
 // nowhere is the id of no collection.
@@ -74,6 +88,12 @@ var accessRows = rows{
 			if strings.Contains(b.Body, token) || strings.Contains(b.Body, "wrong password") {
 				b.t.Errorf("a secret is told: %s", b.Body)
 			}
+		}
+		// Guessing is slowed down for who guesses, and for nobody else.
+		guess := throttled(b, func(n int) string { return basic("guessed", fmt.Sprintf("wrong password %d", n)) })
+		b.header = http.Header{}
+		if b.get("/taxii2/").want(200); !guess {
+			b.t.Error("nobody is told to wait")
 		}
 	},
 	28: func(b *bench) {
