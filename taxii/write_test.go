@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"entente/internal/shareddata"
 )
 
 // rejects checks bodies of a POST: body → status.
@@ -344,6 +346,9 @@ func TestBrokenBody(t *testing.T) {
 func FuzzEnvelope(f *testing.F) {
 	for _, s := range []string{`{"objects":[{"a":1}]}`, `{"more":true,"next":"n","objects":[]}`, `{"objects":[{"a":"\ud83d\ude00"}],"x":[[{}]]}`, `{"objects":[{"a":1,"a":2}]}`, `[`, "{\"objects\":[{\"a\":\"\xff\"}]}"} {
 		f.Add([]byte(s))
+	}
+	for _, raw := range shareddata.Seeds("", "stix", "oasis-examples", "*.json") {
+		f.Add(raw)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		env, fault := parseEnvelope(data, bounds{objects: 100, depth: 10})
