@@ -147,14 +147,13 @@ func judged(p *put, prior []record.Record) *put {
 	out.rec = &rec
 	if p.hold != nil { // held already, under a label as strict
 		both := *p.hold
-		both.Reasons = slices.Concat(both.Reasons, h.Reasons)
+		both.Reasons, both.Awaits = slices.Concat(both.Reasons, h.Reasons), slices.Concat(both.Awaits, h.Awaits)
 		out.hold = &both
 		return &out
 	}
-	both := *h
-	both.Intended = rec.Label
-	rec.Label = p.held
-	out.hold, out.mark = &both, timeless(rec.Mark())
+	alone := *h
+	alone.Intended, rec.Label = rec.Label, p.held
+	out.hold, out.mark = &alone, timeless(rec.Mark())
 	return &out
 }
 
@@ -232,8 +231,11 @@ func (t *tx) twin(v *sight, coll int64, p *put, places []place) (best *row, seve
 			continue
 		}
 		if p.judge != nil && r.flags&flagHeld == 0 {
-			have.Revoked = r.flags&flagRevoked != 0
-			prior = append(prior, have)
+			full, err := r.record(t.s.marks.mark(r.label))
+			if err != nil {
+				return nil, false, nil, err
+			}
+			prior = append(prior, full)
 		}
 		same := have.Digest == p.rec.Digest
 		if have.Spec != p.rec.Spec || have.Order != p.rec.Order || have.Order == "" && !same {

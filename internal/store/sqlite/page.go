@@ -182,7 +182,6 @@ func (p *pager) item(at place) (item store.Item, ok bool, err error) {
 	if !p.matches(w, &rec) {
 		return item, false, nil
 	}
-	held := w.flags&flagHeld != 0
 	switch v := &p.q.Versions; {
 	case w.flags&flagMulti != 0:
 		chosen, err := p.chosen(rec.ID)
@@ -202,7 +201,7 @@ func (p *pager) item(at place) (item store.Item, ok bool, err error) {
 		}
 		p.bytes(st, &rec)
 	}
-	return store.Item{Seq: record.Seq(at.seq), Rec: record.Seq(at.rec), Held: held, Closed: w.flags&flagClosed != 0, Record: rec}, true, nil
+	return itemAt(at.seq, w, rec), true, nil
 }
 
 // matches tells whether the scope and every filter but those of place and version let a record through.

@@ -59,7 +59,10 @@ func (t *tx) relabel(scope gate.Scope, r store.Relabelling, act []byte) (record.
 		}
 	}
 	t.addKeys(hashesOf(t.h, f.rec.ID, f.row.lookups, nil), seq, f.row.seq)
-	flags := f.row.flags | flagMoved
+	flags := f.row.flags&^flagClosed | flagMoved // it may go further now than what it names
+	if err := t.reopen(f.rec.ID); err != nil {
+		return 0, err
+	}
 	if r.EndHold && flags&flagHeld != 0 {
 		flags &^= flagHeld
 		if err := t.endHold(f.row.seq); err != nil {

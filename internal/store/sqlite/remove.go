@@ -62,7 +62,10 @@ func (t *tx) remove(scope gate.Scope, r store.Removal, act []byte) (int, error) 
 		}
 		n++
 	}
-	return n, nil
+	if n == 0 {
+		return 0, nil
+	}
+	return n, t.reopen(r.ID)
 }
 
 // version is a record that the writer works on.
@@ -135,6 +138,9 @@ func (t *tx) takeOut(f *version, coll int64) error {
 		return err
 	}
 	if coll == 0 || len(places) <= 2 {
+		if err := t.remember(f); err != nil {
+			return err
+		}
 		return t.erase(f, places)
 	}
 	var seq int64

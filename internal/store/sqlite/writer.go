@@ -151,8 +151,6 @@ func (w *writer) commit(jobs []*job) {
 		}
 		return t.flush()
 	})
-	if err == nil {
-	}
 	for i, j := range jobs {
 		e := results[i]
 		if err != nil && e == nil {
