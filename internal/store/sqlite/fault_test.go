@@ -51,11 +51,7 @@ func count(t testing.TB, s *Store, q store.Query) (n int) {
 // When the quota is reached nothing acknowledged is lost, reads go on, removals make room, and writes go on after that.
 func TestFullStore(t *testing.T) {
 	dir := t.TempDir()
-	s, err := Open(context.Background(), Config{Dir: dir, MaxBytes: 2 << 20, freezeAt: 100, slice: 50})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openWith(t, Config{Dir: dir, MaxBytes: 2 << 20, freezeAt: 100, slice: 50})
 	var kept []string // ids acknowledged
 	full := 0
 	for n := 0; full < 5 && n < 1000; n++ {
@@ -207,6 +203,94 @@ func TestPurgeLeavesNoTrace(t *testing.T) {
 	}
 }
 
+// What was removed is erased, and a purge that finds it gone already leaves nothing of it in any file, the log included.
+func TestRemovedIsErased(t *testing.T) {
+	for name, purge := range map[string]bool{"closed": false, "purged": true} {
+		t.Run(name, func(t *testing.T) {
+			s := openTemp(t, "")
+			ctx := context.Background()
+			r := indicator(1, "cert", label.Clear, 9000)
+			rec := putAll(t, s, "c", r, indicator(2, "cert", label.Clear, 50))[0].Seq
+			if err := s.Release(ctx, store.Release{Party: "KWT/ncsc", Clause: "x", Recs: []record.Seq{rec}}); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := s.Remove(ctx, own(), store.Removal{Collection: "c", ID: r.ID}); n != 1 || err != nil {
+				t.Fatal(n, err)
+			}
+			if purge {
+				if report, err := s.Purge(ctx, own(), store.Purge{ID: r.ID}); err != nil || report.Records != 0 || report.Searched == 0 {
+					t.Fatal(report, err)
+				}
+			} else if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			for _, path := range filesOf(t, s.cfg.Dir) {
+				data, err := os.ReadFile(path)
+				if err != nil || bytes.Contains(data, r.Body[200:240]) || bytes.Contains(data, []byte(r.ID)) {
+					t.Fatal(path, err)
+				}
+			}
+		})
+	}
+}
+
+// The label of what is remembered of a removed record outlives the last record that has it.
+func TestRememberedLabelIsKept(t *testing.T) {
+	dir := t.TempDir()
+	s := openTemp(t, dir)
+	ctx := context.Background()
+	a, b := indicator(1, "cert", label.Amber, 50), indicator(2, "cert", label.Amber, 50)
+	rec := putAll(t, s, "c", a, b)[0].Seq
+	if err := s.Release(ctx, store.Release{Party: "KWT/ncsc", Clause: "x", Recs: []record.Seq{rec}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Remove(ctx, own(), store.Removal{ID: a.ID}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Purge(ctx, own(), store.Purge{ID: b.ID}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if hs, err := s.Holders(ctx, scopeOf("UTO", "cert"), a.ID); err != nil || len(hs) != 1 {
+			t.Fatal(hs, err)
+		}
+		s.Close()
+		s = openTemp(t, dir)
+	}
+}
+
+// Files that others could read are closed to them, whatever the mode that they were left with.
+func TestFilesArePrivate(t *testing.T) {
+	dir := t.TempDir()
+	s := openTemp(t, dir)
+	putAll(t, s, "c", indicator(1, "cert", label.Clear, 50))
+	check := func(when string) {
+		t.Helper()
+		for _, path := range filesOf(t, dir) {
+			if info, err := os.Stat(path); err != nil || info.Mode().Perm()&0o077 != 0 {
+				t.Errorf("%s: %s has mode %v, %v", when, filepath.Base(path), info.Mode(), err)
+			}
+		}
+	}
+	check("made")
+	s.Close()
+	for _, name := range []string{fileName, fileName + "-wal", fileName + "-shm", lockName} {
+		f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE, 0o644)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		if err := os.Chmod(filepath.Join(dir, name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s = openTemp(t, dir)
+	check("opened")
+	if n := count(t, s, store.Query{}); n != 1 {
+		t.Fatal(n)
+	}
+}
+
 // A trace in a freed page makes the file be rewritten.
 func TestPurgeRewritesTheFileWhenItMust(t *testing.T) {
 	s := openTemp(t, "")
@@ -276,11 +360,7 @@ func TestBackupAndPurgeExcludeEachOther(t *testing.T) {
 // Under readers that never pause the log stays bounded.
 func TestLogStaysBounded(t *testing.T) {
 	const bound = 2 << 20
-	s, err := Open(context.Background(), Config{Dir: t.TempDir(), walHard: bound})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openWith(t, Config{walHard: bound})
 	big := indicator(0, "cert", label.Clear, 100_000)
 	putAll(t, s, "c", big)
 	stop := make(chan struct{})
@@ -387,6 +467,13 @@ func TestBackupAndRestore(t *testing.T) {
 	if err := Restore(ctx, bytes.NewReader(file.Bytes()), dir); fault.Of(err) != fault.Conflict {
 		t.Fatalf("restored over a store: %v", err)
 	}
+	stray := t.TempDir() // a log of another store would be played into the restored one
+	if err := os.WriteFile(filepath.Join(stray, fileName+"-wal"), []byte("frames"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Restore(ctx, bytes.NewReader(file.Bytes()), stray); fault.Of(err) != fault.Conflict {
+		t.Fatalf("restored beside the log of another store: %v", err)
+	}
 	torn := append([]byte(nil), file.Bytes()[:file.Len()/2]...)
 	for name, data := range map[string][]byte{"torn": torn, "no database": []byte("hello"), "empty": nil} {
 		dir := t.TempDir()
@@ -429,11 +516,7 @@ func TestCallerGivesUp(t *testing.T) {
 
 // A popular reference is paged with a bounded amount of work, and nothing is lost on the way.
 func TestPopularLookup(t *testing.T) {
-	s, err := Open(context.Background(), Config{Dir: t.TempDir(), freezeAt: 3000, slice: 500})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openWith(t, Config{freezeAt: 3000, slice: 500})
 	var recs []record.Record
 	for i := range 4000 {
 		recs = append(recs, indicator(i, "cert", label.Clear, 60))
@@ -488,11 +571,7 @@ func TestFullDisk(t *testing.T) {
 	if err := os.WriteFile(filler, make([]byte, 1<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(context.Background(), Config{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openWith(t, Config{Dir: dir})
 	acked, full := 0, 0
 	appendOne := func(n int) error {
 		_, err := s.Append(context.Background(), own(), store.Batch{Puts: []store.Put{{Record: indicator(n, "cert", label.Clear, 20_000)}}})

@@ -96,11 +96,7 @@ func TestKill(t *testing.T) {
 
 func checkKilled(t *testing.T, dir string, acked []int) {
 	t.Helper()
-	s, err := Open(context.Background(), Config{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openWith(t, Config{Dir: dir})
 	for _, n := range acked {
 		if _, err := s.Doc(context.Background(), "status", fmt.Sprint(n)); err != nil {
 			t.Fatalf("the status of batch %d is lost: %v", n, err)

@@ -16,11 +16,7 @@ import (
 
 // Whatever has been acknowledged is found by its id at every moment while keys move from memory into the table.
 func TestKeysAreFoundWhileTheyMove(t *testing.T) {
-	s, err := Open(context.Background(), Config{Dir: t.TempDir(), freezeAt: 16, slice: 16})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openWith(t, Config{freezeAt: 16, slice: 16})
 	var acked atomic.Int64
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
@@ -55,11 +51,7 @@ func TestKeysAreFoundWhileTheyMove(t *testing.T) {
 
 // Keys of what was removed do not come back with a merge, and removal from one collection leaves those that another needs.
 func TestMergeLeavesOutWhatWasRemoved(t *testing.T) {
-	s, err := Open(context.Background(), Config{Dir: t.TempDir(), freezeAt: 1 << 20, slice: 7})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openWith(t, Config{freezeAt: 1 << 20, slice: 7})
 	ctx := context.Background()
 	var recs []record.Record
 	for i := range 20 {

@@ -16,13 +16,19 @@ import (
 	"entente/label"
 )
 
-// openTemp opens a store in a directory of the test.
+// openTemp opens a store in a directory, or in one of the test.
 func openTemp(t testing.TB, dir string) *Store {
 	t.Helper()
-	if dir == "" {
-		dir = t.TempDir()
+	return openWith(t, Config{Dir: dir})
+}
+
+// openWith is openTemp with more to say.
+func openWith(t testing.TB, cfg Config) *Store {
+	t.Helper()
+	if cfg.Dir == "" {
+		cfg.Dir = t.TempDir()
 	}
-	s, err := Open(context.Background(), Config{Dir: dir})
+	s, err := Open(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
