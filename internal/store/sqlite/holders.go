@@ -133,7 +133,11 @@ func (t *tx) forget(v *sight, id string) ([]former, error) {
 
 // holdsSince tells whether and since when a party holds a record.
 func holdsSince(c *zs.Conn, party, rec int64) (at int64, ok bool, err error) {
-	_, _, packed, err := segmentOf(c, party, rec)
+	var packed []byte
+	err = exec(c, "SELECT recs FROM holding WHERE party = ? AND lo <= ? ORDER BY lo DESC LIMIT 1", func(st *zs.Stmt) error {
+		packed = blob(st, 0)
+		return nil
+	}, party, rec)
 	if err != nil || packed == nil {
 		return 0, false, err
 	}
