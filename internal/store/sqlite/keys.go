@@ -20,7 +20,8 @@ import (
 const keyID = 'i'
 
 // freezeAt is how many keys gather in memory before they are merged into the key table: the more, the fewer pages each merge touches.
-const freezeAt = 1 << 18
+// Two generations of them may be in memory at once.
+const freezeAt = 1 << 19
 
 // keptTypes is how many types a hasher remembers.
 const keptTypes = 256
