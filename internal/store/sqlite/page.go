@@ -192,7 +192,6 @@ func (p *pager) item(at place) (item store.Item, ok bool, err error) {
 	if ok, err := p.matches(w, &rec); err != nil || !ok {
 		return item, false, err
 	}
-	held := w.flags&flagHeld != 0
 	switch v := &p.q.Versions; {
 	case w.flags&flagMulti != 0:
 		chosen, err := p.chosen(rec.ID)
@@ -212,7 +211,7 @@ func (p *pager) item(at place) (item store.Item, ok bool, err error) {
 		}
 		p.bytes(st, &rec)
 	}
-	return store.Item{Seq: record.Seq(at.seq), Rec: record.Seq(at.rec), Held: held, Record: rec}, true, nil
+	return itemAt(at.seq, w, rec), true, nil
 }
 
 // matches tells whether the scope and every filter but those of place and version let a record through.

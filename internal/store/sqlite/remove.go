@@ -138,6 +138,9 @@ func (t *tx) takeOut(f *version, coll int64) error {
 		return err
 	}
 	if coll == 0 || len(places) <= 2 {
+		if err := t.remember(f); err != nil {
+			return err
+		}
 		return t.erase(f, places)
 	}
 	var seq int64

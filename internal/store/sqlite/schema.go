@@ -18,7 +18,7 @@ type migration struct {
 }
 
 // migrations[i] leads from schema i to i+1.
-var migrations = []migration{{up: schema1, down: drop1}}
+var migrations = []migration{{up: schema1, down: drop1}, {up: schema2, down: "DROP TABLE former", compatible: true}}
 
 // schema1: record.seq is record.Seq of a record's first place. Its home is the collection of that place (0: the whole store only); every
 // other place, and every place of a record whose flagMoved is set, stands in placement. key and stream hold one row per place:
@@ -61,6 +61,13 @@ INSERT INTO collection VALUES(0, '', 0);
 const drop1 = `
 DROP TABLE doc; DROP TABLE holding; DROP TABLE party; DROP TABLE journal; DROP TABLE awaits; DROP TABLE quarantine; DROP TABLE run;
 DROP TABLE key; DROP TABLE stream; DROP TABLE placement; DROP TABLE record; DROP TABLE collection; DROP TABLE label; DROP TABLE meta;
+`
+
+// schema2 adds former: what is remembered of records that were released and then removed. h is the key of the id; version is empty
+// for a record without one of its own.
+const schema2 = `
+CREATE TABLE former(h INTEGER NOT NULL, rec INTEGER NOT NULL, label INTEGER NOT NULL, notbefore INTEGER NOT NULL, version TEXT NOT NULL,
+	PRIMARY KEY(h, rec)) WITHOUT ROWID;
 `
 
 // migrate brings the database to the schema that steps describe. A database one step ahead is taken as it is when that step is

@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -201,18 +202,37 @@ func (s *Store) load(c *zs.Conn) error {
 	return nil
 }
 
-// private makes sure that only the node's own account reads the file; SQLite gives its log the same mode.
+// private makes sure that the file is there and that only the node's own account reads it and what was left beside it. SQLite gives
+// new files there the same mode.
 func private(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("create the store's file: %w", err)
 	}
-	return f.Close()
+	if err := f.Close(); err != nil {
+		return err
+	}
+	left, err := filesWith(filepath.Dir(path), fileName)
+	for _, name := range left {
+		err = errors.Join(err, os.Chmod(name, 0o600))
+	}
+	return err
+}
+
+// filesWith are the paths of the files in dir whose names begin so.
+func filesWith(dir, prefix string) (paths []string, err error) {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), prefix) {
+			paths = append(paths, filepath.Join(dir, e.Name()))
+		}
+	}
+	return paths, err
 }
 
 // sweep removes what an interrupted backup or restore left.
 func sweep(dir string) error {
-	left, err := filepath.Glob(filepath.Join(dir, fileName+".part*"))
+	left, err := filesWith(dir, fileName+".part")
 	if err != nil {
 		return err
 	}

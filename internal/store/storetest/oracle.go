@@ -1,8 +1,10 @@
 package storetest
 
 import (
+	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"entente/internal/gate"
 	"entente/internal/record"
@@ -16,6 +18,7 @@ type Oracle struct {
 	Entries []store.Entry // Seq, Kind, Rec
 	Last    record.Seq
 	held    []holding
+	removed []*Stored // that somebody holds
 }
 
 // Stored is one record of the oracle.
@@ -29,6 +32,7 @@ type Stored struct {
 type holding struct {
 	party, clause string
 	rec           record.Seq
+	at            time.Time
 }
 
 // NewOracle is an empty store.
@@ -114,10 +118,11 @@ func (o *Oracle) put(scope gate.Scope, coll string, p store.Put, seq record.Seq)
 	}
 	if twin == nil {
 		s := &Stored{Record: p.Record, Rec: seq, Hold: p.Hold, Places: map[string]record.Seq{"": seq, coll: seq}}
+		o.judge(scope, p, s)
 		o.Records = append(o.Records, s)
 		o.entry(store.EntryPut, seq, seq)
 		state := store.Added
-		if p.Hold != nil {
+		if s.Hold != nil {
 			state = store.Held
 		}
 		return store.Outcome{State: state, Seq: seq, Version: s.version(), Hold: s.Hold}
@@ -131,6 +136,68 @@ func (o *Oracle) put(scope gate.Scope, coll string, p store.Put, seq record.Seq)
 		o.entry(store.EntryPut, seq, twin.Rec)
 	}
 	return out
+}
+
+// judge asks the put's judge about a record that is to be stored.
+func (o *Oracle) judge(scope gate.Scope, p store.Put, s *Stored) {
+	var prior []record.Record
+	for _, x := range o.Records {
+		if x.ID == s.ID && x.Hold == nil && o.visible(scope, x) {
+			prior = append(prior, x.header())
+		}
+	}
+	if p.Judge == nil || len(prior) == 0 {
+		return
+	}
+	judged := p.Judge(prior)
+	if judged == nil {
+		return
+	}
+	h := *judged
+	if p.Hold == nil {
+		h.Intended, s.Label = s.Label, p.HeldLabel
+	} else {
+		h = *p.Hold
+		h.Reasons = slices.Concat(h.Reasons, judged.Reasons)
+		h.Awaits = slices.Concat(h.Awaits, judged.Awaits)
+	}
+	s.Hold = &h
+}
+
+// header is the record without its bytes, as a store gives it.
+func (s *Stored) header() record.Record {
+	r := s.Record
+	r.Version, r.Order, r.Body, r.Envelope, r.Lookups = s.version(), s.order(), nil, nil, nil
+	return r
+}
+
+// item is the record as a store gives it in a collection.
+func (s *Stored) item(collection string, headers bool) store.Item {
+	r := s.header()
+	if !headers {
+		r.Body, r.Envelope = s.Body, s.Envelope
+	}
+	return store.Item{Seq: s.Places[collection], Rec: s.Rec, Held: s.Hold != nil, Record: r}
+}
+
+// Due are the first records of each kind that time has made due.
+func (o *Oracle) Due(scope gate.Scope, at time.Time, limit int) (due store.Due) {
+	reached := func(of func(*Stored) time.Time) (items []store.Item) {
+		var list []*Stored
+		for _, s := range o.Records {
+			if t := of(s); !t.IsZero() && !at.Before(t) && o.visible(scope, s) {
+				list = append(list, s)
+			}
+		}
+		slices.SortFunc(list, func(a, b *Stored) int { return cmp.Or(of(a).Compare(of(b)), cmp.Compare(a.Rec, b.Rec)) })
+		for _, s := range list[:min(limit, len(list))] {
+			items = append(items, s.item("", true))
+		}
+		return items
+	}
+	due.Lifted = reached(func(s *Stored) time.Time { return s.Label.NotBefore })
+	due.Expired = reached(func(s *Stored) time.Time { return s.Label.NotAfter })
+	return due
 }
 
 func (o *Oracle) entry(kind store.EntryKind, seq, rec record.Seq) {
@@ -209,7 +276,7 @@ func all(want, have []record.Lookup) bool {
 func (o *Oracle) Remove(scope gate.Scope, r store.Removal) (n int) {
 	var match []*Stored
 	for _, s := range o.Records {
-		if _, in := s.Places[r.Collection]; in && s.ID == r.ID && o.visible(scope, s) && any(r.Specs, s.Spec) {
+		if _, in := s.Places[r.Collection]; in && s.ID == r.ID && (r.Rec == 0 || s.Rec == r.Rec) && o.visible(scope, s) && any(r.Specs, s.Spec) {
 			match = append(match, s)
 		}
 	}
@@ -230,6 +297,9 @@ func (o *Oracle) Remove(scope gate.Scope, r store.Removal) (n int) {
 		delete(s.Places, r.Collection)
 		if r.Collection == "" || len(s.Places) == 1 {
 			o.erase(s)
+			if slices.ContainsFunc(o.held, func(h holding) bool { return h.rec == s.Rec }) {
+				o.removed = append(o.removed, s)
+			}
 		}
 	}
 	return n
@@ -273,10 +343,18 @@ func (o *Oracle) Purge(scope gate.Scope, id string) (records int) {
 			records++
 		}
 	}
-	if records > 0 {
+	remembered := len(o.removed)
+	o.removed = slices.DeleteFunc(o.removed, func(s *Stored) bool { return s.ID == id && known(scope, s) })
+	if records+remembered-len(o.removed) > 0 {
 		o.entry(store.EntryPurge, 0, 0)
 	}
 	return records
+}
+
+// known tells whether a viewer may know of a record, even when its retention has ended.
+func known(scope gate.Scope, s *Stored) bool {
+	m := timeless(s.Mark())
+	return scope.Admits(m) && scope.InForce(m, s.Label.NotBefore, time.Time{})
 }
 
 // Quarantined are the held records that a query selects, oldest first.
@@ -288,31 +366,43 @@ func (o *Oracle) Quarantined(scope gate.Scope, q store.QuarantineQuery) []*Store
 		}
 	}
 	slices.SortFunc(held, func(a, b *Stored) int { return int(a.Rec - b.Rec) })
+	if q.Limit > 0 {
+		held = held[:min(q.Limit, len(held))]
+	}
 	return held
 }
 
-// Release notes what a party holds from now on.
-func (o *Oracle) Release(r store.Release) {
-	fresh := false
-	for _, rec := range r.Recs {
-		if h := (holding{r.Party, r.Clause, rec}); !slices.Contains(o.held, h) {
-			o.held = append(o.held, h)
-			fresh = true
+// Release notes what a party holds from now on, unless a record that it does not hold is no more.
+func (o *Oracle) Release(r store.Release, at time.Time) bool {
+	var fresh []holding
+	for _, rec := range slices.Compact(slices.Sorted(slices.Values(r.Recs))) {
+		h := holding{r.Party, r.Clause, rec, at}
+		if slices.ContainsFunc(o.held, func(x holding) bool { return x.party == h.party && x.clause == h.clause && x.rec == h.rec }) {
+			continue
 		}
+		if !slices.ContainsFunc(o.Records, func(s *Stored) bool { return s.Rec == rec }) {
+			return false
+		}
+		fresh = append(fresh, h)
 	}
-	if fresh {
+	o.held = append(o.held, fresh...)
+	if len(fresh) > 0 {
 		o.entry(store.EntryRelease, 0, 0)
 	}
+	return true
 }
 
-// Holders are "party clause version" of everyone who was given a version of the id that the scope sees, sorted.
-func (o *Oracle) Holders(scope gate.Scope, id string) []string {
-	var lines []string
-	for _, h := range o.held {
-		if s := o.find(scope, h.rec); s != nil && s.ID == id {
-			lines = append(lines, h.party+" "+h.clause+" "+s.version())
+// Holders are everyone who was given a version of the id that the viewer may know of.
+func (o *Oracle) Holders(scope gate.Scope, id string) (list []store.Holding) {
+	held := slices.SortedFunc(slices.Values(o.held), func(a, b holding) int {
+		return cmp.Or(cmp.Compare(a.party, b.party), cmp.Compare(a.clause, b.clause), cmp.Compare(a.rec, b.rec))
+	})
+	for _, h := range held {
+		for _, s := range slices.Concat(o.Records, o.removed) {
+			if s.Rec == h.rec && s.ID == id && known(scope, s) {
+				list = append(list, store.Holding{Party: h.party, Clause: h.clause, ID: id, Version: s.version(), At: h.at})
+			}
 		}
 	}
-	slices.Sort(lines)
-	return lines
+	return list
 }
