@@ -19,8 +19,8 @@ type Options struct {
 	// MaxContentLength bounds the decoded body of a POST, in bytes, where a root does not state a smaller max_content_length; 100 MiB
 	// by default.
 	MaxContentLength int64
-	// MaxBuffered bounds the decoded bodies of all POSTs at work together, in bytes; what does not fit any more is answered 503. Twice
-	// MaxContentLength by default.
+	// MaxBuffered bounds the decoded bodies of all POSTs at work together, in bytes: what does not fit any more is answered 503. As many
+	// bytes bound the pages on their way: the fewer are left, the smaller pages become. Twice MaxContentLength by default.
 	MaxBuffered int64
 	// MaxObjects bounds the objects of one POST; 100,000 by default.
 	MaxObjects int
@@ -97,6 +97,7 @@ type server struct {
 	Options
 	backend  Backend
 	buffered atomic.Int64 // bytes of bodies at work, see MaxBuffered
+	sending  atomic.Int64 // bytes of pages on their way
 }
 
 // NewHandler serves b. It answers every path below where it is mounted: what is not TAXII there is a 404 in TAXII's words.

@@ -101,11 +101,13 @@ func (s *stock) growTo(ctx context.Context, size int) error {
 		return err
 	}
 	for _, connections := range []int{1, 4} {
-		took, err := s.post(ctx, s.take(part, s.indicator), connections)
+		name := fmt.Sprintf("ingest.post.%dconn", connections)
+		objects, cpu := s.take(part, s.indicator), s.processor(name+".cpu"+at, part)
+		took, err := s.post(ctx, objects, connections)
 		if err != nil {
 			return err
 		}
-		name := fmt.Sprintf("ingest.post.%dconn", connections)
+		cpu()
 		s.atLeast(name+at, rate(part, took), "objects/s", ingestTarget)
 		s.note(name+".stretch"+at, rate(part, took)/postStretch*100, "% of goal")
 	}
@@ -116,6 +118,17 @@ func (s *stock) growTo(ctx context.Context, size int) error {
 		}
 	}
 	return nil
+}
+
+// processor tells, when what it returns is called, how much of the node's processor time each object took since: a figure that does not
+// depend on what else the machine does.
+func (s *stock) processor(name string, objects int) func() {
+	before, err := s.node.CPU()
+	return func() {
+		if after, e := s.node.CPU(); err == nil && e == nil {
+			s.note(name, float64(after-before)/float64(objects)/float64(time.Microsecond), "us/object")
+		}
+	}
 }
 
 func (s *stock) indicator() sample.Object { return s.src.Indicator(label.Green) }

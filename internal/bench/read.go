@@ -118,12 +118,13 @@ func (s *stock) readAll(ctx context.Context) error {
 		if limit == 0 {
 			name = "read.limit_default"
 		}
-		n, bytes := 0, 0
+		n, bytes, cpu := 0, 0, s.processor(name+".cpu", s.stored)
 		began := time.Now()
 		if err := c.Pages(ctx, "", limit, func(page []byte) error { n, bytes = n+count(page), bytes+len(page); return nil }); err != nil {
 			return err
 		}
 		took := time.Since(began)
+		cpu()
 		if n != s.stored {
 			return fmt.Errorf("%d objects are stored and %d were read", s.stored, n)
 		}

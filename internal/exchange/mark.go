@@ -69,8 +69,8 @@ func (x *Exchange) defined(drafts []draft) map[string]definition {
 
 var errUnresolved = errors.New("is not known here")
 
-// definition finds what a marking says: by its well-known id, in the submission, or among the records that the submitter may see. What
-// is found is noted in batch, which may be nil.
+// definition finds what a marking says: by its well-known id, in the submission, or among the submitter's own records and those of the
+// node's own organisation that it may see. What is found is noted in batch, which may be nil.
 func (x *Exchange) definition(ctx context.Context, scope gate.Scope, id string, batch map[string]definition) (label.Marking, error) {
 	if d, ok := batch[id]; ok {
 		return d.marking, d.err
@@ -78,24 +78,35 @@ func (x *Exchange) definition(ctx context.Context, scope gate.Scope, id string, 
 	if m, ok := label.MarkingByID(id); ok {
 		return m, nil
 	}
-	if d, ok := x.markings.get(id); ok && d.open(scope) {
+	if d, ok := x.markings.get(id); ok && d.open(scope) && x.speaksFor(d.mark, scope) {
 		return d.marking, d.err
 	}
-	page, err := x.store.Page(ctx, scope, store.Query{IDs: []string{id}, Limit: 1})
+	page, err := x.store.Page(ctx, scope, store.Query{IDs: []string{id}, Versions: store.Versions{All: true}})
 	if err != nil {
 		return label.Marking{}, err
 	}
 	d := definition{err: errUnresolved}
-	if len(page.Items) > 0 && !page.Items[0].Held {
-		rec := &page.Items[0].Record
+	for i := range page.Items {
+		rec := &page.Items[i].Record
+		if page.Items[i].Held || !x.speaksFor(rec.Mark(), scope) {
+			continue
+		}
 		m, err := label.ReadMarking(rec.Body)
 		d = definition{marking: m, err: err, mark: rec.Mark()}
 		x.markings.put(id, d)
+		break
 	}
 	if batch != nil {
 		batch[id] = d
 	}
 	return d.marking, d.err
+}
+
+// speaksFor tells whether a definition counts for the holder of the scope: its own organisation's does, and that of the node's own
+// organisation. Anybody else's could say that a marking which an object waits for restricts nothing.
+func (x *Exchange) speaksFor(m record.Mark, scope gate.Scope) bool {
+	v := scope.Viewer()
+	return m.Nation == v.Nation && m.Org == v.Org || x.isOwn(m.Nation, m.Org)
 }
 
 // open tells whether the holder of the scope may know the definition. Where that takes more than its label, the store must be asked.

@@ -13,6 +13,7 @@ import (
 
 	"entente/internal/sample"
 	"entente/internal/testnode"
+	"entente/label"
 )
 
 // TestManyLargePostsAtOnceAreBounded sends more bytes at once than the node has memory for: those that do not fit are told to come back.
@@ -61,5 +62,51 @@ func TestManyLargePostsAtOnceAreBounded(t *testing.T) {
 		if !errors.As(err, &no) || time.Now().After(end) {
 			t.Fatalf("afterwards a post ends as %+v: %v", s, err)
 		}
+	}
+}
+
+// TestManySlowReadersAreBounded has many clients ask for the largest page and take nothing of it.
+func TestManySlowReadersAreBounded(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("this system does not tell what memory a process takes")
+	}
+	n := served(t, "")
+	c := client(t, n, testnode.Analyst)
+	src := sample.New(8)
+	for range 10 {
+		var raws [][]byte
+		for range 1000 {
+			raws = append(raws, src.Indicator(label.Green).Raw)
+		}
+		must(c.Post(t.Context(), testnode.Envelope(raws...)))(t)
+	}
+	const readers = 60 // of one account, which may have 64 requests under way
+	var started, ended sync.WaitGroup
+	stop := make(chan struct{})
+	for range readers {
+		started.Add(1)
+		ended.Go(func() {
+			c := n.Client(testnode.Analyst)
+			c.ReadBuffer = 64 << 10
+			body, err := c.Open(t.Context(), testnode.Objects+"?limit=10000")
+			started.Done()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			<-stop
+			body.Close()
+		})
+	}
+	started.Wait()
+	peak := must(n.Memory("VmHWM"))(t)
+	if a := must(client(t, n, testnode.Analyst).Do(t.Context(), http.MethodGet, testnode.Objects+"?limit=10", nil, nil))(t); a.Status != http.StatusOK {
+		t.Errorf("beside slow readers a page is answered %d", a.Status)
+	}
+	close(stop)
+	ended.Wait()
+	t.Logf("at most %d MiB", peak>>20)
+	if peak > memoryBound {
+		t.Errorf("the process took %d MiB", peak>>20)
 	}
 }

@@ -259,11 +259,7 @@ func (w *leakWorld) build() {
 			fmt.Sprintf(`{"type":"marking-definition","spec_version":"2.1","id":%q,"created":%q,"definition_type":"statement","definition":{"statement":%q},"object_marking_refs":[%q]}`, fixedID("marking-definition", 61), first, w.taint("stmt", 1), clear))
 		w.submit("own", "", nil, exchange.Added, sdo("campaign", 62, "uses the marking "+w.taint("name", 201), fixedID("marking-definition", 61), first))
 	})
-	w.secret("everybody", func() { // and its originator has used it, so that the node remembers what it says
-		w.submit("fred", "{open}", url.Values{"label": {string(text)}}, exchange.Added,
-			fmt.Sprintf(`{"type":"marking-definition","spec_version":"2.1","id":%q,"created":%q,"definition_type":"statement","definition":{"statement":%q},"object_marking_refs":[%q]}`, fixedID("marking-definition", 902), first, w.taint("stmt", 3), clear))
-		w.submit("fred", "", nil, exchange.Added, sdo("campaign", 64, "uses the marking "+w.taint("name", 203), fixedID("marking-definition", 902), first))
-	})
+	embargo := string(text)
 	l = label.For(label.Clear)
 	l.NotAfter = w.now().Add(time.Minute)
 	text, err = l.MarshalJSON()
@@ -274,6 +270,11 @@ func (w *leakWorld) build() {
 	})
 	w.clock.Add(int64(time.Hour / time.Microsecond))
 	w.secret("partner", func() { w.must(w.n.exchange.KeepTime(ctx)) })
+	w.secret("everybody", func() { // its originator has used it: the node remembers what it says
+		w.submit("fred", "{open}", url.Values{"label": {embargo}}, exchange.Added,
+			fmt.Sprintf(`{"type":"marking-definition","spec_version":"2.1","id":%q,"created":%q,"definition_type":"statement","definition":{"statement":%q},"object_marking_refs":[%q]}`, fixedID("marking-definition", 902), first, w.taint("stmt", 3), clear))
+		w.submit("fred", "", nil, exchange.Added, sdo("campaign", 64, "uses the marking "+w.taint("name", 203), fixedID("marking-definition", 902), first))
+	})
 	w.submit("own", "{open}", nil, exchange.Added, sdo("indicator", 99, "The last one", clear, first))
 }
 

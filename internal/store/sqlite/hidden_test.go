@@ -111,3 +111,48 @@ func TestCircleAndChain(t *testing.T) {
 		t.Errorf("the own organisation sees %d records, want %d", got, len(recs)+2)
 	}
 }
+
+// BenchmarkPageNaming reads, as another organisation, relationships of the node's own: each is looked at for what it names.
+func BenchmarkPageNaming(b *testing.B) {
+	s, err := Open(context.Background(), Config{Dir: b.TempDir()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	const ends, relations = 2000, 18_000
+	var recs []record.Record
+	for i := range ends {
+		r := indicator(i, "cert", label.Clear, 1200)
+		r.Lookups = r.Lookups[:1]
+		recs = append(recs, r)
+	}
+	for i := range relations {
+		r := indicator(ends+i, "cert", label.Clear, 600)
+		r.Lookups = []record.Lookup{{Kind: record.Ref, Text: recs[i%ends].ID}, {Kind: record.Ref, Text: recs[i*7919%ends].ID}}
+		recs = append(recs, r)
+	}
+	for i := 0; i < len(recs); i += 2000 {
+		putAll(b, s, "", recs[i:i+2000]...)
+	}
+	for name, scope := range map[string]gate.Scope{"own": scopeOf("UTO", "cert"), "other": scopeOf("KWT", "ncsc")} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				n := 0
+				for q := (store.Query{Limit: 1000}); ; {
+					p, err := s.Page(context.Background(), scope, q)
+					if err != nil {
+						b.Fatal(err)
+					}
+					n += len(p.Items)
+					if q.After = p.Next; !p.More {
+						break
+					}
+				}
+				if n != ends+relations {
+					b.Fatal(n)
+				}
+			}
+			b.ReportMetric(float64(b.N)*(ends+relations)/b.Elapsed().Seconds(), "objects/s")
+		})
+	}
+}
