@@ -109,7 +109,7 @@ var addRows = rows{
 			b.as = who
 			b.sameAnswer("GET", root+"status/"+st.ID+"/", root+"status/"+nowhere+"/")
 		}
-		// Who audits the node reads those of its own organisation.
+		// An auditor follows the own organisation's posts; another's may tell of records that the own one may not have.
 		b.as = audrey
 		b.sameAnswer("GET", root+"status/"+st.ID+"/", root+"status/"+nowhere+"/")
 		b.as = alice
