@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"entente/internal/shareddata"
 )
 
 // The ids are written here once more, from the standards, so that a slip in the table cannot pass.
@@ -433,6 +435,9 @@ func FuzzFromMarking(f *testing.F) {
 	f.Add([]byte(`{"type":"marking-definition","id":"` + anID + `","extensions":{"` + acsExtension + `":` + acsAIS + `}}`))
 	f.Add([]byte(`{"type":"marking-definition","id":"` + anID + `","definition_type":"iep","definition":{"iep_version":"2.0","tlp":"red"}}`))
 	f.Add([]byte(`{"type":"marking-definition","id":"` + anID + `","definition_type":"statement","definition":{"statement":"x"}}`))
+	for _, raw := range shareddata.Seeds("input", "stix", "conformance", "validator-cases.json") {
+		f.Add(raw)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := ReadMarking(b)
 		if err != nil {

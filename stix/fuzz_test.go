@@ -2,9 +2,12 @@ package stix
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"entente/internal/shareddata"
 )
 
 func seed(f *testing.F) {
@@ -14,6 +17,9 @@ func seed(f *testing.F) {
 	for _, s := range []string{`{"type":"bundle","id":"bundle--x","objects":[{"type":"tool","id":"x"}]}`, `[{}]`, `{"type":"x","id":"\ud83d\ude00"}`, `{"type":"x","id":"y","a":[1e5,-0,[]]}`,
 		`{"type":"observed-data","id":"observed-data--b67d30ff-02ac-498a-92f9-32f845f448cf","created":"2016-04-06T19:58:16Z","objects":{"0":{"type":"file","contains_refs":["1"]},"1":{"type":"file","parent_directory_ref":"0"}}}`} {
 		f.Add([]byte(s))
+	}
+	for _, raw := range slices.Concat(shareddata.Seeds("input", "stix", "conformance", "validator-cases.json"), shareddata.Seeds("object", "stix", "conformance", "spec-errata01-examples.json")) {
+		f.Add(raw)
 	}
 }
 

@@ -41,6 +41,16 @@ func TestOrderIsInstantOrder(t *testing.T) {
 	})
 }
 
+// A leap second is the instant of the second after it, and there is none within a day.
+func TestOrderOfLeapSeconds(t *testing.T) {
+	for in, want := range map[string]string{"2026-06-30T23:59:60.000Z": "2026-07-01T00:00:00", "2016-12-31T23:59:60.250Z": "2017-01-01T00:00:00.25", "9999-12-31T23:59:60Z": "9999-12-31T23:59:60",
+		"2026-06-30T23:58:60Z": "", "2026-06-30T00:00:60Z": "", "2026-06-30T23:59:61Z": ""} {
+		if got, err := Order(in); got != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %q %v", in, got, err)
+		}
+	}
+}
+
 // reorder writes a JSON value anew: members in another order, other white space, other escapes, numbers in another way.
 func reorder(v value, r *rand.Rand) []byte {
 	space := func() []byte { return bytes.Repeat([]byte(" \n\t\r")[r.IntN(4):][:1], r.IntN(3)) }

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// elsewhere lists the rows that a library cannot satisfy and who does. The rows of the checklist are numbered 1 to 144.
+// elsewhere lists the rows that a library cannot satisfy and who does; package node holds a whole node to them and to the others. The
+// rows of the checklist are numbered 1 to 144.
 var elsewhere = map[int]string{
 	1:   "TLS versions: the listener",
 	2:   "TLS early data: the listener",

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 )
 
 // Options configure a handler. The zero value is usable: every field has a default.
@@ -18,6 +19,9 @@ type Options struct {
 	// MaxContentLength bounds the decoded body of a POST, in bytes, where a root does not state a smaller max_content_length; 100 MiB
 	// by default.
 	MaxContentLength int64
+	// MaxBuffered bounds the decoded bodies of all POSTs at work together, in bytes: what does not fit any more is answered 503. As many
+	// bytes bound the pages on their way: the fewer are left, the smaller pages become. Twice MaxContentLength by default.
+	MaxBuffered int64
 	// MaxObjects bounds the objects of one POST; 100,000 by default.
 	MaxObjects int
 	// MaxDepth bounds the nesting of one posted object; 64 by default.
@@ -45,6 +49,7 @@ func (o *Options) setDefaults() {
 	setDefault(&o.RootPrefix, "/")
 	o.DiscoveryPath, o.RootPrefix = slashed(o.DiscoveryPath), slashed(o.RootPrefix)
 	setDefault(&o.MaxContentLength, 100<<20)
+	setDefault(&o.MaxBuffered, 2*o.MaxContentLength)
 	setDefault(&o.MaxObjects, 100_000)
 	setDefault(&o.MaxDepth, 64)
 	setDefault(&o.PageLimit, 1_000)
@@ -90,17 +95,20 @@ func renderOwn(err error) *Error {
 
 type server struct {
 	Options
-	backend Backend
+	backend  Backend
+	buffered atomic.Int64 // bytes of bodies at work, see MaxBuffered
+	sending  atomic.Int64 // bytes of pages on their way
 }
 
 // NewHandler serves b. It answers every path below where it is mounted: what is not TAXII there is a 404 in TAXII's words.
 func NewHandler(b Backend, o Options) http.Handler {
 	o.setDefaults()
-	return &server{o, b}
+	return &server{Options: o, backend: b}
 }
 
-// endpoint is one row of the protocol's table of endpoints. body and query name what it reads.
+// endpoint is one row of the protocol's table of endpoints.
 type endpoint struct {
+	path           string
 	get, post, del func(*server, http.ResponseWriter, *http.Request, route) error
 }
 
@@ -110,16 +118,31 @@ type route struct {
 }
 
 var (
-	endDiscovery   = &endpoint{get: (*server).discovery}
-	endRoot        = &endpoint{get: (*server).root}
-	endStatus      = &endpoint{get: (*server).status}
-	endCollections = &endpoint{get: (*server).collections}
-	endCollection  = &endpoint{get: (*server).collection}
-	endManifest    = &endpoint{get: (*server).manifest}
-	endObjects     = &endpoint{get: (*server).objects, post: (*server).add}
-	endObject      = &endpoint{get: (*server).object, del: (*server).remove}
-	endVersions    = &endpoint{get: (*server).versions}
+	endDiscovery   = &endpoint{path: "{discovery}", get: (*server).discovery}
+	endRoot        = &endpoint{path: "{root}/", get: (*server).root}
+	endStatus      = &endpoint{path: "{root}/status/{id}/", get: (*server).status}
+	endCollections = &endpoint{path: "{root}/collections/", get: (*server).collections}
+	endCollection  = &endpoint{path: "{root}/collections/{collection}/", get: (*server).collection}
+	endManifest    = &endpoint{path: "{root}/collections/{collection}/manifest/", get: (*server).manifest}
+	endObjects     = &endpoint{path: "{root}/collections/{collection}/objects/", get: (*server).objects, post: (*server).add}
+	endObject      = &endpoint{path: "{root}/collections/{collection}/objects/{object}/", get: (*server).object, del: (*server).remove}
+	endVersions    = &endpoint{path: "{root}/collections/{collection}/objects/{object}/versions/", get: (*server).versions}
+
+	endpoints = []*endpoint{endDiscovery, endRoot, endStatus, endCollections, endCollection, endManifest, endObjects, endObject, endVersions}
 )
+
+// Endpoints lists what a handler answers, "GET {root}/collections/", for documents and tests. HEAD is answered wherever GET is.
+func Endpoints() []string {
+	var list []string
+	for _, e := range endpoints {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+			if e.handler(method) != nil {
+				list = append(list, method+" "+e.path)
+			}
+		}
+	}
+	return list
+}
 
 func (e *endpoint) allow() string {
 	out := "GET, HEAD"

@@ -148,7 +148,7 @@ func (s *server) page(w http.ResponseWriter, r *http.Request, rt route, rd *read
 	if err != nil {
 		return err
 	}
-	q := Query{Filter: asked.Filter, Object: rt.object, Headers: rd.headers, Limit: s.PageLimit, MaxBytes: s.PageBytes}
+	q := Query{Filter: asked.Filter, Object: rt.object, Headers: rd.headers, Limit: s.PageLimit, MaxBytes: s.allowance()}
 	if asked.limit > 0 {
 		q.Limit = min(asked.limit, s.MaxLimit)
 	}
@@ -171,6 +171,22 @@ func (s *server) page(w http.ResponseWriter, r *http.Request, rt route, rd *read
 			return err
 		}
 	}
+	held := &share{of: &s.sending}
+	defer held.release()
+	for i := range p.Objects {
+		held.take(int64(len(p.Objects[i].Raw)) + objectOverhead)
+	}
 	s.sendPage(w, r, rd.list, &p, next)
 	return nil
+}
+
+const (
+	// objectOverhead is about what an object on a page takes besides its bytes.
+	objectOverhead = 1 << 10
+	leastPage      = 1 << 20
+)
+
+// allowance is how many bytes a page may have: the less, the more is being sent to others, who may be slow to take it.
+func (s *server) allowance() int {
+	return int(min(int64(s.PageBytes), max(leastPage, (s.MaxBuffered-s.sending.Load())/4)))
 }

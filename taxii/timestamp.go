@@ -14,7 +14,8 @@ func FormatTime(t time.Time) string { return t.UTC().Format(TimeFormat) }
 
 var errTime = errors.New("want a timestamp such as 2026-01-31T12:00:00.000000Z, with at most nine digits of a second")
 
-// ParseTime reads an RFC 3339 timestamp with zero to nine digits of a second. Offsets and lower case are accepted.
+// ParseTime reads an RFC 3339 timestamp with zero to nine digits of a second. Offsets and lower case are accepted. A leap second is
+// the same instant as the second after it.
 func ParseTime(s string) (time.Time, error) {
 	if len(s) > 40 {
 		return time.Time{}, errTime
@@ -29,8 +30,18 @@ func ParseTime(s string) (time.Time, error) {
 			return time.Time{}, errTime
 		}
 	}
+	leap := len(s) > 19 && s[16:19] == ":60"
+	if leap {
+		s = s[:16] + ":59" + s[19:]
+	}
 	t, err := time.Parse(time.RFC3339Nano, s)
 	t = t.UTC()
+	if leap {
+		if t.Hour() != 23 || t.Minute() != 59 { // RFC 3339 section 5.7
+			return time.Time{}, errTime
+		}
+		t = t.Add(time.Second)
+	}
 	if err != nil || t.Year() < 0 || t.Year() > 9999 {
 		return time.Time{}, errTime
 	}

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	kgzip "github.com/klauspost/compress/gzip"
 )
@@ -30,7 +33,9 @@ func (s *server) add(w http.ResponseWriter, r *http.Request, rt route) error {
 	default:
 		return handlerError{errNoSuchPath}
 	}
-	data, err := readBody(w, r, root.MaxContentLength)
+	held := &share{of: &s.buffered, most: s.MaxBuffered}
+	defer held.release()
+	data, err := readBody(w, r, root.MaxContentLength, held)
 	if err != nil {
 		return err
 	}
@@ -80,12 +85,13 @@ func tooLarge(limit int64) error {
 }
 
 func unreadable(why string) error {
-	return handlerError{&Error{HTTPStatus: http.StatusBadRequest, Title: "Unreadable body", ErrorCode: "content.unreadable", Description: why}}
+	return handlerError{&Error{HTTPStatus: http.StatusBadRequest, Title: "Unreadable body", ErrorCode: "content.unreadable", Description: why,
+		Details: map[string]string{"field": "body", "rule": ruleAdd}}}
 }
 
 // readBody reads a request's body, of which neither the sent nor the decoded form may be larger than limit. What states a greater
-// length is refused unread.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+// length is refused unread. The bytes are counted in the share.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64, held *share) ([]byte, error) {
 	if r.ContentLength > limit {
 		w.Header().Set("Connection", "close")
 		return nil, tooLarge(limit)
@@ -107,15 +113,49 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 			ErrorCode: "content_encoding.unsupported", Description: "send the body plain or in gzip", Details: map[string]string{"field": "Content-Encoding"}}}
 	}
 	// A stated length is believed only so far: a slow client must not hold memory that it has not filled.
-	buf := bytes.NewBuffer(make([]byte, 0, min(hint, 1<<20)+bytes.MinRead))
-	if _, err := buf.ReadFrom(io.LimitReader(body, limit+1)); err != nil {
-		return nil, bodyFault(err, limit)
+	buf := make([]byte, 0, min(hint, 1<<20)+bytes.MinRead)
+	body = io.LimitReader(body, limit+1)
+	for {
+		if len(buf) == cap(buf) {
+			more := 3 * len(buf)
+			if rest := int(hint) - len(buf) + bytes.MinRead; rest >= bytes.MinRead {
+				more = min(more, rest)
+			}
+			buf = slices.Grow(buf, more)
+		}
+		n, err := body.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case !held.take(int64(n)):
+			w.Header().Set("Connection", "close")
+			return nil, errBusy
+		case err == io.EOF && int64(len(buf)) > limit:
+			return nil, tooLarge(limit)
+		case err == io.EOF:
+			return buf, nil
+		case err != nil:
+			return nil, bodyFault(err, limit)
+		}
 	}
-	if int64(buf.Len()) > limit {
-		return nil, tooLarge(limit)
-	}
-	return buf.Bytes(), nil
 }
+
+// share is what one request holds of a bound that all share.
+type share struct {
+	of   *atomic.Int64
+	most int64
+	mine int64
+}
+
+// take holds n more, unless that is more than there is.
+func (s *share) take(n int64) bool {
+	s.mine += n
+	return s.of.Add(n) <= s.most
+}
+
+func (s *share) release() { s.of.Add(-s.mine) }
+
+var errBusy = handlerError{&Error{HTTPStatus: http.StatusServiceUnavailable, Title: "Busy", ErrorCode: "content.busy", RetryAfter: 2 * time.Second,
+	Description: "more content is being sent at once than there is memory for; send it again later, or in smaller envelopes"}}
 
 func bodyFault(err error, limit int64) error {
 	var big *http.MaxBytesError

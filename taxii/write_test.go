@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"entente/internal/shareddata"
 )
 
 // rejects checks bodies of a POST: body → status.
@@ -335,7 +337,7 @@ func TestBrokenBody(t *testing.T) {
 	r.Header.Set("Content-Type", MediaType)
 	w := httptest.NewRecorder()
 	testHandler(newMem(), Options{}).ServeHTTP(w, r)
-	if w.Code != 400 || strings.Contains(w.Body.String(), "gone") {
+	if w.Code != 400 || strings.Contains(w.Body.String(), "gone") || !strings.Contains(w.Body.String(), `"details":{"field":"body","rule":`) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
@@ -344,6 +346,9 @@ func TestBrokenBody(t *testing.T) {
 func FuzzEnvelope(f *testing.F) {
 	for _, s := range []string{`{"objects":[{"a":1}]}`, `{"more":true,"next":"n","objects":[]}`, `{"objects":[{"a":"\ud83d\ude00"}],"x":[[{}]]}`, `{"objects":[{"a":1,"a":2}]}`, `[`, "{\"objects\":[{\"a\":\"\xff\"}]}"} {
 		f.Add([]byte(s))
+	}
+	for _, raw := range shareddata.Seeds("", "stix", "oasis-examples", "*.json") {
+		f.Add(raw)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		env, fault := parseEnvelope(data, bounds{objects: 100, depth: 10})
@@ -408,4 +413,21 @@ func FuzzAccept(f *testing.F) {
 			t.Fatalf("%q refuses %s", accept, MediaType)
 		}
 	})
+}
+
+// What all posts together may hold is bounded, and each gives back what it held.
+func TestBodiesTogetherAreBounded(t *testing.T) {
+	b := newBench(t, Options{MaxContentLength: 10_000, MaxBuffered: 1000})
+	large := `{"objects":[{"type":"x","id":"x--9","pad":"` + strings.Repeat("a", 2000) + `"}]}`
+	for range 3 {
+		r := httptest.NewRequest(http.MethodPost, "/cti/collections/"+collA+"/objects/", strings.NewReader(large))
+		r.Header.Set("Accept", MediaType)
+		r.Header.Set("Content-Type", MediaType)
+		w := httptest.NewRecorder()
+		b.h.ServeHTTP(w, r)
+		if w.Code != 503 || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "content.busy") {
+			t.Fatalf("more than there is room for: %d %v %s", w.Code, w.Header(), w.Body)
+		}
+		b.post(x1).want(202)
+	}
 }

@@ -28,33 +28,31 @@ const (
 type stock struct {
 	*bench
 	node    *testnode.Node
+	client  *testnode.Client // of the running comparison
 	src     *sample.Source
 	stored  int
 	visible int      // to the other organisation
 	ids     []string // some of what is stored
 }
 
-// grow fills one node in stages, by every way in, and measures it at each size.
+// grow fills one node in stages, by every way in, and at each size measures it side by side with a small one.
 func (b *bench) grow(ctx context.Context) error {
-	n, err := testnode.Create(ctx, b.bin, filepath.Join(b.dir, "node"), "")
+	base, err := b.newStock(ctx, "small", 2)
 	if err != nil {
 		return err
 	}
-	s := &stock{bench: b, node: n, src: sample.New(2)}
-	defer n.Kill()
-	first := raws(s.src.Head())
-	s.stored, s.visible = len(first), 1 // the author
-	first = append(first, s.take(small-len(first), s.src.Mixed)...)
-	if _, err := s.load(ctx, first); err != nil {
+	defer base.node.Kill()
+	if _, err := base.store(ctx, base.take(small-base.stored, base.src.Mixed)); err != nil {
 		return err
 	}
-	if _, err := n.Start(ctx); err != nil {
+	if _, err := base.node.Start(ctx); err != nil {
 		return err
 	}
-	base, err := s.latencies(ctx)
+	s, err := b.newStock(ctx, "large", 3)
 	if err != nil {
 		return err
 	}
+	defer s.node.Kill()
 	sizes := []int{b.size}
 	if b.size > rare {
 		sizes = []int{rare, b.size}
@@ -63,16 +61,27 @@ func (b *bench) grow(ctx context.Context) error {
 		if err := s.growTo(ctx, size); err != nil {
 			return err
 		}
-		l, err := s.latencies(ctx)
-		if err != nil {
+		if err := s.compare(ctx, base); err != nil {
 			return err
 		}
-		s.compare(base, l)
 	}
 	if err := s.readAll(ctx); err != nil {
 		return err
 	}
 	return s.weigh(ctx)
+}
+
+// newStock makes a node that holds only what all samples refer to.
+func (b *bench) newStock(ctx context.Context, name string, seed uint64) (*stock, error) {
+	n, err := testnode.Create(ctx, b.bin, filepath.Join(b.dir, name), "")
+	if err != nil {
+		return nil, err
+	}
+	s := &stock{bench: b, node: n, src: sample.New(seed)}
+	first := raws(s.src.Head())
+	s.stored, s.visible = len(first), 1 // the author
+	_, err = s.store(ctx, first)
+	return s, err
 }
 
 // growTo fills the store up to a size: a part by each way, measured, and what is left as a usual mix.
@@ -82,7 +91,7 @@ func (s *stock) growTo(ctx context.Context, size int) error {
 	if err := s.node.Stop(); err != nil {
 		return err
 	}
-	took, err := s.load(ctx, s.take(part, s.indicator))
+	took, err := s.store(ctx, s.take(part, s.indicator))
 	if err != nil {
 		return err
 	}
@@ -92,21 +101,34 @@ func (s *stock) growTo(ctx context.Context, size int) error {
 		return err
 	}
 	for _, connections := range []int{1, 4} {
-		took, err := s.post(ctx, s.take(part, s.indicator), connections)
+		name := fmt.Sprintf("ingest.post.%dconn", connections)
+		objects, cpu := s.take(part, s.indicator), s.processor(name+".cpu"+at, part)
+		took, err := s.post(ctx, objects, connections)
 		if err != nil {
 			return err
 		}
-		name := fmt.Sprintf("ingest.post.%dconn", connections)
+		cpu()
 		s.atLeast(name+at, rate(part, took), "objects/s", ingestTarget)
 		s.note(name+".stretch"+at, rate(part, took)/postStretch*100, "% of goal")
 	}
 	for s.stored < size {
 		n := min(size-s.stored, 100_000)
-		if _, err := s.load(ctx, s.take(n, s.src.Mixed)); err != nil {
+		if _, err := s.store(ctx, s.take(n, s.src.Mixed)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// processor tells, when what it returns is called, how much of the node's processor time each object took since: a figure that does not
+// depend on what else the machine does.
+func (s *stock) processor(name string, objects int) func() {
+	before, err := s.node.CPU()
+	return func() {
+		if after, e := s.node.CPU(); err == nil && e == nil {
+			s.note(name, float64(after-before)/float64(objects)/float64(time.Microsecond), "us/object")
+		}
+	}
 }
 
 func (s *stock) indicator() sample.Object { return s.src.Indicator(label.Green) }
@@ -140,9 +162,9 @@ func raws(objects []sample.Object) (out [][]byte) {
 	return out
 }
 
-// load imports objects from a file and returns how long the command took.
-func (s *stock) load(ctx context.Context, objects [][]byte) (time.Duration, error) {
-	path := filepath.Join(s.dir, "load.json")
+// store imports objects from a file and returns how long the command took.
+func (s *stock) store(ctx context.Context, objects [][]byte) (time.Duration, error) {
+	path := filepath.Join(s.dir, "objects.json")
 	if err := writeLines(path, objects); err != nil {
 		return 0, err
 	}

@@ -37,6 +37,7 @@ func run() error {
 	dir := flag.String("dir", "", "`DIR` to work in; without, a new one where temporary files are")
 	asJSON := flag.Bool("json", false, "print one JSON value per line")
 	only := flag.String("only", "", "measure only validate, attack or grow")
+	keep := flag.Bool("keep", false, "leave the stores where they are, and say where")
 	strict := flag.Bool("strict", false, "exit with 1 when a target is missed")
 	flag.Parse()
 	if *size < 2*small {
@@ -48,7 +49,11 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(work)
+	if *keep {
+		defer fmt.Fprintln(os.Stderr, "the stores are in", work)
+	} else {
+		defer os.RemoveAll(work)
+	}
 	b := &bench{report: &report{out: os.Stdout, asJSON: *asJSON}, dir: work, size: *size}
 	if b.bin, err = filepath.Abs(*bin); *bin == "" {
 		b.bin, err = testnode.Build(ctx, work)
@@ -57,6 +62,7 @@ func run() error {
 		return err
 	}
 	b.head(fmt.Sprintf("%d objects, %d cores, %s %s/%s", *size, runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH))
+	b.load()
 	began := time.Now()
 	for _, part := range []struct {
 		name string
@@ -69,9 +75,22 @@ func run() error {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
 	}
+	b.load()
 	b.note("bench.took", time.Since(began).Seconds(), "s")
 	if *strict && b.missed > 0 {
 		return fmt.Errorf("%d targets were missed", b.missed)
 	}
 	return nil
+}
+
+// load tells how busy the machine is with everything, where it says so: figures of a busy machine say little.
+func (b *bench) load() {
+	text, err := os.ReadFile("/proc/loadavg")
+	var last float64
+	if err != nil {
+		return
+	}
+	if _, err := fmt.Sscan(string(text), &last); err == nil {
+		b.note("machine.load", last, "processes")
+	}
 }

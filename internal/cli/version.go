@@ -2,11 +2,13 @@ package cli
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"entente/docs"
 	"entente/internal/build"
+	"entente/internal/node"
 )
 
 func (a *app) versionCmd() *cobra.Command {
@@ -15,7 +17,10 @@ func (a *app) versionCmd() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			i := build.Read()
 			if a.asJSON {
-				return a.line(i)
+				return a.line(struct {
+					build.Info
+					Schema int `json:"schema"` // the newest schema of the store that this build knows
+				}{i, node.Schema()})
 			}
 			rev := i.Revision
 			if len(rev) > 12 {
@@ -25,7 +30,7 @@ func (a *app) versionCmd() *cobra.Command {
 				rev += " (modified)"
 			}
 			fmt.Fprintf(a.out, "entente %s\n", i.Version)
-			return a.fields("revision", rev, "go", i.Go, "platform", i.Platform)
+			return a.fields("revision", rev, "schema", strconv.Itoa(node.Schema()), "go", i.Go, "platform", i.Platform)
 		},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"entente/internal/fault"
 	"entente/internal/gate"
@@ -55,7 +56,42 @@ func (x *Exchange) Accept(ctx context.Context, v gate.Viewer, s Submission) ([]O
 	if err != nil {
 		return nil, err
 	}
-	return x.accept(ctx, v, c, s, s.Also)
+	return x.accept(ctx, v, c, x.prepare(s, c.Policy), s.Also)
+}
+
+// Prepared is a submission whose objects have been read and checked. That takes most of the time and nothing of the store: while one
+// submission is accepted, the next can be prepared.
+type Prepared struct {
+	submission Submission
+	policy     Policy
+	drafts     []draft
+}
+
+// Prepare reads and checks the objects of a submission.
+func (x *Exchange) Prepare(v gate.Viewer, s Submission) (Prepared, error) {
+	c, err := x.writable(v, s.Collection)
+	if err != nil {
+		return Prepared{}, err
+	}
+	return x.prepare(s, c.Policy), nil
+}
+
+func (x *Exchange) prepare(s Submission, policy Policy) Prepared {
+	p := Prepared{s, policy, make([]draft, len(s.Objects))}
+	each(len(p.drafts), func(i int) { p.drafts[i] = x.read(s.Objects[i], policy) })
+	return p
+}
+
+// AcceptPrepared is Accept for what Prepare made. It takes it over: what is prepared is accepted once.
+func (x *Exchange) AcceptPrepared(ctx context.Context, v gate.Viewer, p Prepared) ([]Outcome, error) {
+	c, err := x.writable(v, p.submission.Collection)
+	if err != nil {
+		return nil, err
+	}
+	if c.Policy != p.policy { // the collection was changed in between
+		p = x.prepare(p.submission, c.Policy)
+	}
+	return x.accept(ctx, v, c, p, p.submission.Also)
 }
 
 // writable is the collection to write to; the zero collection stands for the whole store.
@@ -88,14 +124,12 @@ type draft struct {
 	hold    *store.Hold
 	outcome Outcome // of refused ones
 	refused bool
-	closed  bool // see store.Put
 }
 
-// accept carries a submission to the store. done, when not nil, makes the documents that are written in the same transaction.
-func (x *Exchange) accept(ctx context.Context, v gate.Viewer, c Collection, s Submission, done func([]Outcome) []store.Doc) ([]Outcome, error) {
+// accept carries a prepared submission to the store. done, when not nil, makes the documents that are written in the same transaction.
+func (x *Exchange) accept(ctx context.Context, v gate.Viewer, c Collection, p Prepared, done func([]Outcome) []store.Doc) ([]Outcome, error) {
 	started := time.Now()
-	drafts := make([]draft, len(s.Objects))
-	each(len(drafts), func(i int) { drafts[i] = x.read(s.Objects[i], c.Policy) })
+	s, drafts := p.submission, p.drafts
 
 	scope := x.scope(v)
 	batch := x.defined(drafts)
@@ -106,12 +140,11 @@ func (x *Exchange) accept(ctx context.Context, v gate.Viewer, c Collection, s Su
 			}
 		}
 	}
-	x.close(ctx, v, drafts)
 
 	puts := make([]store.Put, 0, len(drafts))
 	for i := range drafts {
 		if d := &drafts[i]; !d.refused {
-			puts = append(puts, store.Put{Record: d.rec, Hold: d.hold, Closed: d.closed, Judge: judge(d), HeldLabel: x.held()})
+			puts = append(puts, store.Put{Record: d.rec, Hold: d.hold, Judge: judge(d), HeldLabel: x.held()})
 		}
 	}
 	outcomes := make([]Outcome, len(drafts))
@@ -155,6 +188,10 @@ func (x *Exchange) read(raw []byte, policy Policy) draft {
 	if err != nil {
 		return refuse("", "", asFault(err))
 	}
+	if len(obj.Version()) > finest {
+		return refuse(obj.ID(), "", fault.New(fault.Unprocessable, "version.precision", "nobody could ask for a version with more than nine digits of a second").
+			At("/modified").By("TAXII 2.1 section 3.4.1"))
+	}
 	d := draft{obj: obj}
 	order := obj.Order()
 	d.rec = record.Record{
@@ -181,12 +218,20 @@ func (x *Exchange) read(raw []byte, policy Policy) draft {
 	return d
 }
 
-// storable tells whether an object that breaks its standard has at least the identity that a store needs.
+const (
+	finest    = len("2026-01-31T12:00:00.123456789Z") // as far as versions can be asked for
+	longestID = 255
+)
+
+// storable tells whether an object that breaks its standard has at least the identity that a store needs, and by which it can be
+// asked for: in a path, and in a list with commas.
 func storable(o *stix.Object) bool {
 	_, err := stix.Order(o.Version())
 	prefix, _, ok := strings.Cut(o.ID(), "--")
-	return ok && prefix == o.Type() && (o.Version() == "" || err == nil)
+	return ok && prefix == o.Type() && (o.Version() == "" || err == nil) && len(o.ID()) <= longestID && !strings.ContainsFunc(o.ID(), unaskable)
 }
+
+func unaskable(r rune) bool { return r == ',' || !unicode.IsPrint(r) }
 
 func refuse(id, version string, e *fault.Error) draft {
 	return draft{refused: true, outcome: Outcome{ID: id, Version: version, State: Refused, Code: e.MachineCode(), Message: e.Error()}}
@@ -226,6 +271,10 @@ func firstError(fs []stix.Finding) (first stix.Finding, more int) {
 // most is how many lookups of one kind a record may have: enough for any real object, a bound for hostile ones.
 const most = 4096
 
+// tooMany stands for references beyond those that are looked up. Nothing has this id, so whoever must have all that a record names does
+// not get the record.
+const tooMany = "*"
+
 func lookups(o *stix.Object) []record.Lookup {
 	var out []record.Lookup
 	add := func(kind record.LookupKind, texts []string) {
@@ -238,7 +287,11 @@ func lookups(o *stix.Object) []record.Lookup {
 	add(record.Value, o.Values())
 	add(record.External, o.Externals())
 	add(record.Name, o.Names())
-	add(record.Ref, targets(o))
+	refs := targets(o)
+	add(record.Ref, refs)
+	if len(refs) > most {
+		add(record.Ref, []string{tooMany})
+	}
 	slices.SortFunc(out, func(a, b record.Lookup) int {
 		if a.Kind != b.Kind {
 			return int(a.Kind) - int(b.Kind)

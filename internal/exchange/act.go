@@ -33,7 +33,8 @@ func (x *Exchange) Remove(ctx context.Context, v gate.Viewer, collection, id str
 	if n == 0 {
 		return 0, fault.New(fault.NotFound, "", "no such object")
 	}
-	return n, x.gone(ctx, id)
+	x.markings.forget()
+	return n, nil
 }
 
 // removable refuses to let one organisation remove what another contributed. The node's own organisation keeps its collections itself.
@@ -53,12 +54,6 @@ func (x *Exchange) removable(ctx context.Context, v gate.Viewer, collection, id 
 	return nil
 }
 
-// gone lets go of what was concluded from a record that is no longer what it was.
-func (x *Exchange) gone(ctx context.Context, id string) error {
-	x.markings.forget(id)
-	return x.store.Reopen(ctx, id)
-}
-
 // Purge destroys every version of an object, whoever's it is, so that no file of the node holds a byte of it. The journal keeps that
 // something was purged, by whom and when, and a commitment that nobody can turn back.
 func (x *Exchange) Purge(ctx context.Context, v gate.Viewer, id string, dryRun bool) (store.PurgeReport, error) {
@@ -69,10 +64,8 @@ func (x *Exchange) Purge(ctx context.Context, v gate.Viewer, id string, dryRun b
 	if err != nil {
 		return report, fmt.Errorf("purging an object: %w", err)
 	}
-	if !dryRun {
-		err = x.gone(ctx, id)
-	}
-	return report, err
+	x.markings.forget()
+	return report, nil
 }
 
 // Holders says which organisations were given an object, and under which clause. Only the own organisation may ask.
@@ -99,7 +92,7 @@ func (x *Exchange) Explain(ctx context.Context, asker gate.Viewer, id string, as
 	if err := x.may(asker, gate.ObjectRead); err != nil {
 		return nil, err
 	}
-	page, err := x.visible(ctx, asker, store.Query{IDs: []string{id}, Versions: store.Versions{All: true}, Specs: []string{"2.0", "2.1"}})
+	page, err := x.store.Page(ctx, x.scope(asker), store.Query{IDs: []string{id}, Versions: store.Versions{All: true}, Specs: []string{"2.0", "2.1"}})
 	if err != nil {
 		return nil, err
 	}
@@ -113,8 +106,8 @@ func (x *Exchange) Explain(ctx context.Context, asker gate.Viewer, id string, as
 		r := &it.Record
 		e := Explanation{ID: r.ID, Version: r.Version, Label: r.Label, Origin: r.Origin, Held: it.Held,
 			Decision: scope.Decide(r.Mark(), r.Label.NotBefore, r.Label.NotAfter)}
-		if e.Decision.Permit && !it.Closed && !x.isOwn(as.Nation, as.Org) && x.isOwn(r.Origin.Nation, r.Origin.Org) {
-			if e.Hidden, err = x.firstHidden(ctx, scope, it, map[string]bool{}); err != nil {
+		if e.Decision.Permit {
+			if e.Hidden, err = x.firstHidden(ctx, scope, r); err != nil {
 				return nil, err
 			}
 			e.Decision.Permit = e.Hidden == ""

@@ -221,6 +221,40 @@ func TestUnresolvedMarkingWaits(t *testing.T) {
 	}
 }
 
+// Nobody says for another what a marking means.
+func TestAnothersDefinitionDoesNotCount(t *testing.T) {
+	w := newWorld(t)
+	ctx := context.Background()
+	def := label.For(label.Clear)
+	define := func(v gate.Viewer) {
+		if _, err := w.Accept(ctx, v, exchange.Submission{Collection: w.coll, Default: &def, Objects: [][]byte{[]byte(
+			`{"type":"marking-definition","spec_version":"2.1","id":"` + id("marking-definition", 9) +
+				`","created":"2026-01-01T00:00:00.000Z","definition_type":"statement","definition":{"statement":"restricts nothing"}}`)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	submit := func(v gate.Viewer, n int) string {
+		out, err := w.Accept(ctx, v, exchange.Submission{Collection: w.coll, Default: &def, Objects: [][]byte{[]byte(indicator(n, id("marking-definition", 9)))}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return states(out)
+	}
+	if got := submit(analyst, 1); got != "held marking.unresolved" {
+		t.Fatal(got)
+	}
+	define(outside)
+	if held, err := w.Quarantine(ctx, analyst, 0, 10); err != nil || len(held) != 1 {
+		t.Fatalf("a partner let the own organisation's record out: %d %v", len(held), err)
+	}
+	if got := submit(member, 2); got != "held marking.unresolved" {
+		t.Fatalf("one partner spoke for another: %s", got)
+	}
+	if got := submit(outside, 3); got != "added" {
+		t.Fatalf("its own definition does not count: %s", got)
+	}
+}
+
 func TestOfficerDecides(t *testing.T) {
 	w := newWorld(t)
 	ctx := context.Background()

@@ -23,7 +23,7 @@ type definition struct {
 }
 
 // markings remembers the definitions that submissions name. A definition cannot change (STIX 2.1 section 7.2), so an entry stays true
-// until its record is purged, relabelled or removed, when it is forgotten.
+// until a record is purged, relabelled or removed, when all are forgotten.
 type markings struct {
 	mu    sync.Mutex
 	known map[string]definition
@@ -49,20 +49,17 @@ func (m *markings) put(id string, d definition) {
 	m.known[id] = d
 }
 
-func (m *markings) forget(id string) {
+func (m *markings) forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.known, id)
+	clear(m.known)
 }
 
 // defined collects the marking definitions of a submission, so that objects may stand before the markings they name.
 func (x *Exchange) defined(drafts []draft) map[string]definition {
-	var out map[string]definition
+	out := map[string]definition{}
 	for i := range drafts {
 		if d := &drafts[i]; !d.refused && d.rec.Type == "marking-definition" {
-			if out == nil {
-				out = map[string]definition{}
-			}
 			m, err := label.ReadMarking(d.rec.Body)
 			out[d.rec.ID] = definition{marking: m, err: err}
 		}
@@ -72,7 +69,8 @@ func (x *Exchange) defined(drafts []draft) map[string]definition {
 
 var errUnresolved = errors.New("is not known here")
 
-// definition finds what a marking says: by its well-known id, in the submission, or among the records that the submitter may see.
+// definition finds what a marking says: by its well-known id, in the submission, or among the submitter's own records and those of the
+// node's own organisation that it may see. What is found is noted in batch, which may be nil.
 func (x *Exchange) definition(ctx context.Context, scope gate.Scope, id string, batch map[string]definition) (label.Marking, error) {
 	if d, ok := batch[id]; ok {
 		return d.marking, d.err
@@ -80,20 +78,40 @@ func (x *Exchange) definition(ctx context.Context, scope gate.Scope, id string, 
 	if m, ok := label.MarkingByID(id); ok {
 		return m, nil
 	}
-	if d, ok := x.markings.get(id); ok && scope.Admits(d.mark) {
+	if d, ok := x.markings.get(id); ok && d.open(scope) && x.speaksFor(d.mark, scope) {
 		return d.marking, d.err
 	}
-	page, err := x.store.Page(ctx, scope, store.Query{IDs: []string{id}, Limit: 1})
+	page, err := x.store.Page(ctx, scope, store.Query{IDs: []string{id}, Versions: store.Versions{All: true}})
 	if err != nil {
 		return label.Marking{}, err
 	}
-	if len(page.Items) == 0 || page.Items[0].Held {
-		return label.Marking{}, errUnresolved
+	d := definition{err: errUnresolved}
+	for i := range page.Items {
+		rec := &page.Items[i].Record
+		if page.Items[i].Held || !x.speaksFor(rec.Mark(), scope) {
+			continue
+		}
+		m, err := label.ReadMarking(rec.Body)
+		d = definition{marking: m, err: err, mark: rec.Mark()}
+		x.markings.put(id, d)
+		break
 	}
-	rec := &page.Items[0].Record
-	m, err := label.ReadMarking(rec.Body)
-	x.markings.put(id, definition{marking: m, err: err, mark: rec.Mark()})
-	return m, err
+	if batch != nil {
+		batch[id] = d
+	}
+	return d.marking, d.err
+}
+
+// speaksFor tells whether a definition counts for the holder of the scope: its own organisation's does, and that of the node's own
+// organisation. Anybody else's could say that a marking which an object waits for restricts nothing.
+func (x *Exchange) speaksFor(m record.Mark, scope gate.Scope) bool {
+	v := scope.Viewer()
+	return m.Nation == v.Nation && m.Org == v.Org || x.isOwn(m.Nation, m.Org)
+}
+
+// open tells whether the holder of the scope may know the definition. Where that takes more than its label, the store must be asked.
+func (d *definition) open(scope gate.Scope) bool {
+	return scope.Admits(d.mark) && scope.InForce(d.mark, d.mark.Label.NotBefore, d.mark.Label.NotAfter) && !scope.Closes(d.mark)
 }
 
 // mark gives a draft its label and origin. An object without a TLP takes the default of its collection, and where none is set it is
@@ -197,54 +215,6 @@ func (x *Exchange) checkTimes(d *draft) {
 			return
 		}
 	}
-}
-
-// close marks the records of the own organisation whose targets are all known to be no more restricted than they are: whoever may
-// have such a record may have what it names, and reading need not look.
-func (x *Exchange) close(ctx context.Context, v gate.Viewer, drafts []draft) {
-	if !x.isOwn(v.Nation, v.Org) {
-		return
-	}
-	here := make(map[string]*draft, len(drafts))
-	for i := range drafts {
-		if d := &drafts[i]; !d.refused && d.hold == nil {
-			here[d.rec.ID] = d
-		}
-	}
-	known := map[string]*label.Label{} // authors are named a thousand times
-	for i := range drafts {
-		d := &drafts[i]
-		if d.refused {
-			continue
-		}
-		d.closed = true
-		for _, id := range targets(d.obj) {
-			var target *label.Label
-			if t, ok := here[id]; ok {
-				target = &t.rec.Label
-			} else if target, ok = known[id]; !ok {
-				target = x.ownLabel(ctx, id)
-				known[id] = target
-			}
-			if target == nil || !label.LessEqual(*target, d.rec.Label) {
-				d.closed = false
-				break
-			}
-		}
-	}
-}
-
-// ownLabel is the label of one of the own organisation's records; nil when there is none.
-func (x *Exchange) ownLabel(ctx context.Context, id string) *label.Label {
-	page, err := x.store.Page(ctx, x.own(), store.Query{IDs: []string{id}, Headers: true, Limit: 1})
-	if err != nil || len(page.Items) == 0 || page.Items[0].Held {
-		return nil
-	}
-	t := &page.Items[0].Record
-	if !x.isOwn(t.Origin.Nation, t.Origin.Org) {
-		return nil
-	}
-	return &t.Label
 }
 
 func (x *Exchange) isOwn(nation, org string) bool { return nation == x.cfg.Nation && org == x.cfg.Org }

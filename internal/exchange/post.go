@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,6 +19,7 @@ import (
 type Post struct {
 	ID        string    `json:"id"` // UUIDv4
 	Owner     string    `json:"owner"`
+	Root      string    `json:"root"` // of the collection
 	Requested time.Time `json:"requested"`
 	Total     int       `json:"total"`
 	Done      int       `json:"done"`
@@ -58,11 +60,11 @@ func (x *Exchange) Post(ctx context.Context, v gate.Viewer, collection, via stri
 	if err != nil {
 		return Post{}, err
 	}
-	p := Post{ID: uuid.NewString(), Owner: actor(v), Requested: x.cfg.Now().UTC(), Total: len(objects)}
+	p := Post{ID: uuid.NewString(), Owner: actor(v), Root: c.Root, Requested: x.cfg.Now().UTC(), Total: len(objects)}
 	if len(objects) > x.cfg.PostObjects {
 		return p, x.enqueue(ctx, v, p, collection, via, objects)
 	}
-	_, err = x.accept(ctx, v, c, Submission{Collection: collection, Objects: objects, Via: via}, func(outcomes []Outcome) []store.Doc {
+	_, err = x.accept(ctx, v, c, x.prepare(Submission{Collection: collection, Objects: objects, Via: via}, c.Policy), func(outcomes []Outcome) []store.Doc {
 		p.count(outcomes)
 		return []store.Doc{x.postDoc(p)}
 	})
@@ -94,7 +96,8 @@ func (x *Exchange) postDoc(p Post) store.Doc {
 	return d
 }
 
-// Post finds a status. Only who posted it and who audits the node may; for others it does not exist.
+// Status finds what became of a post. Only who posted it may, and who audits the node, if it came from the own organisation; for others
+// it does not exist.
 func (x *Exchange) Status(ctx context.Context, v gate.Viewer, id string) (Post, error) {
 	none := fault.New(fault.NotFound, "", "no such status")
 	if _, err := uuid.Parse(id); err != nil {
@@ -111,7 +114,7 @@ func (x *Exchange) Status(ctx context.Context, v gate.Viewer, id string) (Post, 
 	if err := json.Unmarshal(d.Value, &p); err != nil {
 		return Post{}, fmt.Errorf("reading status %s: %w", id, err)
 	}
-	if p.Owner != actor(v) && !(x.isOwn(v.Nation, v.Org) && x.Gate().Can(v, gate.AuditRead)) {
+	if p.Owner != actor(v) && !(strings.HasPrefix(p.Owner, x.cfg.Org+"/") && x.Gate().Can(v, gate.AuditRead)) {
 		return Post{}, none
 	}
 	return p, nil
@@ -205,13 +208,13 @@ func (x *Exchange) workOne(ctx context.Context, d store.Doc) error {
 		next.count(outcomes)
 		return []store.Doc{x.postDoc(next), {Kind: docPart, Key: d.Key, Version: -1}}
 	}
-	defer x.waiting.Add(-int64(len(objects)))
 	c, err := x.writable(w.Viewer, w.Collection)
 	if err == nil {
-		_, err = x.accept(ctx, w.Viewer, c, Submission{Collection: w.Collection, Objects: objects, Via: w.Via}, finish)
+		_, err = x.accept(ctx, w.Viewer, c, x.prepare(Submission{Collection: w.Collection, Objects: objects, Via: w.Via}, c.Policy), finish)
 	}
 	switch k := fault.Of(err); {
 	case err == nil:
+		x.worked(len(objects))
 		return nil
 	case k == fault.NotFound, k == fault.Forbidden:
 		// The right to write went while the post waited: its objects fail, and the status says so.
@@ -220,9 +223,23 @@ func (x *Exchange) workOne(ctx context.Context, d store.Doc) error {
 		for i := range outcomes {
 			outcomes[i] = Outcome{State: Refused, Code: e.MachineCode(), Message: e.Message}
 		}
-		return x.store.PutDocs(ctx, store.Act{}, finish(outcomes)...)
+		if err := x.store.PutDocs(ctx, store.Act{}, finish(outcomes)...); err != nil {
+			return err
+		}
+		x.worked(len(objects))
+		return nil
 	case errors.Is(err, context.Canceled):
 		return nil
 	}
 	return err
+}
+
+// worked takes a part that is done out of the count. What an earlier run of the node left was never in it.
+func (x *Exchange) worked(n int) {
+	for {
+		w := x.waiting.Load()
+		if x.waiting.CompareAndSwap(w, max(0, w-int64(n))) {
+			return
+		}
+	}
 }

@@ -64,7 +64,8 @@ func (x *Exchange) letOut(ctx context.Context, h store.Quarantined, l label.Labe
 		return fmt.Errorf("releasing a held record: %w", err)
 	}
 	x.metrics.released.Inc()
-	return x.gone(ctx, h.Record.ID)
+	x.markings.forget()
+	return nil
 }
 
 // RefuseHeld destroys a held record.

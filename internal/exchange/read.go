@@ -17,7 +17,7 @@ func (x *Exchange) Read(ctx context.Context, v gate.Viewer, q store.Query) (stor
 	if err := x.readable(v, q.Collection); err != nil {
 		return store.Page{}, err
 	}
-	page, err := x.visible(ctx, v, q)
+	page, err := x.store.Page(ctx, x.scope(v), q)
 	if err != nil {
 		return store.Page{}, err
 	}
@@ -49,57 +49,21 @@ func (x *Exchange) readable(v gate.Viewer, id string) error {
 	return noCollection()
 }
 
-// visible is a page of what the gate admits, less the own organisation's records that name something this viewer may not see.
-// Closure is the originator's duty: records received from others are served by their own label only.
-func (x *Exchange) visible(ctx context.Context, v gate.Viewer, q store.Query) (store.Page, error) {
-	scope := x.scope(v)
-	page, err := x.store.Page(ctx, scope, q)
-	if err != nil {
-		return page, err
-	}
-	if x.isOwn(v.Nation, v.Org) {
-		return page, nil
-	}
-	seen := map[string]bool{}
-	page.Items, err = filter(page.Items, func(it *store.Item) (bool, error) {
-		if it.Closed || !x.isOwn(it.Record.Origin.Nation, it.Record.Origin.Org) {
-			return true, nil
-		}
-		hidden, err := x.firstHidden(ctx, scope, it, seen)
-		return hidden == "", err
-	})
-	return page, err
-}
-
-// firstHidden is the first object that a record names and the holder of the scope may not have; empty when there is none. An unknown
-// target counts as hidden, but for the author: naming an identity that was never stored here is attribution, which the label governs.
-func (x *Exchange) firstHidden(ctx context.Context, scope gate.Scope, it *store.Item, seen map[string]bool) (string, error) {
-	rec := &it.Record
-	if rec.Body == nil {
-		page, err := x.store.Page(ctx, scope, store.Query{IDs: []string{rec.ID}, Specs: []string{rec.Spec}, Versions: store.Versions{At: []string{rec.Order}}, Limit: 1})
-		if err != nil || len(page.Items) == 0 {
-			return rec.ID, err
-		}
-		rec = &page.Items[0].Record
+// firstHidden is the first object that a record names and the holder of the scope may not have; empty when there is none. The author
+// is none of them where the record's label permits to name it: that is attribution, whether an identity of that id is here or not.
+func (x *Exchange) firstHidden(ctx context.Context, scope gate.Scope, rec *record.Record) (string, error) {
+	if !scope.Closes(rec.Mark()) {
+		return "", nil
 	}
 	for _, id := range named(rec) {
-		admitted, ok := seen[id]
-		if !ok {
-			found, err := x.store.Page(ctx, scope, store.Query{IDs: []string{id}, Limit: 1, Headers: true})
-			if err != nil {
-				return "", err
-			}
-			admitted = len(found.Items) > 0
-			if !admitted && id == rec.CreatedBy {
-				any, err := x.store.Page(ctx, x.own(), store.Query{IDs: []string{id}, Limit: 1, Headers: true})
-				if err != nil {
-					return "", err
-				}
-				admitted = len(any.Items) == 0
-			}
-			seen[id] = admitted
+		if id == rec.CreatedBy && gate.NamesAuthor(&rec.Label) {
+			continue
 		}
-		if !admitted {
+		found, err := x.store.Page(ctx, scope, store.Query{IDs: []string{id}, Limit: 1, Headers: true, Specs: []string{"2.0", "2.1"}})
+		if err != nil {
+			return "", err
+		}
+		if len(found.Items) == 0 {
 			return id, nil
 		}
 	}
@@ -145,18 +109,4 @@ func (x *Exchange) Get(ctx context.Context, v gate.Viewer, collection, id string
 		return store.Item{}, fault.New(fault.NotFound, "", "no such object")
 	}
 	return page.Items[0], nil
-}
-
-func filter(items []store.Item, keep func(*store.Item) (bool, error)) ([]store.Item, error) {
-	out := items[:0]
-	for i := range items {
-		ok, err := keep(&items[i])
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			out = append(out, items[i])
-		}
-	}
-	return out, nil
 }

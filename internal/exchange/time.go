@@ -60,7 +60,8 @@ func (x *Exchange) erase(ctx context.Context, it store.Item, act store.Act) erro
 	if _, err := x.store.Remove(ctx, x.own(), store.Removal{Rec: it.Rec, ID: it.Record.ID, Act: act}); err != nil {
 		return fmt.Errorf("erasing a record: %w", err)
 	}
-	return x.gone(ctx, it.Record.ID)
+	x.markings.forget()
+	return nil
 }
 
 // each calls fn for 0 to n-1 on every processor.

@@ -48,6 +48,7 @@ func TestSlowClientsKeepNobodyWaiting(t *testing.T) {
 		"in the header":           secure(h, "GET /taxii2/ HTTP/1.1\r\nHost: no", ended),
 		"before the body":         secure(h, post+"Content-Length: 100000\r\n\r\n", refused),
 		"in the body":             secure(h, post+"Content-Length: 100000\r\n\r\n{\"objects\":[", refused),
+		"and drips":               secure(h, post+"Content-Length: 100000\r\n\r\n", drips),
 		"in a chunk":              secure(h, post+"Transfer-Encoding: chunked\r\n\r\n5\r\n{\"obj", refused),
 		"in a body nobody reads":  secure(h, "POST /taxii2/ HTTP/1.1\r\n"+head+"Content-Length: 100000\r\n\r\nabc", ended),
 		"and is nobody":           secure(h, "POST /healthz HTTP/1.1\r\nHost: node\r\nContent-Length: 10\r\n\r\n", ended),
@@ -87,7 +88,7 @@ func TestSlowClientsKeepNobodyWaiting(t *testing.T) {
 			t.Fatalf("beside slow clients a page is answered %d: %v", a.Status, err)
 		}
 	}
-	t.Logf("%d posts and as many pages beside %d slow clients", worked, 10*slow)
+	t.Logf("%d posts and as many pages beside %d slow clients", worked, 11*slow)
 }
 
 // secure makes a TLS connection, sends what is said and stands still.
@@ -133,6 +134,17 @@ func refused(ctx context.Context, conn net.Conn) error {
 		return fmt.Errorf("half a body is answered %s", resp.Status)
 	}
 	return ended(ctx, conn)
+}
+
+// drips sends one byte after another, each well within the patience.
+func drips(ctx context.Context, conn net.Conn) error {
+	for ctx.Err() == nil {
+		if _, err := conn.Write([]byte(" ")); err != nil {
+			return nil
+		}
+		time.Sleep(patience / 5)
+	}
+	return fmt.Errorf("a drip holds the connection for %s", soon)
 }
 
 // cutOff takes nothing for a while and finds that the node did not wait.

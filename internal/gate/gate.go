@@ -39,6 +39,7 @@ type Scope struct {
 // facts is what a decision needs to know of a viewer, found once for all records.
 type facts struct {
 	party       Party
+	node        Party // whose node it is
 	realm       label.Mode
 	alien       bool // the viewer is nobody, or of another realm than the node
 	principals  []string
@@ -105,6 +106,19 @@ func (s Scope) InForce(m record.Mark, notBefore, notAfter time.Time) bool {
 		return false
 	}
 	return s.facts.originator(&m) || s.begun(notBefore) && !s.ended(notAfter)
+}
+
+// Closes tells whether records with this mark are had by the holder of the scope only together with everything they name: those of the
+// node's own organisation, for everybody else. What is received from others goes by its own label only.
+func (s Scope) Closes(m record.Mark) bool {
+	f := s.facts
+	return f != nil && !f.own && m.Nation == f.node.Nation && m.Org == f.node.Org
+}
+
+// NamesAuthor tells whether naming its author is something that a record's label permits: then the author is not one of the things
+// without which the record is kept back.
+func NamesAuthor(l *label.Label) bool {
+	return l.Attribution == label.May || l.Attribution == label.Must
 }
 
 func (s Scope) begun(notBefore time.Time) bool { return notBefore.IsZero() || !s.now.Before(notBefore) }

@@ -61,6 +61,7 @@ func (r *Rules) facts(v Viewer, now time.Time) *facts {
 	p := v.Party()
 	f := &facts{
 		party:      p,
+		node:       Party{r.Nation, r.Org},
 		realm:      label.Mode(r.Realm),
 		alien:      !r.knows(v),
 		own:        p == Party{r.Nation, r.Org},
@@ -137,6 +138,6 @@ func (f *facts) digest() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q %t %q %q %t %t %q %t %d %q %q", f.party, f.realm, f.alien, f.principals, f.named, f.own, f.client, f.community, f.member,
 		f.purposes, f.sectors.List(), f.authorities.List())
-	fmt.Fprintf(h, " %t %q", f.sectors.IsAll(), f.clearances)
+	fmt.Fprintf(h, " %t %q %q", f.sectors.IsAll(), f.clearances, f.node)
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

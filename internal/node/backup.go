@@ -225,3 +225,11 @@ func unpackSmall(f *zip.File, path string) error {
 	_, err = out.Write(b.Bytes())
 	return errors.Join(err, out.Sync(), out.Close())
 }
+
+// Schema is the newest schema of the store that this program knows.
+func Schema() int { return sqlite.Schema() }
+
+// Downgrade takes the store of a stopped node back to an older schema, so that an older program can open it.
+func Downgrade(data string, schema int) error {
+	return sqlite.Downgrade(filepath.Join(data, storeFolder), schema)
+}

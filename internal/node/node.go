@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,6 +59,7 @@ type Node struct {
 	registry *prometheus.Registry
 	inForce  atomic.Pointer[inForce]
 
+	mounts []mount      // what public is made of
 	public http.Handler // for the listener
 	local  http.Handler // for the administration socket and the process itself
 
@@ -66,6 +68,12 @@ type Node struct {
 	listener net.Listener
 	ready    bool
 	started  time.Time
+}
+
+// mount is a handler and where it stands.
+type mount struct {
+	pattern string // as http.ServeMux has it
+	handler http.Handler
 }
 
 // New opens everything a node needs, under the exclusive lock of its data directory. It listens to nobody yet.
@@ -83,7 +91,7 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 		return nil, fmt.Errorf("opening the keys of %s: %w", cfg.Data, err)
 	}
 	db, err := sqlite.Open(ctx, sqlite.Config{Dir: filepath.Join(cfg.Data, storeFolder), Now: cfg.Now, Logger: cfg.Log,
-		CacheKiB: int(cfg.Limits.CacheBytes >> 10), MaxBytes: cfg.Limits.StoreBytes})
+		CacheKiB: int(cfg.Limits.CacheBytes >> 11), MaxBytes: cfg.Limits.StoreBytes})
 	if err != nil {
 		return nil, fmt.Errorf("opening the store of %s: %w", cfg.Data, err)
 	}
@@ -138,15 +146,20 @@ func (n *Node) surfaces() error {
 	pages := console.New(names.Org, firstRun{n.ids})
 	metrics := promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{})
 
+	tax := mount{taxiiapi.Prefix, n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii)}
+	n.mounts = []mount{
+		{"/api/v1/", n.hall.Protect("api", api.Render(challenges), native)},
+		{"GET /metrics", n.hall.Protect("metrics", api.Render(challenges), n.auditors(metrics))},
+		{"GET /healthz", n.hall.Open("health", console.Render, http.HandlerFunc(n.healthz))},
+		{"GET /readyz", n.hall.Open("health", console.Render, http.HandlerFunc(n.readyz))},
+		{"/", n.hall.Open("console", console.Render, pages)},
+	}
 	public := http.NewServeMux()
-	public.Handle("/taxii2/", n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii))
-	public.Handle("/taxii2", n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii))
-	public.Handle("/api/v1/", n.hall.Protect("api", api.Render(challenges), native))
-	public.Handle("GET /metrics", n.hall.Protect("metrics", api.Render(challenges), n.auditors(metrics)))
-	public.Handle("GET /healthz", n.hall.Open("health", console.Render, http.HandlerFunc(n.healthz)))
-	public.Handle("GET /readyz", n.hall.Open("health", console.Render, http.HandlerFunc(n.readyz)))
-	public.Handle("/", n.hall.Open("console", console.Render, pages))
-	n.public = public
+	for _, m := range n.mounts {
+		public.Handle(m.pattern, m.handler)
+	}
+	n.public = verbatim(tax.pattern, tax.handler, public)
+	n.mounts = append(n.mounts, tax)
 
 	local := http.NewServeMux()
 	local.Handle("/api/v1/", n.hall.Protect("api", api.Render(challenges), native))
@@ -162,6 +175,18 @@ func (n *Node) surfaces() error {
 	}
 	n.registry.MustRegister(storeCollector{n.store})
 	return nil
+}
+
+// verbatim gives everything below prefix to a handler as it was sent. A ServeMux would answer a path that has empty or dotted segments
+// itself: with a page of HTML, and to anyone.
+func verbatim(prefix string, h, others http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path+"/", prefix) {
+			h.ServeHTTP(w, r)
+			return
+		}
+		others.ServeHTTP(w, r)
+	})
 }
 
 // asLocal lets requests run as the person who may open the data directory.

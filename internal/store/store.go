@@ -9,8 +9,13 @@
 //
 // # Visibility
 //
-// A driver resolves versions, duplicates and conflicts only among the records that the given scope admits: what is hidden from a
-// submitter or reader changes nothing that it gets back.
+// A scope sees a record when it admits its mark, the record's times are in force and, where gate.Scope.Closes, what it names serves it:
+// every id among its lookups of kind Ref is that of a record which the scope sees in the same sense, records that name each other in
+// a circle not keeping each other back, or of an admitted one to which Closes does not apply and whose Rec is smaller. The author,
+// Record.CreatedBy, is not looked for where gate.NamesAuthor.
+//
+// A driver resolves versions, duplicates and conflicts, and ends pages, only by the records that the given scope sees: what is hidden
+// from a submitter or reader changes nothing that it gets back.
 package store
 
 import (
@@ -34,13 +39,17 @@ type Store interface {
 
 	Quarantined(ctx context.Context, scope gate.Scope, q QuarantineQuery) ([]Quarantined, error)
 
-	// Due lists records whose embargo has ended since it was stored or relabelled (Lifted) or whose retention is over (Expired).
+	// Due lists up to limit records of each kind that the scope admits, the earliest first: those whose label has an embargo that is
+	// over at now (Lifted), until they are relabelled without it, and those whose retention is over (Expired). Bodies are left out.
 	Due(ctx context.Context, scope gate.Scope, now time.Time, limit int) (Due, error)
-	// Reopen takes the Closed mark from every record that names the id, because what it names has changed or gone.
-	Reopen(ctx context.Context, id string) error
 
 	Follow(ctx context.Context, scope gate.Scope, after record.Seq, limit int) ([]Entry, error)
+	// Release notes a hand-over. A record that the party does not hold and that is no more makes it Unavailable, and nothing is
+	// noted: what has gone since it was read must not be handed over.
 	Release(ctx context.Context, r Release) error
+	// Holders says who was given which versions of an object, by party, clause and record. It goes on doing so when a record has been
+	// removed or its retention has ended, because the others still hold it: the store remembers version, label and originator of
+	// what was released, under a keyed hash of its id, and nothing of what it said. Of what was purged there are no holders.
 	Holders(ctx context.Context, scope gate.Scope, id string) ([]Holding, error)
 
 	PutDocs(ctx context.Context, act Act, docs ...Doc) error
@@ -68,14 +77,12 @@ type Put struct {
 	// Hold, when not nil, keeps the record in quarantine: it is stored under Record.Label (strict enough for its submitter's
 	// organisation only) until it is released under Hold.Intended or refused.
 	Hold *Hold
-	// Judge, when not nil, is called inside the transaction with the headers of all records of the same id that the submitter's
-	// scope admits and that are not held, in no order. When it returns a hold, the record goes to quarantine as well: under HeldLabel, with the hold's
-	// reasons added to those of Hold. It must not call the store.
-	Judge func(prior []record.Record) *Hold
-	// Closed says that whoever may have this record may have every record that it names. The mark falls when one of those is
-	// removed, relabelled or purged.
-	Closed    bool
-	HeldLabel label.Label // the label of the record while it is held because of Judge
+	// Judge, when not nil, is called inside the transaction of a record that is not there yet, with the headers of all records of the
+	// same id that the submitter's scope admits and that are not held, in no order; without any it is not called. When it returns a
+	// hold, the record goes to quarantine: under HeldLabel, to be released under its own label. Where there is a Hold too, that one
+	// stays, and takes on the reasons and awaited ids of the judge's. Judge must not call the store.
+	Judge     func(prior []record.Record) *Hold
+	HeldLabel label.Label // the label of the record while it is held because of Judge alone
 }
 
 // Hold is why a record is in quarantine.
@@ -147,7 +154,6 @@ type Item struct {
 	Seq    record.Seq // of the placement: the date added in the queried collection
 	Rec    record.Seq // of the record itself, the key of Release and Relabel
 	Held   bool
-	Closed bool          // Put.Closed still holds
 	Record record.Record // Lookups are not filled in
 }
 
@@ -162,7 +168,7 @@ type Page struct {
 // Removal takes placements out of a collection. A record without any placement left is erased with its keys.
 type Removal struct {
 	Collection string     // empty: the whole store, which erases the record wherever it is placed
-	Rec        record.Seq // only this record; 0: any with the id
+	Rec        record.Seq // only this record of the id; 0: any
 	ID         string
 	Versions   Versions // zero: all versions (TAXII 2.1 section 5.7)
 	Specs      []string // empty: all
@@ -179,8 +185,9 @@ type Relabelling struct {
 	Act     Act
 }
 
-// Purge destroys every version of an object: bodies, envelopes, keys, holds, and documents that name it. After it returns, no file of
-// the store holds a byte of them; PurgeReport says how that was checked. DryRun counts only.
+// Purge destroys every version of an object: bodies, envelopes, keys, holds, documents that name it, and who held it. After it returns,
+// no file of the store holds a byte of them, nor of versions that were removed before; PurgeReport says how that was checked. DryRun
+// counts only.
 type Purge struct {
 	ID     string
 	DryRun bool
@@ -198,7 +205,7 @@ type PurgeReport struct {
 	Commit     string `json:"commit"`   // hex of the salted commitment that the journal keeps
 }
 
-// Due is what time has made due.
+// Due is what time has made due, ascending by that time and then by Rec.
 type Due struct {
 	Lifted  []Item
 	Expired []Item

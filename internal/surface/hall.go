@@ -131,7 +131,7 @@ func (h *Hall) Open(surface string, render Render, next http.Handler) http.Handl
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, id))
 		if r.Body != nil && r.Body != http.NoBody {
 			rec.owed = true
-			r.Body = &patient{r.Body, rec}
+			r.Body = &patient{body: r.Body, rec: rec}
 		}
 		defer func() {
 			if p := recover(); p != nil {
@@ -270,25 +270,36 @@ func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *recorder) Flush() { w.control.Flush() }
 
+// leastBody is how many bytes of a body must come within the patience, so that a drip is no way to hold a connection for ever.
+const leastBody = 4 << 10
+
 // patient gives a client only so long to send the next piece of its body.
 type patient struct {
 	body interface {
 		Read([]byte) (int, error)
 		Close() error
 	}
-	rec *recorder
+	rec    *recorder
+	waited time.Duration // for the bytes that came since
+	came   int
 }
 
 func (p *patient) Read(b []byte) (int, error) {
-	p.rec.control.SetReadDeadline(time.Now().Add(p.rec.patience))
+	if p.came >= leastBody {
+		p.waited, p.came = 0, 0
+	}
+	began := time.Now()
+	p.rec.control.SetReadDeadline(began.Add(p.rec.patience - p.waited))
 	n, err := p.body.Read(b)
+	p.waited += time.Since(began)
+	p.came += n
 	if err == io.EOF { // the connection is still read, to learn of its end: that has all the time that the answer takes
 		p.rec.owed = false
 		p.rec.control.SetReadDeadline(time.Time{})
 		return n, err
 	}
 	if err != nil && errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
-		err = fault.New(fault.Invalid, "body.slow", "no more of the body came within %s", p.rec.patience).Because(err)
+		err = fault.New(fault.Invalid, "body.slow", "the body came too slowly: less than %d bytes of it within %s", leastBody, p.rec.patience).Because(err)
 	}
 	return n, err
 }

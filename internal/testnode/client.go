@@ -19,6 +19,9 @@ const Media = "application/taxii+json;version=2.1"
 
 // Client is a light TAXII client: it holds answers as bytes and decodes only what is asked for. One is for one goroutine at a time.
 type Client struct {
+	// ReadBuffer is how many bytes the system takes in ahead of the client, on connections made from then on; 0: as it likes.
+	ReadBuffer int
+
 	url      string
 	user     string
 	password string
@@ -28,10 +31,21 @@ type Client struct {
 
 // NewClient speaks to the node at url as one of its accounts; an empty name sends no credential.
 func NewClient(url, user, password string, conf *tls.Config) *Client {
-	t := &http.Transport{TLSClientConfig: conf, MaxIdleConnsPerHost: 64, DisableCompression: true, ReadBufferSize: 64 << 10, WriteBufferSize: 64 << 10,
-		DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext}
-	return &Client{url: url, user: user, password: password,
-		http: &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	c := &Client{url: url, user: user, password: password}
+	c.http = &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{TLSClientConfig: conf, MaxIdleConnsPerHost: 64, DisableCompression: true, ReadBufferSize: 64 << 10, WriteBufferSize: 64 << 10,
+			DialContext: c.dial},
+	}
+	return c
+}
+
+func (c *Client) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, addr)
+	if tcp, ok := conn.(*net.TCPConn); ok && c.ReadBuffer > 0 {
+		err = tcp.SetReadBuffer(c.ReadBuffer)
+	}
+	return conn, err
 }
 
 // Answer is what the node answered. Body is good until the client's next request.
@@ -44,23 +58,22 @@ type Answer struct {
 // Close ends the client's connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
+// Open asks for path and returns the body of the answer, of which nothing is taken yet.
+func (c *Client) Open(ctx context.Context, path string) (io.ReadCloser, error) {
+	resp, err := c.send(ctx, http.MethodGet, path, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		resp.Body.Close()
+		return nil, &Refusal{Answer{Status: resp.StatusCode, Header: resp.Header}}
+	}
+	return resp.Body, nil
+}
+
 // Do makes one request, with the header of TAXII unless it says otherwise.
 func (c *Client) Do(ctx context.Context, method, path string, header http.Header, body io.Reader) (Answer, error) {
-	r, err := http.NewRequestWithContext(ctx, method, c.url+path, body)
-	if err != nil {
-		return Answer{}, err
-	}
-	r.Header.Set("Accept", Media)
-	if body != nil {
-		r.Header.Set("Content-Type", Media)
-	}
-	if c.user != "" {
-		r.SetBasicAuth(c.user, c.password)
-	}
-	for name, values := range header {
-		r.Header[name] = values
-	}
-	resp, err := c.http.Do(r)
+	resp, err := c.send(ctx, method, path, header, body)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -73,6 +86,24 @@ func (c *Client) Do(ctx context.Context, method, path string, header http.Header
 		return Answer{}, err
 	}
 	return Answer{resp.StatusCode, resp.Header, c.buf.Bytes()}, nil
+}
+
+func (c *Client) send(ctx context.Context, method, path string, header http.Header, body io.Reader) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, method, c.url+path, body)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Accept", Media)
+	if body != nil {
+		r.Header.Set("Content-Type", Media)
+	}
+	if c.user != "" {
+		r.SetBasicAuth(c.user, c.password)
+	}
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	return c.http.Do(r)
 }
 
 // Objects is the path of the collection's objects.

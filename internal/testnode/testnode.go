@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -247,6 +248,28 @@ func (n *Node) Memory(name string) (int64, error) {
 		}
 	}
 	return 0, fmt.Errorf("the kernel tells no %s", name)
+}
+
+// clockTick is the unit in which the kernel tells processor time; it is this on every Linux that Go runs on.
+const clockTick = 10 * time.Millisecond
+
+// CPU is the processor time that the process has taken.
+func (n *Node) CPU() (time.Duration, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n.PID()))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(b), ") ") // the name may hold anything
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0, errors.New("the kernel tells no processor time")
+	}
+	user, err := strconv.ParseInt(fields[11], 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	system, err := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * clockTick, err
 }
 
 // DiskBytes is the size of every file of the data directory.

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"entente/internal/shareddata"
 	"entente/stix/pattern"
 )
 
@@ -17,6 +18,12 @@ func seedPatterns(f *testing.F, add func(string)) {
 	} {
 		add(src)
 		add(strings.ReplaceAll(src, "'", ""))
+	}
+	for _, src := range shareddata.Seeds("pattern", "stix", "conformance", "patterns-cases.json") {
+		add(string(src))
+	}
+	for _, src := range shareddata.Seeds("pattern", "stix", "conformance", "matcher-cases.json") {
+		add(string(src))
 	}
 }
 

@@ -40,8 +40,18 @@ type sight struct {
 
 func (t *tx) sight(scope gate.Scope) *sight { return &sight{scope, t.s.marks.admitted(scope)} }
 
-// sees tells whether the scope admits the stored record now.
-func (t *tx) sees(v *sight, r *row) bool {
+// sees tells whether the holder of the scope may have the stored record now: by its label, and by what it names.
+func (t *tx) sees(v *sight, r *row) (bool, error) {
+	if !t.admits(v, r) || !v.seen.closes(r.label) {
+		return t.admits(v, r), nil
+	}
+	k := closure{c: t.c, admits: func(w *row) bool { return t.admits(v, w) }, closes: func(label uint32) bool { return v.seen.closes(label) }, mark: t.s.marks.mark,
+		known: map[string]target{}, find: func(id string) ([]place, error) { return t.lookup(t.h.of(keyID, id)) }}
+	return k.holds(r)
+}
+
+// admits tells whether the scope admits the stored record now, by its label alone.
+func (t *tx) admits(v *sight, r *row) bool {
 	if int(r.label) >= v.seen.n {
 		v.seen = t.s.marks.admitted(v.scope)
 	}
@@ -57,12 +67,13 @@ func (t *tx) append(scope gate.Scope, collection string, puts []put) ([]store.Ou
 	v := t.sight(scope)
 	out := make([]store.Outcome, len(puts))
 	seqs := append([]int64(nil), t.draw(len(puts))...)
+	t.streams = t.streams[:0]
 	for i := range puts {
 		if out[i], err = t.put(v, coll, &puts[i], seqs[i]); err != nil {
 			return nil, err
 		}
 	}
-	return out, nil
+	return out, t.insertStreams()
 }
 
 // collection interns a name.
@@ -99,9 +110,6 @@ func (t *tx) put(v *sight, coll int64, p *put, seq int64) (out store.Outcome, er
 	if p.rec.Revoked {
 		flags |= flagRevoked
 	}
-	if p.closed {
-		flags |= flagClosed
-	}
 	out = store.Outcome{State: store.Added, Seq: record.Seq(seq), Version: p.rec.Version}
 	if p.rec.Version != "" {
 		flags |= flagVersioned
@@ -117,13 +125,9 @@ func (t *tx) put(v *sight, coll int64, p *put, seq int64) (out store.Outcome, er
 	if err := t.insertRecord(p, seq, mark, flags, coll); err != nil {
 		return out, err
 	}
-	if err := t.insertStreams(0, mark, p.rec.Type, seq, seq); err != nil {
-		return out, err
-	}
+	t.addStreams(0, mark, p.rec.Type, seq, seq)
 	if coll != 0 {
-		if err := t.insertStreams(coll, mark, p.rec.Type, seq, seq); err != nil {
-			return out, err
-		}
+		t.addStreams(coll, mark, p.rec.Type, seq, seq)
 		t.counts[coll]++
 	}
 	t.counts[0]++
@@ -147,14 +151,13 @@ func judged(p *put, prior []record.Record) *put {
 	out.rec = &rec
 	if p.hold != nil { // held already, under a label as strict
 		both := *p.hold
-		both.Reasons = slices.Concat(both.Reasons, h.Reasons)
+		both.Reasons, both.Awaits = slices.Concat(both.Reasons, h.Reasons), slices.Concat(both.Awaits, h.Awaits)
 		out.hold = &both
 		return &out
 	}
-	both := *h
-	both.Intended = rec.Label
-	rec.Label = p.held
-	out.hold, out.mark = &both, timeless(rec.Mark())
+	alone := *h
+	alone.Intended, rec.Label = rec.Label, p.held
+	out.hold, out.mark = &alone, timeless(rec.Mark())
 	return &out
 }
 
@@ -180,21 +183,17 @@ func (t *tx) insertRecord(p *put, seq int64, mark uint32, flags, coll int64) err
 	return err
 }
 
-// insertStreams adds a place to the two page streams of its collection.
-func (t *tx) insertStreams(coll int64, mark uint32, typ string, seq, rec int64) error {
-	for _, h := range [...]int64{t.h.streamKey(coll, mark, ""), t.h.streamKey(coll, mark, typ)} {
-		st, err := t.c.Prepare("INSERT OR IGNORE INTO stream(h, seq, d) VALUES(?,?,?)")
-		if err != nil {
-			return err
-		}
-		st.BindInt64(1, h)
-		st.BindInt64(2, seq)
-		st.BindInt64(3, seq-rec)
-		if _, err := st.Step(); err != nil {
-			return err
-		}
-	}
-	return nil
+// addStreams keeps the entries of a place in the two page streams of its collection until insertStreams.
+func (t *tx) addStreams(coll int64, mark uint32, typ string, seq, rec int64) {
+	t.streams = append(t.streams, keyRow{t.h.streamKey(coll, mark, ""), seq, rec}, keyRow{t.h.streamKey(coll, mark, typ), seq, rec})
+}
+
+// insertStreams writes what addStreams has kept, stream by stream.
+func (t *tx) insertStreams() error {
+	slices.SortFunc(t.streams, compareKeys)
+	err := insertKeys(t.c, streamTable, t.streams)
+	t.streams = t.streams[:0]
+	return err
 }
 
 // twin finds the record that the scope sees under the same id, version and specification: one with the same content if there is one,
@@ -228,12 +227,17 @@ func (t *tx) twin(v *sight, coll int64, p *put, places []place) (best *row, seve
 				return nil, false, nil, err
 			}
 		}
-		if !t.sees(v, r) {
+		if ok, err := t.sees(v, r); err != nil {
+			return nil, false, nil, err
+		} else if !ok {
 			continue
 		}
 		if p.judge != nil && r.flags&flagHeld == 0 {
-			have.Revoked = r.flags&flagRevoked != 0
-			prior = append(prior, have)
+			full, err := r.record(t.s.marks.mark(r.label))
+			if err != nil {
+				return nil, false, nil, err
+			}
+			prior = append(prior, full)
 		}
 		same := have.Digest == p.rec.Digest
 		if have.Spec != p.rec.Spec || have.Order != p.rec.Order || have.Order == "" && !same {
@@ -294,9 +298,7 @@ func (t *tx) place(r *row, id, typ string, coll, seq int64) error {
 	if err := exec(t.c, "INSERT INTO placement(rec, coll, seq) VALUES(?,?,?)", nil, r.seq, coll, seq); err != nil {
 		return err
 	}
-	if err := t.insertStreams(coll, r.label, typ, seq, r.seq); err != nil {
-		return err
-	}
+	t.addStreams(coll, r.label, typ, seq, r.seq)
 	t.counts[coll]++
 	t.addKeys(hashesOf(t.h, id, r.lookups, nil), seq, r.seq)
 	commit, err := t.commitOf(r.seq)

@@ -77,8 +77,10 @@ func Restore(ctx context.Context, r io.Reader, dir string) (err error) {
 	}
 	defer lock.Close()
 	path, part := filepath.Join(dir, fileName), filepath.Join(dir, fileName+".part-restore")
-	if _, err := os.Lstat(path); err == nil {
-		return fault.New(fault.Conflict, "store.exists", "there is a store already").At(dir).Try("restore into an empty directory")
+	for _, name := range [...]string{path, path + "-wal", path + "-journal"} { // a log that was left would be played into the restored file
+		if _, err := os.Lstat(name); err == nil {
+			return fault.New(fault.Conflict, "store.exists", "there is a store already, or a part of one").At(name).Try("restore into an empty directory")
+		}
 	}
 	if err := sweep(dir); err != nil {
 		return wrap("restoring", err)

@@ -2,12 +2,12 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	zs "zombiezen.com/go/sqlite"
 
 	"entente/internal/gate"
-	"entente/internal/record"
 	"entente/internal/store"
 )
 
@@ -26,53 +26,31 @@ func (s *Store) Due(ctx context.Context, scope gate.Scope, now time.Time, limit 
 	return due, wrap("reading what is due", err)
 }
 
-// reached are the records whose time in the column has come.
+// reached are the first records whose time in the column has come.
 func (r *reader) reached(column string, now time.Time, limit int) (items []store.Item, err error) {
-	var seqs []int64
-	err = exec(r.c, "SELECT seq FROM record WHERE "+column+" > 0 AND "+column+" <= ? ORDER BY "+column+", seq LIMIT ?", func(st *zs.Stmt) error {
-		seqs = append(seqs, st.ColumnInt64(0))
-		return nil
-	}, now.UnixMicro(), limit)
-	if err != nil {
-		return nil, err
-	}
-	for _, seq := range seqs {
-		w, rec, ok, err := r.whole(seq, true)
-		if err != nil {
-			return nil, err
+	query := "SELECT seq FROM record WHERE " + column + " > 0 AND " + column + " <= ? ORDER BY " + column + ", seq"
+	err = exec(r.c, query, func(st *zs.Stmt) error {
+		w, rec, ok, err := r.whole(st.ColumnInt64(0), true)
+		if err != nil || !ok {
+			return err
 		}
-		if !ok || !r.sees(w) {
-			continue
+		if ok, err = r.sees(w); err != nil || !ok {
+			return err
 		}
 		at, _, err := placeOf(r.c, w, 0)
 		if err != nil {
-			return nil, err
-		}
-		items = append(items, store.Item{Seq: record.Seq(at), Rec: record.Seq(seq), Held: w.flags&flagHeld != 0, Closed: w.flags&flagClosed != 0, Record: rec})
-	}
-	return items, nil
-}
-
-// Reopen implements store.Store.
-func (s *Store) Reopen(ctx context.Context, id string) error {
-	return s.do(ctx, &job{run: func(t *tx) error {
-		places, err := t.lookup(t.h.of(byte(record.Ref), id))
-		if err != nil {
 			return err
 		}
-		want := record.Lookup{Kind: record.Ref, Text: id}
-		for _, at := range append([]place(nil), places...) {
-			ok, err := t.load(at.rec, &t.row)
-			if err != nil {
-				return err
-			}
-			if !ok || t.row.flags&flagClosed == 0 || !hasLookup(t.row.lookups, want) {
-				continue
-			}
-			if err := exec(t.c, "UPDATE record SET flags = flags & ~? WHERE seq = ?", nil, flagClosed, at.rec); err != nil {
-				return err
-			}
+		if items = append(items, itemAt(at, w, rec)); len(items) == limit {
+			return errEnough
 		}
 		return nil
-	}})
+	}, now.UnixMicro())
+	if err == errEnough {
+		err = nil
+	}
+	return items, err
 }
+
+// errEnough ends a query early.
+var errEnough = errors.New("enough")

@@ -3,15 +3,11 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,41 +17,10 @@ import (
 	"entente/label"
 )
 
-func putAll(t testing.TB, s *Store, coll string, recs ...record.Record) []store.Outcome {
-	t.Helper()
-	b := store.Batch{Collection: coll}
-	for _, r := range recs {
-		b.Puts = append(b.Puts, store.Put{Record: r})
-	}
-	out, err := s.Append(context.Background(), own(), b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
-func count(t testing.TB, s *Store, q store.Query) (n int) {
-	t.Helper()
-	for {
-		p, err := s.Page(context.Background(), own(), q)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n += len(p.Items)
-		if q.After = p.Next; !p.More {
-			return n
-		}
-	}
-}
-
 // When the quota is reached nothing acknowledged is lost, reads go on, removals make room, and writes go on after that.
 func TestFullStore(t *testing.T) {
 	dir := t.TempDir()
-	s, err := Open(context.Background(), Config{Dir: dir, MaxBytes: 2 << 20, freezeAt: 100, slice: 50})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openWith(t, Config{Dir: dir, MaxBytes: 2 << 20, freezeAt: 100, slice: 50})
 	var kept []string // ids acknowledged
 	full := 0
 	for n := 0; full < 5 && n < 1000; n++ {
@@ -145,268 +110,28 @@ func TestDrawSpreadsSeqs(t *testing.T) {
 	}
 }
 
-// A purge leaves nothing of the object in any file, also when it was updated, relabelled, moved by merges, and named in documents and
-// acts.
-func TestPurgeLeavesNoTrace(t *testing.T) {
-	for name, cfg := range map[string]Config{"small": {}, "merged": {freezeAt: 50, slice: 20}} {
-		t.Run(name, func(t *testing.T) {
-			cfg.Dir = t.TempDir()
-			s, err := Open(context.Background(), cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer s.Close()
-			ctx := context.Background()
-			for i := range 300 {
-				putAll(t, s, "c", indicator(i, "cert", label.Clear, 200+i*20))
-			}
-			doomed := indicator(150, "cert", label.Clear, 9000)
-			doomed.Version, doomed.Order = "2026-02-01T00:00:00Z", "2026-02-01T00:00:00"
-			doomed.Envelope = append([]byte("an envelope of its own "), doomed.Body...)
-			out := putAll(t, s, "d", doomed)
-			if _, err := s.Relabel(ctx, own(), store.Relabelling{Rec: out[0].Seq, Label: label.For(label.Amber)}); err != nil {
-				t.Fatal(err)
-			}
-			err = s.PutDocs(ctx, store.Act{Actor: "node", Verb: "note", Target: doomed.ID}, store.Doc{Kind: "note", Key: "n", Value: []byte("see " + doomed.ID + " and the secret that only this note has")},
-				store.Doc{Kind: "note", Key: "other", Value: []byte("nothing")})
-			if err != nil {
-				t.Fatal(err)
-			}
-			report, err := s.Purge(ctx, own(), store.Purge{ID: doomed.ID, Act: store.Act{Actor: "UTO/p", Verb: "object.purge", Target: doomed.ID}})
-			if err != nil || report.Records != 2 || report.Placements != 2 || report.Docs != 1 || report.Searched == 0 || len(report.Commit) != 64 {
-				t.Fatalf("%+v, %v", report, err)
-			}
-			t.Logf("%+v", report)
-			var secrets [][]byte
-			for _, text := range []string{string(doomed.Body), string(doomed.Envelope), string(indicator(150, "cert", label.Clear, 3200).Body), "the secret that only this note has", doomed.ID} {
-				for i := 0; i+24 < len(text); i += 24 {
-					secrets = append(secrets, []byte(text[i:i+24]))
-				}
-			}
-			lives := append(indicator(1, "", 0, 10).Body, indicator(151, "cert", label.Clear, 9000).Body...)
-			for _, path := range filesOf(t, cfg.Dir) {
-				data, err := os.ReadFile(path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, secret := range secrets {
-					if bytes.Contains(data, secret) && !bytes.Contains(lives, secret) {
-						t.Fatalf("%s still holds %q", filepath.Base(path), secret)
-					}
-				}
-			}
-			if n := count(t, s, store.Query{Collection: "c"}); n != 299 {
-				t.Fatalf("%d others are there", n)
-			}
-			if n := count(t, s, store.Query{IDs: []string{doomed.ID}}); n != 0 {
-				t.Fatal("it is still found")
-			}
-			checkSound(t, s)
-			putAll(t, s, "c", doomed)
-		})
-	}
-}
-
-// A trace in a freed page makes the file be rewritten.
-func TestPurgeRewritesTheFileWhenItMust(t *testing.T) {
-	s := openTemp(t, "")
-	r := indicator(1, "cert", label.Clear, 20_000)
-	putAll(t, s, "c", r)
-	err := s.do(context.Background(), &job{run: func(t *tx) error { return nil }, then: func(w *writer) error {
-		return script(w.c, "PRAGMA secure_delete=OFF; CREATE TABLE stray(x); INSERT INTO stray SELECT body FROM record; DROP TABLE stray; PRAGMA secure_delete=ON")
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	report, err := s.Purge(context.Background(), own(), store.Purge{ID: r.ID})
-	if err != nil || !report.Vacuumed {
-		t.Fatalf("%+v, %v", report, err)
-	}
-	for _, path := range filesOf(t, s.cfg.Dir) {
-		data, err := os.ReadFile(path)
-		if err != nil || bytes.Contains(data, r.Body[100:150]) {
-			t.Fatal(path, err)
-		}
-	}
-}
-
-// A purge that was cut short after its commit is completed by the next opening.
-func TestPurgeCutShort(t *testing.T) {
-	dir := t.TempDir()
-	s := openTemp(t, dir)
-	r := indicator(1, "cert", label.Clear, 20_000)
-	putAll(t, s, "c", r)
-	err := s.do(context.Background(), &job{run: func(*tx) error { return nil }, then: func(w *writer) error {
-		return script(w.c, `PRAGMA secure_delete=OFF; CREATE TABLE stray(x); INSERT INTO stray SELECT body FROM record; DROP TABLE stray;
-			DELETE FROM record; INSERT INTO meta VALUES('scrub', 1)`)
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Close()
-	s = openTemp(t, dir)
-	for _, path := range filesOf(t, dir) {
-		data, err := os.ReadFile(path)
-		if err != nil || bytes.Contains(data, r.Body[100:150]) {
-			t.Fatal(path, err)
-		}
-	}
-	if n, err := number(s.w.c, "SELECT count(*) FROM meta WHERE name = 'scrub'"); err != nil || n != 0 {
-		t.Fatal(n, err)
-	}
-}
-
-func TestBackupAndPurgeExcludeEachOther(t *testing.T) {
-	s := openTemp(t, "")
-	putAll(t, s, "c", indicator(1, "cert", label.Clear, 500))
-	var inner error
-	err := s.Backup(context.Background(), io.Discard, func(done, total int64) {
-		if done == total {
-			_, inner = s.Purge(context.Background(), own(), store.Purge{ID: indicator(1, "", 0, 1).ID})
-		}
-	})
-	if err != nil || fault.Of(inner) != fault.Unavailable {
-		t.Fatal(err, inner)
-	}
-	if n := count(t, s, store.Query{}); n != 1 {
-		t.Fatal("the refused purge purged")
-	}
-}
-
 // Under readers that never pause the log stays bounded.
 func TestLogStaysBounded(t *testing.T) {
 	const bound = 2 << 20
-	s, err := Open(context.Background(), Config{Dir: t.TempDir(), walHard: bound})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openWith(t, Config{walHard: bound})
 	big := indicator(0, "cert", label.Clear, 100_000)
 	putAll(t, s, "c", big)
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	for range 3 {
-		wg.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				if _, err := s.Page(context.Background(), own(), store.Query{Limit: 50}); err != nil {
-					t.Error(err)
-					return
-				}
-			}
-		})
-	}
+	end := meanwhile(3, func() {
+		if _, err := s.Page(context.Background(), own(), store.Query{Limit: 50}); err != nil {
+			t.Error(err)
+		}
+	})
 	for i := 1; i <= 150; i++ {
 		r := indicator(i, "cert", label.Clear, 60)
 		r.Body = big.Body
 		putAll(t, s, "c", r)
 	}
-	close(stop)
-	wg.Wait()
+	end()
 	info, err := os.Stat(s.path + "-wal")
 	if err != nil || info.Size() > 2*bound {
 		t.Fatalf("the log has %d bytes, %v", info.Size(), err)
 	}
 }
-
-// What a purge cannot reach it reports.
-func TestPurgeReportsStrayCopies(t *testing.T) {
-	s := openTemp(t, "")
-	r := indicator(1, "cert", label.Clear, 500)
-	putAll(t, s, "c", r)
-	if err := os.WriteFile(filepath.Join(s.cfg.Dir, "copy"), r.Body, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Purge(context.Background(), own(), store.Purge{ID: r.ID}); err == nil {
-		t.Fatal("a stray copy was not seen")
-	}
-}
-
-func filesOf(t *testing.T, dir string) (paths []string) {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		paths = append(paths, filepath.Join(dir, e.Name()))
-	}
-	return paths
-}
-
-// A backup taken while others write is one consistent state, and restores to a store that goes on.
-func TestBackupAndRestore(t *testing.T) {
-	ctx := context.Background()
-	s := openTemp(t, "")
-	for i := range 30 {
-		putAll(t, s, "c", indicator(2*i, "cert", label.Clear, 900), indicator(2*i+1, "cert", label.Clear, 900))
-	}
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for i := 100; ; i++ {
-			select {
-			case <-stop:
-				return
-			default:
-				putAll(t, s, "c", indicator(2*i, "cert", label.Clear, 900), indicator(2*i+1, "cert", label.Clear, 900))
-			}
-		}
-	})
-	var file bytes.Buffer
-	calls, end := 0, int64(0)
-	err := s.Backup(ctx, &file, func(done, total int64) {
-		calls++
-		if done < end || done > total {
-			t.Errorf("progress %d of %d after %d", done, total, end)
-		}
-		end = done
-	})
-	close(stop)
-	wg.Wait()
-	if err != nil || calls == 0 || end != int64(file.Len()) {
-		t.Fatal(err, calls, end, file.Len())
-	}
-	dir := t.TempDir()
-	if err := Restore(ctx, bytes.NewReader(file.Bytes()), dir); err != nil {
-		t.Fatal(err)
-	}
-	back := openTemp(t, dir)
-	n := count(t, back, store.Query{Collection: "c"})
-	if st, err := back.Stats(ctx); err != nil || n < 60 || n%2 != 0 || st.Records != int64(n) {
-		t.Fatal(n, st, err)
-	}
-	if out := putAll(t, back, "c", indicator(3, "cert", label.Clear, 900)); out[0].State != store.Present {
-		t.Fatalf("the keys do not work: %+v", out)
-	}
-	putAll(t, back, "c", indicator(1_000_000, "cert", label.Clear, 900))
-	if err := Restore(ctx, bytes.NewReader(file.Bytes()), dir); fault.Of(err) != fault.Conflict {
-		t.Fatalf("restored over a store: %v", err)
-	}
-	torn := append([]byte(nil), file.Bytes()[:file.Len()/2]...)
-	for name, data := range map[string][]byte{"torn": torn, "no database": []byte("hello"), "empty": nil} {
-		dir := t.TempDir()
-		if err := Restore(ctx, bytes.NewReader(data), dir); fault.Of(err) != fault.Invalid {
-			t.Errorf("%s: %v", name, err)
-		}
-		for _, f := range filesOf(t, dir) {
-			if filepath.Base(f) != lockName {
-				t.Errorf("%s: %s was left", name, f)
-			}
-		}
-	}
-	if err := s.Backup(ctx, failing{}, nil); !errors.Is(err, io.ErrShortWrite) {
-		t.Errorf("a writer that fails: %v", err)
-	}
-}
-
-type failing struct{}
-
-func (failing) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
 
 // A caller that gives up while it waits has changed nothing.
 func TestCallerGivesUp(t *testing.T) {
@@ -429,11 +154,7 @@ func TestCallerGivesUp(t *testing.T) {
 
 // A popular reference is paged with a bounded amount of work, and nothing is lost on the way.
 func TestPopularLookup(t *testing.T) {
-	s, err := Open(context.Background(), Config{Dir: t.TempDir(), freezeAt: 3000, slice: 500})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openWith(t, Config{freezeAt: 3000, slice: 500})
 	var recs []record.Record
 	for i := range 4000 {
 		recs = append(recs, indicator(i, "cert", label.Clear, 60))
@@ -488,11 +209,7 @@ func TestFullDisk(t *testing.T) {
 	if err := os.WriteFile(filler, make([]byte, 1<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(context.Background(), Config{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openWith(t, Config{Dir: dir})
 	acked, full := 0, 0
 	appendOne := func(n int) error {
 		_, err := s.Append(context.Background(), own(), store.Batch{Puts: []store.Put{{Record: indicator(n, "cert", label.Clear, 20_000)}}})

@@ -155,7 +155,10 @@ func (r *reader) entry(l *line) (store.Entry, error) {
 		return e, nil
 	}
 	row, rec, ok, err := r.whole(int64(e.Rec), false)
-	if err == nil && ok && r.sees(row) {
+	if err != nil || !ok {
+		return e, err
+	}
+	if ok, err = r.sees(row); err == nil && ok {
 		e.Record, e.Held = &rec, row.flags&flagHeld != 0
 	}
 	return e, err

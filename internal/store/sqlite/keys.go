@@ -8,6 +8,7 @@ import (
 	"hash"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 
 	zs "zombiezen.com/go/sqlite"
@@ -19,7 +20,8 @@ import (
 const keyID = 'i'
 
 // freezeAt is how many keys gather in memory before they are merged into the key table: the more, the fewer pages each merge touches.
-const freezeAt = 1 << 18
+// Two generations of them may be in memory at once.
+const freezeAt = 1 << 19
 
 // keptTypes is how many types a hasher remembers.
 const keptTypes = 256
@@ -132,6 +134,43 @@ const (
 	findKeys = "SELECT seq, d FROM key WHERE h = ? AND seq > ? ORDER BY seq"
 	scanKeys = "SELECT seq, d FROM stream WHERE h = ? AND seq > ? ORDER BY seq"
 )
+
+// bulk is how many keys one statement inserts: each statement costs as much as a few of its rows.
+const bulk = 64
+
+// inserter are the statements that insert one key and bulk keys into a table.
+type inserter struct{ one, many string }
+
+func inserterFor(table string) inserter {
+	head, row := "INSERT OR IGNORE INTO "+table+"(h, seq, d) VALUES", "(?,?,?)"
+	return inserter{head + row, head + row + strings.Repeat(","+row, bulk-1)}
+}
+
+var keyTable, streamTable = inserterFor("key"), inserterFor("stream")
+
+// insertKeys writes keys, which are best sorted. Those that are there already are left alone.
+func insertKeys(c *zs.Conn, to inserter, ks []keyRow) error {
+	for len(ks) > 0 {
+		query, n := to.one, 1
+		if len(ks) >= bulk {
+			query, n = to.many, bulk
+		}
+		st, err := c.Prepare(query)
+		if err != nil {
+			return err
+		}
+		for i, k := range ks[:n] {
+			st.BindInt64(3*i+1, k.h)
+			st.BindInt64(3*i+2, k.seq)
+			st.BindInt64(3*i+3, k.seq-k.rec)
+		}
+		if _, err := st.Step(); err != nil {
+			return err
+		}
+		ks = ks[n:]
+	}
+	return nil
+}
 
 // readPlaces appends up to limit places of one of the two queries above. They have no LIMIT: SQLite prepares a statement anew whenever
 // the value bound there changes.

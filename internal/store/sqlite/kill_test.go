@@ -96,11 +96,8 @@ func TestKill(t *testing.T) {
 
 func checkKilled(t *testing.T, dir string, acked []int) {
 	t.Helper()
-	s, err := Open(context.Background(), Config{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openTemp(t, dir)
+	defer s.Close() // the next process needs it
 	for _, n := range acked {
 		if _, err := s.Doc(context.Background(), "status", fmt.Sprint(n)); err != nil {
 			t.Fatalf("the status of batch %d is lost: %v", n, err)

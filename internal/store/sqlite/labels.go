@@ -33,9 +33,10 @@ type marks struct {
 
 // admitted is what one scope may have of the first n marks. It is immutable.
 type admitted struct {
-	n    int
-	has  []bool
-	list []uint32
+	n      int
+	has    []bool
+	closed []bool // those whose records are had only together with what they name
+	list   []uint32
 }
 
 type storedMark struct {
@@ -126,16 +127,18 @@ func (ms *marks) admitted(scope gate.Scope) *admitted {
 	if a != nil && a.n >= len(list) {
 		return a
 	}
-	next := &admitted{n: len(list), has: make([]bool, len(list))}
+	next := &admitted{n: len(list), has: make([]bool, len(list)), closed: make([]bool, len(list))}
 	from := 1
 	if a != nil {
 		copy(next.has, a.has)
+		copy(next.closed, a.closed)
 		next.list = append(next.list, a.list...)
 		from = a.n
 	}
 	for id := max(from, 1); id < len(list); id++ {
 		if scope.Admits(list[id]) {
 			next.has[id] = true
+			next.closed[id] = scope.Closes(list[id])
 			next.list = append(next.list, uint32(id))
 		}
 	}
@@ -155,6 +158,8 @@ func (ms *marks) admitted(scope gate.Scope) *admitted {
 }
 
 func (a *admitted) admits(id uint32) bool { return int(id) < len(a.has) && a.has[id] }
+
+func (a *admitted) closes(id uint32) bool { return int(id) < len(a.closed) && a.closed[id] }
 
 func newMarks() *marks {
 	return &marks{list: make([]record.Mark, 1), ids: map[record.Mark]uint32{}, cache: map[string]*admitted{}}

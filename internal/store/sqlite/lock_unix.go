@@ -3,6 +3,7 @@
 package sqlite
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -24,7 +25,7 @@ func lockFile(path string) (*os.File, error) {
 		return nil, fault.New(fault.Conflict, "store.locked", "the store is open in process %s", strings.TrimSpace(string(pid))).
 			Try("stop that process, or talk to it instead").Because(err)
 	}
-	if err := f.Truncate(0); err != nil {
+	if err := errors.Join(f.Chmod(0o600), f.Truncate(0)); err != nil {
 		f.Close()
 		return nil, err
 	}

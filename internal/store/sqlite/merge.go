@@ -84,17 +84,16 @@ func (w *writer) mergeSlice() error {
 	m := w.merge
 	end := min(m.done+w.s.cfg.slice, len(m.keys))
 	t := &tx{w: w, s: w.s, c: w.c, h: w.h}
+	slice := make([]keyRow, 0, end-m.done)
 	err := t.transact(func() error {
 		for _, k := range m.keys[m.done:end] {
-			if _, dead := m.dead[k]; dead {
-				continue
+			_, before := m.dead[k]
+			if _, since := w.dead[k]; !before && !since {
+				slice = append(slice, k)
 			}
-			if _, dead := w.dead[k]; dead {
-				continue
-			}
-			if err := insertKey(w.c, k); err != nil {
-				return err
-			}
+		}
+		if err := insertKeys(w.c, keyTable, slice); err != nil {
+			return err
 		}
 		if end < len(m.keys) {
 			return nil
@@ -109,18 +108,6 @@ func (w *writer) mergeSlice() error {
 		w.merge = nil
 	}
 	return nil
-}
-
-func insertKey(c *zs.Conn, k keyRow) error {
-	st, err := c.Prepare("INSERT OR IGNORE INTO key(h, seq, d) VALUES(?,?,?)")
-	if err != nil {
-		return err
-	}
-	st.BindInt64(1, k.h)
-	st.BindInt64(2, k.seq)
-	st.BindInt64(3, k.seq-k.rec)
-	_, err = st.Step()
-	return err
 }
 
 // mergeAll brings every key into the table.

@@ -5,7 +5,6 @@ package sqlite
 import (
 	"context"
 	"math/rand/v2"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -16,50 +15,29 @@ import (
 
 // Whatever has been acknowledged is found by its id at every moment while keys move from memory into the table.
 func TestKeysAreFoundWhileTheyMove(t *testing.T) {
-	s, err := Open(context.Background(), Config{Dir: t.TempDir(), freezeAt: 16, slice: 16})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openWith(t, Config{freezeAt: 16, slice: 16})
 	var acked atomic.Int64
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	for range 3 {
-		wg.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				n := acked.Load()
-				if n == 0 {
-					continue
-				}
-				i := int(max(0, n-1-rand.Int64N(8)))
-				p, err := s.Page(context.Background(), own(), store.Query{IDs: []string{indicator(i, "", 0, 1).ID}, Headers: true})
-				if err != nil || len(p.Items) != 1 {
-					t.Errorf("record %d of %d: %d items, %v", i, n, len(p.Items), err)
-					return
-				}
-			}
-		})
-	}
+	end := meanwhile(3, func() {
+		n := acked.Load()
+		if n == 0 {
+			return
+		}
+		i := int(max(0, n-1-rand.Int64N(8)))
+		p, err := s.Page(context.Background(), own(), store.Query{IDs: []string{indicator(i, "", 0, 1).ID}, Headers: true})
+		if err != nil || len(p.Items) != 1 {
+			t.Errorf("record %d of %d: %d items, %v", i, n, len(p.Items), err)
+		}
+	})
 	for i := range 300 {
 		putAll(t, s, "c", indicator(i, "cert", label.Clear, 50))
 		acked.Store(int64(i + 1))
 	}
-	close(stop)
-	wg.Wait()
+	end()
 }
 
 // Keys of what was removed do not come back with a merge, and removal from one collection leaves those that another needs.
 func TestMergeLeavesOutWhatWasRemoved(t *testing.T) {
-	s, err := Open(context.Background(), Config{Dir: t.TempDir(), freezeAt: 1 << 20, slice: 7})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openWith(t, Config{freezeAt: 1 << 20, slice: 7})
 	ctx := context.Background()
 	var recs []record.Record
 	for i := range 20 {

@@ -15,7 +15,7 @@ import (
 const (
 	pageItems   = 10_000
 	pageBytes   = 32 << 20
-	pageScanned = 50_000 // keys looked at
+	pageScanned = 50_000 // records looked at
 	rare        = 256    // places of a lookup that leads alone
 	maxTerms    = 10_000 // ids, types, specs, lookups and versions of one query
 )
@@ -52,16 +52,15 @@ type pager struct {
 	ctx     context.Context
 	q       *store.Query
 	coll    int64
-	keyed   bool // places come from id or lookup keys, and not from the streams of the collection
-	scanned int
-	bound   int
+	keyed   bool               // places come from id or lookup keys, and not from the streams of the collection
+	steps   int                // places looked at
+	scanned int                // records looked at that the scope sees
 	winners map[string][]int64 // chosen places of each object with several versions, ascending
 	scratch []place
 }
 
 func (p *pager) page() (store.Page, error) {
 	var page store.Page
-	p.bound = pageScanned
 	places, err := p.places(int64(max(p.q.After, p.q.AddedAfter)))
 	if err != nil {
 		return page, err
@@ -75,8 +74,8 @@ func (p *pager) page() (store.Page, error) {
 		if !ok || p.q.Before > 0 && at.seq >= int64(p.q.Before) {
 			return page, nil
 		}
-		if p.scanned++; p.scanned&255 == 0 && p.ctx.Err() != nil {
-			return page, fault.As(p.ctx.Err())
+		if err := p.step(); err != nil {
+			return page, err
 		}
 		item, ok, err := p.item(at)
 		if err != nil {
@@ -87,15 +86,26 @@ func (p *pager) page() (store.Page, error) {
 				page.More, page.Next = true, page.Items[len(page.Items)-1].Seq
 				return page, nil
 			}
+			if n := len(page.Items); n == cap(page.Items) { // items are large: a page must not be copied over and over
+				page.Items = slices.Grow(page.Items, min(p.q.Limit-n, 64+3*n))
+			}
 			page.Items = append(page.Items, item)
 			size += len(item.Record.Body) + len(item.Record.Envelope)
 		}
 		last = record.Seq(at.seq)
-		if p.scanned >= p.bound {
+		if p.scanned >= p.s.cfg.scan {
 			page.More, page.Next = true, last
 			return page, nil
 		}
 	}
+}
+
+// step ends a walk whose caller has gone.
+func (p *pager) step() error {
+	if p.steps++; p.steps&255 == 0 && p.ctx.Err() != nil {
+		return fault.As(p.ctx.Err())
+	}
+	return nil
 }
 
 // places is the ascending walk over the places that may match.
@@ -179,10 +189,9 @@ func (p *pager) item(at place) (item store.Item, ok bool, err error) {
 			return item, false, err
 		}
 	}
-	if !p.matches(w, &rec) {
-		return item, false, nil
+	if ok, err := p.matches(w, &rec); err != nil || !ok {
+		return item, false, err
 	}
-	held := w.flags&flagHeld != 0
 	switch v := &p.q.Versions; {
 	case w.flags&flagMulti != 0:
 		chosen, err := p.chosen(rec.ID)
@@ -202,25 +211,30 @@ func (p *pager) item(at place) (item store.Item, ok bool, err error) {
 		}
 		p.bytes(st, &rec)
 	}
-	return store.Item{Seq: record.Seq(at.seq), Rec: record.Seq(at.rec), Held: held, Closed: w.flags&flagClosed != 0, Record: rec}, true, nil
+	return itemAt(at.seq, w, rec), true, nil
 }
 
 // matches tells whether the scope and every filter but those of place and version let a record through.
-func (p *pager) matches(w *row, rec *record.Record) bool {
+// What the scope does not see does not count for how far a page goes: where a page ends must tell nothing of it.
+func (p *pager) matches(w *row, rec *record.Record) (bool, error) {
+	if ok, err := p.sees(w); err != nil || !ok {
+		return false, err
+	}
+	p.scanned++
 	q := p.q
-	if !p.sees(w) || !p.holds(w) ||
+	if !p.holds(w) ||
 		len(q.Types) > 0 && !slices.Contains(q.Types, rec.Type) ||
 		len(q.IDs) > 0 && !slices.Contains(q.IDs, rec.ID) ||
 		len(q.Specs) > 0 && !slices.Contains(q.Specs, rec.Spec) ||
 		len(q.TLPs) > 0 && !slices.Contains(q.TLPs, label.TLP(rec.Label.TLP)) {
-		return false
+		return false, nil
 	}
 	for _, l := range q.Lookups {
 		if !hasLookup(w.lookups, l) {
-			return false
+			return false, nil
 		}
 	}
-	return true
+	return true, nil
 }
 
 // holds tells whether quarantine leaves the record to this query: submitters have their own by its label, the node's own followers
@@ -261,11 +275,16 @@ func (p *pager) chosen(id string) ([]int64, error) {
 		if err != nil {
 			return nil, err
 		}
-		if rec.ID == id && p.matches(w, &rec) {
+		if rec.ID != id {
+			continue
+		}
+		if ok, err := p.matches(w, &rec); err != nil {
+			return nil, err
+		} else if ok {
 			cands = append(cands, candidate{at.seq, at.rec, rec.Order, rec.Spec})
 		}
 	}
-	p.scanned += len(found)
+	p.scanned-- // the record that is asked for was counted before
 	if p.winners == nil {
 		p.winners = map[string][]int64{}
 	}

@@ -33,9 +33,16 @@ func (s *Store) Purge(ctx context.Context, scope gate.Scope, p store.Purge) (rep
 	rand.Read(secret)
 	var gone traces
 	var marks []uint32
+	var unfinished int64
 	j := &job{run: func(t *tx) (err error) {
 		gone.add([]byte(p.ID))
+		if unfinished, err = pendingScrub(t.c); err != nil {
+			return err
+		}
 		marks, err = t.purge(scope, p, secret, &report, &gone)
+		if err == nil {
+			err = exec(t.c, "INSERT OR REPLACE INTO meta VALUES('scrub', 1)", nil)
+		}
 		if err == nil && p.DryRun {
 			return errDryRun
 		}
@@ -53,7 +60,7 @@ func (s *Store) Purge(ctx context.Context, scope gate.Scope, p store.Purge) (rep
 		for _, m := range marks {
 			w.s.marks.forget(m)
 		}
-		return w.scrub(&gone, &report)
+		return w.scrub(&gone, &report, unfinished != 0)
 	}
 	return report, s.do(ctx, j)
 }
@@ -62,7 +69,12 @@ func (s *Store) Purge(ctx context.Context, scope gate.Scope, p store.Purge) (rep
 var errDryRun = fault.New(fault.Internal, "store.dry", "a dry run was taken back")
 
 func (t *tx) purge(scope gate.Scope, p store.Purge, salt []byte, report *store.PurgeReport, gone *traces) (marks []uint32, err error) {
-	found, err := t.versions(t.sight(scope), p.ID, 0)
+	v := t.sight(scope)
+	found, err := t.versions(v, p.ID, 0)
+	if err != nil {
+		return nil, err
+	}
+	forgotten, err := t.forget(v, p.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +82,9 @@ func (t *tx) purge(scope gate.Scope, p store.Purge, salt []byte, report *store.P
 	sum.Write(salt)
 	sum.Write([]byte(p.ID))
 	labels := map[uint32]bool{}
+	for _, f := range forgotten {
+		labels[f.row.label] = true
+	}
 	for _, f := range found {
 		err := exec(t.c, "SELECT body, envelope FROM record WHERE seq = ?", func(st *zs.Stmt) error {
 			for col := range 2 {
@@ -113,7 +128,7 @@ func (t *tx) purge(scope gate.Scope, p store.Purge, salt []byte, report *store.P
 			}
 		}
 	}
-	if report.Records+report.Docs == 0 {
+	if report.Records+report.Docs+len(forgotten) == 0 {
 		return nil, nil
 	}
 	commit := sum.Sum(nil)
@@ -125,10 +140,7 @@ func (t *tx) purge(scope gate.Scope, p store.Purge, salt []byte, report *store.P
 	if err := t.journal(t.draw(1)[0], entryPurge, 0, commit, act, nil); err != nil {
 		return nil, err
 	}
-	if err := t.maskActs(p.ID, report.Commit); err != nil {
-		return nil, err
-	}
-	return marks, exec(t.c, "INSERT OR REPLACE INTO meta VALUES('scrub', 1)", nil)
+	return marks, t.maskActs(p.ID, report.Commit)
 }
 
 // purgeDocs deletes the documents that name the id.
@@ -148,9 +160,12 @@ func (t *tx) purgeDocs(id string, gone *traces) (n int, err error) {
 	return len(names), err
 }
 
-// unused tells whether no record has the mark.
+// unused tells whether no record has the mark, and none that is remembered had it.
 func (t *tx) unused(id uint32) (bool, error) {
 	n, err := number(t.c, "SELECT 1 FROM stream WHERE h = ? LIMIT 1", t.h.streamKey(0, id, ""))
+	if err == nil && n == 0 {
+		n, err = number(t.c, "SELECT 1 FROM former WHERE label = ? LIMIT 1", int64(id))
+	}
 	return n == 0, err
 }
 
@@ -174,14 +189,14 @@ func (t *tx) maskActs(id, commit string) error {
 	return err
 }
 
+// pendingScrub is not 0 from the commit of a purge until no trace of what it destroyed is left.
+func pendingScrub(c *zs.Conn) (int64, error) {
+	return number(c, "SELECT value FROM meta WHERE name = 'scrub'")
+}
+
 // scrub makes sure that no file holds a trace of what is gone. Until it is done the store remembers that it must be: a purge that was
 // cut short is completed, by rewriting the file, when the store is opened or at the next purge.
-func (w *writer) scrub(gone *traces, report *store.PurgeReport) error {
-	pending, err := number(w.c, "SELECT value FROM meta WHERE name = 'scrub'")
-	if err != nil || pending == 0 {
-		return err
-	}
-	rewrite := report.Records+report.Docs == 0
+func (w *writer) scrub(gone *traces, report *store.PurgeReport, rewrite bool) error {
 	for try := 0; ; try++ {
 		if rewrite {
 			if err := exec(w.c, "VACUUM", nil); err != nil {
@@ -215,7 +230,7 @@ func (w *writer) scrub(gone *traces, report *store.PurgeReport) error {
 
 // rescrub completes a purge that was cut short.
 func rescrub(c *zs.Conn) error {
-	pending, err := number(c, "SELECT value FROM meta WHERE name = 'scrub'")
+	pending, err := pendingScrub(c)
 	if err != nil || pending == 0 {
 		return err
 	}
@@ -250,6 +265,7 @@ func (w *writer) truncateLog() error {
 var everyText = []string{
 	"SELECT head, lookups, body, envelope FROM record", "SELECT hold FROM quarantine", "SELECT kind, key, value FROM doc",
 	"SELECT act FROM journal WHERE act IS NOT NULL", "SELECT mark FROM label", "SELECT party, clause FROM party", "SELECT name FROM collection",
+	"SELECT version FROM former",
 }
 
 // lifeless leaves out of the found traces those that living rows hold too.

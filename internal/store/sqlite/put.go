@@ -27,8 +27,7 @@ type put struct {
 	hold    *store.Hold
 	judge   func([]record.Record) *store.Hold
 	held    label.Label // of the record while it is held because of judge
-	closed  bool
-	hashes  []int64 // of the id, then of the lookups
+	hashes  []int64     // of the id, then of the lookups
 	mark    record.Mark
 	head    []byte
 	lookups []byte
@@ -55,7 +54,7 @@ func (s *Store) prepare(b store.Batch) ([]put, int, error) {
 			return nil, 0, err.At(fmt.Sprintf("puts[%d].%s", i, err.Pointer))
 		}
 		p := &puts[i]
-		p.rec, p.hold, p.judge, p.held, p.closed = r, b.Puts[i].Hold, b.Puts[i].Judge, b.Puts[i].HeldLabel, b.Puts[i].Closed
+		p.rec, p.hold, p.judge, p.held = r, b.Puts[i].Hold, b.Puts[i].Judge, b.Puts[i].HeldLabel
 		p.mark = timeless(r.Mark())
 		p.head = packHead(r)
 		p.lookups = packLookups(r.Lookups)

@@ -8,7 +8,6 @@ import (
 	zs "zombiezen.com/go/sqlite"
 
 	"entente/internal/gate"
-	"entente/internal/record"
 	"entente/internal/store"
 )
 
@@ -73,10 +72,13 @@ func (r *reader) quarantined(seq int64, awaits string) (one store.Quarantined, o
 		return one, false, err
 	}
 	w, rec, ok, err := r.whole(seq, false)
-	if err != nil || !ok || !r.sees(w) {
+	if err != nil || !ok {
+		return one, false, err
+	}
+	if ok, err := r.sees(w); err != nil || !ok {
 		return one, false, err
 	}
 	at, _, err := placeOf(r.c, w, 0)
-	one = store.Quarantined{Item: store.Item{Seq: record.Seq(at), Rec: record.Seq(seq), Held: true, Record: rec}, Hold: *h}
+	one = store.Quarantined{Item: itemAt(at, w, rec), Hold: *h}
 	return one, err == nil, err
 }

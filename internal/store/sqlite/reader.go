@@ -20,7 +20,15 @@ type reader struct {
 	keys  *keys
 	rows  [2]row
 	arena []byte
-	stmts [2]*zs.Stmt // of fetch, whole and header; each is left on a row
+	named *closure
+	walks [2]rowWalk // of fetch, whole and header
+}
+
+// rowWalk is a statement over records in the order of their seq, left on one of them: pages mostly want the next one.
+type rowWalk struct {
+	st *zs.Stmt
+	on bool
+	at int64 // seq of the row it is on
 }
 
 // read runs f on a snapshot, with the keys and marks that belong to it.
@@ -67,9 +75,10 @@ func (r *reader) begin() error {
 }
 
 func (r *reader) end(err *error) {
-	for _, st := range r.stmts { // a statement on a row would keep the snapshot
-		if st != nil {
-			if e := st.Reset(); *err == nil {
+	for i := range r.walks { // a statement on a row would keep the snapshot
+		if w := &r.walks[i]; w.st != nil {
+			w.on = false
+			if e := w.st.Reset(); *err == nil {
 				*err = e
 			}
 		}
@@ -79,19 +88,71 @@ func (r *reader) end(err *error) {
 			*err = e
 		}
 	}
-	r.scope, r.seen, r.keys, r.arena = gate.Scope{}, nil, nil, nil
+	r.scope, r.seen, r.keys, r.arena, r.named = gate.Scope{}, nil, nil, nil, nil
 }
 
-// sees tells whether the scope admits the record now.
-func (r *reader) sees(w *row) bool {
+// sees tells whether the holder of the scope may have the record now: by its label, and by what it names.
+func (r *reader) sees(w *row) (bool, error) {
+	if !r.admits(w) || !r.seen.closes(w.label) {
+		return r.admits(w), nil
+	}
+	if r.named == nil {
+		var found []place
+		r.named = &closure{c: r.c, admits: r.admits, closes: r.seen.closes, mark: r.s.marks.mark, known: map[string]target{},
+			find: func(id string) (_ []place, err error) {
+				found, err = r.keys.lookup(r.c, r.h.of(keyID, id), 0, everything, found)
+				return found, err
+			}}
+	}
+	return r.named.holds(w)
+}
+
+// admits tells whether the scope admits the record now, by its label alone.
+func (r *reader) admits(w *row) bool {
 	return r.seen.admits(w.label) && (w.notBefore == 0 && w.notAfter == 0 ||
 		r.scope.InForce(r.s.marks.mark(w.label), unpackTime(w.notBefore), unpackTime(w.notAfter)))
 }
 
 const (
-	wholeQuery  = "SELECT " + rowColumns + ", body, envelope FROM record WHERE seq = ?"
-	headerQuery = "SELECT " + rowColumns + " FROM record WHERE seq = ?"
+	wholeQuery  = "SELECT " + rowColumns + ", body, envelope FROM record WHERE seq >= ? ORDER BY seq"
+	headerQuery = "SELECT " + rowColumns + " FROM record WHERE seq >= ? ORDER BY seq"
+	// maxSteps is how many rows are stepped over before a search from the root of the table is the shorter way.
+	maxSteps = 3
 )
+
+// find leaves the walk on the record, if it is there.
+func (w *rowWalk) find(seq int64) (bool, error) {
+	for range maxSteps {
+		if !w.on || w.at >= seq {
+			break
+		}
+		if err := w.step(); err != nil {
+			return false, err
+		}
+		if w.on && w.at > seq { // nothing lies between this row and the one before
+			return false, nil
+		}
+	}
+	if w.on && w.at == seq {
+		return true, nil
+	}
+	w.on = false
+	if err := w.st.Reset(); err != nil {
+		return false, err
+	}
+	w.st.BindInt64(1, seq)
+	if err := w.step(); err != nil {
+		return false, err
+	}
+	return w.on && w.at == seq, nil
+}
+
+func (w *rowWalk) step() (err error) {
+	if w.on, err = w.st.Step(); w.on {
+		w.at = w.st.ColumnInt64(0)
+	}
+	return err
+}
 
 // whole reads a record with its bytes, or without them. The row is valid until the next call.
 func (r *reader) whole(seq int64, headers bool) (*row, record.Record, bool, error) {
@@ -108,28 +169,24 @@ func (r *reader) whole(seq int64, headers bool) (*row, record.Record, bool, erro
 }
 
 // fetch reads a row, and leaves the statement on it.
-func (r *reader) fetch(seq int64, w *row, headers bool) (bool, *zs.Stmt, error) {
-	st := &r.stmts[0]
-	query := wholeQuery
+func (r *reader) fetch(seq int64, into *row, headers bool) (bool, *zs.Stmt, error) {
+	w, query := &r.walks[0], wholeQuery
 	if headers {
-		st, query = &r.stmts[1], headerQuery
+		w, query = &r.walks[1], headerQuery
 	}
-	var err error
-	if *st == nil {
-		*st, err = r.c.Prepare(query)
-	} else {
-		err = (*st).Reset()
+	if w.st == nil {
+		st, err := r.c.Prepare(query)
+		if err != nil {
+			return false, nil, err
+		}
+		w.st = st
 	}
-	if err != nil {
-		return false, nil, err
-	}
-	(*st).BindInt64(1, seq)
-	ok, err := (*st).Step()
+	ok, err := w.find(seq)
 	if err != nil || !ok {
 		return false, nil, err
 	}
-	scanRow(*st, w)
-	return true, *st, nil
+	scanRow(w.st, into)
+	return true, w.st, nil
 }
 
 // bytes copies body and envelope from the statement that fetch left.

@@ -42,6 +42,7 @@ func (t *tx) relabel(scope gate.Scope, r store.Relabelling, act []byte) (record.
 		}
 	}
 	seq := t.draw(1)[0]
+	t.streams = t.streams[:0]
 	for i, p := range places {
 		if err := t.dropStreams(f, p); err != nil {
 			return 0, err
@@ -54,9 +55,10 @@ func (t *tx) relabel(scope gate.Scope, r store.Relabelling, act []byte) (record.
 		if err := exec(t.c, "INSERT OR REPLACE INTO placement(rec, coll, seq) VALUES(?,?,?)", nil, f.row.seq, p.coll, seq); err != nil {
 			return 0, err
 		}
-		if err := t.insertStreams(p.coll, mark, f.rec.Type, seq, f.row.seq); err != nil {
-			return 0, err
-		}
+		t.addStreams(p.coll, mark, f.rec.Type, seq, f.row.seq)
+	}
+	if err := t.insertStreams(); err != nil {
+		return 0, err
 	}
 	t.addKeys(hashesOf(t.h, f.rec.ID, f.row.lookups, nil), seq, f.row.seq)
 	flags := f.row.flags | flagMoved

@@ -6,12 +6,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"time"
 
 	zs "zombiezen.com/go/sqlite"
 
 	"entente/internal/fault"
 	"entente/internal/gate"
-	"entente/internal/record"
 	"entente/internal/store"
 )
 
@@ -161,6 +161,13 @@ func (t *tx) release(r store.Release, recs []int64) error {
 	if err != nil || len(left) == 0 {
 		return err
 	}
+	for _, rec := range left {
+		if n, err := number(t.c, "SELECT 1 FROM record WHERE seq = ?", rec); err != nil {
+			return err
+		} else if n == 0 {
+			return fault.New(fault.Unavailable, "store.gone", "a record has gone since it was read").After(time.Second).Try("read again")
+		}
+	}
 	now := t.s.cfg.Now().UnixMicro()
 	fresh := make([]held, len(left))
 	for i, rec := range left {
@@ -210,86 +217,4 @@ func (t *tx) extend(party int64, fresh []held) ([]held, error) {
 		}
 	}
 	return fresh[n:], nil
-}
-
-// Holders implements store.Store.
-func (s *Store) Holders(ctx context.Context, scope gate.Scope, id string) (holdings []store.Holding, err error) {
-	err = s.read(ctx, scope, func(r *reader) error {
-		versions, err := r.versionsOf(id)
-		if err != nil {
-			return err
-		}
-		type party struct {
-			id   int64
-			name store.Holding
-		}
-		var parties []party
-		err = exec(r.c, "SELECT id, party, clause FROM party ORDER BY party, clause", func(st *zs.Stmt) error {
-			parties = append(parties, party{st.ColumnInt64(0), store.Holding{Party: st.ColumnText(1), Clause: st.ColumnText(2), ID: id}})
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		for _, p := range parties {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			for _, v := range versions {
-				at, ok, err := holdsSince(r.c, p.id, v.rec)
-				if err != nil {
-					return err
-				}
-				if ok {
-					h := p.name
-					h.Version, h.At = v.version, record.Seq(at).Time()
-					holdings = append(holdings, h)
-				}
-			}
-		}
-		return nil
-	})
-	return holdings, wrap("reading who holds a record", err)
-}
-
-type heldVersion struct {
-	rec     int64
-	version string
-}
-
-// versionsOf are the records of an id that the scope sees, oldest first.
-func (r *reader) versionsOf(id string) (versions []heldVersion, err error) {
-	places, err := r.keys.lookup(r.c, r.h.of(keyID, id), 0, everything, nil)
-	if err != nil {
-		return nil, err
-	}
-	for i, at := range places {
-		if seenBefore(places[:i], at.rec) {
-			continue
-		}
-		w, rec, ok, err := r.whole(at.rec, true)
-		if err != nil {
-			return nil, err
-		}
-		if ok && rec.ID == id && r.sees(w) {
-			versions = append(versions, heldVersion{at.rec, rec.Version})
-		}
-	}
-	slices.SortFunc(versions, func(a, b heldVersion) int { return cmp.Compare(a.rec, b.rec) })
-	return versions, nil
-}
-
-func holdsSince(c *zs.Conn, party, rec int64) (at int64, ok bool, err error) {
-	lo, _, packed, err := segmentOf(c, party, rec)
-	if err != nil || lo < 0 {
-		return 0, false, err
-	}
-	seg, err := unpackSegment(packed, nil)
-	if err != nil {
-		return 0, false, err
-	}
-	if i, found := slices.BinarySearchFunc(seg, held{rec: rec}, compareHeld); found {
-		return seg[i].at, true, nil
-	}
-	return 0, false, nil
 }

@@ -102,10 +102,13 @@ func (t *tx) versions(v *sight, id string, coll int64) ([]*version, error) {
 // version loads one record, if it is there and the scope sees it.
 func (t *tx) version(v *sight, seq int64) (*version, error) {
 	ok, err := t.load(seq, &t.row)
-	if err != nil || !ok || !t.sees(v, &t.row) {
+	if err != nil || !ok {
 		return nil, err
 	}
 	f := &version{row: t.row.clone()}
+	if ok, err := t.sees(v, f.row); err != nil || !ok {
+		return nil, err
+	}
 	f.rec, err = f.row.record(t.s.marks.mark(f.row.label))
 	return f, err
 }
@@ -135,6 +138,9 @@ func (t *tx) takeOut(f *version, coll int64) error {
 		return err
 	}
 	if coll == 0 || len(places) <= 2 {
+		if err := t.remember(f); err != nil {
+			return err
+		}
 		return t.erase(f, places)
 	}
 	var seq int64

@@ -9,6 +9,7 @@ import (
 	zs "zombiezen.com/go/sqlite"
 
 	"entente/internal/record"
+	"entente/internal/store"
 )
 
 // Flags of a record row.
@@ -18,7 +19,6 @@ const (
 	flagRevoked               // record.Revoked
 	flagVersioned             // has a version of its own
 	flagMoved                 // all its places stand in placement
-	flagClosed                // store.Put.Closed
 )
 
 var errHead = errors.New("a record's header is damaged")
@@ -177,6 +177,11 @@ func (r *row) record(m record.Mark) (rec record.Record, err error) {
 	rec.Label = m.Label
 	rec.Label.NotBefore, rec.Label.NotAfter = unpackTime(r.notBefore), unpackTime(r.notAfter)
 	return rec, nil
+}
+
+// itemAt is a record at a place.
+func itemAt(at int64, w *row, rec record.Record) store.Item {
+	return store.Item{Seq: record.Seq(at), Rec: record.Seq(w.seq), Held: w.flags&flagHeld != 0, Record: rec}
 }
 
 func (r *row) clone() *row {

@@ -18,7 +18,7 @@ type migration struct {
 }
 
 // migrations[i] leads from schema i to i+1.
-var migrations = []migration{{up: schema1, down: drop1}}
+var migrations = []migration{{up: schema1, down: drop1}, {up: schema2, down: "DROP TABLE former", compatible: true}}
 
 // schema1: record.seq is record.Seq of a record's first place. Its home is the collection of that place (0: the whole store only); every
 // other place, and every place of a record whose flagMoved is set, stands in placement. key and stream hold one row per place:
@@ -63,6 +63,13 @@ DROP TABLE doc; DROP TABLE holding; DROP TABLE party; DROP TABLE journal; DROP T
 DROP TABLE key; DROP TABLE stream; DROP TABLE placement; DROP TABLE record; DROP TABLE collection; DROP TABLE label; DROP TABLE meta;
 `
 
+// schema2 adds former: what is remembered of records that were released and then removed. h is the key of the id; version is empty
+// for a record without one of its own.
+const schema2 = `
+CREATE TABLE former(h INTEGER NOT NULL, rec INTEGER NOT NULL, label INTEGER NOT NULL, notbefore INTEGER NOT NULL, version TEXT NOT NULL,
+	PRIMARY KEY(h, rec)) WITHOUT ROWID;
+`
+
 // migrate brings the database to the schema that steps describe. A database one step ahead is taken as it is when that step is
 // compatible: its number is kept in application_id, beside user_version, as the oldest schema whose code may open it.
 func migrate(c *zs.Conn, steps []migration) (schema int, err error) {
@@ -80,7 +87,7 @@ func migrate(c *zs.Conn, steps []migration) (schema int, err error) {
 			return have, nil
 		}
 		return 0, fault.New(fault.Conflict, "store.schema", "the store has schema %d and this program knows schemas up to %d", have, want).
-			Try("run the newer program, or take the store back to this schema with it")
+			Try("run the newer program, or take the store back with it: entente downgrade --schema N")
 	}
 	for ; have < want; have++ {
 		step := steps[have]
@@ -119,6 +126,9 @@ func retreat(c *zs.Conn, steps []migration, to int) error {
 	}
 	return nil
 }
+
+// Schema is the newest schema that this program knows.
+func Schema() int { return len(migrations) }
 
 // Downgrade takes the closed store in dir back to an older schema, so that an older program can open it. It loses only what that schema
 // has no place for.

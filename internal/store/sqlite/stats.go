@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"os"
-	"path/filepath"
 
 	zs "zombiezen.com/go/sqlite"
 
@@ -40,7 +39,7 @@ func (s *Store) Stats(ctx context.Context) (st store.Stats, err error) {
 	if err != nil {
 		return st, wrap("reading the store's figures", err)
 	}
-	files, err := filepath.Glob(filepath.Join(s.cfg.Dir, fileName+"*"))
+	files, err := filesWith(s.cfg.Dir, fileName)
 	for _, f := range files {
 		if info, err := os.Stat(f); err == nil {
 			st.Bytes += info.Size()

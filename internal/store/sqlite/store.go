@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,12 +44,13 @@ type Config struct {
 	Now       func() time.Time // the clock
 	Logger    *slog.Logger
 	ReadConns int   // pages read at once; 4
-	CacheKiB  int   // page cache of the writer, a quarter of it for each reader; 64 MiB
+	CacheKiB  int   // page cache of the writer, a quarter of it for each reader, so that four readers double it; 64 MiB
 	MaxBytes  int64 // quota of the database file; 0: the disk
 
 	freezeAt int // keys that gather before a merge
 	slice    int // keys merged per transaction
 	walHard  int64
+	scan     int // records that a page looks at
 }
 
 func (c Config) withDefaults() Config {
@@ -66,6 +68,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.walHard <= 0 {
 		c.walHard = walHard
+	}
+	if c.scan == 0 {
+		c.scan = pageScanned
 	}
 	if c.freezeAt <= 0 {
 		c.freezeAt, c.slice = freezeAt, mergeSlice
@@ -197,18 +202,37 @@ func (s *Store) load(c *zs.Conn) error {
 	return nil
 }
 
-// private makes sure that only the node's own account reads the file; SQLite gives its log the same mode.
+// private makes sure that the file is there and that only the node's own account reads it and what was left beside it. SQLite gives
+// new files there the same mode.
 func private(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("create the store's file: %w", err)
 	}
-	return f.Close()
+	if err := f.Close(); err != nil {
+		return err
+	}
+	left, err := filesWith(filepath.Dir(path), fileName)
+	for _, name := range left {
+		err = errors.Join(err, os.Chmod(name, 0o600))
+	}
+	return err
+}
+
+// filesWith are the paths of the files in dir whose names begin so.
+func filesWith(dir, prefix string) (paths []string, err error) {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), prefix) {
+			paths = append(paths, filepath.Join(dir, e.Name()))
+		}
+	}
+	return paths, err
 }
 
 // sweep removes what an interrupted backup or restore left.
 func sweep(dir string) error {
-	left, err := filepath.Glob(filepath.Join(dir, fileName+".part*"))
+	left, err := filesWith(dir, fileName+".part")
 	if err != nil {
 		return err
 	}

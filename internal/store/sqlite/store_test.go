@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,13 +17,19 @@ import (
 	"entente/label"
 )
 
-// openTemp opens a store in a directory of the test.
+// openTemp opens a store in a directory, or in one of the test.
 func openTemp(t testing.TB, dir string) *Store {
 	t.Helper()
-	if dir == "" {
-		dir = t.TempDir()
+	return openWith(t, Config{Dir: dir})
+}
+
+// openWith is openTemp with more to say.
+func openWith(t testing.TB, cfg Config) *Store {
+	t.Helper()
+	if cfg.Dir == "" {
+		cfg.Dir = t.TempDir()
 	}
-	s, err := Open(context.Background(), Config{Dir: dir})
+	s, err := Open(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,4 +117,50 @@ func TestAppendThenRead(t *testing.T) {
 	if _, err := Open(ctx, Config{Dir: filepath.Clean(dir)}); err == nil {
 		t.Fatal("opened twice")
 	}
+}
+
+func putAll(t testing.TB, s *Store, coll string, recs ...record.Record) []store.Outcome {
+	t.Helper()
+	b := store.Batch{Collection: coll}
+	for _, r := range recs {
+		b.Puts = append(b.Puts, store.Put{Record: r})
+	}
+	out, err := s.Append(context.Background(), own(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func count(t testing.TB, s *Store, q store.Query) (n int) {
+	t.Helper()
+	for {
+		p, err := s.Page(context.Background(), own(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += len(p.Items)
+		if q.After = p.Next; !p.More {
+			return n
+		}
+	}
+}
+
+// meanwhile calls f again and again in n goroutines until the returned function is called, which waits for them.
+func meanwhile(n int, f func()) (end func()) {
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					f()
+				}
+			}
+		})
+	}
+	return func() { close(stop); wg.Wait() }
 }

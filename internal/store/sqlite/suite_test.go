@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"testing"
+	"time"
 
 	"entente/internal/store"
 	"entente/internal/store/storetest"
@@ -14,13 +15,14 @@ import (
 func TestSuite(t *testing.T) {
 	for name, cfg := range map[string]Config{"as it is": {}, "merging all the time": {freezeAt: 3, slice: 2, ReadConns: 1}} {
 		t.Run(name, func(t *testing.T) {
-			storetest.Run(t, func(t *testing.T) store.Store {
+			t.Parallel()
+			storetest.Run(t, func(t *testing.T, now func() time.Time) store.Store {
 				dir, err := os.MkdirTemp(t.TempDir(), "")
 				if err != nil {
 					t.Fatal(err)
 				}
 				c := cfg
-				c.Dir = dir
+				c.Dir, c.Now = dir, now
 				s, err := Open(context.Background(), c)
 				if err != nil {
 					t.Fatal(err)

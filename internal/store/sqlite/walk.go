@@ -139,8 +139,8 @@ type crossed struct {
 func (c *crossed) next() (place, bool, error) {
 	c.seq++
 	for agreed := 0; ; {
-		if c.p.scanned++; c.p.scanned > c.p.bound {
-			return place{seq: c.seq - 1}, true, nil // nothing is there: the page ends and the next one goes on from it
+		if err := c.p.step(); err != nil {
+			return place{}, false, err
 		}
 		for _, s := range c.sources {
 			s.seek(c.seq)

@@ -151,8 +151,6 @@ func (w *writer) commit(jobs []*job) {
 		}
 		return t.flush()
 	})
-	if err == nil {
-	}
 	for i, j := range jobs {
 		e := results[i]
 		if err != nil && e == nil {
@@ -177,6 +175,7 @@ type tx struct {
 	dead    []keyRow          // keys of places that are no more
 	marks   int               // marks when it began: later ones are written by flush
 	colls   int64             // the same for collections
+	streams []keyRow          // stream entries of the job, see addStreams
 	row     row               // scratch
 	places  []place           // scratch
 }

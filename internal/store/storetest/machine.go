@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -19,20 +20,35 @@ import (
 // machine drives a store and the oracle with the same random acts and compares every answer.
 type machine struct {
 	*rapid.T
-	s      store.Store
-	o      *Oracle
-	scopes []gate.Scope
+	s     store.Store
+	o     *Oracle
+	clock *clock
 }
+
+// clock is what a store is told the time by.
+type clock struct{ at time.Time }
+
+func (c *clock) now() time.Time { return c.at }
+
+// Opener makes an empty store that goes by a clock.
+type Opener func(t *testing.T, now func() time.Time) store.Store
 
 var ctx = context.Background()
 
-func newMachine(t *rapid.T, s store.Store) *machine {
-	return &machine{T: t, s: s, o: NewOracle(), scopes: viewers()}
+// newMachine opens a store and an oracle for it.
+func newMachine(t *testing.T, rt *rapid.T, open Opener) *machine {
+	c := &clock{now}
+	return &machine{T: rt, s: open(t, c.now), o: NewOracle(), clock: c}
 }
 
-func (m *machine) scope() gate.Scope { return pick(m.T, "scope", m.scopes) }
+func (m *machine) scope() gate.Scope { return pick(m.T, "scope", viewers(m.clock.at)) }
 
-func (m *machine) append() { m.appendBatch(m.scope(), genBatch(m.T)) }
+// pass lets time go by, or sets the clock back a little.
+func (m *machine) pass() {
+	m.clock.at = m.clock.at.Add(pick(m.T, "pass", []time.Duration{time.Minute, 40 * time.Minute, 2 * time.Hour, -10 * time.Minute}))
+}
+
+func (m *machine) append() { m.appendBatch(m.scope(), genBatch(m.T, m.clock.at)) }
 
 func (m *machine) appendBatch(scope gate.Scope, b store.Batch) []store.Outcome {
 	before := m.o.Last
@@ -112,14 +128,9 @@ func readAll(t fataler, s store.Store, scope gate.Scope, q store.Query, between 
 func compareItems(t fataler, q store.Query, want []*Stored, got []store.Item) {
 	var w []store.Item
 	for _, s := range want {
-		r := s.Record
-		r.Version, r.Order, r.Lookups = s.version(), s.order(), nil
-		if q.Headers {
-			r.Body, r.Envelope = nil, nil
-		}
-		w = append(w, store.Item{Seq: s.Places[q.Collection], Rec: s.Rec, Held: s.Hold != nil, Record: r})
+		w = append(w, s.item(q.Collection, q.Headers))
 	}
-	if d := cmp.Diff(w, got, cmpopts.EquateEmpty(), cmp.Comparer(func(a, b record.Mark) bool { return a == b }), equalLabels); d != "" {
+	if d := cmp.Diff(w, got, cmpopts.EquateEmpty(), equalLabels); d != "" {
 		t.Fatalf("query %+v: pages differ (-want +got):\n%s", q, d)
 	}
 }
@@ -127,7 +138,10 @@ func compareItems(t fataler, q store.Query, want []*Stored, got []store.Item) {
 func (m *machine) remove() {
 	scope := m.scope()
 	r := store.Removal{Collection: pick(m.T, "collection", colls), ID: genID(m.T), Versions: genVersions(m.T), Specs: some(m.T, "spec", specs), Act: store.Act{Actor: "node", Verb: "object.remove"}}
-	if r.Collection == "" && rapid.IntRange(0, 3).Draw(m.T, "erase") > 0 {
+	if len(m.o.Records) > 0 && rapid.IntRange(0, 2).Draw(m.T, "by record") == 0 {
+		s := pick(m.T, "record", m.o.Records)
+		r.Rec, r.ID = s.Rec, s.ID
+	} else if r.Collection == "" && rapid.IntRange(0, 3).Draw(m.T, "erase") > 0 {
 		r.Collection = "a"
 	}
 	got, err := m.s.Remove(ctx, scope, r)
@@ -144,7 +158,7 @@ func (m *machine) relabel() {
 		return
 	}
 	scope := m.scope()
-	r := store.Relabelling{Rec: pick(m.T, "record", m.o.Records).Rec, Label: genLabel(m.T), EndHold: rapid.Bool().Draw(m.T, "end hold"), Act: store.Act{Actor: "node", Verb: "object.relabel"}}
+	r := store.Relabelling{Rec: pick(m.T, "record", m.o.Records).Rec, Label: genLabel(m.T, m.clock.at), EndHold: rapid.Bool().Draw(m.T, "end hold"), Act: store.Act{Actor: "node", Verb: "object.relabel"}}
 	before := m.o.Last
 	seq, err := m.s.Relabel(ctx, scope, r)
 	if m.o.find(scope, r.Rec) == nil {
@@ -161,7 +175,10 @@ func (m *machine) relabel() {
 
 func (m *machine) quarantined() {
 	scope := m.scope()
-	q := store.QuarantineQuery{Awaits: pick(m.T, "awaits", []string{"", "marking-definition--1"})}
+	q := store.QuarantineQuery{Awaits: pick(m.T, "awaits", append(awaited, "")), Limit: rapid.IntRange(0, 3).Draw(m.T, "limit")}
+	if len(m.o.Records) > 0 && rapid.IntRange(0, 3).Draw(m.T, "after") == 0 {
+		q.After = pick(m.T, "after", m.o.Records).Rec
+	}
 	if len(m.o.Records) > 0 && rapid.Bool().Draw(m.T, "one") {
 		q.Rec = pick(m.T, "record", m.o.Records).Rec
 	}
@@ -169,44 +186,53 @@ func (m *machine) quarantined() {
 	if err != nil {
 		m.Fatalf("quarantined: %v", err)
 	}
-	want := m.o.Quarantined(scope, q)
-	if len(got) != len(want) {
-		m.Fatalf("%d in quarantine, want %d: %+v", len(got), len(want), q)
+	var want []store.Quarantined
+	for _, s := range m.o.Quarantined(scope, q) {
+		want = append(want, store.Quarantined{Item: s.item("", false), Hold: *s.Hold})
 	}
-	for i, g := range got {
-		if g.Rec != want[i].Rec || g.Seq != want[i].Places[""] {
-			m.Fatalf("held %d is %v, want %v", i, g.Rec, want[i].Rec)
-		}
-		if d := cmp.Diff(*want[i].Hold, g.Hold, cmpopts.EquateEmpty(), equalLabels); d != "" {
-			m.Fatalf("hold differs:\n%s", d)
-		}
+	if d := cmp.Diff(want, got, cmpopts.EquateEmpty(), equalLabels); d != "" {
+		m.Fatalf("quarantine differs for %+v (-want +got):\n%s", q, d)
+	}
+}
+
+// due asks what time has made due, now or at another time.
+func (m *machine) due() {
+	scope, at, limit := m.scope(), m.clock.at.Add(pick(m.T, "at", []time.Duration{0, time.Hour, -time.Hour})), rapid.IntRange(1, 4).Draw(m.T, "limit")
+	got, err := m.s.Due(ctx, scope, at, limit)
+	if err != nil {
+		m.Fatalf("due: %v", err)
+	}
+	if d := cmp.Diff(m.o.Due(scope, at, limit), got, cmpopts.EquateEmpty(), equalLabels); d != "" {
+		m.Fatalf("what is due differs (-want +got):\n%s", d)
 	}
 }
 
 func (m *machine) release() {
-	if len(m.o.Records) == 0 {
+	var recs []record.Seq
+	for _, s := range slices.Concat(m.o.Records, m.o.removed) {
+		recs = append(recs, s.Rec)
+	}
+	if len(recs) == 0 {
 		return
 	}
 	r := store.Release{Party: pick(m.T, "party", parties).String(), Clause: pick(m.T, "clause", []string{"tlp:green", "audience"})}
 	for range rapid.IntRange(1, 5).Draw(m.T, "records") {
-		r.Recs = append(r.Recs, pick(m.T, "record", m.o.Records).Rec)
+		r.Recs = append(r.Recs, pick(m.T, "record", recs))
 	}
-	if err := m.s.Release(ctx, r); err != nil {
-		m.Fatalf("release: %v", err)
+	err := m.s.Release(ctx, r)
+	if m.o.Release(r, m.clock.at) != (err == nil) || err != nil && fault.Of(err) != fault.Unavailable {
+		m.Fatalf("release of %v: %v", r.Recs, err)
 	}
-	m.o.Release(r)
+}
+
+func (m *machine) holders() {
 	scope, id := m.scope(), genID(m.T)
 	got, err := m.s.Holders(ctx, scope, id)
 	if err != nil {
 		m.Fatalf("holders: %v", err)
 	}
-	var lines []string
-	for _, h := range got {
-		lines = append(lines, h.Party+" "+h.Clause+" "+h.Version)
-	}
-	slices.Sort(lines)
-	if want := m.o.Holders(scope, id); !slices.Equal(lines, want) {
-		m.Fatalf("holders of %s: %q, want %q", id, lines, want)
+	if d := cmp.Diff(m.o.Holders(scope, id), got, cmpopts.EquateEmpty()); d != "" {
+		m.Fatalf("holders of %s differ (-want +got):\n%s", id, d)
 	}
 }
 
@@ -298,14 +324,14 @@ func (m *machine) stats() {
 }
 
 // testModel holds a driver to the oracle over random histories.
-func testModel(t *testing.T, open func(*testing.T) store.Store) {
+func testModel(t *testing.T, open Opener) {
 	rapid.Check(t, func(rt *rapid.T) {
-		s := open(t)
-		defer s.Close()
-		m := newMachine(rt, s)
+		m := newMachine(t, rt, open)
+		defer m.s.Close()
 		acts := map[string]func(*rapid.T){}
 		for name, act := range map[string]func(){"append": m.append, "append more": m.append, "page": m.page, "page more": m.page, "page again": m.page,
-			"remove": m.remove, "relabel": m.relabel, "quarantined": m.quarantined, "release": m.release, "purge": m.purge, "follow": m.follow, "stats": m.stats} {
+			"remove": m.remove, "relabel": m.relabel, "quarantined": m.quarantined, "release": m.release, "holders": m.holders, "purge": m.purge,
+			"due": m.due, "pass": m.pass, "follow": m.follow, "stats": m.stats} {
 			acts[name] = func(t *rapid.T) {
 				m.T = t
 				act()

@@ -1,8 +1,10 @@
 package storetest
 
 import (
+	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"entente/internal/gate"
 	"entente/internal/record"
@@ -16,6 +18,7 @@ type Oracle struct {
 	Entries []store.Entry // Seq, Kind, Rec
 	Last    record.Seq
 	held    []holding
+	removed []*Stored // that somebody holds
 }
 
 // Stored is one record of the oracle.
@@ -29,13 +32,39 @@ type Stored struct {
 type holding struct {
 	party, clause string
 	rec           record.Seq
+	at            time.Time
 }
 
 // NewOracle is an empty store.
 func NewOracle() *Oracle { return &Oracle{} }
 
-func visible(scope gate.Scope, s *Stored) bool {
+func admitted(scope gate.Scope, s *Stored) bool {
 	return scope.Admits(timeless(s.Mark())) && scope.InForce(timeless(s.Mark()), s.Label.NotBefore, s.Label.NotAfter)
+}
+
+// visible tells whether the scope sees a record: everything admitted is, until one by one goes what names something unseen.
+func (o *Oracle) visible(scope gate.Scope, s *Stored) bool {
+	if !admitted(scope, s) || !scope.Closes(s.Mark()) {
+		return admitted(scope, s)
+	}
+	gone := map[*Stored]bool{}
+	serves := func(id string, by *Stored) bool {
+		return slices.ContainsFunc(o.Records, func(t *Stored) bool {
+			return t.ID == id && admitted(scope, t) && !gone[t] && (scope.Closes(t.Mark()) || t.Rec < by.Rec)
+		})
+	}
+	for n := -1; n < len(gone); {
+		n = len(gone)
+		for _, by := range o.Records {
+			for _, l := range by.Lookups {
+				author := l.Text == by.CreatedBy && gate.NamesAuthor(&by.Label)
+				if l.Kind == record.Ref && !author && scope.Closes(by.Mark()) && !serves(l.Text, by) {
+					gone[by] = true
+				}
+			}
+		}
+	}
+	return !gone[s]
 }
 
 func timeless(m record.Mark) record.Mark {
@@ -83,16 +112,17 @@ func (o *Oracle) put(scope gate.Scope, coll string, p store.Put, seq record.Seq)
 		if s.Order == "" && s.Digest != p.Record.Digest {
 			same = false
 		}
-		if same && visible(scope, s) && (twin == nil || rank(s) > rank(twin)) {
+		if same && o.visible(scope, s) && (twin == nil || rank(s) > rank(twin)) {
 			twin = s
 		}
 	}
 	if twin == nil {
 		s := &Stored{Record: p.Record, Rec: seq, Hold: p.Hold, Places: map[string]record.Seq{"": seq, coll: seq}}
+		o.judge(scope, p, s)
 		o.Records = append(o.Records, s)
 		o.entry(store.EntryPut, seq, seq)
 		state := store.Added
-		if p.Hold != nil {
+		if s.Hold != nil {
 			state = store.Held
 		}
 		return store.Outcome{State: state, Seq: seq, Version: s.version(), Hold: s.Hold}
@@ -108,6 +138,68 @@ func (o *Oracle) put(scope gate.Scope, coll string, p store.Put, seq record.Seq)
 	return out
 }
 
+// judge asks the put's judge about a record that is to be stored.
+func (o *Oracle) judge(scope gate.Scope, p store.Put, s *Stored) {
+	var prior []record.Record
+	for _, x := range o.Records {
+		if x.ID == s.ID && x.Hold == nil && o.visible(scope, x) {
+			prior = append(prior, x.header())
+		}
+	}
+	if p.Judge == nil || len(prior) == 0 {
+		return
+	}
+	judged := p.Judge(prior)
+	if judged == nil {
+		return
+	}
+	h := *judged
+	if p.Hold == nil {
+		h.Intended, s.Label = s.Label, p.HeldLabel
+	} else {
+		h = *p.Hold
+		h.Reasons = slices.Concat(h.Reasons, judged.Reasons)
+		h.Awaits = slices.Concat(h.Awaits, judged.Awaits)
+	}
+	s.Hold = &h
+}
+
+// header is the record without its bytes, as a store gives it.
+func (s *Stored) header() record.Record {
+	r := s.Record
+	r.Version, r.Order, r.Body, r.Envelope, r.Lookups = s.version(), s.order(), nil, nil, nil
+	return r
+}
+
+// item is the record as a store gives it in a collection.
+func (s *Stored) item(collection string, headers bool) store.Item {
+	r := s.header()
+	if !headers {
+		r.Body, r.Envelope = s.Body, s.Envelope
+	}
+	return store.Item{Seq: s.Places[collection], Rec: s.Rec, Held: s.Hold != nil, Record: r}
+}
+
+// Due are the first records of each kind that time has made due.
+func (o *Oracle) Due(scope gate.Scope, at time.Time, limit int) (due store.Due) {
+	reached := func(of func(*Stored) time.Time) (items []store.Item) {
+		var list []*Stored
+		for _, s := range o.Records {
+			if t := of(s); !t.IsZero() && !at.Before(t) && o.visible(scope, s) {
+				list = append(list, s)
+			}
+		}
+		slices.SortFunc(list, func(a, b *Stored) int { return cmp.Or(of(a).Compare(of(b)), cmp.Compare(a.Rec, b.Rec)) })
+		for _, s := range list[:min(limit, len(list))] {
+			items = append(items, s.item("", true))
+		}
+		return items
+	}
+	due.Lifted = reached(func(s *Stored) time.Time { return s.Label.NotBefore })
+	due.Expired = reached(func(s *Stored) time.Time { return s.Label.NotAfter })
+	return due
+}
+
 func (o *Oracle) entry(kind store.EntryKind, seq, rec record.Seq) {
 	o.Last = max(o.Last, seq)
 	o.Entries = append(o.Entries, store.Entry{Seq: seq, Kind: kind, Rec: rec})
@@ -118,7 +210,7 @@ func (o *Oracle) Select(scope gate.Scope, q store.Query) []*Stored {
 	var match []*Stored
 	for _, s := range o.Records {
 		seq, in := s.Places[q.Collection]
-		if in && visible(scope, s) && seq > q.AddedAfter && (q.Before == 0 || seq < q.Before) &&
+		if in && o.visible(scope, s) && seq > q.AddedAfter && (q.Before == 0 || seq < q.Before) &&
 			(s.Hold == nil || q.Held || !scope.IsOwn()) &&
 			any(q.IDs, s.ID) && any(q.Types, s.Type) && any(q.Specs, s.Spec) && any(q.TLPs, s.Label.TLP) && all(q.Lookups, s.Lookups) {
 			match = append(match, s)
@@ -184,7 +276,7 @@ func all(want, have []record.Lookup) bool {
 func (o *Oracle) Remove(scope gate.Scope, r store.Removal) (n int) {
 	var match []*Stored
 	for _, s := range o.Records {
-		if _, in := s.Places[r.Collection]; in && s.ID == r.ID && visible(scope, s) && any(r.Specs, s.Spec) {
+		if _, in := s.Places[r.Collection]; in && s.ID == r.ID && (r.Rec == 0 || s.Rec == r.Rec) && o.visible(scope, s) && any(r.Specs, s.Spec) {
 			match = append(match, s)
 		}
 	}
@@ -205,6 +297,9 @@ func (o *Oracle) Remove(scope gate.Scope, r store.Removal) (n int) {
 		delete(s.Places, r.Collection)
 		if r.Collection == "" || len(s.Places) == 1 {
 			o.erase(s)
+			if slices.ContainsFunc(o.held, func(h holding) bool { return h.rec == s.Rec }) {
+				o.removed = append(o.removed, s)
+			}
 		}
 	}
 	return n
@@ -233,7 +328,7 @@ func (o *Oracle) Relabel(scope gate.Scope, r store.Relabelling, seq record.Seq) 
 
 func (o *Oracle) find(scope gate.Scope, rec record.Seq) *Stored {
 	for _, s := range o.Records {
-		if s.Rec == rec && visible(scope, s) {
+		if s.Rec == rec && o.visible(scope, s) {
 			return s
 		}
 	}
@@ -243,51 +338,71 @@ func (o *Oracle) find(scope gate.Scope, rec record.Seq) *Stored {
 // Purge destroys what the scope sees under an id.
 func (o *Oracle) Purge(scope gate.Scope, id string) (records int) {
 	for _, s := range slices.Clone(o.Records) {
-		if s.ID == id && visible(scope, s) {
+		if s.ID == id && o.visible(scope, s) {
 			o.erase(s)
 			records++
 		}
 	}
-	if records > 0 {
+	remembered := len(o.removed)
+	o.removed = slices.DeleteFunc(o.removed, func(s *Stored) bool { return s.ID == id && known(scope, s) })
+	if records+remembered-len(o.removed) > 0 {
 		o.entry(store.EntryPurge, 0, 0)
 	}
 	return records
+}
+
+// known tells whether a viewer may know of a record, even when its retention has ended.
+func known(scope gate.Scope, s *Stored) bool {
+	m := timeless(s.Mark())
+	return scope.Admits(m) && scope.InForce(m, s.Label.NotBefore, time.Time{})
 }
 
 // Quarantined are the held records that a query selects, oldest first.
 func (o *Oracle) Quarantined(scope gate.Scope, q store.QuarantineQuery) []*Stored {
 	var held []*Stored
 	for _, s := range o.Records {
-		if s.Hold != nil && visible(scope, s) && s.Rec > q.After && (q.Rec == 0 || q.Rec == s.Rec) && (q.Awaits == "" || slices.Contains(s.Hold.Awaits, q.Awaits)) {
+		if s.Hold != nil && o.visible(scope, s) && s.Rec > q.After && (q.Rec == 0 || q.Rec == s.Rec) && (q.Awaits == "" || slices.Contains(s.Hold.Awaits, q.Awaits)) {
 			held = append(held, s)
 		}
 	}
 	slices.SortFunc(held, func(a, b *Stored) int { return int(a.Rec - b.Rec) })
+	if q.Limit > 0 {
+		held = held[:min(q.Limit, len(held))]
+	}
 	return held
 }
 
-// Release notes what a party holds from now on.
-func (o *Oracle) Release(r store.Release) {
-	fresh := false
-	for _, rec := range r.Recs {
-		if h := (holding{r.Party, r.Clause, rec}); !slices.Contains(o.held, h) {
-			o.held = append(o.held, h)
-			fresh = true
+// Release notes what a party holds from now on, unless a record that it does not hold is no more.
+func (o *Oracle) Release(r store.Release, at time.Time) bool {
+	var fresh []holding
+	for _, rec := range slices.Compact(slices.Sorted(slices.Values(r.Recs))) {
+		h := holding{r.Party, r.Clause, rec, at}
+		if slices.ContainsFunc(o.held, func(x holding) bool { return x.party == h.party && x.clause == h.clause && x.rec == h.rec }) {
+			continue
 		}
+		if !slices.ContainsFunc(o.Records, func(s *Stored) bool { return s.Rec == rec }) {
+			return false
+		}
+		fresh = append(fresh, h)
 	}
-	if fresh {
+	o.held = append(o.held, fresh...)
+	if len(fresh) > 0 {
 		o.entry(store.EntryRelease, 0, 0)
 	}
+	return true
 }
 
-// Holders are "party clause version" of everyone who was given a version of the id that the scope sees, sorted.
-func (o *Oracle) Holders(scope gate.Scope, id string) []string {
-	var lines []string
-	for _, h := range o.held {
-		if s := o.find(scope, h.rec); s != nil && s.ID == id {
-			lines = append(lines, h.party+" "+h.clause+" "+s.version())
+// Holders are everyone who was given a version of the id that the viewer may know of.
+func (o *Oracle) Holders(scope gate.Scope, id string) (list []store.Holding) {
+	held := slices.SortedFunc(slices.Values(o.held), func(a, b holding) int {
+		return cmp.Or(cmp.Compare(a.party, b.party), cmp.Compare(a.clause, b.clause), cmp.Compare(a.rec, b.rec))
+	})
+	for _, h := range held {
+		for _, s := range slices.Concat(o.Records, o.removed) {
+			if s.Rec == h.rec && s.ID == id && known(scope, s) {
+				list = append(list, store.Holding{Party: h.party, Clause: h.clause, ID: id, Version: s.version(), At: h.at})
+			}
 		}
 	}
-	slices.Sort(lines)
-	return lines
+	return list
 }

@@ -20,23 +20,25 @@ import (
 var equalLabels = cmp.Comparer(label.Equal)
 
 // Run tests a driver. open makes an empty store of its own on each call.
-func Run(t *testing.T, open func(t *testing.T) store.Store) {
-	t.Run("model", func(t *testing.T) { testModel(t, open) })
-	t.Run("paging while others write", func(t *testing.T) { testPaging(t, open) })
-	t.Run("what is hidden changes nothing", func(t *testing.T) { testHidden(t, open) })
-	t.Run("documents", func(t *testing.T) { testDocs(t, open) })
-	t.Run("batch is all or nothing", func(t *testing.T) { testAtomic(t, open) })
-	t.Run("many writers", func(t *testing.T) { testWriters(t, open) })
-	t.Run("bad input", func(t *testing.T) { testBadInput(t, open) })
-	t.Run("closed", func(t *testing.T) { testClosed(t, open) })
+func Run(t *testing.T, open Opener) {
+	for name, test := range map[string]func(*testing.T, Opener){
+		"model": testModel, "paging while others write": testPaging, "what is hidden changes nothing": testHidden, "documents": testDocs,
+		"batch is all or nothing": testAtomic, "many writers": testWriters, "bad input": testBadInput, "holders after removal": testHolders,
+		"closed": testClosed,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // a test waits for the disk most of the time
+			test(t, open)
+		})
+	}
 }
 
 // testPaging: a walk over all versions meets everything that was there when it began, nothing twice, and in the end what was added since.
-func testPaging(t *testing.T, open func(*testing.T) store.Store) {
+func testPaging(t *testing.T, open Opener) {
 	rapid.Check(t, func(rt *rapid.T) {
-		s := open(t)
+		m := newMachine(t, rt, open)
+		s := m.s
 		defer s.Close()
-		m := newMachine(rt, s)
 		for range 3 {
 			m.append()
 		}
@@ -54,19 +56,20 @@ func testPaging(t *testing.T, open func(*testing.T) store.Store) {
 
 // testHidden runs one history in two stores. In one of them an organisation adds records that the viewer may not see. The viewer's
 // answers are the same in both, apart from the dates added.
-func testHidden(t *testing.T, open func(*testing.T) store.Store) {
+func testHidden(t *testing.T, open Opener) {
 	rapid.Check(t, func(rt *rapid.T) {
-		quiet, loud := open(t), open(t)
+		quiet, loud := open(t, time.Now), open(t, time.Now)
 		defer quiet.Close()
 		defer loud.Close()
-		me, other := viewer(parties[2]), viewer(parties[1])
+		me, other := viewer(parties[2], now), viewer(parties[1], now)
 		for range rapid.IntRange(1, 8).Draw(rt, "steps") {
 			switch rapid.IntRange(0, 4).Draw(rt, "step") {
 			case 0, 1:
-				secret := genBatch(rt)
+				secret := genBatch(rt, now)
 				for i := range secret.Puts {
 					r := &secret.Puts[i].Record
 					r.Origin.Nation, r.Origin.Org, r.Label = parties[1].Nation, parties[1].Org, label.For(label.Red)
+					secret.Puts[i].HeldLabel = r.Label
 					r.Body = append(r.Body, " of its own"...) // else it would put the other's record in one more collection
 					r.Digest[0]++
 				}
@@ -79,7 +82,7 @@ func testHidden(t *testing.T, open func(*testing.T) store.Store) {
 					rt.Fatalf("removed %d, and %d beside hidden records", x, y)
 				}
 			default:
-				open := genBatch(rt)
+				open := genBatch(rt, now)
 				for i := range open.Puts {
 					r := &open.Puts[i].Record
 					r.Origin.Nation, r.Origin.Org = parties[2].Nation, parties[2].Org
@@ -90,7 +93,7 @@ func testHidden(t *testing.T, open func(*testing.T) store.Store) {
 					rt.Fatalf("append: %v, %v", err, err2)
 				}
 				for i := range x {
-					if x[i].State != y[i].State || x[i].Digest != y[i].Digest {
+					if x[i].State != y[i].State || x[i].Digest != y[i].Digest || why(open.Puts[i], x[i].Hold) != why(open.Puts[i], y[i].Hold) {
 						rt.Fatalf("put %d: %+v, and %+v beside hidden records", i, x[i], y[i])
 					}
 				}
@@ -103,8 +106,22 @@ func testHidden(t *testing.T, open func(*testing.T) store.Store) {
 	})
 }
 
+// why are the reasons of a hold; without their words where these have dates added in them.
+func why(p store.Put, h *store.Hold) (text string) {
+	if h == nil {
+		return ""
+	}
+	for _, r := range h.Reasons {
+		text += r.Code + " "
+		if p.Record.Version != "" {
+			text += r.Message
+		}
+	}
+	return text
+}
+
 func removed(t fataler, s store.Store, id, coll string) int {
-	n, err := s.Remove(ctx, viewer(parties[2]), store.Removal{Collection: coll, ID: id})
+	n, err := s.Remove(ctx, viewer(parties[2], now), store.Removal{Collection: coll, ID: id})
 	if err != nil {
 		t.Fatalf("remove: %v", err)
 	}
@@ -114,7 +131,7 @@ func removed(t fataler, s store.Store, id, coll string) int {
 // pageShapes are the pages of a query, each as one line without its seqs.
 func pageShapes(t fataler, s store.Store, q store.Query) (lines []string) {
 	for {
-		p, err := s.Page(ctx, viewer(parties[2]), q)
+		p, err := s.Page(ctx, viewer(parties[2], now), q)
 		if err != nil {
 			t.Fatalf("page: %v", err)
 		}
@@ -133,8 +150,8 @@ func pageShapes(t fataler, s store.Store, q store.Query) (lines []string) {
 	}
 }
 
-func testDocs(t *testing.T, open func(*testing.T) store.Store) {
-	s := open(t)
+func testDocs(t *testing.T, open Opener) {
+	s := open(t, time.Now)
 	defer s.Close()
 	put := func(d store.Doc) error {
 		return s.PutDocs(ctx, store.Act{Actor: "UTO/p", Verb: "user.add", Target: d.Key}, d)
@@ -195,8 +212,8 @@ func testDocs(t *testing.T, open func(*testing.T) store.Store) {
 	}
 }
 
-func testAtomic(t *testing.T, open func(*testing.T) store.Store) {
-	s := open(t)
+func testAtomic(t *testing.T, open Opener) {
+	s := open(t, time.Now)
 	defer s.Close()
 	scope := rules.Own(now)
 	if err := s.PutDocs(ctx, store.Act{}, store.Doc{Kind: "k", Key: "k", Value: []byte("x")}); err != nil {
@@ -231,8 +248,8 @@ func plain(n int) record.Record {
 	return r
 }
 
-func testWriters(t *testing.T, open func(*testing.T) store.Store) {
-	s := open(t)
+func testWriters(t *testing.T, open Opener) {
+	s := open(t, time.Now)
 	defer s.Close()
 	const writers, batches = 8, 10
 	var wg sync.WaitGroup
@@ -259,8 +276,8 @@ func testWriters(t *testing.T, open func(*testing.T) store.Store) {
 	}
 }
 
-func testBadInput(t *testing.T, open func(*testing.T) store.Store) {
-	s := open(t)
+func testBadInput(t *testing.T, open Opener) {
+	s := open(t, time.Now)
 	defer s.Close()
 	long := string(make([]byte, 10_000))
 	scope := rules.Own(now)
@@ -292,8 +309,8 @@ func testBadInput(t *testing.T, open func(*testing.T) store.Store) {
 	}
 }
 
-func testClosed(t *testing.T, open func(*testing.T) store.Store) {
-	s := open(t)
+func testClosed(t *testing.T, open Opener) {
+	s := open(t, time.Now)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}

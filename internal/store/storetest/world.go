@@ -3,6 +3,8 @@ package storetest
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"pgregory.net/rapid"
@@ -24,21 +26,23 @@ var (
 	orders = []string{"2026-01-01T00:00:00", "2026-01-02T00:00:00", "2026-01-02T00:00:00.5"}
 	kinds  = []string{"indicator", "malware", "ipv4-addr"}
 	values = []record.Lookup{{Kind: record.Value, Text: "198.51.100.7"}, {Kind: record.Ref, Text: "identity--1"}, {Kind: record.Name, Text: "198.51.100.7"},
-		{Kind: record.External, Text: "cve:CVE-2026-0001"}}
-	tlps = []label.TLP{label.Red, label.AmberStrict, label.Amber, label.Green, label.Clear}
+		{Kind: record.External, Text: "cve:CVE-2026-0001"}, {Kind: record.Ref, Text: id("indicator", 0)}, {Kind: record.Ref, Text: id("malware", 1)}, {Kind: record.Ref, Text: id("ipv4-addr", 0)}}
+	creators = []string{"identity--1", "identity--2"}
+	awaited  = []string{"marking-definition--1", "marking-definition--2"}
+	tlps     = []label.TLP{label.Red, label.AmberStrict, label.Amber, label.Green, label.Clear}
 )
 
-// viewers are the scopes that read and write: the node itself, each party, and a stranger.
-func viewers() []gate.Scope {
-	list := []gate.Scope{rules.Own(now)}
+// viewers are the scopes that read and write at a time: the node itself, each party, and a stranger.
+func viewers(at time.Time) []gate.Scope {
+	list := []gate.Scope{rules.Own(at)}
 	for _, p := range append(parties, gate.Party{Nation: "XXA", Org: "stranger"}) {
-		list = append(list, viewer(p))
+		list = append(list, viewer(p, at))
 	}
 	return list
 }
 
-func viewer(p gate.Party) gate.Scope {
-	return rules.Scope(gate.Viewer{Nation: p.Nation, Org: p.Org, Person: "p", Roles: []string{"analyst"}, Realm: "operational"}, now)
+func viewer(p gate.Party, at time.Time) gate.Scope {
+	return rules.Scope(gate.Viewer{Nation: p.Nation, Org: p.Org, Person: "p", Roles: []string{"analyst"}, Realm: "operational"}, at)
 }
 
 func pick[T interface{}](t *rapid.T, name string, list []T) T {
@@ -55,15 +59,25 @@ func some[T interface{}](t *rapid.T, name string, list []T) (chosen []T) {
 	return chosen
 }
 
-func genLabel(t *rapid.T) label.Label {
-	l := label.For(pick(t, "tlp", tlps))
-	switch rapid.IntRange(0, 7).Draw(t, "times") {
+// genTimes gives a label an embargo, a retention or both around a time.
+func genTimes(t *rapid.T, l *label.Label, at time.Time) {
+	switch rapid.IntRange(0, 8).Draw(t, "times") {
 	case 0:
-		l.NotBefore = now.Add(time.Hour)
+		l.NotBefore = at.Add(time.Hour)
 	case 1:
-		l.NotAfter = now.Add(-time.Hour)
+		l.NotAfter = at.Add(-time.Hour)
 	case 2:
-		l.NotBefore, l.NotAfter = now.Add(-time.Hour), now.Add(time.Hour)
+		l.NotBefore, l.NotAfter = at.Add(-time.Hour), at.Add(time.Hour)
+	case 3:
+		l.NotBefore, l.NotAfter = at.Add(time.Hour), at.Add(2*time.Hour)
+	}
+}
+
+func genLabel(t *rapid.T, at time.Time) label.Label {
+	l := label.For(pick(t, "tlp", tlps))
+	genTimes(t, &l, at)
+	if rapid.IntRange(0, 5).Draw(t, "attribution") == 0 {
+		l.Attribution = label.MustNot
 	}
 	if rapid.IntRange(0, 3).Draw(t, "audience") == 0 {
 		p := pick(t, "for", parties)
@@ -83,10 +97,10 @@ func id(kind string, n int) string {
 	return fmt.Sprintf("%s--00000000-0000-4000-8000-%012d", kind, n)
 }
 
-func genRecord(t *rapid.T) record.Record {
+func genRecord(t *rapid.T, at time.Time) record.Record {
 	kind, n := pick(t, "kind", kinds), rapid.IntRange(0, 1).Draw(t, "id")
 	p := pick(t, "origin", parties)
-	r := record.Record{ID: id(kind, n), Kind: record.STIX, Type: kind, Spec: pick(t, "spec", specs), Label: genLabel(t), CreatedBy: "identity--1",
+	r := record.Record{ID: id(kind, n), Kind: record.STIX, Type: kind, Spec: pick(t, "spec", specs), Label: genLabel(t, at), CreatedBy: pick(t, "creator", creators),
 		Revoked: rapid.Bool().Draw(t, "revoked"), Origin: record.Origin{Nation: p.Nation, Org: p.Org, Person: "p", Via: "taxii"}}
 	if kind != "ipv4-addr" {
 		r.Order = pick(t, "order", orders)
@@ -98,24 +112,73 @@ func genRecord(t *rapid.T) record.Record {
 		r.Envelope = fmt.Appendf(nil, `{"payload":%q}`, r.Body)
 	}
 	for _, l := range values {
-		if rapid.Bool().Draw(t, "has") {
+		if rapid.IntRange(0, 3).Draw(t, "has") == 0 {
 			r.Lookups = append(r.Lookups, l)
 		}
 	}
 	return r
 }
 
-func genBatch(t *rapid.T) store.Batch {
+func genBatch(t *rapid.T, at time.Time) store.Batch {
 	b := store.Batch{Collection: pick(t, "collection", colls)}
 	for range rapid.IntRange(1, 6).Draw(t, "puts") {
-		p := store.Put{Record: genRecord(t)}
+		p := store.Put{Record: genRecord(t, at)}
 		if rapid.IntRange(0, 5).Draw(t, "hold") == 0 {
-			p.Hold = &store.Hold{Reasons: []store.Reason{{Code: "marking.unresolved", Message: "it is"}}, Intended: label.For(label.Green), Awaits: some(t, "awaits", []string{"marking-definition--1", "marking-definition--2"})}
+			p.Hold = genHold(t)
 			p.Record.Label = label.For(label.Red)
+			genTimes(t, &p.Record.Label, at)
+		}
+		if judge := pick(t, "judge", judges); judge != nil {
+			r := p.Record
+			p.Judge = func(prior []record.Record) *store.Hold { return judge(&r, prior) }
+			p.HeldLabel = genLabel(t, at)
 		}
 		b.Puts = append(b.Puts, p)
 	}
 	return b
+}
+
+func genHold(t *rapid.T) *store.Hold {
+	h := &store.Hold{Reasons: []store.Reason{{Code: "marking.unresolved", Message: "it is"}}, Intended: label.For(label.Green), Awaits: some(t, "awaits", awaited)}
+	if rapid.Bool().Draw(t, "default") {
+		l := label.For(pick(t, "default", tlps))
+		h.Default = &l
+	}
+	if rapid.Bool().Draw(t, "restrict") {
+		l := label.For(pick(t, "restrict", tlps))
+		h.Restrict = &l
+	}
+	return h
+}
+
+// judges hold what another creator or one after a revocation makes, or whatever has a past: that one repeats all it was told.
+var judges = []func(*record.Record, []record.Record) *store.Hold{nil, nil,
+	func(r *record.Record, prior []record.Record) *store.Hold {
+		for _, p := range prior {
+			if p.CreatedBy != r.CreatedBy {
+				return &store.Hold{Reasons: []store.Reason{{Code: "creator", Message: "another"}}, Awaits: awaited[1:]}
+			}
+		}
+		return nil
+	},
+	func(r *record.Record, prior []record.Record) *store.Hold {
+		for _, p := range prior {
+			if p.Revoked && p.Spec == r.Spec && p.Order <= r.Order {
+				return &store.Hold{Reasons: []store.Reason{{Code: "revoked", Message: "before"}}}
+			}
+		}
+		return nil
+	},
+	func(r *record.Record, prior []record.Record) *store.Hold {
+		var told []string
+		for _, p := range prior {
+			l := p.Label
+			told = append(told, fmt.Sprintf("%s %s %s %s %s %t %s %+v %x %s %v %d %d %d %d %d", p.ID, p.Kind, p.Type, p.Spec, p.Version+p.Order, p.Revoked, p.CreatedBy, p.Origin,
+				p.Digest[:4], l.TLP, l.Audience, l.NotBefore.Unix(), l.NotAfter.Unix(), len(p.Body), len(p.Envelope), len(p.Lookups)))
+		}
+		slices.Sort(told)
+		return &store.Hold{Reasons: []store.Reason{{Code: "past", Message: strings.Join(told, "\n")}}}
+	},
 }
 
 func genVersions(t *rapid.T) store.Versions {

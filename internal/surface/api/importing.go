@@ -10,8 +10,11 @@ import (
 	"regexp"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"entente/internal/exchange"
 	"entente/internal/fault"
+	"entente/internal/gate"
 	"entente/internal/surface"
 	"entente/stix"
 )
@@ -224,42 +227,70 @@ func isOld(raw []byte) bool {
 	return err == nil && o.Spec() == "2.0"
 }
 
-// store hands the spool to the exchange in batches.
+// store hands the spool to the exchange in batches: while one becomes durable, the next is prepared.
 func (a *API) store(c *call, s exchange.Submission, sp *spool, sum *Summary, e *events) error {
-	p := Progress{Total: sum.Objects}
+	group, ctx := errgroup.WithContext(c.ctx())
+	batches := make(chan exchange.Prepared)
+	group.Go(func() error {
+		defer close(batches)
+		return a.prepare(ctx, c.v, s, sp, batches)
+	})
+	group.Go(func() error {
+		p := Progress{Total: sum.Objects}
+		for b := range batches {
+			outcomes, err := a.x.AcceptPrepared(ctx, c.v, b)
+			if err != nil {
+				return err
+			}
+			p.Done += len(outcomes)
+			for i := range outcomes {
+				sum.count(outcomes[i])
+				switch outcomes[i].State {
+				case exchange.Added, exchange.Present:
+				default:
+					if err := e.outcome(&outcomes[i]); err != nil {
+						return err
+					}
+				}
+			}
+			if err := e.send(Event{Progress: &p}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+// prepare reads the spool in batches, definitions of markings first.
+func (a *API) prepare(ctx context.Context, v gate.Viewer, s exchange.Submission, sp *spool, to chan<- exchange.Prepared) error {
 	held := 0
-	flush := func(ctx context.Context) error {
+	flush := func() error {
 		if len(s.Objects) == 0 {
 			return nil
 		}
-		outcomes, err := a.x.Accept(ctx, c.v, s)
+		b, err := a.x.Prepare(v, s)
 		if err != nil {
 			return err
 		}
-		p.Done += len(outcomes)
 		s.Objects, held = nil, 0
-		for i := range outcomes {
-			sum.count(outcomes[i])
-			switch outcomes[i].State {
-			case exchange.Added, exchange.Present:
-			default:
-				if err := e.outcome(&outcomes[i]); err != nil {
-					return err
-				}
-			}
+		select {
+		case to <- b:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
 		}
-		return e.send(Event{Progress: &p})
 	}
 	for _, kind := range []byte{kindMarking, kindObject} {
 		err := sp.each(kind, func(raw []byte) error {
 			s.Objects = append(s.Objects, raw)
 			if held += len(raw); len(s.Objects) == batchObjects || held >= batchBytes {
-				return flush(c.ctx())
+				return flush()
 			}
 			return nil
 		})
 		if err == nil {
-			err = flush(c.ctx())
+			err = flush()
 		}
 		if err != nil {
 			return err

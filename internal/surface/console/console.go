@@ -28,52 +28,74 @@ type screen struct {
 	Title, Org, Code, Name, Problem string
 }
 
+// Routes lists the pages, as http.ServeMux has their patterns.
+func Routes() []string {
+	var list []string
+	for _, p := range routes("", nil) {
+		list = append(list, p.pattern)
+	}
+	return list
+}
+
+type route struct {
+	pattern string
+	handle  http.HandlerFunc
+}
+
 // New serves the front page and the first-run page.
 func New(org string, s Setup) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		show(w, http.StatusOK, "home.html", screen{Title: org, Org: org})
-	})
-	mux.HandleFunc("GET /style.css", func(w http.ResponseWriter, r *http.Request) {
-		head(w)
-		http.ServeFileFS(w, r, files, "pages/style.css")
-	})
-	mux.HandleFunc("GET /setup/{code}", func(w http.ResponseWriter, r *http.Request) {
-		code := r.PathValue("code")
-		if err := s.CheckSetup(r.Context(), code); err != nil {
-			show(w, http.StatusNotFound, "spent.html", screen{Title: "This link is spent", Org: org})
-			return
-		}
-		show(w, http.StatusOK, "setup.html", screen{Title: "First administrator", Org: org, Code: code})
-	})
-	mux.HandleFunc("POST /setup/{code}", func(w http.ResponseWriter, r *http.Request) {
-		code := r.PathValue("code")
-		r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
-		if origin := r.Header.Get("Sec-Fetch-Site"); origin != "" && origin != "same-origin" && origin != "none" {
-			show(w, http.StatusForbidden, "spent.html", screen{Title: "This request came from another site", Org: org})
-			return
-		}
-		if err := s.CheckSetup(r.Context(), code); err != nil {
-			show(w, http.StatusNotFound, "spent.html", screen{Title: "This link is spent", Org: org})
-			return
-		}
-		password := r.PostFormValue("password")
-		if password != r.PostFormValue("again") {
-			show(w, http.StatusUnprocessableEntity, "setup.html", screen{Title: "First administrator", Org: org, Code: code, Name: r.PostFormValue("name"), Problem: "The two passwords differ."})
-			return
-		}
-		name := r.PostFormValue("name")
-		if err := s.RedeemSetup(r.Context(), code, name, password); err != nil {
-			e := fault.As(err)
-			show(w, surface.Status(e.Kind), "setup.html", screen{Title: "First administrator", Org: org, Code: code, Name: name, Problem: e.Error()})
-			return
-		}
-		show(w, http.StatusOK, "ready.html", screen{Title: "Ready", Org: org, Name: name})
-	})
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		show(w, http.StatusNotFound, "missing.html", screen{Title: "No such page", Org: org})
-	})
+	for _, p := range routes(org, s) {
+		mux.HandleFunc(p.pattern, p.handle)
+	}
 	return mux
+}
+
+func routes(org string, s Setup) []route {
+	return []route{
+		{"GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+			show(w, http.StatusOK, "home.html", screen{Title: org, Org: org})
+		}},
+		{"GET /style.css", func(w http.ResponseWriter, r *http.Request) {
+			head(w)
+			http.ServeFileFS(w, r, files, "pages/style.css")
+		}},
+		{"GET /setup/{code}", func(w http.ResponseWriter, r *http.Request) {
+			code := r.PathValue("code")
+			if err := s.CheckSetup(r.Context(), code); err != nil {
+				show(w, http.StatusNotFound, "spent.html", screen{Title: "This link is spent", Org: org})
+				return
+			}
+			show(w, http.StatusOK, "setup.html", screen{Title: "First administrator", Org: org, Code: code})
+		}},
+		{"POST /setup/{code}", func(w http.ResponseWriter, r *http.Request) {
+			code := r.PathValue("code")
+			r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
+			if origin := r.Header.Get("Sec-Fetch-Site"); origin != "" && origin != "same-origin" && origin != "none" {
+				show(w, http.StatusForbidden, "spent.html", screen{Title: "This request came from another site", Org: org})
+				return
+			}
+			if err := s.CheckSetup(r.Context(), code); err != nil {
+				show(w, http.StatusNotFound, "spent.html", screen{Title: "This link is spent", Org: org})
+				return
+			}
+			password := r.PostFormValue("password")
+			if password != r.PostFormValue("again") {
+				show(w, http.StatusUnprocessableEntity, "setup.html", screen{Title: "First administrator", Org: org, Code: code, Name: r.PostFormValue("name"), Problem: "The two passwords differ."})
+				return
+			}
+			name := r.PostFormValue("name")
+			if err := s.RedeemSetup(r.Context(), code, name, password); err != nil {
+				e := fault.As(err)
+				show(w, surface.Status(e.Kind), "setup.html", screen{Title: "First administrator", Org: org, Code: code, Name: name, Problem: e.Error()})
+				return
+			}
+			show(w, http.StatusOK, "ready.html", screen{Title: "Ready", Org: org, Name: name})
+		}},
+		{"/", func(w http.ResponseWriter, r *http.Request) {
+			show(w, http.StatusNotFound, "missing.html", screen{Title: "No such page", Org: org})
+		}},
+	}
 }
 
 // Render writes a refusal of the hall as a page.

@@ -1,0 +1,146 @@
+package node
+
+import (
+	"net/url"
+	"strings"
+)
+
+// apiScript asks the native interface.
+func apiScript(reading, changing leakScript) {
+	const base = "/api/v1"
+	plain := func(method, body string, paths ...string) func(*session) {
+		return func(s *session) {
+			for _, p := range paths {
+				s.ask(method, base+p, body)
+			}
+		}
+	}
+	collections := []string{"", "collection=open", "collection={open}", "collection=vault", "collection={vault}", "collection={foreign}", "collection=box", "collection=nowhere"}
+	filters := []string{"type=indicator", "type=report,relationship,grouping&version=all", "version=all", "version=first", "version=" + third, "tlp=red", "tlp=amber,amber%2Bstrict", "spec=2.0", "added_after=2020-01-01",
+		"ref=" + fixedID("indicator", 1000), "ref=" + fixedID("indicator", 2), "ref=" + fixedID("identity", 1), "value=198.51.100.3", "name=shared+1", "name=withheld", "name=second+version", "external=nothing:1",
+		"id=" + strings.Join(probed()[:14], ","), "id=" + strings.Join(probed()[14:], ",") + "&version=all", "value=198.51.100.3&tlp=green", "ref=" + fixedID("indicator", 2) + "&ref=" + fixedID("indicator", 1000)}
+	reading["api GET /objects"] = func(s *session) {
+		for _, c := range collections {
+			s.page(base + "/objects?" + c)
+		}
+		for _, f := range filters {
+			s.page(base + "/objects?" + f)
+			s.get(base + "/objects?headers=true&collection=open&" + f)
+		}
+		for _, bad := range []string{"limit=0", "next=AAAA", "version=x", "tlp=blue", "headers=perhaps", "nonsense=1", "added_after=x"} {
+			s.get(base + "/objects?" + bad)
+		}
+		s.ask("HEAD", base+"/objects", "")
+		s.ask("PUT", base+"/objects", "")
+	}
+	reading["api GET /export"] = func(s *session) {
+		for _, format := range []string{"format=bundle", "format=ndjson", "format=csv"} {
+			for _, c := range collections {
+				s.get(base + "/export?" + format + "&" + c)
+			}
+			for _, f := range filters {
+				s.get(base + "/export?" + format + "&" + f)
+			}
+		}
+	}
+	each := func(suffix string, queries ...string) func(*session) {
+		return func(s *session) {
+			for _, id := range probed() {
+				for _, q := range queries {
+					s.get(base + "/objects/" + id + suffix + "?" + q)
+				}
+			}
+		}
+	}
+	one := append([]string{"version=first", "version=all", "version=" + second, "version=" + third}, collections[:5]...)
+	reading["api GET /objects/{id}"] = each("", one...)
+	reading["api GET /objects/{id}/raw"] = each("/raw", one...)
+	reading["api GET /objects/{id}/versions"] = func(s *session) {
+		for _, id := range probed() {
+			s.page(base + "/objects/" + id + "/versions")
+		}
+	}
+	reading["api GET /objects/{id}/why"] = each("/why", "", "org="+url.QueryEscape(freedonia), "org="+url.QueryEscape(ruritania)+"&nation=RUR")
+	reading["api GET /objects/{id}/holders"] = each("/holders", "")
+
+	reading["api GET /me"] = plain("GET", "", "/me")
+	reading["api GET /version"] = plain("GET", "", "/version")
+	reading["api GET /stats"] = plain("GET", "", "/stats")
+	reading["api GET /config"] = plain("GET", "", "/config")
+	reading["api GET /journal"] = plain("GET", "", "/journal", "/journal?limit=1", "/journal?next=AAAA")
+	reading["api GET /backup"] = plain("GET", "", "/backup")
+	reading["api GET /collections"] = plain("GET", "", "/collections", "/collections?all=true", "/collections?root=api", "/collections?root=freedonia", "/collections?root=nowhere")
+	names := []string{"/open", "/{open}", "/vault", "/{vault}", "/{foreign}", "/box", "/nowhere"}
+	named := func(prefix string) (out []string) {
+		for _, n := range names {
+			out = append(out, prefix+n)
+		}
+		return out
+	}
+	reading["api GET /collections/{name}"] = plain("GET", "", named("/collections")...)
+	reading["api GET /roots"] = plain("GET", "", "/roots", "/roots?all=true")
+	reading["api GET /users"] = plain("GET", "", "/users", "/users?limit=1")
+	reading["api GET /tokens"] = plain("GET", "", "/tokens", "/tokens?limit=1")
+	reading["api GET /certificates"] = plain("GET", "", "/certificates", "/certificates?limit=1")
+	reading["api GET /orgs"] = plain("GET", "", "/orgs")
+	reading["api GET /communities"] = plain("GET", "", "/communities")
+	reading["api GET /feeds"] = plain("GET", "", "/feeds")
+	reading["api GET /feeds/{name}"] = plain("GET", "", "/feeds/vault", "/feeds/none")
+	reading["api GET /quarantine"] = func(s *session) { s.page(base + "/quarantine") }
+	reading["api GET /quarantine/{id}"] = func(s *session) {
+		for _, id := range append(probed(), "AAAA") {
+			s.get(base + "/quarantine/" + id)
+		}
+	}
+
+	// What a partner may not do at all is refused before anything is looked for.
+	changing["api POST /collections"] = plain("POST", `{"title":"x","alias":"vault","read":[],"write":[]}`, "/collections")
+	changing["api PUT /collections/{name}"] = plain("PUT", `{"title":"x","read":[],"write":[]}`, named("/collections")...)
+	changing["api DELETE /collections/{name}"] = plain("DELETE", "", named("/collections")...)
+	changing["api POST /roots"] = plain("POST", `{"path":"freedonia","title":"x"}`, "/roots")
+	changing["api POST /users"] = plain("POST", `{"name":"`+hiddenAccount+`0","roles":["reader"],"password":"`+leakPassword+`"}`, "/users")
+	changing["api PATCH /users/{name}"] = plain("PATCH", `{"disabled":true}`, "/users/"+hiddenAccount+"0", "/users/nobody")
+	changing["api DELETE /users/{name}"] = plain("DELETE", "", "/users/"+hiddenAccount+"0", "/users/nobody")
+	changing["api POST /tokens"] = plain("POST", `{"name":"mine","roles":["reader"]}`, "/tokens")
+	changing["api DELETE /tokens/{id}"] = plain("DELETE", "", "/tokens/AAAAAAAAAAAAAAAA")
+	changing["api POST /certificates"] = plain("POST", `{"name":"mine","roles":["reader"]}`, "/certificates")
+	changing["api DELETE /certificates/{id}"] = plain("DELETE", "", "/certificates/AAAA")
+	changing["api POST /orgs"] = plain("POST", `{"name":"`+freedonia+`"}`, "/orgs")
+	changing["api PUT /orgs/{name}"] = plain("PUT", `{"nation":"FRE"}`, "/orgs/"+url.PathEscape(freedonia), "/orgs/none")
+	changing["api DELETE /orgs/{name}"] = plain("DELETE", "", "/orgs/"+url.PathEscape(freedonia), "/orgs/none")
+	changing["api PUT /communities/{name}"] = plain("PUT", `{"members":[]}`, "/communities/allies", "/communities/none")
+	changing["api DELETE /communities/{name}"] = plain("DELETE", "", "/communities/allies", "/communities/none")
+	changing["api POST /feeds/{name}/run"] = plain("POST", "", "/feeds/vault/run?dry_run=true", "/feeds/vault/run", "/feeds/none/run")
+	decide := func(verb string) func(*session) {
+		return func(s *session) {
+			for _, id := range append(probed(), "AAAA") {
+				s.ask("POST", base+"/quarantine/"+id+"/"+verb, `{}`)
+			}
+		}
+	}
+	changing["api POST /quarantine/{id}/release"] = decide("release")
+	changing["api POST /quarantine/{id}/refuse"] = decide("refuse")
+	changing["api POST /objects/{id}/purge"] = func(s *session) {
+		for _, id := range probed() {
+			s.ask("POST", base+"/objects/"+id+"/purge", "")
+			s.ask("POST", base+"/objects/"+id+"/purge?dry_run=true", "")
+		}
+	}
+	changing["api DELETE /objects/{id}"] = func(s *session) {
+		for _, id := range probed() {
+			for _, q := range []string{"", "collection=vault", "collection={foreign}", "collection=box", "collection=shown", "collection=open&version=" + third, "collection=open&version=first", "collection=open"} {
+				s.ask("DELETE", base+"/objects/"+id+"?"+q, "")
+			}
+		}
+	}
+	changing["api POST /objects"] = func(s *session) {
+		all := "[" + strings.Join(written(), ",") + "]"
+		for _, q := range []string{"collection=open", "", "collection={open}&default=tlp:green", "collection=vault", "collection={vault}", "collection={foreign}", "collection=shown", "collection=box", "label=tlp:red", "label=blue", "via=Nonsense"} {
+			s.ask("POST", base+"/objects?"+q, all)
+		}
+		s.ask("POST", base+"/objects?collection=open", "["+strings.Join(redefined(), ",")+"]")
+		for _, body := range []string{"", "{", `[{"id":"` + fixedID("indicator", 1000) + `"}]`} {
+			s.ask("POST", base+"/objects?collection=open", body)
+		}
+	}
+}

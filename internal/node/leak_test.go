@@ -1,0 +1,250 @@
+package node
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What is hidden from a viewer must not change anything that it gets: the same requests are made in two worlds that differ only in
+// what is hidden, and the two transcripts must be the same byte for byte, once what is random by design has been evened out.
+
+// exchanged is one request with its answer.
+type exchanged struct {
+	asked  string // as the script has it
+	answer string // status, headers, body
+}
+
+// session is one viewer in one world, with everything it was told.
+type session struct {
+	t     *testing.T
+	w     *leakWorld
+	auth  func(*http.Request)
+	lines []exchanged
+	// limits are the sizes of pages in which lists are followed to their end.
+	limits []int
+}
+
+// ask makes one request. Names in braces, such as {open}, stand for what this world calls them. A line of headers may follow the
+// path after a space: "/x Accept: text/html".
+func (s *session) ask(method, target, body string) *httptest.ResponseRecorder {
+	path, header, _ := strings.Cut(target, " ")
+	r := httptest.NewRequest(method, s.w.fill(path), strings.NewReader(s.w.fill(body)))
+	if strings.HasPrefix(path, "/taxii2") && method == http.MethodPost {
+		r.Header.Set("Content-Type", "application/taxii+json;version=2.1")
+	}
+	if strings.HasPrefix(path, "/setup/") && method == http.MethodPost {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if name, value, ok := strings.Cut(header, ": "); ok {
+		r.Header.Set(name, value)
+	}
+	s.auth(r)
+	rec := httptest.NewRecorder()
+	s.w.n.public.ServeHTTP(rec, r)
+	res := rec.Result()
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%d\n", res.StatusCode)
+	for _, name := range slices.Sorted(func(yield func(string) bool) {
+		for n := range res.Header {
+			if !yield(n) {
+				return
+			}
+		}
+	}) {
+		fmt.Fprintf(&b, "%s: %s\n", name, strings.Join(res.Header[name], "; "))
+	}
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	fmt.Fprintf(&b, "\n%s", answer)
+	s.lines = append(s.lines, exchanged{method + " " + target + " " + body, b.String()})
+	if res.StatusCode >= 500 && path != "/readyz" {
+		s.t.Errorf("%s %s: %s", method, target, b.String())
+	}
+	rec.Body = bytes.NewBuffer(answer)
+	return rec
+}
+
+func (s *session) get(target string) *httptest.ResponseRecorder {
+	return s.ask(http.MethodGet, target, "")
+}
+
+// page asks for a list at once, and follows it to its end in pages of several sizes; in the smallest ones where it is not filtered.
+func (s *session) page(target string) {
+	s.get(target)
+	limits, sep := s.limits, "&"
+	if !strings.Contains(target, "?") {
+		limits, sep = append([]int{1}, limits...), "?"
+	}
+	for _, limit := range limits {
+		first := fmt.Sprintf("%s%slimit=%d", target, sep, limit)
+		for at, pages := first, 0; at != ""; pages++ {
+			m := nextToken.FindStringSubmatch(s.get(at).Body.String())
+			if at = ""; m != nil {
+				at = first + "&next=" + m[1]
+			}
+			if pages > 200 {
+				s.t.Fatalf("%s has no end", first)
+			}
+		}
+	}
+}
+
+var (
+	nextToken  = regexp.MustCompile(`"next":"([^"]+)"`)
+	nextParam  = regexp.MustCompile(`next=[A-Za-z0-9_-]+`)
+	errorID    = regexp.MustCompile(`"error_id":"[A-Z2-7]{26}"`)
+	heldToken  = regexp.MustCompile(`"id":"A[A-Za-z0-9_-]{54}"`)
+	rankedTime = regexp.MustCompile(`<time [0-9]+>`)
+	pending    = regexp.MustCompile(`"status":"pending"`)
+	seconds    = regexp.MustCompile(`"seconds":[0-9.e-]+`)
+	anyUUID    = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[45][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)
+	anyTime    = regexp.MustCompile(`20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z`)
+)
+
+// evened is the transcript without what is random by design: ids of errors, ids that the server makes (by the order in which they
+// are met), sealed positions (by their length), and times (by their order).
+func (s *session) evened() []exchanged {
+	var all strings.Builder
+	for _, l := range s.lines {
+		all.WriteString(l.asked + "\n" + l.answer + "\n")
+	}
+	times := anyTime.FindAllString(all.String(), -1)
+	slices.SortFunc(times, func(a, b string) int { return cmp.Compare(plainTime(a), plainTime(b)) })
+	rank := map[string]int{}
+	for _, t := range times {
+		if _, ok := rank[plainTime(t)]; !ok {
+			rank[plainTime(t)] = len(rank)
+		}
+	}
+	ids := map[string]int{}
+	even := func(text string) string {
+		text = nextToken.ReplaceAllStringFunc(text, func(m string) string { return fmt.Sprintf(`"next":<%d>`, len(m)) })
+		text = nextParam.ReplaceAllStringFunc(text, func(m string) string { return fmt.Sprintf("next=<%d>", len(m)) })
+		text = heldToken.ReplaceAllString(text, `"id":"<held>"`)
+		text = errorID.ReplaceAllString(text, `"error_id":<>`)
+		text = seconds.ReplaceAllString(text, `"seconds":<>`)
+		text = anyUUID.ReplaceAllStringFunc(text, func(id string) string {
+			if strings.Contains(id, fixedUUID) {
+				return id
+			}
+			if _, ok := ids[id]; !ok {
+				ids[id] = len(ids)
+			}
+			return fmt.Sprintf("<id %d>", ids[id])
+		})
+		return anyTime.ReplaceAllStringFunc(text, func(t string) string { return fmt.Sprintf("<time %d>", rank[plainTime(t)]) })
+	}
+	out := make([]exchanged, len(s.lines))
+	for i, l := range s.lines {
+		out[i] = exchanged{even(l.asked), even(l.answer)}
+	}
+	return out
+}
+
+// firstDifference is the first answer that differs, first of all in more than its times, as these are numbered across all answers; -1 is none.
+func firstDifference(a, b []exchanged) int {
+	found := -1
+	for i := range min(len(a), len(b)) {
+		if a[i] == b[i] {
+			continue
+		}
+		if rankedTime.ReplaceAllString(a[i].answer, "") != rankedTime.ReplaceAllString(b[i].answer, "") {
+			return i
+		}
+		if found < 0 {
+			found = i
+		}
+	}
+	if found < 0 && len(a) != len(b) {
+		return min(len(a), len(b)) - 1
+	}
+	return found
+}
+
+// plainTime compares as times do: JSON leaves out the last zeros of a fraction.
+func plainTime(t string) string {
+	whole, fraction, _ := strings.Cut(strings.TrimSuffix(t, "Z"), ".")
+	return whole + "." + (fraction + "000000000")[:9]
+}
+
+// compareTranscripts reports the first answer that differs.
+func compareTranscripts(t *testing.T, a, b *session) {
+	t.Helper()
+	x, y := a.evened(), b.evened()
+	if i := firstDifference(x, y); i >= 0 {
+		from := differsAt(x[i].answer, y[i].answer)
+		t.Errorf("what is hidden changes an answer, from byte %d on, and the number of answers from %d to %d.\nasked: %s\nwith it, asked: %s\nwithout it: …%s\nwith it: …%s",
+			from, len(x), len(y), clipped(x[i].asked, 0), clipped(y[i].asked, 0), clipped(x[i].answer, from), clipped(y[i].answer, from))
+	}
+}
+
+// differsAt is where two texts begin to differ.
+func differsAt(a, b string) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// clipped is what stands around a place.
+func clipped(s string, at int) string {
+	from := max(at-200, 0)
+	return s[from:min(len(s), from+700)]
+}
+
+// searchTaints looks in everything that a viewer was told for hidden words, in the forms in which they could get out. A word that the
+// viewer itself wrote before is no secret to it.
+func searchTaints(t *testing.T, s *session, taints []string) {
+	t.Helper()
+	var said strings.Builder
+	for _, l := range s.lines {
+		said.WriteString(l.asked)
+	}
+	told := 0
+	for _, taint := range taints {
+		if strings.Contains(said.String(), taint) {
+			continue
+		}
+		for _, form := range formsOf(taint) {
+			for _, l := range s.lines {
+				if strings.Contains(l.answer, form) {
+					if told++; told > 5 {
+						return
+					}
+					t.Errorf("%q, hidden, is told as %q.\nasked: %s\n%s", taint, form, clipped(l.asked, 0), clipped(l.answer, strings.Index(l.answer, form)))
+					break
+				}
+			}
+		}
+	}
+}
+
+// formsOf are a word, its base64 at each of the three places where it can begin, its hex and its SHA-256.
+func formsOf(word string) []string {
+	forms := []string{word, hex.EncodeToString([]byte(word)), strings.ToUpper(hex.EncodeToString([]byte(word)))}
+	for pad := range 3 {
+		enc := base64.RawStdEncoding.EncodeToString(append(make([]byte, pad), word...))
+		enc = enc[(pad*8+5)/6:]
+		forms = append(forms, enc[:len(enc)-2], strings.NewReplacer("+", "-", "/", "_").Replace(enc[:len(enc)-2]))
+	}
+	sum := sha256.Sum256([]byte(word))
+	forms = append(forms, hex.EncodeToString(sum[:]), base64.StdEncoding.EncodeToString(sum[:]))
+	if plain := strings.ReplaceAll(word, "-", ""); plain != word {
+		forms = append(forms, plain)
+	}
+	return forms
+}
