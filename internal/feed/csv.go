@@ -195,14 +195,15 @@ func (c *collector) row(t *CSV, columns map[string]int, row []string) error {
 		}
 		word = kind
 	}
-	e := Entry{Name: valid(cell("name")), Description: valid(cell("description")), Link: link(cell("link")), Confidence: c.r.c.Confidence}
+	d := &Details{Name: valid(cell("name")), Description: valid(cell("description")), Link: link(cell("link"))}
+	e := Entry{Confidence: c.r.c.Confidence, Details: d}
 	if n := confidence(cell("confidence")); n > 0 {
 		e.Confidence = n
 	}
 	for _, f := range []struct {
 		name string
 		into *time.Time
-	}{{"valid_from", &e.From}, {"valid_until", &e.Until}} {
+	}{{"valid_from", &d.From}, {"valid_until", &e.Until}} {
 		text := cell(f.name)
 		if text == "" {
 			continue
@@ -215,8 +216,8 @@ func (c *collector) row(t *CSV, columns map[string]int, row []string) error {
 		*f.into = at
 	}
 	for _, l := range strings.FieldsFunc(cell("labels"), func(r rune) bool { return r == ',' || r == ';' || r == '|' }) {
-		if l = valid(strings.TrimSpace(l)); l != "" && len(e.Labels) < 50 && !slices.Contains(e.Labels, l) {
-			e.Labels = append(e.Labels, l)
+		if l = valid(strings.TrimSpace(l)); l != "" && len(d.Labels) < 50 && !slices.Contains(d.Labels, l) {
+			d.Labels = append(d.Labels, l)
 		}
 	}
 	return c.add(e, word, value)

@@ -105,7 +105,7 @@ func (KEV) Pull(ctx context.Context, r *Run) error {
 			return err
 		}
 		body := append([]byte{','}, bytes.TrimSuffix(members[1:], []byte("}"))...)
-		entries = append(entries, Entry{Key: v.CVE, Body: body})
+		entries = append(entries, Entry{ID: r.Name("vulnerability", v.CVE), Details: &Details{Body: body}})
 	}
 	if bad > 10 && bad*100 > len(list)*r.c.Limits.Dropped {
 		return fault.New(fault.Unprocessable, "feed.format", "%d of %d entries have no CVE number; nothing of the catalogue was taken", bad, len(list))

@@ -137,14 +137,14 @@ func (c *collector) add(e Entry, word, value string) error {
 		c.r.Drop("entry.expired", "the entry says that it is not valid any more", value)
 		return nil
 	}
-	if !e.Until.IsZero() && !e.From.IsZero() && !e.Until.After(e.From) {
-		e.From = time.Time{}
+	if from := e.details().From; !e.Until.IsZero() && !from.IsZero() && !e.Until.After(from) {
+		e.Details.From = time.Time{}
 	}
 	c.lines++
 	if len(c.entries) >= c.r.c.Limits.Entries {
 		return fault.New(fault.TooLarge, "feed.entries", "the list has more than %d entries; nothing of it was taken", c.r.c.Limits.Entries).Try("raise the feed's limits.entries if that is right")
 	}
-	e.Kind, e.Value, e.Key = k, canonical, k.name+":"+canonical
+	e.Kind, e.Value, e.ID = k, canonical, c.r.Name("indicator", k.name+":"+canonical)
 	c.entries = append(c.entries, e)
 	return nil
 }

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
-
 	"entente/internal/exchange"
 	"entente/internal/fault"
 	"entente/internal/store"
@@ -47,12 +45,9 @@ func (r *Run) Entries(ctx context.Context, typ string, entries []Entry, define f
 		}
 	}
 	r.report.Counts.Read += int64(len(entries))
-	for i := range entries {
-		entries[i].id = uuid.NewSHA1(r.space, []byte(typ+"\n"+entries[i].Key))
-	}
-	slices.SortStableFunc(entries, func(a, b Entry) int { return bytes.Compare(a.id[:], b.id[:]) })
+	slices.SortStableFunc(entries, func(a, b Entry) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	entries = slices.CompactFunc(entries, func(a, b Entry) bool {
-		if a.id != b.id {
+		if a.ID != b.ID {
 			return false
 		}
 		r.Drop("entry.twice", "the list has this entry more than once; the first is taken", "")
@@ -67,7 +62,7 @@ func (r *Run) Entries(ctx context.Context, typ string, entries []Entry, define f
 	}
 	p := newPlan(typ, before)
 	for shard := range shards {
-		n, _ := slices.BinarySearchFunc(entries, shard+1, func(e Entry, s int) int { return int(e.id[0]) - s })
+		n, _ := slices.BinarySearchFunc(entries, shard+1, func(e Entry, s int) int { return int(e.ID[0]) - s })
 		r.plan(p, shard, entries[:n], decodeItems(known[shard]), author)
 		entries = entries[n:]
 		known[shard] = nil
@@ -98,10 +93,10 @@ func (r *Run) shrunk(entries []Entry, known [shards][]byte) error {
 				continue
 			}
 			total++
-			for at < len(entries) && bytes.Compare(entries[at].id[:], it.key[:]) < 0 {
+			for at < len(entries) && bytes.Compare(entries[at].ID[:], it.key[:]) < 0 {
 				at++
 			}
-			if at == len(entries) || entries[at].id != it.key {
+			if at == len(entries) || entries[at].ID != it.key {
 				left++
 			}
 		}
@@ -120,12 +115,12 @@ func (r *Run) plan(p *plan, shard int, entries []Entry, known []item, author str
 	at := 0
 	for i := range entries {
 		e := &entries[i]
-		for at < len(known) && bytes.Compare(known[at].key[:], e.id[:]) < 0 {
+		for at < len(known) && bytes.Compare(known[at].key[:], e.ID[:]) < 0 {
 			out, changed = r.leave(p, out, known[at], changed)
 			at++
 		}
 		n := planned{object: -1}
-		if at < len(known) && known[at].key == e.id {
+		if at < len(known) && known[at].key == e.ID {
 			n.before, n.was = known[at], true
 			at++
 		}
@@ -179,7 +174,7 @@ func (r *Run) renew(p *plan, e *Entry, n *planned, author string) bool {
 	h := fnv.New64a()
 	h.Write([]byte(r.c.Label))
 	h.Write(body)
-	for _, t := range []time.Time{e.From, e.Until} {
+	for _, t := range []time.Time{e.details().From, e.Until} {
 		if !t.IsZero() {
 			h.Write(binary.BigEndian.AppendUint64(nil, uint64(t.UnixMilli())))
 		}
@@ -188,7 +183,7 @@ func (r *Run) renew(p *plan, e *Entry, n *planned, author string) bool {
 	now := r.now
 	switch {
 	case !n.was:
-		it = item{key: e.id, created: now.UnixMilli(), modified: now.UnixMilli()}
+		it = item{key: e.ID, created: now.UnixMilli(), modified: now.UnixMilli()}
 	case it.gone && r.c.Gone != "expire": // a revocation is final: what returns is a new object
 		it.generation++
 		it.created = now.UnixMilli()
@@ -210,7 +205,7 @@ func (r *Run) renew(p *plan, e *Entry, n *planned, author string) bool {
 	b := head(make([]byte, 0, 512+len(body)), p.typ, it.id(p.typ), author, created, time.UnixMilli(it.modified))
 	b = append(b, body...)
 	if p.typ == "indicator" {
-		from := e.From
+		from := e.details().From
 		if from.IsZero() {
 			from = created
 		}
