@@ -78,6 +78,9 @@ func (MISP) Pull(ctx context.Context, r *Run) error {
 	})
 	missing := 0
 	for _, id := range ids {
+		if r.enough() {
+			break
+		}
 		now := seen{events[id].Timestamp, strings.ToLower(events[id].SHA256), r.state.Settings}
 		if known[id] == now {
 			r.report.Counts.Read++

@@ -23,9 +23,11 @@ import (
 
 // Bounds of what is stored in one transaction.
 const (
-	batchObjects = 1000
+	batchObjects = 2000
 	batchBytes   = 8 << 20
 	maxSamples   = 3
+	// tasted is how many objects of a source of many pages a dry run looks at.
+	tasted = 5000
 )
 
 // namespace is the root of all ids that feeds give.
@@ -195,6 +197,15 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// enough tells whether a dry run has looked at so much that it can end.
+func (r *Run) enough() bool {
+	if !r.report.DryRun || r.report.Counts.Read < tasted {
+		return false
+	}
+	r.Note("a dry run looks at the beginning only")
+	return true
 }
 
 // Objects stores objects as they came. More than a batch of them take several transactions. advance, which may be nil, changes the state in the last

@@ -57,7 +57,7 @@ func (TAXII) Pull(ctx context.Context, r *Run) error {
 		for _, raw := range fresh {
 			objects = append(objects, r.current(raw)...)
 		}
-		if err := r.Objects(ctx, objects, func(s *State) { s.Checkpoint, s.Read = next, r.now }); err != nil {
+		if err := r.Objects(ctx, objects, func(s *State) { s.Checkpoint, s.Read = next, r.now }); err != nil || r.enough() {
 			return err
 		}
 	}

@@ -181,3 +181,20 @@ func TestFeedLabelOnlyRestricts(t *testing.T) {
 		}
 	}
 }
+
+// A dry run says what would come, stores nothing and does not go on to the end of a long collection.
+func TestDryRun(t *testing.T) {
+	s := &strange{limit: 1000}
+	s.grow(9000)
+	w := newWorld(t, "", Config{Name: "p", Kind: "taxii", URL: serve(t, s.ServeHTTP) + "/taxii2/", Remote: "c", Label: "tlp:green"})
+	r, err := w.f.Ask(t.Context(), own, "p", true)
+	if err != nil || r.Counts.Added != tasted || len(r.Samples) != maxSamples || len(r.Notes) != 1 || !r.DryRun {
+		t.Errorf("%+v %v", r.Counts, err)
+	}
+	if n := len(w.objects(own, store.Query{})); n != 0 {
+		t.Errorf("%d objects were stored", n)
+	}
+	if v, err := w.f.Show(t.Context(), "p"); err != nil || v.Health != "new" || !v.Polled.IsZero() {
+		t.Errorf("%+v %v", v, err)
+	}
+}
