@@ -266,6 +266,9 @@ func (c *converter) based(indicator string, parts []part, first, last, timestamp
 	}
 	ids := c.observe(objects, l)
 	id := "observed-data--" + strings.TrimPrefix(indicator, "indicator--")
+	if c.used[id] {
+		id = "observed-data--" + derived(c.key, pointer, "based-on")
+	}
 	c.used[id] = true
 	c.observedBody(id, ids, first, last, timestamp, pointer, l)
 	c.w.extension("property-extension", kindDerived, nil)

@@ -207,7 +207,7 @@ func sameSubstance(a, b *stix.Object) bool {
 	for _, p := range substantial {
 		x, _ := a.Property(p)
 		y, _ := b.Property(p)
-		if !bytes.Equal(x, y) && a.Text(p) != b.Text(p) || (x == nil) != (y == nil) {
+		if (x == nil) != (y == nil) || !sameValue(x, y) {
 			return false
 		}
 	}
@@ -441,7 +441,7 @@ func sameValue(a, b jsontext.Value) bool {
 	if bytes.Equal(a, b) {
 		return true
 	}
-	x, y := a.Clone(), b.Clone()
+	x, y := jsontext.Value(bytes.Clone(a)), jsontext.Value(bytes.Clone(b))
 	return x.Canonicalize() == nil && y.Canonicalize() == nil && bytes.Equal(x, y)
 }
 

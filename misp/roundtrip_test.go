@@ -8,7 +8,7 @@ import (
 	"entente/stix"
 )
 
-func parseItems(t testing.TB, items []Item) []*stix.Object {
+func parseItems(t failer, items []Item) []*stix.Object {
 	t.Helper()
 	objects := make([]*stix.Object, len(items))
 	for i := range items {
