@@ -22,7 +22,7 @@ const (
 )
 
 var kinds = map[string]valueKind{
-	"number": kindInt, "size": kindInt, "pid": kindInt, "src_port": kindInt, "dst_port": kindInt, "number_of_sections": kindInt, "gid": kindInt,
+	"number": kindInt, "size": kindInt, "pid": kindInt, "src_port": kindInt, "dst_port": kindInt, "number_of_sections": kindInt, "gid": kindInt, "subject_public_key_exponent": kindInt,
 	"is_hidden": kindBool, "can_escalate_privs": kindBool, "is_disabled": kindBool, "is_service_account": kindBool, "is_privileged": kindBool,
 	"ctime": kindTime, "mtime": kindTime, "atime": kindTime, "date": kindTime, "start": kindTime, "end": kindTime, "created_time": kindTime,
 	"modified_time": kindTime, "account_created": kindTime, "account_expires": kindTime, "account_first_login": kindTime,
