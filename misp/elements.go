@@ -27,7 +27,7 @@ func (c *converter) attributeObject(a *Attribute, pointer string, l level) strin
 	case a.Type == "campaign-name" && a.Value != "":
 		return c.named("campaign", a, pointer, l)
 	}
-	if language, ok := m.languages[a.Type]; ok && a.Value != "" {
+	if language, ok := m.languages[a.Type]; ok && a.Value != "" && len(a.Value) <= maxText {
 		if language != "stix" {
 			return c.indicator(a, pointer, language, a.Value, l)
 		}

@@ -98,14 +98,19 @@ func (b *back) own(report *stix.Object, carried []byte) {
 	e.Objects = nil
 	b.done[report.ID()] = true
 	var changed []*stix.Object
-	for _, ref := range refsOf(report, "object_refs") {
+	refs := b.listed(report)
+	held := make(map[string]int, len(kept))
+	for i := range kept {
+		held[heldID(&kept[i])] = i
+	}
+	for _, ref := range refs {
 		o := b.byID[ref]
 		if o == nil || b.done[ref] {
 			continue
 		}
 		kind, text := ours(o)
 		if kind == "" || kind == kindEvent || kind == kindDerived || text == nil {
-			if at := slices.IndexFunc(kept, func(k Object) bool { return heldID(&k) == ref }); at >= 0 {
+			if at, ok := held[ref]; ok {
 				e.Objects = append(e.Objects, kept[at])
 				b.done[ref] = true
 			}
@@ -128,7 +133,7 @@ func (b *back) own(report *stix.Object, carried []byte) {
 			}
 		}
 	}
-	b.settle(report, e)
+	b.settle(refs, e)
 	for _, o := range changed {
 		b.lose(LossChanged, o.ID()+"#", "it was changed since it was made of a MISP element: it is converted as any other")
 		b.object(e, o)
@@ -213,7 +218,7 @@ func sameSubstance(a, b *stix.Object) bool {
 }
 
 // settle marks as done what stands around an event that came back: its derived objects, observables, definitions, markings and clusters.
-func (b *back) settle(report *stix.Object, e *Event) {
+func (b *back) settle(refs []string, e *Event) {
 	for _, observables := range []bool{false, true} {
 		items, _ := ToSTIX(e, Options{Observables: observables})
 		for i := range items {
@@ -226,13 +231,31 @@ func (b *back) settle(report *stix.Object, e *Event) {
 			}
 		}
 	}
-	for _, ref := range refsOf(report, "object_refs") {
+	for _, ref := range refs {
 		if o := b.byID[ref]; o != nil {
 			if kind, _ := ours(o); kind == kindDerived {
 				b.done[ref] = true
 			}
 		}
 	}
+}
+
+// listed is what a report of ours refers to, through the groupings that list the parts of a large event.
+func (b *back) listed(report *stix.Object) []string {
+	var refs []string
+	for _, ref := range refsOf(report, "object_refs") {
+		part := b.byID[ref]
+		if part == nil {
+			continue
+		}
+		if kind, _ := ours(part); kind != kindPart {
+			refs = append(refs, ref)
+			continue
+		}
+		b.done[ref] = true
+		refs = append(refs, refsOf(part, "object_refs")...)
+	}
+	return refs
 }
 
 func heldID(o *Object) string {

@@ -39,7 +39,7 @@ func (c *converter) objectBody(o *Object, pointer string, l level) string {
 		}
 	}
 	if rule, ok := m.rules[o.Name]; ok {
-		if source := o.first(rule.relation); source != "" {
+		if source := o.first(rule.relation); source != "" && len(source) <= maxText {
 			_, err := pattern.Parse(source)
 			if rule.language != "stix" || err == nil {
 				id := c.claim("indicator", o.UUID, pointer)
@@ -101,6 +101,9 @@ func (o *Object) all(relation string) []string {
 	return out
 }
 
+// maxParts bounds the values that one pattern or observation says.
+const maxParts = 512
+
 // observable converts an object of values: to an indicator of those that are to_ids, where some are, else to what was observed.
 func (c *converter) observable(o *Object, om *objectMap, pointer string, l level) string {
 	var watched, all []part
@@ -123,15 +126,23 @@ func (c *converter) observable(o *Object, om *objectMap, pointer string, l level
 	if len(all) == 0 {
 		return ""
 	}
+	if len(all) > maxParts {
+		c.lose(LossValue, pointer, "the object has %d values, more than one pattern or observation says", len(all))
+		return ""
+	}
 	var fixed []part
 	for i := range om.fixed {
 		fixed = append(fixed, part{&om.fixed[i].path, fitting{text: om.fixed[i].value}})
 	}
 	all = append(fixed, all...)
 	if len(watched) > 0 {
-		watched = append(fixed, watched...)
+		source := testsOf(append(fixed, watched...))
+		if len(source) > pattern.MaxLength {
+			c.lose(LossValue, pointer, "the values are longer than a pattern may be")
+			return ""
+		}
 		id := c.claim("indicator", o.UUID, pointer)
-		c.indicatorBody(id, "stix", testsOf(watched), o.Timestamp, o.FirstSeen, o.Comment, pointer, l)
+		c.indicatorBody(id, "stix", source, o.Timestamp, o.FirstSeen, o.Comment, pointer, l)
 		c.objectTail(o, id, pointer, l)
 		if c.o.Observables {
 			c.based(id, all, o.FirstSeen, o.LastSeen, o.Timestamp, pointer, l)

@@ -2,6 +2,7 @@ package misp
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -306,6 +307,10 @@ func (c *converter) finish() {
 	if e.Published.True() {
 		typ = "report"
 	}
+	if len(c.refs) == 0 {
+		c.refs = append(c.refs, authorID)
+	}
+	refs := c.listed()
 	id := c.claim(typ, e.UUID, "")
 	c.common(typ, id, e.Timestamp, "", c.outer)
 	name := e.Info
@@ -334,11 +339,32 @@ func (c *converter) finish() {
 		own = append(own, `misp:analysis="`+s+`"`)
 	}
 	c.w.list("labels", labelsOf(e.Tags, own...))
-	if len(c.refs) == 0 {
-		c.refs = append(c.refs, authorID)
-	}
-	c.w.list("object_refs", unrepeated(c.refs))
+	c.w.list("object_refs", refs)
 	c.carry(kindEvent, id, "", &head, c.outer)
+}
+
+// maxRefs bounds what one object lists. A larger event is listed in parts, so that each object stays of a size that readers take.
+const maxRefs = 20_000
+
+// listed is what the report refers to: all objects, or the groupings that list them.
+func (c *converter) listed() []string {
+	refs := unrepeated(c.refs)
+	if len(refs) <= maxRefs {
+		return refs
+	}
+	var parts []string
+	for chunk := range slices.Chunk(refs, maxRefs) {
+		id := "grouping--" + derived(c.key, "part", strconv.Itoa(len(parts)))
+		c.used[id] = true
+		c.common("grouping", id, c.e.Timestamp, "", c.outer)
+		c.w.text("name", "MISP event, part "+strconv.Itoa(len(parts)+1))
+		c.w.text("context", "suspicious-activity")
+		c.w.list("object_refs", chunk)
+		c.w.extension("property-extension", kindPart, nil)
+		c.put(id, c.w.end(), c.outer)
+		parts = append(parts, id)
+	}
+	return parts
 }
 
 var (

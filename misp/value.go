@@ -48,10 +48,16 @@ type fitting struct {
 	wide bool // more than one address
 }
 
+// maxValue bounds a value in a pattern or observable.
+const maxValue = 32 << 10
+
 func fit(p *path, value string) (fitting, error) {
 	f := fitting{kind: p.kind(), text: value}
 	if value == "" {
 		return f, fmt.Errorf("it is empty")
+	}
+	if len(value) > maxValue {
+		return f, fmt.Errorf("it is longer than 32 KiB")
 	}
 	switch f.kind {
 	case kindInt:
