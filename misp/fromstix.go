@@ -1,6 +1,7 @@
 package misp
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -97,12 +98,12 @@ func (b *back) own(report *stix.Object, carried []byte) {
 	kept := e.Objects
 	e.Objects = nil
 	b.done[report.ID()] = true
-	var changed []*stix.Object
 	refs := b.listed(report)
 	held := make(map[string]int, len(kept))
 	for i := range kept {
 		held[heldID(&kept[i])] = i
 	}
+	var taken []element
 	for _, ref := range refs {
 		o := b.byID[ref]
 		if o == nil || b.done[ref] {
@@ -111,88 +112,125 @@ func (b *back) own(report *stix.Object, carried []byte) {
 		kind, text := ours(o)
 		if kind == "" || kind == kindEvent || kind == kindDerived || text == nil {
 			if at, ok := held[ref]; ok {
-				e.Objects = append(e.Objects, kept[at])
+				taken = append(taken, element{o: o, object: &kept[at], held: true})
 				b.done[ref] = true
 			}
 			continue
 		}
 		b.done[ref] = true
-		if !b.element(e, o, kind, text) {
-			changed = append(changed, o)
+		taken = append(taken, read(o, kind, text))
+	}
+	made := fill(e, taken)
+	changed := 0
+	for i := range taken {
+		if t := &taken[i]; !t.held && !t.says(made[t.o.ID()]) {
+			t.changed = true
+			changed++
 		}
 	}
-	before := *e
-	if !sameSubstance(report, lastItem(&before)) {
-		b.lose(LossChanged, report.ID()+"#", "it was changed since it was made of a MISP event: its name and markings are taken as they are now")
-		if name := report.Name(); name != "" {
-			e.Info = name
-		}
-		for _, tag := range b.tags(report) {
-			if !slices.ContainsFunc(e.Tags, func(t Tag) bool { return strings.EqualFold(t.Name, tag.Name) }) && !strings.HasPrefix(tag.Name, "misp:") {
-				e.Tags = append(e.Tags, tag)
-			}
-		}
+	if changed > 0 {
+		made = fill(e, taken)
 	}
-	b.settle(refs, e)
-	for _, o := range changed {
-		b.lose(LossChanged, o.ID()+"#", "it was changed since it was made of a MISP element: it is converted as any other")
-		b.object(e, o)
+	if raw := made[report.ID()]; !bytes.Equal(raw, report.Raw()) && !sameSubstance(report, parsed(raw)) {
+		b.renamed(report, e)
+	}
+	b.settle(refs, made)
+	if slices.ContainsFunc(b.order, func(o *stix.Object) bool { kind, _ := ours(o); return kind == kindDerived && !b.whole[o.ID()] }) {
+		b.settle(refs, raws(e, Options{Observables: true}))
+	}
+	for i := range taken {
+		if o := taken[i].o; taken[i].changed {
+			b.lose(LossChanged, o.ID()+"#", "it was changed since it was made of a MISP element: it is converted as any other")
+			b.object(e, o)
+		}
 	}
 	b.events = append(b.events, e)
 }
 
-// element takes one element back; false: the object says something else than what is carried.
-func (b *back) element(e *Event, o *stix.Object, kind string, text []byte) bool {
-	probe := Event{UUID: e.UUID, Info: e.Info, Date: e.Date, Timestamp: e.Timestamp, Orgc: e.Orgc, Tags: e.Tags}
+// renamed takes the name and markings of a report of ours that was changed.
+func (b *back) renamed(report *stix.Object, e *Event) {
+	b.lose(LossChanged, report.ID()+"#", "it was changed since it was made of a MISP event: its name and markings are taken as they are now")
+	if name := report.Name(); name != "" {
+		e.Info = name
+	}
+	for _, tag := range b.tags(report) {
+		if !slices.ContainsFunc(e.Tags, func(t Tag) bool { return strings.EqualFold(t.Name, tag.Name) }) && !strings.HasPrefix(tag.Name, "misp:") {
+			e.Tags = append(e.Tags, tag)
+		}
+	}
+}
+
+// element is what one object of ours carries; nothing where that cannot be read.
+type element struct {
+	o         *stix.Object
+	attribute *Attribute
+	object    *Object
+	report    *EventReport
+	held      bool // the object is another's, which a MISP object holds
+	changed   bool // the object says something else than what it carries
+}
+
+func read(o *stix.Object, kind string, text []byte) element {
+	t := element{o: o}
+	var into any
 	switch kind {
 	case kindAttribute:
-		var a Attribute
-		if json.Unmarshal(text, &a, lenient) != nil {
-			return false
-		}
-		if probe.Attributes = (List[Attribute]{a}); !substance(o, &probe) {
-			return false
-		}
-		e.Attributes = append(e.Attributes, a)
+		t.attribute = new(Attribute)
+		into = t.attribute
 	case kindObject:
-		var m Object
-		if json.Unmarshal(text, &m, lenient) != nil {
-			return false
-		}
-		if probe.Objects = (List[Object]{m}); !substance(o, &probe) {
-			return false
-		}
-		e.Objects = append(e.Objects, m)
+		t.object = new(Object)
+		into = t.object
 	case kindReport:
-		var r EventReport
-		if json.Unmarshal(text, &r, lenient) != nil {
-			return false
+		t.report = new(EventReport)
+		into = t.report
+	}
+	if into == nil || json.Unmarshal(text, into, lenient) != nil {
+		return element{o: o, changed: true}
+	}
+	return t
+}
+
+// fill places the elements that stand as they were into the event, and gives what the event becomes in STIX, by id.
+func fill(e *Event, taken []element) map[string][]byte {
+	e.Attributes, e.Objects, e.Reports = nil, nil, nil
+	for i := range taken {
+		switch t := &taken[i]; {
+		case t.changed:
+		case t.attribute != nil:
+			e.Attributes = append(e.Attributes, *t.attribute)
+		case t.object != nil:
+			e.Objects = append(e.Objects, *t.object)
+		case t.report != nil:
+			e.Reports = append(e.Reports, *t.report)
 		}
-		if probe.Reports = (List[EventReport]{r}); !substance(o, &probe) {
-			return false
-		}
-		e.Reports = append(e.Reports, r)
-	default:
+	}
+	return raws(e, Options{})
+}
+
+func raws(e *Event, o Options) map[string][]byte {
+	items, _ := ToSTIX(e, o)
+	made := make(map[string][]byte, len(items))
+	for i := range items {
+		made[items[i].ID] = items[i].Raw
+	}
+	return made
+}
+
+// says tells whether the object says what its element gives.
+func (t *element) says(made []byte) bool {
+	if t.changed {
 		return false
 	}
-	return true
+	return bytes.Equal(made, t.o.Raw()) || sameSubstance(t.o, parsed(made))
 }
 
-// substance tells whether an object says what converting the one element of the event gives.
-func substance(o *stix.Object, probe *Event) bool {
-	items, _ := ToSTIX(probe, Options{})
-	for i := range items {
-		made, err := stix.Parse(items[i].Raw)
-		if err == nil && made.Type() == o.Type() && sameSubstance(o, made) {
-			return true
-		}
-	}
-	return false
+func sameDigest(raw []byte, o *stix.Object) bool {
+	again := parsed(raw)
+	return again != nil && again.Digest() == o.Digest()
 }
 
-func lastItem(e *Event) *stix.Object {
-	items, _ := ToSTIX(e, Options{})
-	o, err := stix.Parse(items[len(items)-1].Raw)
+func parsed(raw []byte) *stix.Object {
+	o, err := stix.Parse(raw)
 	if err != nil {
 		return nil
 	}
@@ -207,7 +245,11 @@ func sameSubstance(a, b *stix.Object) bool {
 	if a == nil || b == nil || a.Type() != b.Type() {
 		return false
 	}
-	for _, p := range substantial {
+	places := substantial
+	if a.Type() == "observed-data" {
+		places = append(slices.Clone(places), "/object_refs") // the values are in the ids
+	}
+	for _, p := range places {
 		x, _ := a.Property(p)
 		y, _ := b.Property(p)
 		if (x == nil) != (y == nil) || !sameValue(x, y) {
@@ -218,17 +260,14 @@ func sameSubstance(a, b *stix.Object) bool {
 }
 
 // settle marks as done what stands around an event that came back: its derived objects, observables, definitions, markings and clusters.
-func (b *back) settle(refs []string, e *Event) {
-	for _, observables := range []bool{false, true} {
-		items, _ := ToSTIX(e, Options{Observables: observables})
-		for i := range items {
-			o := b.byID[items[i].ID]
-			if o == nil || b.whole[items[i].ID] {
-				continue
-			}
-			if made, err := stix.Parse(items[i].Raw); err == nil && made.Digest() == o.Digest() {
-				b.done[o.ID()], b.whole[o.ID()] = true, true
-			}
+func (b *back) settle(refs []string, made map[string][]byte) {
+	for id, raw := range made {
+		o := b.byID[id]
+		if o == nil || b.whole[id] {
+			continue
+		}
+		if bytes.Equal(raw, o.Raw()) || sameDigest(raw, o) {
+			b.done[id], b.whole[id] = true, true
 		}
 	}
 	for _, ref := range refs {
