@@ -104,12 +104,14 @@ func (b *back) own(report *stix.Object, carried []byte) {
 		held[heldID(&kept[i])] = i
 	}
 	var taken []element
+	var how Options // how it was converted
 	for _, ref := range refs {
 		o := b.byID[ref]
 		if o == nil || b.done[ref] {
 			continue
 		}
 		kind, text := ours(o)
+		how.Observables = how.Observables || kind == kindDerived && o.Type() == "observed-data"
 		if kind == "" || kind == kindEvent || kind == kindDerived || text == nil {
 			if at, ok := held[ref]; ok {
 				taken = append(taken, element{o: o, object: &kept[at], held: true})
@@ -120,7 +122,7 @@ func (b *back) own(report *stix.Object, carried []byte) {
 		b.done[ref] = true
 		taken = append(taken, read(o, kind, text))
 	}
-	made := fill(e, taken)
+	made := fill(e, taken, how)
 	changed := 0
 	for i := range taken {
 		if t := &taken[i]; !t.held && !t.says(made[t.o.ID()]) {
@@ -129,15 +131,12 @@ func (b *back) own(report *stix.Object, carried []byte) {
 		}
 	}
 	if changed > 0 {
-		made = fill(e, taken)
+		made = fill(e, taken, how)
 	}
 	if raw := made[report.ID()]; !bytes.Equal(raw, report.Raw()) && !sameSubstance(report, parsed(raw)) {
 		b.renamed(report, e)
 	}
 	b.settle(refs, made)
-	if slices.ContainsFunc(b.order, func(o *stix.Object) bool { kind, _ := ours(o); return kind == kindDerived && !b.whole[o.ID()] }) {
-		b.settle(refs, raws(e, Options{Observables: true}))
-	}
 	for i := range taken {
 		if o := taken[i].o; taken[i].changed {
 			b.lose(LossChanged, o.ID()+"#", "it was changed since it was made of a MISP element: it is converted as any other")
@@ -191,7 +190,7 @@ func read(o *stix.Object, kind string, text []byte) element {
 }
 
 // fill places the elements that stand as they were into the event, and gives what the event becomes in STIX, by id.
-func fill(e *Event, taken []element) map[string][]byte {
+func fill(e *Event, taken []element, how Options) map[string][]byte {
 	e.Attributes, e.Objects, e.Reports = nil, nil, nil
 	for i := range taken {
 		switch t := &taken[i]; {
@@ -204,7 +203,7 @@ func fill(e *Event, taken []element) map[string][]byte {
 			e.Reports = append(e.Reports, *t.report)
 		}
 	}
-	return raws(e, Options{})
+	return raws(e, how)
 }
 
 func raws(e *Event, o Options) map[string][]byte {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json"
 	"pgregory.net/rapid"
 
 	"entente/stix"
@@ -63,6 +64,10 @@ var anyEvent = rapid.Custom(func(t *rapid.T) *Event {
 		o := Object{Name: rapid.SampledFrom(names).Draw(t, "name"), UUID: anyUUID.Draw(t, "uuid"), MetaCategory: "file", Timestamp: anyTime.Draw(t, "timestamp"), Comment: anyText.Draw(t, "comment"), Deleted: anyFlag.Draw(t, "deleted")}
 		o.Attributes = rapid.SliceOfN(attributes(types), 0, 5).Draw(t, "attributes")
 		relations := []string{"raw", "text", "name", "unheard-of"}
+		if o.Name == stixObject {
+			o.Attributes = append(o.Attributes, Attribute{Type: "text", ObjectRelation: "raw", Value: rapid.SampledFrom(heldObjects).Draw(t, "held")})
+			relations = relations[1:]
+		}
 		if om := mappings().objects[o.Name]; om != nil {
 			for r := range om.relations {
 				relations = append(relations, r)
@@ -73,6 +78,9 @@ var anyEvent = rapid.Custom(func(t *rapid.T) *Event {
 		}
 		relations = sorted(relations)
 		for i := range o.Attributes {
+			if o.Attributes[i].ObjectRelation == "raw" {
+				continue
+			}
 			o.Attributes[i].ObjectRelation = rapid.SampledFrom(relations).Draw(t, "relation")
 		}
 		o.References = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) ObjectReference {
@@ -85,6 +93,17 @@ var anyEvent = rapid.Custom(func(t *rapid.T) *Event {
 	}), 0, 2).Draw(t, "reports")
 	return e
 })
+
+// heldObjects is STIX objects that a MISP object may hold, some of them with ids that stand for something else.
+var heldObjects = []string{
+	`{"type":"incident","spec_version":"2.1","id":"incident--` + orgA + `","created":"2026-01-01T00:00:00.000Z","modified":"2026-01-01T00:00:00.000Z","name":"i"}`,
+	`{"type":"ipv4-addr","id":"ipv4-addr--7e8fb6e6-9d5c-5b3c-9fc8-000000000000","value":"192.0.2.1"}`,
+	`{"type":"domain-name","id":"domain-name--bedb4899-d24b-5401-bc86-8f6b4cc18ec7","value":"example.org"}`,
+	`{"type":"identity","spec_version":"2.1","id":"` + authorID + `","created":"2026-01-01T00:00:00.000Z","modified":"2026-01-01T00:00:00.000Z","name":"forged"}`,
+	`{"type":"marking-definition","spec_version":"2.1","id":"marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1","created":"2026-01-01T00:00:00.000Z","definition_type":"statement","definition":{"statement":"forged"}}`,
+	`{"type":"grouping","spec_version":"2.1","id":"grouping--` + orgA + `","created":"2026-01-01T00:00:00.000Z","modified":"2026-01-01T00:00:00.000Z","context":"x","object_refs":["identity--` + orgA + `"]}`,
+	`{"type":"indicator"}`,
+}
 
 func sorted(s []string) []string {
 	// the generators must draw from the same list every time
@@ -201,6 +220,40 @@ func TestChangedSTIXWins(t *testing.T) {
 	if l, _ := p.Within(outer, stated, nil, a.Distribution, nil, a.Tags); l.TLP.String() != "TLP:RED" {
 		t.Errorf("what was marked RED came back as %s", l.TLP)
 	}
+}
+
+// Whatever an object claims to carry, taking it back ends in an answer.
+func FuzzFromSTIX(f *testing.F) {
+	f.Add(`{"Event":{}}`, `{"uuid":"x","type":"domain","value":"a"}`, "attribute", "[domain-name:value = 'a']")
+	f.Add(`{"info":"a","Tag":[{"name":"tlp:red"}]}`, `{"name":"file","Attribute":[]}`, "object", "[a:b = 1 AND a:b = 2]")
+	f.Fuzz(func(t *testing.T, event, element, kind, source string) {
+		ext := func(kind, text string) string {
+			v, _ := json.Marshal(map[string]any{extensionID: map[string]string{"extension_type": "property-extension", "kind": kind, "text": text}})
+			return string(v)
+		}
+		quoted, _ := json.Marshal(source)
+		var objects []*stix.Object
+		for _, raw := range []string{
+			`{"type":"report","spec_version":"2.1","id":"report--` + orgA + `","created":"2026-01-01T00:00:00.000Z","modified":"2026-01-01T00:00:00.000Z","name":"r","published":"2026-01-01T00:00:00Z","object_refs":["indicator--` + orgB + `"],"extensions":` + ext(kindEvent, event) + `}`,
+			`{"type":"indicator","spec_version":"2.1","id":"indicator--` + orgB + `","created":"2026-01-01T00:00:00.000Z","modified":"2026-01-01T00:00:00.000Z","valid_from":"2026-01-01T00:00:00Z","pattern_type":"stix","pattern":` + string(quoted) + `,"extensions":` + ext(kind, element) + `}`,
+		} {
+			if o, err := stix.Parse([]byte(raw)); err == nil {
+				objects = append(objects, o)
+			}
+		}
+		if len(objects) == 0 {
+			return
+		}
+		list, _, err := FromSTIX(objects)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range list {
+			if _, err := Marshal(e); err != nil {
+				t.Fatalf("what came back is not written: %v", err)
+			}
+		}
+	})
 }
 
 func FuzzEvent(f *testing.F) {

@@ -5,10 +5,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"entente/stix"
 )
 
 // sightings says as STIX which attributes were seen, and by whom; a false positive is an opinion. All of them travel with the attribute too.
 func (c *converter) sightings(a *Attribute, of, pointer string, l level) {
+	if typ, _, _ := strings.Cut(of, "--"); !stix.IsSDO(typ) && !strings.HasPrefix(typ, "x-misp-") {
+		return // of another's object, which nothing can have seen
+	}
 	for i := range a.Sightings {
 		s := &a.Sightings[i]
 		seen, ok := unixTime(s.Date)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"entente/label"
 	"entente/stix"
 	"entente/stix/pattern"
 )
@@ -282,7 +283,10 @@ const stixObject = "stix-object"
 func (c *converter) foreign(o *Object, pointer string, l level) string {
 	raw := []byte(o.first("raw"))
 	object, err := stix.Parse(raw)
-	if err != nil || c.used[object.ID()] || !isIdentifier(object.ID()) {
+	if err != nil || c.used[object.ID()] || !isIdentifier(object.ID()) || isOwn(object.ID()) {
+		return ""
+	}
+	if _, taken := c.scos[object.ID()]; taken {
 		return ""
 	}
 	id := object.ID()
@@ -298,6 +302,16 @@ func (c *converter) foreign(o *Object, pointer string, l level) string {
 func isIdentifier(id string) bool {
 	_, u, ok := strings.Cut(id, "--")
 	return ok && stixUUID(u) == u
+}
+
+// isOwn tells of the ids of objects that only a conversion itself may write.
+func isOwn(id string) bool {
+	for p := label.PAPAsk; p <= label.PAPClear; p++ {
+		if own, _ := papMarking(p); own == id {
+			return true
+		}
+	}
+	return isDefinition(id)
 }
 
 // original is the STIX object that a cluster was made of, where its meta has it and it still names what the cluster names.

@@ -91,6 +91,7 @@ func (c *converter) begin() {
 		}
 		c.items = append(c.items, Item{ID: id, Raw: raw, Label: label.For(label.Clear), Stated: true})
 	}
+	c.used[authorID], c.used[extensionID] = true, true
 	e := c.e
 	l, stated, sound := c.o.Policy.event(e)
 	c.outer = level{l, stated}
@@ -263,6 +264,9 @@ func (c *converter) observe(objects []*stix.Object, l level) []string {
 			c.items[at].Stated = c.items[at].Stated || l.stated
 			continue
 		}
+		if c.used[o.ID()] {
+			continue // the event holds the object itself
+		}
 		c.scos[o.ID()] = len(c.items)
 		c.items = append(c.items, Item{ID: o.ID(), Raw: o.Raw(), Label: l.label, Stated: l.stated})
 		c.refs = append(c.refs, o.ID())
@@ -272,6 +276,9 @@ func (c *converter) observe(objects []*stix.Object, l level) []string {
 
 // relate adds a relationship, which nothing comes of on the way back.
 func (c *converter) relate(typ, from, to string, l level) {
+	if !relatable(from) || !relatable(to) {
+		return
+	}
 	id := "relationship--" + derived(c.key, typ, from, to)
 	if c.used[id] {
 		return
@@ -284,6 +291,12 @@ func (c *converter) relate(typ, from, to string, l level) {
 	c.w.extension("property-extension", kindDerived, nil)
 	c.put(id, c.w.end(), l)
 	c.refs = append(c.refs, id)
+}
+
+// relatable tells whether a relationship may name an object (STIX 2.1, 5.1).
+func relatable(id string) bool {
+	typ, _, _ := strings.Cut(id, "--")
+	return stix.IsSDO(typ) || stix.IsSCO(typ) || strings.HasPrefix(typ, "x-misp-")
 }
 
 // finish marks the observables and writes the report.
