@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"entente/label"
 	"entente/stix"
@@ -99,97 +98,138 @@ func (b *back) own(report *stix.Object, carried []byte) {
 	kept := e.Objects
 	e.Objects = nil
 	b.done[report.ID()] = true
-	var changed []*stix.Object
-	for _, ref := range refsOf(report, "object_refs") {
+	refs := b.listed(report)
+	held := make(map[string]int, len(kept))
+	for i := range kept {
+		held[heldID(&kept[i])] = i
+	}
+	var taken []element
+	var how Options // how it was converted
+	for _, ref := range refs {
 		o := b.byID[ref]
 		if o == nil || b.done[ref] {
 			continue
 		}
 		kind, text := ours(o)
+		how.Observables = how.Observables || kind == kindDerived && o.Type() == "observed-data"
 		if kind == "" || kind == kindEvent || kind == kindDerived || text == nil {
-			if at := slices.IndexFunc(kept, func(k Object) bool { return heldID(&k) == ref }); at >= 0 {
-				e.Objects = append(e.Objects, kept[at])
+			if at, ok := held[ref]; ok {
+				taken = append(taken, element{o: o, object: &kept[at], held: true})
 				b.done[ref] = true
 			}
 			continue
 		}
 		b.done[ref] = true
-		if !b.element(e, o, kind, text) {
-			changed = append(changed, o)
+		taken = append(taken, read(o, kind, text))
+	}
+	made := fill(e, taken, how)
+	changed := 0
+	for i := range taken {
+		if t := &taken[i]; !t.held && !t.says(made[t.o.ID()]) {
+			t.changed = true
+			changed++
 		}
 	}
-	before := *e
-	if !sameSubstance(report, lastItem(&before)) {
-		b.lose(LossChanged, report.ID()+"#", "it was changed since it was made of a MISP event: its name and markings are taken as they are now")
-		if name := report.Name(); name != "" {
-			e.Info = name
-		}
-		for _, tag := range b.tags(report) {
-			if !slices.ContainsFunc(e.Tags, func(t Tag) bool { return strings.EqualFold(t.Name, tag.Name) }) && !strings.HasPrefix(tag.Name, "misp:") {
-				e.Tags = append(e.Tags, tag)
-			}
-		}
+	if changed > 0 {
+		made = fill(e, taken, how)
 	}
-	b.settle(report, e)
-	for _, o := range changed {
-		b.lose(LossChanged, o.ID()+"#", "it was changed since it was made of a MISP element: it is converted as any other")
-		b.object(e, o)
+	if raw := made[report.ID()]; !bytes.Equal(raw, report.Raw()) && !sameSubstance(report, parsed(raw)) {
+		b.renamed(report, e)
+	}
+	b.settle(refs, made)
+	for i := range taken {
+		if o := taken[i].o; taken[i].changed {
+			b.lose(LossChanged, o.ID()+"#", "it was changed since it was made of a MISP element: it is converted as any other")
+			b.object(e, o)
+		}
 	}
 	b.events = append(b.events, e)
 }
 
-// element takes one element back; false: the object says something else than what is carried.
-func (b *back) element(e *Event, o *stix.Object, kind string, text []byte) bool {
-	probe := Event{UUID: e.UUID, Info: e.Info, Date: e.Date, Timestamp: e.Timestamp, Orgc: e.Orgc, Tags: e.Tags}
+// renamed takes the name and markings of a report of ours that was changed.
+func (b *back) renamed(report *stix.Object, e *Event) {
+	b.lose(LossChanged, report.ID()+"#", "it was changed since it was made of a MISP event: its name and markings are taken as they are now")
+	if name := report.Name(); name != "" {
+		e.Info = name
+	}
+	for _, tag := range b.tags(report) {
+		if !slices.ContainsFunc(e.Tags, func(t Tag) bool { return strings.EqualFold(t.Name, tag.Name) }) && !strings.HasPrefix(tag.Name, "misp:") {
+			e.Tags = append(e.Tags, tag)
+		}
+	}
+}
+
+// element is what one object of ours carries; nothing where that cannot be read.
+type element struct {
+	o         *stix.Object
+	attribute *Attribute
+	object    *Object
+	report    *EventReport
+	held      bool // the object is another's, which a MISP object holds
+	changed   bool // the object says something else than what it carries
+}
+
+func read(o *stix.Object, kind string, text []byte) element {
+	t := element{o: o}
+	var into any
 	switch kind {
 	case kindAttribute:
-		var a Attribute
-		if json.Unmarshal(text, &a, lenient) != nil {
-			return false
-		}
-		if probe.Attributes = (List[Attribute]{a}); !substance(o, &probe) {
-			return false
-		}
-		e.Attributes = append(e.Attributes, a)
+		t.attribute = new(Attribute)
+		into = t.attribute
 	case kindObject:
-		var m Object
-		if json.Unmarshal(text, &m, lenient) != nil {
-			return false
-		}
-		if probe.Objects = (List[Object]{m}); !substance(o, &probe) {
-			return false
-		}
-		e.Objects = append(e.Objects, m)
+		t.object = new(Object)
+		into = t.object
 	case kindReport:
-		var r EventReport
-		if json.Unmarshal(text, &r, lenient) != nil {
-			return false
+		t.report = new(EventReport)
+		into = t.report
+	}
+	if into == nil || json.Unmarshal(text, into, lenient) != nil {
+		return element{o: o, changed: true}
+	}
+	return t
+}
+
+// fill places the elements that stand as they were into the event, and gives what the event becomes in STIX, by id.
+func fill(e *Event, taken []element, how Options) map[string][]byte {
+	e.Attributes, e.Objects, e.Reports = nil, nil, nil
+	for i := range taken {
+		switch t := &taken[i]; {
+		case t.changed:
+		case t.attribute != nil:
+			e.Attributes = append(e.Attributes, *t.attribute)
+		case t.object != nil:
+			e.Objects = append(e.Objects, *t.object)
+		case t.report != nil:
+			e.Reports = append(e.Reports, *t.report)
 		}
-		if probe.Reports = (List[EventReport]{r}); !substance(o, &probe) {
-			return false
-		}
-		e.Reports = append(e.Reports, r)
-	default:
+	}
+	return raws(e, how)
+}
+
+func raws(e *Event, o Options) map[string][]byte {
+	items, _ := ToSTIX(e, o)
+	made := make(map[string][]byte, len(items))
+	for i := range items {
+		made[items[i].ID] = items[i].Raw
+	}
+	return made
+}
+
+// says tells whether the object says what its element gives.
+func (t *element) says(made []byte) bool {
+	if t.changed {
 		return false
 	}
-	return true
+	return bytes.Equal(made, t.o.Raw()) || sameSubstance(t.o, parsed(made))
 }
 
-// substance tells whether an object says what converting the one element of the event gives.
-func substance(o *stix.Object, probe *Event) bool {
-	items, _ := ToSTIX(probe, Options{})
-	for i := range items {
-		made, err := stix.Parse(items[i].Raw)
-		if err == nil && made.Type() == o.Type() && sameSubstance(o, made) {
-			return true
-		}
-	}
-	return false
+func sameDigest(raw []byte, o *stix.Object) bool {
+	again := parsed(raw)
+	return again != nil && again.Digest() == o.Digest()
 }
 
-func lastItem(e *Event) *stix.Object {
-	items, _ := ToSTIX(e, Options{})
-	o, err := stix.Parse(items[len(items)-1].Raw)
+func parsed(raw []byte) *stix.Object {
+	o, err := stix.Parse(raw)
 	if err != nil {
 		return nil
 	}
@@ -204,10 +244,14 @@ func sameSubstance(a, b *stix.Object) bool {
 	if a == nil || b == nil || a.Type() != b.Type() {
 		return false
 	}
-	for _, p := range substantial {
+	places := substantial
+	if a.Type() == "observed-data" {
+		places = append(slices.Clone(places), "/object_refs") // the values are in the ids
+	}
+	for _, p := range places {
 		x, _ := a.Property(p)
 		y, _ := b.Property(p)
-		if !bytes.Equal(x, y) && a.Text(p) != b.Text(p) || (x == nil) != (y == nil) {
+		if (x == nil) != (y == nil) || !sameValue(x, y) {
 			return false
 		}
 	}
@@ -215,26 +259,41 @@ func sameSubstance(a, b *stix.Object) bool {
 }
 
 // settle marks as done what stands around an event that came back: its derived objects, observables, definitions, markings and clusters.
-func (b *back) settle(report *stix.Object, e *Event) {
-	for _, observables := range []bool{false, true} {
-		items, _ := ToSTIX(e, Options{Observables: observables})
-		for i := range items {
-			o := b.byID[items[i].ID]
-			if o == nil || b.whole[items[i].ID] {
-				continue
-			}
-			if made, err := stix.Parse(items[i].Raw); err == nil && made.Digest() == o.Digest() {
-				b.done[o.ID()], b.whole[o.ID()] = true, true
-			}
+func (b *back) settle(refs []string, made map[string][]byte) {
+	for id, raw := range made {
+		o := b.byID[id]
+		if o == nil || b.whole[id] {
+			continue
+		}
+		if bytes.Equal(raw, o.Raw()) || sameDigest(raw, o) {
+			b.done[id], b.whole[id] = true, true
 		}
 	}
-	for _, ref := range refsOf(report, "object_refs") {
+	for _, ref := range refs {
 		if o := b.byID[ref]; o != nil {
 			if kind, _ := ours(o); kind == kindDerived {
 				b.done[ref] = true
 			}
 		}
 	}
+}
+
+// listed is what a report of ours refers to, through the groupings that list the parts of a large event.
+func (b *back) listed(report *stix.Object) []string {
+	var refs []string
+	for _, ref := range refsOf(report, "object_refs") {
+		part := b.byID[ref]
+		if part == nil {
+			continue
+		}
+		if kind, _ := ours(part); kind != kindPart {
+			refs = append(refs, ref)
+			continue
+		}
+		b.done[ref] = true
+		refs = append(refs, refsOf(part, "object_refs")...)
+	}
+	return refs
 }
 
 func heldID(o *Object) string {
@@ -376,80 +435,4 @@ func (b *back) tags(o *stix.Object) List[Tag] {
 		}
 	}
 	return tags
-}
-
-// compare converts the events back and names what differs.
-func (b *back) compare() {
-	made := map[string][]byte{}
-	for _, e := range b.events {
-		items, _ := ToSTIX(e, Options{})
-		for i := range items {
-			if _, twice := made[items[i].ID]; !twice {
-				made[items[i].ID] = items[i].Raw
-			}
-		}
-	}
-	for _, o := range b.order {
-		if b.whole[o.ID()] {
-			continue
-		}
-		raw, ok := made[o.ID()]
-		if !ok {
-			kind, _ := ours(o)
-			if kind != kindDerived {
-				b.lose(LossObject, o.ID()+"#", "MISP has no place for it")
-			}
-			continue
-		}
-		if bytes.Equal(raw, o.Raw()) {
-			continue
-		}
-		again, err := stix.Parse(raw)
-		if err != nil || again.Digest() == o.Digest() {
-			continue
-		}
-		b.losses = append(b.losses, Differences(o.ID(), o.Raw(), raw)...)
-	}
-}
-
-// Differences names the members in which two STIX objects differ, our own extension and the labels that name MISP types left out.
-func Differences(id string, before, after []byte) []Loss {
-	var x, y map[string]jsontext.Value
-	if json.Unmarshal(before, &x) != nil || json.Unmarshal(after, &y) != nil {
-		return []Loss{{Pointer: id + "#", Code: LossObject, Message: "it cannot be compared"}}
-	}
-	var out []Loss
-	for _, key := range sortedKeys(x) {
-		pointer := id + "#" + string(jsontext.Pointer("").AppendToken(key))
-		other, ok := y[key]
-		switch {
-		case !ok:
-			out = append(out, Loss{pointer, LossMissing, "MISP has no place for " + key})
-		case !sameValue(x[key], other):
-			out = append(out, Loss{pointer, LossDiffers, key + " comes back in another form"})
-		}
-	}
-	for _, key := range sortedKeys(y) {
-		if _, ok := x[key]; !ok && key != "extensions" {
-			out = append(out, Loss{id + "#" + string(jsontext.Pointer("").AppendToken(key)), LossAdded, "the way back adds " + key})
-		}
-	}
-	return out
-}
-
-func sameValue(a, b jsontext.Value) bool {
-	if bytes.Equal(a, b) {
-		return true
-	}
-	x, y := a.Clone(), b.Clone()
-	return x.Canonicalize() == nil && y.Canonicalize() == nil && bytes.Equal(x, y)
-}
-
-func sortedKeys(m map[string]jsontext.Value) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

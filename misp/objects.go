@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"entente/label"
 	"entente/stix"
 	"entente/stix/pattern"
 )
@@ -39,7 +40,7 @@ func (c *converter) objectBody(o *Object, pointer string, l level) string {
 		}
 	}
 	if rule, ok := m.rules[o.Name]; ok {
-		if source := o.first(rule.relation); source != "" {
+		if source := o.first(rule.relation); source != "" && len(source) <= maxText {
 			_, err := pattern.Parse(source)
 			if rule.language != "stix" || err == nil {
 				id := c.claim("indicator", o.UUID, pointer)
@@ -101,6 +102,9 @@ func (o *Object) all(relation string) []string {
 	return out
 }
 
+// maxParts bounds the values that one pattern or observation says.
+const maxParts = 512
+
 // observable converts an object of values: to an indicator of those that are to_ids, where some are, else to what was observed.
 func (c *converter) observable(o *Object, om *objectMap, pointer string, l level) string {
 	var watched, all []part
@@ -123,15 +127,23 @@ func (c *converter) observable(o *Object, om *objectMap, pointer string, l level
 	if len(all) == 0 {
 		return ""
 	}
+	if len(all) > maxParts {
+		c.lose(LossValue, pointer, "the object has %d values, more than one pattern or observation says", len(all))
+		return ""
+	}
 	var fixed []part
 	for i := range om.fixed {
 		fixed = append(fixed, part{&om.fixed[i].path, fitting{text: om.fixed[i].value}})
 	}
 	all = append(fixed, all...)
 	if len(watched) > 0 {
-		watched = append(fixed, watched...)
+		source := testsOf(append(fixed, watched...))
+		if len(source) > pattern.MaxLength {
+			c.lose(LossValue, pointer, "the values are longer than a pattern may be")
+			return ""
+		}
 		id := c.claim("indicator", o.UUID, pointer)
-		c.indicatorBody(id, "stix", testsOf(watched), o.Timestamp, o.FirstSeen, o.Comment, pointer, l)
+		c.indicatorBody(id, "stix", source, o.Timestamp, o.FirstSeen, o.Comment, pointer, l)
 		c.objectTail(o, id, pointer, l)
 		if c.o.Observables {
 			c.based(id, all, o.FirstSeen, o.LastSeen, o.Timestamp, pointer, l)
@@ -271,7 +283,10 @@ const stixObject = "stix-object"
 func (c *converter) foreign(o *Object, pointer string, l level) string {
 	raw := []byte(o.first("raw"))
 	object, err := stix.Parse(raw)
-	if err != nil || c.used[object.ID()] || !isIdentifier(object.ID()) {
+	if err != nil || c.used[object.ID()] || !isIdentifier(object.ID()) || isOwn(object.ID()) {
+		return ""
+	}
+	if _, taken := c.scos[object.ID()]; taken {
 		return ""
 	}
 	id := object.ID()
@@ -287,6 +302,16 @@ func (c *converter) foreign(o *Object, pointer string, l level) string {
 func isIdentifier(id string) bool {
 	_, u, ok := strings.Cut(id, "--")
 	return ok && stixUUID(u) == u
+}
+
+// isOwn tells of the ids of objects that only a conversion itself may write.
+func isOwn(id string) bool {
+	for p := label.PAPAsk; p <= label.PAPClear; p++ {
+		if own, _ := papMarking(p); own == id {
+			return true
+		}
+	}
+	return isDefinition(id)
 }
 
 // original is the STIX object that a cluster was made of, where its meta has it and it still names what the cluster names.

@@ -101,6 +101,9 @@ func ParseLimits(raw []byte, l Limits) ([]*Event, error) {
 	return events, nil
 }
 
+// checked reads what the decoder has found to be sound JSON without members that stand twice.
+var checked = json.JoinOptions(lenient, jsontext.AllowDuplicateNames(true))
+
 type reader struct {
 	dec     *jsontext.Decoder
 	limits  Limits
@@ -311,7 +314,7 @@ func (d *reader) element(v []byte, into any) error {
 	if err := d.depth(v); err != nil {
 		return err
 	}
-	if err := json.Unmarshal(v, into, lenient); err != nil {
+	if err := json.Unmarshal(v, into, checked); err != nil {
 		return &Error{Code: CodeSyntax, Pointer: string(d.dec.StackPointer()), Offset: d.dec.InputOffset() - int64(len(v)), Rule: "MISP core format", Message: err.Error(), Err: err}
 	}
 	return nil
@@ -319,6 +322,9 @@ func (d *reader) element(v []byte, into any) error {
 
 // depth refuses a value that is nested too deep. It is sound JSON already.
 func (d *reader) depth(v []byte) error {
+	if bytes.Count(v, []byte{'{'})+bytes.Count(v, []byte{'['}) <= d.limits.Depth {
+		return nil // as nearly always
+	}
 	depth, quoted := 0, false
 	for i := 0; i < len(v); i++ {
 		switch c := v[i]; {

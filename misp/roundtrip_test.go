@@ -2,13 +2,14 @@ package misp
 
 import (
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 
 	"entente/stix"
 )
 
-func parseItems(t testing.TB, items []Item) []*stix.Object {
+func parseItems(t failer, items []Item) []*stix.Object {
 	t.Helper()
 	objects := make([]*stix.Object, len(items))
 	for i := range items {
@@ -61,4 +62,52 @@ func firstDifference(a, b []byte) string {
 		i++
 	}
 	return strings.ToValidUTF8(string(a[max(0, i-150):min(len(a), i+100)])+"\n  and\n"+string(b[max(0, i-150):min(len(b), i+100)]), "?")
+}
+
+// An event of more elements than one report lists comes back whole, and each object stays of a size that readers take.
+func TestLargeEventReturns(t *testing.T) {
+	raw, err := io.ReadAll(&endless{n: maxRefs + 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, losses := returns(t, list[0], Options{})
+	before, _ := Marshal(list[0])
+	after, _ := Marshal(again)
+	if !bytes.Equal(before, after) || len(losses) > 0 {
+		t.Errorf("%d attributes came back; losses %v", len(again.Attributes), losses[:min(3, len(losses))])
+	}
+}
+
+// What is too large for STIX to say openly still travels, or is named.
+func TestExcessIsNamed(t *testing.T) {
+	long := strings.Repeat("a", maxValue+1)
+	e := &Event{UUID: orgA, Info: strings.Repeat("i", maxText+5), Date: "2026-01-01", Timestamp: "1767225600",
+		Attributes: List[Attribute]{{UUID: orgB, Type: "domain", Value: long, ToIDs: True}, {UUID: orgC, Type: "comment", Value: "c", Data: strings.Repeat("A", maxCarried)}, {Type: "yara", Value: strings.Repeat("y", maxText+1)}}}
+	var many Object
+	many.Name, many.UUID = "domain-ip", "5e7d6a5e-0000-4000-8000-00000000000d"
+	for range maxParts + 1 {
+		many.Attributes = append(many.Attributes, Attribute{ObjectRelation: "domain", Type: "domain", Value: "a.example", ToIDs: True})
+	}
+	e.Objects = List[Object]{many}
+	items, losses := ToSTIX(e, Options{})
+	codes := map[string]string{}
+	for _, l := range losses {
+		codes[l.Pointer] = l.Code
+	}
+	for pointer, code := range map[string]string{"/Attribute/0/value": LossValue, "/Attribute/1": LossLarge, "/Object/0": LossValue} {
+		if codes[pointer] != code {
+			t.Errorf("%s: %q, not %q", pointer, codes[pointer], code)
+		}
+	}
+	for _, o := range parseItems(t, items) {
+		for _, f := range stix.Validate(o, stix.Options{}) {
+			if f.Level == stix.LevelError {
+				t.Errorf("%s: %s", o.ID(), f)
+			}
+		}
+	}
 }

@@ -141,7 +141,7 @@ func unixTime(s string) (time.Time, bool) {
 	return time.Unix(n, 0).UTC(), true
 }
 
-// seenTime reads a first_seen or last_seen: RFC 3339 with or without a fraction, or microseconds since 1970.
+// seenTime reads a first_seen or last_seen: RFC 3339 with or without a fraction, or as databases write a time or day.
 func seenTime(s string) (time.Time, bool) {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999-0700", "2006-01-02 15:04:05", "2006-01-02"} {
 		if t, err := time.Parse(layout, s); err == nil && t.Year() >= 1 && t.UTC().Year() <= 9999 && t.UTC().Year() >= 1 {

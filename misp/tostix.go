@@ -2,6 +2,7 @@ package misp
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -90,6 +91,7 @@ func (c *converter) begin() {
 		}
 		c.items = append(c.items, Item{ID: id, Raw: raw, Label: label.For(label.Clear), Stated: true})
 	}
+	c.used[authorID], c.used[extensionID] = true, true
 	e := c.e
 	l, stated, sound := c.o.Policy.event(e)
 	c.outer = level{l, stated}
@@ -262,6 +264,9 @@ func (c *converter) observe(objects []*stix.Object, l level) []string {
 			c.items[at].Stated = c.items[at].Stated || l.stated
 			continue
 		}
+		if c.used[o.ID()] {
+			continue // the event holds the object itself
+		}
 		c.scos[o.ID()] = len(c.items)
 		c.items = append(c.items, Item{ID: o.ID(), Raw: o.Raw(), Label: l.label, Stated: l.stated})
 		c.refs = append(c.refs, o.ID())
@@ -271,6 +276,9 @@ func (c *converter) observe(objects []*stix.Object, l level) []string {
 
 // relate adds a relationship, which nothing comes of on the way back.
 func (c *converter) relate(typ, from, to string, l level) {
+	if !relatable(from) || !relatable(to) {
+		return
+	}
 	id := "relationship--" + derived(c.key, typ, from, to)
 	if c.used[id] {
 		return
@@ -283,6 +291,12 @@ func (c *converter) relate(typ, from, to string, l level) {
 	c.w.extension("property-extension", kindDerived, nil)
 	c.put(id, c.w.end(), l)
 	c.refs = append(c.refs, id)
+}
+
+// relatable tells whether a relationship may name an object (STIX 2.1, 5.1).
+func relatable(id string) bool {
+	typ, _, _ := strings.Cut(id, "--")
+	return stix.IsSDO(typ) || stix.IsSCO(typ) || strings.HasPrefix(typ, "x-misp-")
 }
 
 // finish marks the observables and writes the report.
@@ -306,6 +320,10 @@ func (c *converter) finish() {
 	if e.Published.True() {
 		typ = "report"
 	}
+	if len(c.refs) == 0 {
+		c.refs = append(c.refs, authorID)
+	}
+	refs := c.listed()
 	id := c.claim(typ, e.UUID, "")
 	c.common(typ, id, e.Timestamp, "", c.outer)
 	name := e.Info
@@ -334,11 +352,32 @@ func (c *converter) finish() {
 		own = append(own, `misp:analysis="`+s+`"`)
 	}
 	c.w.list("labels", labelsOf(e.Tags, own...))
-	if len(c.refs) == 0 {
-		c.refs = append(c.refs, authorID)
-	}
-	c.w.list("object_refs", unrepeated(c.refs))
+	c.w.list("object_refs", refs)
 	c.carry(kindEvent, id, "", &head, c.outer)
+}
+
+// maxRefs bounds what one object lists. A larger event is listed in parts, so that each object stays of a size that readers take.
+const maxRefs = 20_000
+
+// listed is what the report refers to: all objects, or the groupings that list them.
+func (c *converter) listed() []string {
+	refs := unrepeated(c.refs)
+	if len(refs) <= maxRefs {
+		return refs
+	}
+	var parts []string
+	for chunk := range slices.Chunk(refs, maxRefs) {
+		id := "grouping--" + derived(c.key, "part", strconv.Itoa(len(parts)))
+		c.used[id] = true
+		c.common("grouping", id, c.e.Timestamp, "", c.outer)
+		c.w.text("name", "MISP event, part "+strconv.Itoa(len(parts)+1))
+		c.w.text("context", "suspicious-activity")
+		c.w.list("object_refs", chunk)
+		c.w.extension("property-extension", kindPart, nil)
+		c.put(id, c.w.end(), c.outer)
+		parts = append(parts, id)
+	}
+	return parts
 }
 
 var (

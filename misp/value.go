@@ -22,7 +22,7 @@ const (
 )
 
 var kinds = map[string]valueKind{
-	"number": kindInt, "size": kindInt, "pid": kindInt, "src_port": kindInt, "dst_port": kindInt, "number_of_sections": kindInt, "gid": kindInt,
+	"number": kindInt, "size": kindInt, "pid": kindInt, "src_port": kindInt, "dst_port": kindInt, "number_of_sections": kindInt, "gid": kindInt, "subject_public_key_exponent": kindInt,
 	"is_hidden": kindBool, "can_escalate_privs": kindBool, "is_disabled": kindBool, "is_service_account": kindBool, "is_privileged": kindBool,
 	"ctime": kindTime, "mtime": kindTime, "atime": kindTime, "date": kindTime, "start": kindTime, "end": kindTime, "created_time": kindTime,
 	"modified_time": kindTime, "account_created": kindTime, "account_expires": kindTime, "account_first_login": kindTime,
@@ -48,10 +48,16 @@ type fitting struct {
 	wide bool // more than one address
 }
 
+// maxValue bounds a value in a pattern or observable.
+const maxValue = 32 << 10
+
 func fit(p *path, value string) (fitting, error) {
 	f := fitting{kind: p.kind(), text: value}
 	if value == "" {
 		return f, fmt.Errorf("it is empty")
+	}
+	if len(value) > maxValue {
+		return f, fmt.Errorf("it is longer than 32 KiB")
 	}
 	switch f.kind {
 	case kindInt:

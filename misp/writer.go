@@ -20,7 +20,8 @@ const (
 	kindAttribute = "attribute"
 	kindObject    = "object"
 	kindReport    = "event-report"
-	kindDerived   = "derived" // said by another object already; nothing comes of it on the way back
+	kindPart      = "event-part" // some of the elements of a large event
+	kindDerived   = "derived"    // said by another object already; nothing comes of it on the way back
 )
 
 // namespace is that of the ids that are derived from MISP elements.
@@ -38,7 +39,7 @@ func Definitions() [][]byte {
 			`"name":"Entente","identity_class":"system"}`),
 		[]byte(`{"type":"extension-definition","spec_version":"2.1","id":"` + extensionID + `","created_by_ref":"` + authorID + `",` +
 			`"created":"2026-01-01T00:00:00.000Z","modified":"2026-01-01T00:00:00.000Z","name":"MISP element",` +
-			`"description":"kind: what the object was in MISP: event, attribute, object, event-report; derived where another object carries it. text: the element as MISP JSON.",` +
+			`"description":"kind: what the object was in MISP: event, attribute, object, event-report; event-part where it lists some of the elements of an event; derived where another object carries it. text: the element as MISP JSON.",` +
 			`"schema":"docs/misp.md","version":"1.0.0","extension_types":["property-extension","new-sdo"]}`),
 	}
 }
@@ -52,13 +53,16 @@ func (w *writer) begin(typ, id string) {
 	w.b = append(append(w.b, id...), '"')
 }
 
+// maxText bounds each property that is written openly. Longer ones are cut: the whole text travels in the extension.
+const maxText = 1 << 20
+
 // text adds a property, if it says anything.
 func (w *writer) text(key, value string) {
 	if value == "" {
 		return
 	}
 	w.key(key)
-	w.quote(value)
+	w.quote(clipTo(value, maxText))
 }
 
 func (w *writer) key(key string) {
@@ -84,7 +88,11 @@ func (w *writer) list(key string, values []string) {
 	}
 	w.key(key)
 	w.b = append(w.b, '[')
+	start := len(w.b)
 	for i, v := range values {
+		if len(w.b)-start+len(v) > 2*maxText {
+			break
+		}
 		if i > 0 {
 			w.b = append(w.b, ',')
 		}

@@ -351,7 +351,7 @@ type substrings struct {
 	items  []substring
 	width  int // bytes that every entry has
 	starts map[uint64][2]uint32
-	filter [1 << 10]uint64 // which starts there are at all
+	filter [1 << 12]uint64 // which starts there may be at all
 }
 
 type substring struct {
@@ -389,14 +389,20 @@ func (s *substrings) key(text string) uint64 {
 	return k
 }
 
-func spread(key uint64) uint64 { return key * 0x9E3779B97F4A7C15 >> 48 }
+func spread(key uint64) uint64 { return key * 0x9E3779B97F4A7C15 >> (64 - 18) }
 
 func (s *substrings) each(value string, f func(entry string, list uint16)) {
 	if len(s.items) == 0 {
 		return
 	}
-	for i := 0; i+s.width <= len(value); i++ {
-		key := s.key(value[i:])
+	mask := ^uint64(0) >> (64 - 8*s.width)
+	var key uint64
+	for end := range len(value) {
+		key = (key<<8 | uint64(value[end])) & mask
+		i := end + 1 - s.width
+		if i < 0 {
+			continue
+		}
 		if h := spread(key); s.filter[h>>6]&(1<<(h&63)) == 0 {
 			continue
 		}
