@@ -22,6 +22,8 @@ var floors = []struct {
 	{"stix", []string{"stix/pattern", "stix/internal/*"}},
 	{"stix/internal/*", nil},
 	{"taxii", nil},
+	{"misp", []string{"label", "stix", "stix/pattern"}},
+	{"misp/*", []string{"misp"}},
 	// memory and key
 	{"internal/fault", nil},
 	{"internal/record", []string{"label"}},
