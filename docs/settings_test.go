@@ -44,3 +44,23 @@ func TestDefaultsAreTrue(t *testing.T) {
 		}
 	}
 }
+
+// The configuration that feeds.md shows is one that a node takes.
+func TestFeedExamplesAreTaken(t *testing.T) {
+	page, err := os.ReadFile("feeds.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(page), "```toml\n")
+	text, _, closed := strings.Cut(rest, "```")
+	if !ok || !closed || strings.Count(text, "[[feed]]") < 5 {
+		t.Fatal("feeds.md shows no feeds")
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/"+node.ConfigFile, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := node.LoadConfig(dir); err != nil {
+		t.Error(err)
+	}
+}

@@ -2,6 +2,8 @@ package taxii
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/base64"
 	"slices"
 	"time"
 
@@ -16,7 +18,7 @@ type Checkpoint struct {
 	Seen []Seen    `json:"seen,omitempty"` // what was stored within the window before Last
 }
 
-// Seen is a version of an object, by id, version and spec version, and the date its page ended with.
+// Seen is a version of an object, by a digest of its id, version and spec version, and the date its page ended with.
 type Seen struct {
 	Key string    `json:"key"`
 	At  time.Time `json:"at"`
@@ -72,7 +74,8 @@ func (c Checkpoint) Take(p ObjectsPage, window time.Duration) ([][]byte, Checkpo
 	return fresh, out
 }
 
-// versionKey names a version of an object; an object that has none is named by its id alone.
+// versionKey is a digest of what names a version of an object: its id, version and spec version. It is kept when the object is destroyed, and must
+// not name it.
 func versionKey(raw []byte) string {
 	var o struct {
 		ID       string `json:"id"`
@@ -83,5 +86,6 @@ func versionKey(raw []byte) string {
 	if err := json.Unmarshal(raw, &o); err != nil || o.ID == "" {
 		return ""
 	}
-	return o.ID + " " + cmp.Or(o.Modified, o.Created) + " " + o.Spec
+	sum := sha256.Sum256([]byte(o.ID + " " + cmp.Or(o.Modified, o.Created) + " " + o.Spec))
+	return base64.RawURLEncoding.EncodeToString(sum[:12])
 }

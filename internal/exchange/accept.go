@@ -24,6 +24,9 @@ type Submission struct {
 	Via        string       // how they came: "taxii", "import" …
 	Restrict   *label.Label // joined to every object's label: it never permits more than the object itself says
 	Default    *label.Label // for objects without a TLP, instead of the collection's default
+	// Also, when not nil, makes documents that are written in the transaction that stores the objects, or that would store them where none is
+	// accepted. It is called inside the transaction and must not call the exchange.
+	Also func([]Outcome) []store.Doc
 }
 
 // State is what became of one submitted object.
@@ -53,7 +56,7 @@ func (x *Exchange) Accept(ctx context.Context, v gate.Viewer, s Submission) ([]O
 	if err != nil {
 		return nil, err
 	}
-	return x.accept(ctx, v, c, x.prepare(s, c.Policy), nil)
+	return x.accept(ctx, v, c, x.prepare(s, c.Policy), s.Also)
 }
 
 // Prepared is a submission whose objects have been read and checked. That takes most of the time and nothing of the store: while one
@@ -88,7 +91,7 @@ func (x *Exchange) AcceptPrepared(ctx context.Context, v gate.Viewer, p Prepared
 	if c.Policy != p.policy { // the collection was changed in between
 		p = x.prepare(p.submission, c.Policy)
 	}
-	return x.accept(ctx, v, c, p, nil)
+	return x.accept(ctx, v, c, p, p.submission.Also)
 }
 
 // writable is the collection to write to; the zero collection stands for the whole store.

@@ -3,7 +3,8 @@ package gate
 import "strings"
 
 var actionNames = [...]string{"read records", "write records", "manage collections", "manage accounts", "manage tokens", "see quarantine", "decide on quarantine",
-	"purge", "make backups", "read the audit trail", "read the configuration"}
+	"purge", "make backups", "read the audit trail", "read the configuration",
+	"see feeds", "run feeds"}
 
 // String says what the action is, for a refusal.
 func (a Action) String() string {

@@ -47,6 +47,8 @@ const (
 	Backup
 	AuditRead
 	ConfigRead
+	FeedRead
+	FeedRun
 )
 
 // may tells what a role of that name may do; a name that is no role may do nothing. Who manages accounts does not decide on quarantine, does not
@@ -54,17 +56,17 @@ const (
 func may(role string) Action {
 	switch role {
 	case RoleAdmin:
-		return ObjectRead | ObjectWrite | CollectionManage | UserManage | TokenManage | Backup | ConfigRead
+		return ObjectRead | ObjectWrite | CollectionManage | UserManage | TokenManage | Backup | ConfigRead | FeedRead | FeedRun
 	case RoleAnalyst:
-		return ObjectRead | ObjectWrite | QuarantineRead
+		return ObjectRead | ObjectWrite | QuarantineRead | FeedRead | FeedRun
 	case RoleReader:
 		return ObjectRead
 	case RolePublisher:
 		return ObjectWrite
 	case RoleAuditor:
-		return ObjectRead | AuditRead | ConfigRead
+		return ObjectRead | AuditRead | ConfigRead | FeedRead
 	case RoleOfficer:
-		return ObjectRead | QuarantineRead | QuarantineDecide | Purge
+		return ObjectRead | QuarantineRead | QuarantineDecide | Purge | FeedRead
 	}
 	return 0
 }

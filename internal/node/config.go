@@ -13,6 +13,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"entente/internal/fault"
+	"entente/internal/feed"
 )
 
 // ConfigFile is the node's one configuration file, in its data directory.
@@ -32,6 +33,8 @@ type Config struct {
 	TAXII   TAXII   `toml:"taxii"`
 	Gate    Gate    `toml:"gate"`
 	Metrics Metrics `toml:"metrics"`
+
+	Feeds []feed.Config `toml:"feed"`
 }
 
 // TLS says how the listener is protected.
@@ -167,7 +170,12 @@ func (c *Config) Validate() error {
 			return bad("gate.authorities", "%q lapses on %q, which is not a date like 2030-09-30", basis, day)
 		}
 	}
-	return nil
+	return feed.Validate(c.Feeds, sources())
+}
+
+// sources is every kind of feed.
+func sources() []feed.Source {
+	return []feed.Source{feed.TAXII{}, feed.Bundle{}, feed.List{}, feed.Table{}, feed.KEV{}, feed.MISP{}, feed.Push{}}
 }
 
 func loopback(host string) bool {

@@ -84,6 +84,8 @@ func apiScript(reading, changing leakScript) {
 	reading["api GET /certificates"] = plain("GET", "", "/certificates", "/certificates?limit=1")
 	reading["api GET /orgs"] = plain("GET", "", "/orgs")
 	reading["api GET /communities"] = plain("GET", "", "/communities")
+	reading["api GET /feeds"] = plain("GET", "", "/feeds")
+	reading["api GET /feeds/{name}"] = plain("GET", "", "/feeds/vault", "/feeds/none")
 	reading["api GET /quarantine"] = func(s *session) { s.page(base + "/quarantine") }
 	reading["api GET /quarantine/{id}"] = func(s *session) {
 		for _, id := range append(probed(), "AAAA") {
@@ -108,6 +110,7 @@ func apiScript(reading, changing leakScript) {
 	changing["api DELETE /orgs/{name}"] = plain("DELETE", "", "/orgs/"+url.PathEscape(freedonia), "/orgs/none")
 	changing["api PUT /communities/{name}"] = plain("PUT", `{"members":[]}`, "/communities/allies", "/communities/none")
 	changing["api DELETE /communities/{name}"] = plain("DELETE", "", "/communities/allies", "/communities/none")
+	changing["api POST /feeds/{name}/run"] = plain("POST", "", "/feeds/vault/run?dry_run=true", "/feeds/vault/run", "/feeds/none/run")
 	decide := func(verb string) func(*session) {
 		return func(s *session) {
 			for _, id := range append(probed(), "AAAA") {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"entente/internal/exchange"
+	"entente/internal/feed"
 	"entente/internal/gate"
 	"entente/internal/identity"
 	"entente/internal/surface/api"
@@ -57,6 +59,10 @@ func newLeakWorld(t *testing.T, leftOut func(from string) bool) *leakWorld {
 	cfg := DefaultConfig(data)
 	cfg.Now = now
 	cfg.Gate.Community = "allies"
+	if !leftOut("partners") {
+		cfg.Feeds = []feed.Config{{Name: "vault", Kind: "list", File: "list.txt", Label: "tlp:amber", Schedule: "manual"}}
+		w.must(os.WriteFile(filepath.Join(data, "list.txt"), []byte("hidden.example\nnonsense\n"), 0o600))
+	}
 	n, err := New(context.Background(), cfg)
 	w.must(err)
 	t.Cleanup(func() { n.close() })

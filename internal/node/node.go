@@ -25,8 +25,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/net/netutil"
 
+	"entente/internal/build"
 	"entente/internal/exchange"
 	"entente/internal/fault"
+	"entente/internal/feed"
 	"entente/internal/gate"
 	"entente/internal/identity"
 	"entente/internal/keyring"
@@ -52,6 +54,7 @@ type Node struct {
 	store    store.Store
 	ids      *identity.Directory
 	exchange *exchange.Exchange
+	feeds    *feed.Feeds
 	hall     *surface.Hall
 	registry *prometheus.Registry
 	inForce  atomic.Pointer[inForce]
@@ -101,6 +104,10 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if n.exchange, err = exchange.New(ctx, exchange.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Gate: n.gate, Now: cfg.Now,
 		Log: cfg.Log, ObjectBytes: cfg.Limits.ObjectBytes, PostObjects: cfg.Limits.PostObjects}, db); err != nil {
 		return nil, fmt.Errorf("opening the exchange: %w", err)
+	}
+	if n.feeds, err = feed.New(feed.Options{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Feeds: cfg.Feeds, Sources: sources(), Exchange: n.exchange, Docs: db,
+		Base: cfg.Data, Spool: n.SpoolDir(), UserAgent: "entente/" + build.Read().Version, Now: cfg.Now, Log: cfg.Log}); err != nil {
+		return nil, fmt.Errorf("opening the feeds: %w", err)
 	}
 	return n, n.surfaces()
 }
@@ -163,6 +170,9 @@ func (n *Node) surfaces() error {
 	n.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	n.registry.MustRegister(n.hall.Collectors()...)
 	n.registry.MustRegister(n.exchange.Collectors()...)
+	if len(n.cfg.Feeds) > 0 {
+		n.registry.MustRegister(n.feeds.Collectors()...)
+	}
 	n.registry.MustRegister(storeCollector{n.store})
 	return nil
 }
@@ -275,6 +285,7 @@ func (n *Node) Start(ctx context.Context) error {
 		servers = append(servers, m)
 		n.serve(m, l, false)
 	}
+	n.feeds.Start()
 	n.mu.Lock()
 	n.servers, n.listener, n.ready, n.started = servers, tcp, true, n.cfg.Now()
 	n.mu.Unlock()
@@ -352,6 +363,9 @@ func (n *Node) Stop(ctx context.Context) error {
 }
 
 func (n *Node) close() error {
+	if n.feeds != nil {
+		n.feeds.Close()
+	}
 	if n.exchange != nil {
 		n.exchange.Close()
 	}

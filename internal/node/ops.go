@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"entente/internal/build"
+	"entente/internal/feed"
 	"entente/internal/store"
 )
 
@@ -16,6 +17,9 @@ func (n *Node) Stats(ctx context.Context) (store.Stats, error) { return n.store.
 
 // Build is which build runs.
 func (n *Node) Build() any { return build.Read() }
+
+// Feeds are the node's feeds.
+func (n *Node) Feeds() *feed.Feeds { return n.feeds }
 
 // Logger is the node's log.
 func (n *Node) Logger() *slog.Logger { return n.cfg.Log }
@@ -29,6 +33,10 @@ func (n *Node) SpoolDir() string { return filepath.Join(n.cfg.Data, spoolFolder)
 // Settings is the configuration in force, under the names of its file. Secrets stand in files of their own, so there are none in it.
 func (n *Node) Settings() any {
 	c := n.cfg
+	feeds := []any{}
+	for i := range c.Feeds {
+		feeds = append(feeds, c.Feeds[i].Settings())
+	}
 	return map[string]any{
 		"listen": c.Listen, "realm": c.Realm,
 		"tls":     map[string]any{"mode": c.TLS.Mode, "cert": c.TLS.Cert, "key": c.TLS.Key, "hosts": c.TLS.Hosts, "client_cas": c.TLS.ClientCAs},
@@ -37,5 +45,6 @@ func (n *Node) Settings() any {
 		"taxii":   map[string]any{"title": c.TAXII.Title, "contact": c.TAXII.Contact},
 		"gate":    map[string]any{"community": c.Gate.Community, "authorities": c.Gate.Authorities},
 		"metrics": map[string]any{"listen": c.Metrics.Listen},
+		"feed":    feeds,
 	}
 }

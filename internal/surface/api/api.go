@@ -12,6 +12,7 @@ import (
 
 	"entente/internal/exchange"
 	"entente/internal/fault"
+	"entente/internal/feed"
 	"entente/internal/gate"
 	"entente/internal/identity"
 	"entente/internal/keyring"
@@ -34,6 +35,8 @@ type Ops interface {
 	Backup(ctx context.Context, w io.Writer) error
 	// SpoolDir is a directory for large files in transit. They are removed from it as soon as they are open.
 	SpoolDir() string
+	// Feeds are the node's feeds.
+	Feeds() *feed.Feeds
 	// Logger is the node's log.
 	Logger() *slog.Logger
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"entente/internal/exchange"
+	"entente/internal/feed"
 	"entente/internal/identity"
 )
 
@@ -141,6 +142,22 @@ func (c *Client) PutCommunity(ctx context.Context, m identity.Community) (identi
 func (c *Client) RemoveCommunity(ctx context.Context, name string) error {
 	_, err := ask[nothing](ctx, c, remove, "/communities/"+seg(name), nil, nil)
 	return err
+}
+
+// Feeds lists feeds with how they are.
+func (c *Client) Feeds(ctx context.Context) ([]feed.View, error) {
+	l, err := ask[List[feed.View]](ctx, c, get, "/feeds", nil, nil)
+	return l.Items, err
+}
+
+// Feed is one feed with its last runs.
+func (c *Client) Feed(ctx context.Context, name string) (feed.View, error) {
+	return ask[feed.View](ctx, c, get, "/feeds/"+seg(name), nil, nil)
+}
+
+// RunFeed runs a feed now and waits until it has ended. A dry run stores nothing.
+func (c *Client) RunFeed(ctx context.Context, name string, dry bool) (feed.Report, error) {
+	return ask[feed.Report](ctx, c, post, "/feeds/"+seg(name)+"/run", url.Values{"dry_run": {strconv.FormatBool(dry)}}, nil)
 }
 
 // Quarantine calls fn for every record in quarantine.

@@ -62,6 +62,10 @@ var asks = map[string][]probe{
 	"PUT /communities/{name}":    {{"/communities/x", `{"members":["Secret Org"]}`}},
 	"DELETE /communities/{name}": {{"/communities/x", ""}},
 
+	"GET /feeds":             {{"/feeds", ""}},
+	"GET /feeds/{name}":      {{"/feeds/secret", ""}, {"/feeds/none", ""}},
+	"POST /feeds/{name}/run": {{"/feeds/secret/run", ""}, {"/feeds/secret/run?dry_run=true", ""}},
+
 	"GET /quarantine":               {{"/quarantine", ""}},
 	"GET /quarantine/{id}":          {{"/quarantine/identity--" + heldUUID, ""}, {"/quarantine/AAAA", ""}},
 	"POST /quarantine/{id}/release": {{"/quarantine/identity--" + heldUUID + "/release", `{}`}},

@@ -28,6 +28,7 @@ var actions = []struct {
 	{"collection.manage", gate.CollectionManage}, {"user.manage", gate.UserManage}, {"token.manage", gate.TokenManage},
 	{"quarantine.read", gate.QuarantineRead}, {"quarantine.decide", gate.QuarantineDecide},
 	{"backup", gate.Backup}, {"audit.read", gate.AuditRead}, {"config.read", gate.ConfigRead},
+	{"feed.read", gate.FeedRead}, {"feed.run", gate.FeedRun},
 }
 
 func (a *API) me(c *call) error {

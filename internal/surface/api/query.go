@@ -182,34 +182,9 @@ func ParseLabel(s string, needsTLP bool) (*label.Label, error) {
 		}
 		return l, nil
 	}
-	l := label.Bottom()
-	var audience []string
-	tlp := false
-	for word := range strings.SplitSeq(s, ",") {
-		word = strings.TrimSpace(word)
-		kind, _, _ := strings.Cut(strings.ToLower(word), ":")
-		part := label.Bottom()
-		var err error
-		switch kind {
-		case "tlp":
-			tlp = true
-			part.TLP, err = label.ParseTLP(word)
-		case "pap":
-			part.PAP, err = label.ParsePAP(word)
-		default:
-			audience = append(audience, word)
-		}
-		if err != nil {
-			return nil, bad(err)
-		}
-		l = label.Join(l, part)
-	}
-	if len(audience) > 0 {
-		set, err := label.NewAudience(audience...)
-		if err != nil {
-			return nil, bad(err)
-		}
-		l.Audience = set
+	l, tlp, err := label.ParseWords(s)
+	if err != nil {
+		return nil, bad(err)
 	}
 	if needsTLP && !tlp {
 		return nil, fault.New(fault.Invalid, "label.tlp", "this label must say its TLP").Try("begin it with tlp:red, tlp:amber+strict, tlp:amber, tlp:green or tlp:clear")

@@ -67,6 +67,10 @@ var routes = []Route{
 	{put, "/communities/{name}", "Make a community, or change its members.", gate.UserManage, nil, (*API).putCommunity},
 	{remove, "/communities/{name}", "Remove a community.", gate.UserManage, nil, (*API).removeCommunity},
 
+	{get, "/feeds", "Feeds and how they are, by name.", gate.FeedRead, nil, (*API).feeds},
+	{get, "/feeds/{name}", "One feed with its last runs.", gate.FeedRead, nil, (*API).feed},
+	{post, "/feeds/{name}/run", "Run a feed now; the answer is what it did. With dry_run nothing is stored.", gate.FeedRun, []string{"dry_run"}, (*API).runFeed},
+
 	{get, "/quarantine", "Records in quarantine, oldest first.", gate.QuarantineRead, paging, (*API).quarantine},
 	{get, "/quarantine/{id}", "One record in quarantine, by its id there or the object's.", gate.QuarantineRead, nil, (*API).heldRecord},
 	{post, "/quarantine/{id}/release", "Let a record out, under the label its markings intend or another.", gate.QuarantineDecide, nil, (*API).releaseHeld},

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"entente/internal/exchange"
+	"entente/internal/feed"
 	"entente/internal/gate"
 	"entente/internal/identity"
 	"entente/internal/keyring"
@@ -31,6 +32,8 @@ type world struct {
 	ids  *identity.Directory
 	st   store.Store
 	http http.Handler
+
+	feeds *feed.Feeds
 }
 
 var (
@@ -56,6 +59,11 @@ func newWorld(t testing.TB) *world {
 	w.x, err = exchange.New(t.Context(), exchange.Config{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Gate: func() *gate.Gate { return g }}, db)
 	w.must(err)
 	t.Cleanup(w.x.Close)
+	list := filepath.Join(w.dir, "list.txt")
+	w.must(os.WriteFile(list, []byte("192.0.2.1\n"), 0o600))
+	w.feeds, err = feed.New(feed.Options{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Sources: []feed.Source{feed.List{}}, Exchange: w.x, Docs: db,
+		Base: w.dir, Spool: w.SpoolDir(), Feeds: []feed.Config{{Name: "secret", Kind: "list", File: "list.txt", Label: "tlp:amber", Schedule: "manual"}}})
+	w.must(err)
 	w.http = New(w.x, w.ids, ring, w)
 	return w
 }
@@ -72,6 +80,7 @@ func (w *world) Settings() any                                  { return map[str
 func (w *world) Build() any                                     { return map[string]any{"version": "1"} }
 func (w *world) SpoolDir() string                               { return filepath.Join(w.dir, "tmp") }
 func (w *world) Logger() *slog.Logger                           { return slog.New(slog.DiscardHandler) }
+func (w *world) Feeds() *feed.Feeds                             { return w.feeds }
 func (w *world) Backup(_ context.Context, out io.Writer) error {
 	_, err := io.WriteString(out, "backup")
 	return err

@@ -1,0 +1,59 @@
+// Package feed lets intelligence flow in by itself: it polls what the operator has configured (TAXII collections, STIX bundles, MISP feeds, lists, CSV,
+// catalogues), turns it into STIX, and hands it to the exchange under the feed's label; and it pushes what another party may have to that party's
+// server. What a feed has taken and what it knows of its source become durable together.
+package feed
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"entente/internal/exchange"
+	"entente/internal/store"
+)
+
+// Source is one kind of feed. The node lists the kinds that it has.
+type Source interface {
+	// Kind is the word for it in the configuration.
+	Kind() string
+	// Check says what a feed of this kind lacks. The fields that all kinds share are checked already.
+	Check(c *Config) error
+	// Pull brings what is new, by the methods of the run.
+	Pull(ctx context.Context, r *Run) error
+}
+
+// Docs is where the state of feeds is read from. It is written by the exchange, together with the objects it speaks of.
+type Docs interface {
+	PutDocs(ctx context.Context, act store.Act, docs ...store.Doc) error
+	Doc(ctx context.Context, kind, key string) (store.Doc, error)
+	Docs(ctx context.Context, kind, after string, limit int) ([]store.Doc, error)
+}
+
+// Options is what feeds need to know of their node.
+type Options struct {
+	Nation, Org, Realm string // of the node: what comes by a feed is its own organisation's
+	Feeds              []Config
+	Sources            []Source
+	Exchange           *exchange.Exchange
+	Docs               Docs
+	Base               string // relative file names in the configuration start here
+	Spool              string // directory for downloads in transit
+	UserAgent          string
+	Now                func() time.Time
+	Log                *slog.Logger
+}
+
+const (
+	docState = "feed"       // key: name
+	docRuns  = "feed.runs"  // key: name
+	docItems = "feed.items" // key: name/shard
+	docAsked = "feed.asked" // key: name; who last asked for a run
+
+	// maxFeeds bounds the feeds of one node, maxRunning how many run at once, most of them waiting for their servers, and maxWorking how many
+	// of those work on what they have fetched.
+	maxFeeds   = 1000
+	maxRunning = 64
+	maxWorking = 2
+	// maxRun is when a run is ended whatever it does. What it has taken by then stays, and the next run goes on there.
+	maxRun = 2 * time.Hour
+)
