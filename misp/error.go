@@ -9,7 +9,6 @@ const (
 	CodeDepth  = "misp.depth"  // nested deeper than the limits allow
 	CodeEmpty  = "misp.empty"  // sound JSON that holds no event
 	CodeFeed   = "misp.feed"   // a manifest or hash list that breaks its form
-	CodeSTIX   = "misp.stix"   // STIX that cannot be converted at all
 )
 
 // Error says why bytes are not what they claim to be.
@@ -48,7 +47,6 @@ const (
 	LossValue   = "value.unfit"    // the value is not what its type promises: it travels, but no pattern or observable states it
 	LossUUID    = "uuid.replaced"  // no usable uuid, or one that another element has: the STIX id is derived
 	LossTime    = "time.replaced"  // a time that is none: STIX has the event's instead
-	LossEmpty   = "element.empty"  // an element that says nothing STIX could hold
 	LossChanged = "stix.changed"   // STIX that was changed after it had been made of MISP: the change wins
 	LossDiffers = "stix.differs"   // a STIX property that does not come back as it was
 	LossMissing = "stix.missing"   // a STIX property that does not come back

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -118,12 +119,25 @@ func (r *endless) Read(p []byte) (int, error) {
 }
 
 func TestStreamedEventHoldsNothing(t *testing.T) {
+	const many = 100_000 // 45 MB
 	n, head := 0, ""
-	err := Read(&endless{n: 20_000}, Limits{}, Handler{
-		Attribute: func(a *Attribute) error { n++; return nil },
-		Event:     func(e *Event) error { head = e.Info; return nil },
+	var before, now runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	err := Read(&endless{n: many}, Limits{}, Handler{
+		Attribute: func(a *Attribute) error {
+			if n++; n%10_000 == 0 {
+				runtime.GC()
+				runtime.ReadMemStats(&now)
+				if now.HeapAlloc > before.HeapAlloc+4<<20 {
+					return fmt.Errorf("after %d attributes %d bytes are held", n, now.HeapAlloc-before.HeapAlloc)
+				}
+			}
+			return nil
+		},
+		Event: func(e *Event) error { head = e.Info; return nil },
 	})
-	if err != nil || n != 20_000 || head != "large" {
+	if err != nil || n != many || head != "large" {
 		t.Errorf("%d attributes of %q: %v", n, head, err)
 	}
 	stop := errors.New("enough")

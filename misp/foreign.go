@@ -1,6 +1,7 @@
 package misp
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,22 +129,9 @@ func equalities(p *pattern.Pattern) ([]equality, bool) {
 
 // aliases is paths that mean the same as one of the table.
 var aliases = map[string]string{
-	"ipv4-addr:value":                   "ip-dst",
-	"ipv6-addr:value":                   "ip-dst",
-	"file:hashes.SHA1":                  "sha1",
-	"file:hashes.SHA256":                "sha256",
-	"file:hashes.SHA512":                "sha512",
-	"network-traffic:dst_ref.value":     "ip-dst",
-	"network-traffic:src_ref.value":     "ip-src",
-	"email-message:sender_ref.value":    "email-src",
-	"x509-certificate:hashes.SHA1":      "x509-fingerprint-sha1",
-	"user-account:account_login":        "text",
-	"process:name":                      "text",
-	"windows-registry-key:values.name":  "text",
-	"email-message:from_ref.value":      "email-src",
-	"email-message:to_refs[*].value":    "email-dst",
-	"autonomous-system:number":          "AS",
-	"network-traffic:dst_ref.value:dns": "hostname",
+	"ipv4-addr:value":                "ip-dst",
+	"ipv6-addr:value":                "ip-dst",
+	"email-message:sender_ref.value": "email-src",
 }
 
 // attributeOf is the attribute type whose values stand at the places of the tests.
@@ -151,10 +139,7 @@ func attributeOf(tests []equality) (typ, value string, ok bool) {
 	m := mappings()
 	switch len(tests) {
 	case 1:
-		typ = m.byPath[tests[0].path]
-		if alias := aliases[tests[0].path]; typ == "" && alias != "text" {
-			typ = alias
-		}
+		typ = cmp.Or(m.byPath[tests[0].path], aliases[tests[0].path])
 		return typ, tests[0].value, typ != "" && tests[0].value != "" && fits(typ, tests[0].value)
 	case 2:
 		for _, order := range [][2]int{{0, 1}, {1, 0}} {
@@ -282,10 +267,7 @@ func (b *back) observable(o *stix.Object) (Attribute, bool) {
 	if a.Value == "" {
 		return a, false
 	}
-	a.Type = mappings().byPath[typ+":"+property]
-	if a.Type == "" {
-		a.Type = aliases[typ+":"+property]
-	}
+	a.Type = cmp.Or(mappings().byPath[typ+":"+property], aliases[typ+":"+property])
 	a.Category = defaultCategory(a.Type)
 	return a, fits(a.Type, a.Value)
 }

@@ -68,7 +68,7 @@ func Parse(raw []byte) ([]*Event, error) { return ParseLimits(raw, Limits{}) }
 func ParseLimits(raw []byte, l Limits) ([]*Event, error) {
 	l = l.orDefaults()
 	if int64(len(raw)) > l.Size {
-		return nil, tooLarge(l.Size)
+		return nil, tooLarge()
 	}
 	var events []*Event
 	var attributes List[Attribute]
@@ -368,43 +368,3 @@ func (d *reader) explain(err error) error {
 	}
 	return err
 }
-
-type boundedReader struct {
-	r     io.Reader
-	left  int64
-	limit int64
-}
-
-func (b *boundedReader) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		var one [1]byte
-		if n, err := b.r.Read(one[:]); n == 0 {
-			return 0, err
-		}
-		return 0, tooLarge(0)
-	}
-	if int64(len(p)) > b.left {
-		p = p[:b.left]
-	}
-	n, err := b.r.Read(p)
-	b.left -= int64(n)
-	return n, err
-}
-
-func tooLarge(int64) error {
-	return &Error{Code: CodeSize, Offset: -1, Rule: "limits of the reader", Message: "the input is larger than the limit"}
-}
-
-// Marshal writes an event in its Event wrapper, as MISP 2.5 accepts it: known members first in a fixed order, numbers as strings, booleans
-// as booleans, empty ones left out, unknown ones as they came.
-func Marshal(e *Event) ([]byte, error) {
-	return json.Marshal(struct {
-		Event *Event `json:"Event"`
-	}{e}, writing)
-}
-
-// writing is how every element is written.
-var writing = json.JoinOptions(jsontext.EscapeForHTML(false), json.Deterministic(true), jsontext.AllowInvalidUTF8(true))
-
-// text is the canonical form of one element.
-func text(v any) ([]byte, error) { return json.Marshal(v, writing) }

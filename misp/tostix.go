@@ -188,32 +188,6 @@ func (c *converter) timesOf(timestamp, pointer string) (created, modified time.T
 	return modified, modified
 }
 
-// marks writes the markings of an object.
-func (c *converter) marks(l level) {
-	c.w.list("object_marking_refs", c.markingRefs(l))
-}
-
-func (c *converter) markingRefs(l level) []string {
-	var refs []string
-	if l.stated {
-		refs = append(refs, label.TLPMarkingID(l.label.TLP, false))
-		c.marking(refs[0], label.ToTLPMarking(l.label.TLP))
-	}
-	if l.label.PAP != label.PAPClear {
-		id, raw := papMarking(l.label.PAP)
-		refs = append(refs, id)
-		c.marking(id, raw)
-	}
-	return refs
-}
-
-func (c *converter) marking(id string, raw []byte) {
-	if !c.markings[id] {
-		c.markings[id] = true
-		c.items = append(c.items, Item{ID: id, Raw: raw, Label: label.For(label.Clear), Stated: true})
-	}
-}
-
 // common writes what every domain object of an element has.
 func (c *converter) common(typ, id, timestamp, pointer string, l level) (created, modified time.Time) {
 	refs := c.markingRefs(l)
@@ -241,20 +215,7 @@ func (c *converter) carry(kind, id, pointer string, element any, l level) {
 	c.refs = append(c.refs, id)
 }
 
-// labelsOf is the tags that mark nothing, and what MISP calls the element.
-func labelsOf(tags []Tag, more ...string) []string {
-	labels := more
-	for i := range tags {
-		name := tags[i].Name
-		if len(name) >= 4 && (strings.EqualFold(name[:4], "tlp:") || strings.EqualFold(name[:4], "pap:")) || name == "" {
-			continue
-		}
-		labels = append(labels, name)
-	}
-	return labels
-}
-
-// scoItems adds cyber-observable objects. One that is there already takes the stricter markings of both.
+// observe adds cyber-observable objects. One that is there already takes the stricter markings of both.
 func (c *converter) observe(objects []*stix.Object, l level) []string {
 	ids := make([]string, len(objects))
 	for i, o := range objects {
@@ -396,30 +357,6 @@ func unrepeated(ids []string) []string {
 	}
 	return out
 }
-
-// confidence is what the tags of a scale say.
-func confidence(tags []Tag) (int, bool) {
-	for i := range tags {
-		name, value, ok := strings.Cut(tags[i].Name, "=")
-		if !ok {
-			continue
-		}
-		value = strings.Trim(value, `"`)
-		switch name {
-		case "misp:confidence-level":
-			if n, ok := confidenceLevels[value]; ok {
-				return n, true
-			}
-		case "admiralty-scale:information-credibility":
-			if n, ok := stix.ScaleAdmiralty.Confidence(value); ok {
-				return n, true
-			}
-		}
-	}
-	return 0, false
-}
-
-var confidenceLevels = map[string]int{"completely-confident": 100, "usually-confident": 75, "fairly-confident": 50, "rarely-confident": 25, "unconfident": 0}
 
 // clip shortens a value for a message.
 func clip(s string) string {
