@@ -3,6 +3,7 @@ package misp
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -107,12 +108,8 @@ var heldObjects = []string{
 
 func sorted(s []string) []string {
 	// the generators must draw from the same list every time
-	out := append([]string(nil), s...)
-	for i := range out {
-		for j := i; j > 0 && out[j] < out[j-1]; j-- {
-			out[j], out[j-1] = out[j-1], out[j]
-		}
-	}
+	out := slices.Clone(s)
+	slices.Sort(out)
 	return out
 }
 
@@ -219,6 +216,21 @@ func TestChangedSTIXWins(t *testing.T) {
 	a := list[0].Attributes[1]
 	if l, _ := p.Within(outer, stated, nil, a.Distribution, nil, a.Tags); l.TLP.String() != "TLP:RED" {
 		t.Errorf("what was marked RED came back as %s", l.TLP)
+	}
+}
+
+// An event of which only a part was handed over says so.
+func TestMissingPartsAreNamed(t *testing.T) {
+	e := &Event{UUID: orgA, Info: "e", Date: "2026-01-01", Timestamp: "1767225600",
+		Attributes: List[Attribute]{{UUID: orgB, Type: "domain", Value: "a.example", ToIDs: True}, {UUID: orgC, Type: "domain", Value: "b.example", ToIDs: True}}}
+	items, _ := ToSTIX(e, Options{})
+	items = slices.DeleteFunc(items, func(i Item) bool { return i.ID == "indicator--"+orgB })
+	list, losses, err := FromSTIX(parseItems(t, items))
+	if err != nil || len(list) != 1 || len(list[0].Attributes) != 1 || list[0].Attributes[0].UUID != orgC {
+		t.Fatalf("%+v: %v", list, err)
+	}
+	if !slices.ContainsFunc(losses, func(l Loss) bool { return l.Code == LossRef }) {
+		t.Errorf("losses %v", losses)
 	}
 }
 

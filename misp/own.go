@@ -204,9 +204,11 @@ func (b *back) settle(refs []string, made map[string][]byte) {
 // listed is what a report of ours refers to, through the groupings that list the parts of a large event.
 func (b *back) listed(report *stix.Object) []string {
 	var refs []string
+	missing := 0
 	for _, ref := range refsOf(report, "object_refs") {
 		part := b.byID[ref]
 		if part == nil {
+			missing++
 			continue
 		}
 		if kind, _ := ours(part); kind != kindPart {
@@ -214,7 +216,15 @@ func (b *back) listed(report *stix.Object) []string {
 			continue
 		}
 		b.done[ref] = true
-		refs = append(refs, refsOf(part, "object_refs")...)
+		for _, ref := range refsOf(part, "object_refs") {
+			if b.byID[ref] == nil {
+				missing++
+			}
+			refs = append(refs, ref)
+		}
+	}
+	if missing > 0 {
+		b.lose(LossRef, report.ID()+"#/object_refs", "%d of the objects that it refers to are not there: the event lacks what they carry", missing)
 	}
 	return refs
 }
