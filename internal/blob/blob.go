@@ -237,5 +237,11 @@ func (s *Store) Sweep(ctx context.Context) error {
 	return syncDir(s.cfg.Dir)
 }
 
+// Now is the store's clock.
+func (s *Store) Now() time.Time { return s.cfg.Now() }
+
+// MaxBytes is the most that one blob may have.
+func (s *Store) MaxBytes() int64 { return s.cfg.MaxBytes }
+
 // Usage is how many blobs there are and how many bytes they have.
 func (s *Store) Usage() (count, bytes int64) { return s.use.sum() }

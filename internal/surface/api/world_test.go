@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"entente/internal/blob"
 	"entente/internal/exchange"
 	"entente/internal/gate"
 	"entente/internal/identity"
@@ -25,12 +26,13 @@ import (
 
 // world is a node's waist with the interface over it.
 type world struct {
-	t    testing.TB
-	dir  string
-	x    *exchange.Exchange
-	ids  *identity.Directory
-	st   store.Store
-	http http.Handler
+	t     testing.TB
+	dir   string
+	x     *exchange.Exchange
+	ids   *identity.Directory
+	st    store.Store
+	blobs *blob.Store
+	http  http.Handler
 }
 
 var (
@@ -56,7 +58,9 @@ func newWorld(t testing.TB) *world {
 	w.x, err = exchange.New(t.Context(), exchange.Config{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Gate: func() *gate.Gate { return g }}, db)
 	w.must(err)
 	t.Cleanup(w.x.Close)
-	w.http = New(w.x, w.ids, ring, w)
+	w.blobs, err = blob.Open(t.Context(), blob.Config{Dir: filepath.Join(w.dir, "blobs"), Secret: ring.Secret("blob"), Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational}, db)
+	w.must(err)
+	w.http = New(w.x, w.ids, ring, w.blobs, w)
 	return w
 }
 
