@@ -219,8 +219,10 @@ func (s *Store) commit(ctx context.Context, e *entry) (b Blob, added bool, err e
 	kept = true
 	if had != nil {
 		s.use.gone(&had.Blob)
+		s.index.drop(&had.Blob)
 		os.Remove(s.path(had.File))
 	}
+	s.index.put(&e.Blob)
 	return e.Blob, true, nil
 }
 

@@ -86,6 +86,7 @@ type Store struct {
 	changing sync.RWMutex
 	locks    [64]sync.Mutex // by id: one change of a blob at a time
 	use      usage
+	index    index
 }
 
 // Open opens the blobs of a node beside its store, and clears away what a crash has left.
@@ -197,6 +198,7 @@ func (s *Store) Sweep(ctx context.Context) error {
 	defer s.changing.Unlock()
 	known := map[string]bool{}
 	held := map[gate.Party]amount{}
+	var all []Blob
 	sure := true
 	for after := ""; ; {
 		docs, err := s.db.Docs(ctx, docBlob, after, listStep)
@@ -215,6 +217,7 @@ func (s *Store) Sweep(ctx context.Context) error {
 				continue
 			}
 			known[e.File] = true
+			all = append(all, e.Blob)
 			p := gate.Party{Nation: e.Origin.Nation, Org: e.Origin.Org}
 			held[p] = held[p].plus(amount{1, e.Size})
 		}
@@ -234,6 +237,7 @@ func (s *Store) Sweep(ctx context.Context) error {
 		s.cfg.Log.Info("a file that no blob needs was removed", "file", f.Name())
 	}
 	s.use.recount(held)
+	s.index.fill(all)
 	return syncDir(s.cfg.Dir)
 }
 

@@ -249,7 +249,7 @@ func TestTwoViewers(t *testing.T) {
 		seen[world] = fmt.Sprint(get, open, purge, holders, h.Remove(ctx, h.them(), hidden.ID))
 		mine, added := h.add(h.them(), Upload{Name: "mine", Label: labelled(label.Red)}, content)
 		again, twice := h.add(h.them(), Upload{Name: "mine", Label: labelled(label.Red)}, content)
-		page, more, err := h.List(ctx, h.them(), "", 0)
+		page, next, err := h.List(ctx, h.them(), "", 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -257,7 +257,7 @@ func TestTwoViewers(t *testing.T) {
 		for _, b := range page {
 			names = append(names, b.Name+b.ID)
 		}
-		seen[world] += fmt.Sprint(added, mine.ID, again.ID, twice, names, more)
+		seen[world] += fmt.Sprint(added, mine.ID, again.ID, twice, names, next)
 		if world == 1 && mine.ID == hidden.ID {
 			t.Error("a hidden twin lends its id")
 		}
@@ -475,18 +475,22 @@ func TestListPages(t *testing.T) {
 		want[b.ID] = true
 	}
 	after, pages := "", 0
-	for more := true; more; pages++ {
-		var page []Blob
-		var err error
-		if page, more, err = h.List(context.Background(), h.them(), after, 10); err != nil {
+	var last time.Time
+	for {
+		page, next, err := h.List(context.Background(), h.them(), after, 10)
+		if err != nil {
 			t.Fatal(err)
 		}
 		for _, b := range page {
-			if !want[b.ID] {
-				t.Errorf("%s is there twice, or hidden", b.ID)
+			if !want[b.ID] || b.Added.Before(last) {
+				t.Errorf("%s is there twice, hidden, or out of order", b.ID)
 			}
 			delete(want, b.ID)
-			after = b.ID
+			last = b.Added
+		}
+		pages++
+		if after = next; next == "" {
+			break
 		}
 	}
 	if pages != 3 || len(want) != 0 {

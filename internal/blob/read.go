@@ -29,35 +29,27 @@ func (s *Store) Get(ctx context.Context, scope gate.Scope, id string) (Blob, err
 	return e.Blob, s.release(ctx, scope, e)
 }
 
-// List is up to limit blobs that the scope sees, in the order of their ids, after the given one. More tells whether there are further ones.
-func (s *Store) List(ctx context.Context, scope gate.Scope, after string, limit int) (page []Blob, more bool, err error) {
+// List is up to limit blobs that the scope sees, in the order they were added, after the place that an earlier page named as next. Next is
+// empty when there are no more.
+func (s *Store) List(ctx context.Context, scope gate.Scope, after string, limit int) (page []Blob, next string, err error) {
 	if limit <= 0 || limit > maxList {
 		limit = maxList
 	}
-	for {
-		docs, err := s.db.Docs(ctx, docBlob, after, listStep)
-		if err != nil || len(docs) == 0 {
-			return page, false, err
+	found := s.index.page(scope, parseCursor(after), limit+1)
+	for i, p := range found {
+		if i == limit {
+			return page, found[i-1].cursor(), nil
 		}
-		after = docs[len(docs)-1].Key
-		for _, d := range docs {
-			e, err := s.vault.open(d.Key, d.Value, d.Version)
-			if err != nil {
-				s.cfg.Log.Error("the document of a blob cannot be read", "blob", d.Key, "error", err)
-				continue
+		b, err := s.Get(ctx, scope, p.id)
+		if err != nil {
+			if k := fault.Of(err); k != fault.NotFound && k != fault.Internal {
+				return nil, "", err
 			}
-			if !sees(scope, &e.Blob) {
-				continue
-			}
-			if len(page) == limit {
-				return page, true, nil
-			}
-			if err := s.release(ctx, scope, e); err != nil {
-				return nil, false, err
-			}
-			page = append(page, e.Blob)
+			continue // gone meanwhile, or damaged: the others are still there
 		}
+		page = append(page, b)
 	}
+	return page, "", nil
 }
 
 // Content is the bytes of one blob. Close it.
@@ -207,6 +199,7 @@ func (s *Store) Purge(ctx context.Context, scope gate.Scope, id string) (store.P
 // unlink removes the file of a blob whose document is gone. What fails here, Sweep does again: without its key nobody can read it.
 func (s *Store) unlink(e *entry) error {
 	s.use.gone(&e.Blob)
+	s.index.drop(&e.Blob)
 	err := os.Remove(s.path(e.File))
 	if err == nil {
 		err = syncDir(s.cfg.Dir)

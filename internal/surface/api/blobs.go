@@ -50,7 +50,7 @@ func (a *API) listBlobs(c *call) error {
 	if err != nil {
 		return err
 	}
-	page, more, err := a.blobs.List(c.ctx(), a.blobScope(c), after, limit)
+	page, place, err := a.blobs.List(c.ctx(), a.blobScope(c), after, limit)
 	if err != nil {
 		return err
 	}
@@ -59,8 +59,8 @@ func (a *API) listBlobs(c *call) error {
 		out[i] = a.blobView(c.v, &page[i])
 	}
 	next := ""
-	if more {
-		next = a.nextKey(c, page[len(page)-1].ID)
+	if place != "" {
+		next = a.nextKey(c, place)
 	}
 	return c.answer(list(out, next))
 }
