@@ -52,6 +52,43 @@ func (s *Store) List(ctx context.Context, scope gate.Scope, after string, limit 
 	return page, "", nil
 }
 
+// Files hands out every complete file, sealed as it stands, for a backup. A file that is removed meanwhile is left out.
+func (s *Store) Files(ctx context.Context, each func(name string, content io.Reader) error) error {
+	names, err := os.ReadDir(s.cfg.Dir)
+	if err != nil {
+		return diskFault("reading the folder of blobs", err)
+	}
+	one := func(name string) error {
+		f, err := os.Open(s.path(name))
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return diskFault("reading a file", err)
+		}
+		defer f.Close()
+		return each(name, f)
+	}
+	for _, n := range names {
+		if err := ctx.Err(); err != nil {
+			return fault.As(err)
+		}
+		if !IsFile(n.Name()) {
+			continue
+		}
+		if err := one(n.Name()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// IsFile tells whether a file of a complete blob can have that name.
+func IsFile(name string) bool { return fileForm.MatchString(name) }
+
+// LargestFile is the most bytes that the file of one blob can have.
+var LargestFile = sealedSize(Largest)
+
 // Content is the bytes of one blob. Close it.
 type Content struct {
 	Blob
