@@ -12,6 +12,7 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"time"
 
 	"entente/internal/fault"
 	"entente/internal/gate"
@@ -69,7 +70,7 @@ func (s *Store) begin(scope gate.Scope, u Upload) (*entry, error) {
 	}
 	here := label.Bottom() // a blob takes the mode of the realm that it comes in by
 	here.Mode = label.Mode(s.cfg.Realm)
-	now := s.cfg.Now().UTC()
+	now := s.cfg.Now().UTC().Truncate(time.Microsecond)
 	e := &entry{File: randomName(), Key: make([]byte, keySize), Blob: Blob{
 		Name: SafeName(u.Name), Claimed: mediaType(u.MediaType), Sample: u.Sample, Label: label.Join(l, here), Added: now,
 		Origin: record.Origin{Nation: v.Nation, Org: v.Org, Person: v.Person, Via: u.Via},
