@@ -15,6 +15,7 @@ import (
 
 	fast "github.com/klauspost/compress/flate"
 
+	"entente/internal/blob"
 	"entente/internal/build"
 	"entente/internal/fault"
 	"entente/internal/keyring"
@@ -39,8 +40,10 @@ const (
 	aboutEntry   = "entente.json"
 	storeEntry   = "store.sqlite"
 	keysPrefix   = "keys/"
+	blobsPrefix  = "blobs/"
 	maxKeyFile   = 1 << 20
 	maxKeyFiles  = 256
+	maxBlobFiles = 1 << 20
 )
 
 // Backup writes everything that a restore needs to w, consistent, while the node goes on.
@@ -91,7 +94,20 @@ func (n *Node) Backup(ctx context.Context, w io.Writer) error {
 	if err := put(storeEntry, func(w io.Writer) error { return n.store.Backup(ctx, w, nil) }); err != nil {
 		return err
 	}
-	return z.Close()
+	// After the store: whatever it knows is there, but for what was removed meanwhile.
+	return errors.Join(n.backupBlobs(ctx, z), z.Close())
+}
+
+// backupBlobs adds the files of blobs as they are: sealed, so that there is nothing to compress.
+func (n *Node) backupBlobs(ctx context.Context, z *zip.Writer) error {
+	return n.blobs.Files(ctx, func(name string, content io.Reader) error {
+		e, err := z.CreateHeader(&zip.FileHeader{Name: blobsPrefix + name, Method: zip.Store, Modified: n.cfg.Now().UTC()})
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(e, content)
+		return err
+	})
 }
 
 // Restore makes a data directory from a backup, after checking the whole of it. A directory that holds anything is not touched.
@@ -172,10 +188,16 @@ func unpack(ctx context.Context, z *zip.Reader, dir string) error {
 		return err
 	}
 	stored := false
-	if len(z.File) > maxKeyFiles {
+	if len(z.File) > maxKeyFiles+maxBlobFiles {
 		return fault.New(fault.Invalid, "backup.damaged", "the archive has too many parts for a backup")
 	}
 	for _, f := range z.File {
+		if name, ok := strings.CutPrefix(f.Name, blobsPrefix); ok && blob.IsFile(name) {
+			if err := unpackBlob(f, filepath.Join(dir, blobFolder), name); err != nil {
+				return err
+			}
+			continue
+		}
 		switch name, isKey := strings.CutPrefix(f.Name, keysPrefix); {
 		case f.Name == aboutEntry:
 		case f.Name == storeEntry:
@@ -203,6 +225,27 @@ func unpack(ctx context.Context, z *zip.Reader, dir string) error {
 		return fault.New(fault.Invalid, "backup.damaged", "the archive holds no store")
 	}
 	return nil
+}
+
+// unpackBlob writes the file of one blob.
+func unpackBlob(f *zip.File, dir, name string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	in, err := f.Open()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(out, io.LimitReader(in, blob.LargestFile+1))
+	if err == nil && n > blob.LargestFile {
+		err = fault.New(fault.Invalid, "backup.damaged", "%q is too long", f.Name)
+	}
+	return errors.Join(err, out.Sync(), out.Close())
 }
 
 func unpackSmall(f *zip.File, path string) error {

@@ -8,10 +8,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"entente/internal/fault"
+	"entente/internal/surface/api"
 )
 
 // made is a backup of a new node.
@@ -150,5 +152,38 @@ func TestRestoreMakesTheSameNode(t *testing.T) {
 	defer n.Stop(context.Background())
 	if len(n.ids.Register().Orgs) != 1 {
 		t.Fatalf("%+v", n.ids.Register())
+	}
+}
+
+// Blobs come along with a backup: what was sent can be had again from what was restored.
+func TestBackupHasTheBlobs(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "d")
+	if err := Create(t.Context(), Init{Data: dir, Nation: "UTO", Org: "Utopia CERT"}); err != nil {
+		t.Fatal(err)
+	}
+	n, err := New(t.Context(), DefaultConfig(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := strings.Repeat("evidence ", 20_000)
+	b, err := api.NewClient("http://local", n.Local(), nil).AddBlob(t.Context(), strings.NewReader(content), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var backup bytes.Buffer
+	if err := errors.Join(n.Backup(t.Context(), &backup), n.Stop(context.Background())); err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(t.TempDir(), "e")
+	if _, err := Restore(t.Context(), bytes.NewReader(backup.Bytes()), int64(backup.Len()), to); err != nil {
+		t.Fatal(err)
+	}
+	if n, err = New(t.Context(), DefaultConfig(to)); err != nil {
+		t.Fatal(err)
+	}
+	defer n.Stop(context.Background())
+	var got bytes.Buffer
+	if _, err := api.NewClient("http://local", n.Local(), nil).BlobContent(t.Context(), b.Blob.ID, false, &got); err != nil || got.String() != content {
+		t.Errorf("%d bytes came back: %v", got.Len(), err)
 	}
 }

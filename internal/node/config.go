@@ -12,6 +12,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"entente/internal/blob"
 	"entente/internal/fault"
 	"entente/internal/feed"
 )
@@ -52,6 +53,8 @@ type Limits struct {
 	PostBytes   int64         `toml:"post_bytes"`   // one post, decoded
 	PostObjects int           `toml:"post_objects"` // a larger post is stored after it is acknowledged
 	StoreBytes  int64         `toml:"store_bytes"`  // the store's file; 0: what the disk has
+	BlobBytes   int64         `toml:"blob_bytes"`   // one attachment or sample
+	BlobsBytes  int64         `toml:"blobs_bytes"`  // all of them
 	CacheBytes  int64         `toml:"cache_bytes"`  // of memory, for the store
 	MemoryBytes int64         `toml:"memory_bytes"` // of memory, for everything else: beyond it memory is freed more eagerly
 	InFlight    int           `toml:"in_flight"`    // requests of one viewer at once
@@ -86,7 +89,7 @@ func DefaultConfig(data string) Config {
 	return Config{
 		Data: data, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		Listen: "127.0.0.1:8443", Realm: "operational", TLS: TLS{Mode: "auto"}, Auth: Auth{Basic: true},
-		Limits: Limits{ObjectBytes: 1 << 20, PostBytes: 100 << 20, PostObjects: 2000, CacheBytes: 64 << 20, MemoryBytes: 256 << 20, InFlight: 64, Connections: 4096, Patience: 30 * time.Second},
+		Limits: Limits{ObjectBytes: 1 << 20, PostBytes: 100 << 20, PostObjects: 2000, BlobBytes: 256 << 20, BlobsBytes: 64 << 30, CacheBytes: 64 << 20, MemoryBytes: 256 << 20, InFlight: 64, Connections: 4096, Patience: 30 * time.Second},
 	}
 }
 
@@ -156,6 +159,8 @@ func (c *Config) Validate() error {
 		{"limits.object_bytes", int64(c.Limits.ObjectBytes), 1 << 10, 64 << 20},
 		{"limits.post_bytes", c.Limits.PostBytes, 1 << 16, 1 << 30},
 		{"limits.post_objects", int64(c.Limits.PostObjects), 1, 10_000},
+		{"limits.blob_bytes", c.Limits.BlobBytes, 1, blob.Largest},
+		{"limits.blobs_bytes", c.Limits.BlobsBytes, 1, 1 << 50},
 		{"limits.cache_bytes", c.Limits.CacheBytes, 1 << 20, 1 << 36},
 		{"limits.memory_bytes", c.Limits.MemoryBytes, 64 << 20, 1 << 40},
 		{"limits.in_flight", int64(c.Limits.InFlight), 1, 10_000},

@@ -31,6 +31,7 @@ var floors = []struct {
 	{"internal/keyring", []string{"internal/fault"}},
 	{"internal/store", []string{"label", "internal/record", "internal/gate", "internal/fault"}},
 	{"internal/store/*", []string{"label", "internal/record", "internal/gate", "internal/fault", "internal/store"}},
+	{"internal/blob", []string{"label", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	{"internal/identity", []string{"internal/fault", "internal/gate", "internal/store"}},
 	// the waist
 	{"internal/exchange", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
@@ -40,7 +41,7 @@ var floors = []struct {
 	{"internal/surface", []string{"internal/fault", "internal/gate"}},
 	{"internal/surface/console", []string{"internal/fault", "internal/surface"}},
 	{"internal/surface/taxiiapi", []string{"taxii", "stix", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/surface"}},
-	{"internal/surface/api", []string{"label", "stix", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/identity", "internal/keyring", "internal/surface", "internal/feed"}},
+	{"internal/surface/api", []string{"label", "stix", "internal/blob", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/identity", "internal/keyring", "internal/surface", "internal/feed"}},
 	// the top
 	{"internal/node", []string{"*", "internal/*", "internal/store/sqlite", "internal/surface/*"}},
 	{"internal/cli", []string{"*", "stix/pattern", "internal/*", "internal/surface/api", "docs"}},

@@ -63,6 +63,33 @@ func apiScript(reading, changing leakScript) {
 	reading["api GET /objects/{id}/why"] = each("/why", "", "org="+url.QueryEscape(freedonia), "org="+url.QueryEscape(ruritania)+"&nation=RUR")
 	reading["api GET /objects/{id}/holders"] = each("/holders", "")
 
+	reading["api GET /blobs"] = func(s *session) {
+		s.page(base + "/blobs")
+		for _, bad := range []string{"limit=0", "next=AAAA", "nonsense=1"} {
+			s.get(base + "/blobs?" + bad)
+		}
+		s.ask("HEAD", base+"/blobs", "")
+		s.ask("PATCH", base+"/blobs", "")
+	}
+	blobs := []string{"/blobs/{openblob}", "/blobs/{ownblob}", "/blobs/{otherblob}", "/blobs/nothing", "/blobs/" + fixedID("indicator", 1000)}
+	ofBlobs := func(suffix string) (out []string) {
+		for _, b := range blobs {
+			out = append(out, b+suffix)
+		}
+		return out
+	}
+	reading["api GET /blobs/{id}"] = plain("GET", "", blobs...)
+	reading["api GET /blobs/{id}/content"] = plain("GET", "", append(ofBlobs("/content"), ofBlobs("/content?zip=perhaps")...)...)
+	reading["api GET /blobs/{id}/holders"] = plain("GET", "", ofBlobs("/holders")...)
+	changing["api POST /blobs/{id}/purge"] = plain("POST", "", ofBlobs("/purge")...)
+	changing["api DELETE /blobs/{id}"] = plain("DELETE", "", blobs[1:]...)
+	changing["api POST /blobs"] = func(s *session) {
+		for _, q := range []string{"", "name=mine&label=tlp:red", "name=mine&label=tlp:red", "label=tlp:clear&sample=true", "label=blue", "sample=perhaps"} {
+			s.ask("POST", base+"/blobs?"+q, hiddenContent)
+			s.w.tick()
+		}
+	}
+
 	reading["api GET /me"] = plain("GET", "", "/me")
 	reading["api GET /version"] = plain("GET", "", "/version")
 	reading["api GET /stats"] = plain("GET", "", "/stats")

@@ -110,7 +110,7 @@ var (
 	rankedTime = regexp.MustCompile(`<time [0-9]+>`)
 	pending    = regexp.MustCompile(`"status":"pending"`)
 	seconds    = regexp.MustCompile(`"seconds":[0-9.e-]+`)
-	anyUUID    = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[45][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)
+	anyUUID    = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[45][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|blob--[0-9a-f]{32}`)
 	anyTime    = regexp.MustCompile(`20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z`)
 )
 

@@ -373,6 +373,7 @@ func (w *leakWorld) administration() {
 		w.submit("own", "{open}", nil, exchange.Added, sdo("tool", 122, name, marked(label.Clear), first, extra))
 		w.must(errorOf(w.admin.Purge(ctx, fixedID("tool", 122), false)))
 	})
+	w.blobs()
 	w.secret("everybody", func() {
 		name, extra := w.tainted(601)
 		w.submit("fred", "{open}", nil, exchange.Held, sdo("tool", 123, name, unknown, first, extra))
@@ -381,6 +382,29 @@ func (w *leakWorld) administration() {
 		got := s.ask(http.MethodPost, "/taxii2/api/collections/open/objects/", `{"objects":[`+sdo("tool", 124, name, marked(label.Red), first, extra)+`]}`)
 		w.names["status"] = firstID(got.Body.String())
 	})
+}
+
+// hiddenContent is in blobs that the partner may not know of, and the partner sends it too.
+const hiddenContent = "the same content in several blobs"
+
+// blobs puts in a blob for all, between hidden ones of the own organisation and of another.
+func (w *leakWorld) blobs() {
+	add := func(by, name, label string) string {
+		w.tick()
+		client := w.admin
+		if by != "own" {
+			client = api.NewClient("http://public", inProcess{w.n.public}, api.Token(w.tokens[by]))
+		}
+		b, err := client.AddBlob(w.t.Context(), strings.NewReader(hiddenContent), url.Values{"name": {name}, "label": {label}, "media_type": {"text/plain"}})
+		w.must(err)
+		return b.Blob.ID
+	}
+	w.names["ownblob"], w.names["otherblob"] = "blob--"+strings.Repeat("0", 32), "blob--"+strings.Repeat("1", 32)
+	w.names["openblob"] = add("own", "Shared blob", "tlp:clear")
+	w.secret("partner", func() { w.names["ownblob"] = add("own", w.taint("blob", 1), "tlp:red") })
+	w.secret("everybody", func() { w.names["otherblob"] = add("fred", w.taint("blob", 2), "tlp:red") })
+	w.tick()
+	add("own", "Another shared blob", "tlp:green")
 }
 
 // firstID is the id of a status.

@@ -25,6 +25,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/net/netutil"
 
+	"entente/internal/blob"
 	"entente/internal/build"
 	"entente/internal/exchange"
 	"entente/internal/fault"
@@ -55,6 +56,9 @@ type Node struct {
 	ids      *identity.Directory
 	exchange *exchange.Exchange
 	feeds    *feed.Feeds
+	blobs    *blob.Store
+	sweeps   sync.WaitGroup
+	rest     context.CancelFunc // ends the sweeping of blobs
 	hall     *surface.Hall
 	registry *prometheus.Registry
 	inForce  atomic.Pointer[inForce]
@@ -109,7 +113,33 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 		Base: cfg.Data, Spool: n.SpoolDir(), UserAgent: "entente/" + build.Read().Version, Now: cfg.Now, Log: cfg.Log}); err != nil {
 		return nil, fmt.Errorf("opening the feeds: %w", err)
 	}
+	if n.blobs, err = blob.Open(ctx, blob.Config{Dir: filepath.Join(cfg.Data, blobFolder), Secret: n.ring.Secret("blob"), Nation: names.Nation, Org: names.Org, Realm: names.Realm,
+		Now: cfg.Now, Log: cfg.Log, MaxBytes: cfg.Limits.BlobBytes, TotalBytes: cfg.Limits.BlobsBytes}, db); err != nil {
+		return nil, fmt.Errorf("opening the blobs of %s: %w", cfg.Data, err)
+	}
+	run, rest := context.WithCancel(context.WithoutCancel(ctx))
+	n.rest = rest
+	n.sweeps.Go(func() { n.sweepBlobs(run) })
 	return n, n.surfaces()
+}
+
+// blobFolder is where the files of blobs stand below the data directory.
+const blobFolder = "blobs"
+
+// sweepBlobs takes away, once an hour, the files of blobs whose retention has ended.
+func (n *Node) sweepBlobs(ctx context.Context) {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := n.blobs.Sweep(ctx); err != nil {
+				n.cfg.Log.Warn("the blobs were not swept", "error", err)
+			}
+		}
+	}
 }
 
 // inForce is a gate and the generation of the register that it was made from.
@@ -142,7 +172,7 @@ func (n *Node) surfaces() error {
 	if err != nil {
 		return err
 	}
-	native := api.New(n.exchange, n.ids, n.ring, n)
+	native := api.New(n.exchange, n.ids, n.ring, n.blobs, n)
 	pages := console.New(names.Org, firstRun{n.ids})
 	metrics := promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{})
 
@@ -365,6 +395,10 @@ func (n *Node) Stop(ctx context.Context) error {
 func (n *Node) close() error {
 	if n.feeds != nil {
 		n.feeds.Close()
+	}
+	if n.rest != nil {
+		n.rest()
+		n.sweeps.Wait()
 	}
 	if n.exchange != nil {
 		n.exchange.Close()

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 
+	"entente/internal/blob"
 	"entente/internal/exchange"
 	"entente/internal/fault"
 	"entente/internal/feed"
@@ -49,17 +50,18 @@ const (
 
 // API serves the interface. Who asks is surface.Viewer of the request's context.
 type API struct {
-	x    *exchange.Exchange
-	ids  *identity.Directory
-	ring *keyring.Ring
-	ops  Ops
-	log  *slog.Logger
-	us   keyring.Names // whose node it is
+	x     *exchange.Exchange
+	ids   *identity.Directory
+	ring  *keyring.Ring
+	blobs *blob.Store
+	ops   Ops
+	log   *slog.Logger
+	us    keyring.Names // whose node it is
 }
 
 // New makes the handler.
-func New(x *exchange.Exchange, ids *identity.Directory, ring *keyring.Ring, ops Ops) http.Handler {
-	a := &API{x: x, ids: ids, ring: ring, ops: ops, log: ops.Logger(), us: ring.Names()}
+func New(x *exchange.Exchange, ids *identity.Directory, ring *keyring.Ring, blobs *blob.Store, ops Ops) http.Handler {
+	a := &API{x: x, ids: ids, ring: ring, blobs: blobs, ops: ops, log: ops.Logger(), us: ring.Names()}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}

@@ -1,18 +1,20 @@
 package api
 
 import (
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
 )
 
 const (
-	hiddenUUID  = "0c7b5b88-8ff7-4a4d-aa9d-feb398cd0061"
-	hiddenID    = "identity--" + hiddenUUID
-	heldUUID    = "1c7b5b88-8ff7-4a4d-aa9d-feb398cd0061"
-	hiddenName  = "Unmentionable"
-	visibleUUID = "2c7b5b88-8ff7-4a4d-aa9d-feb398cd0061"
-	unknownMark = `,"object_marking_refs":["marking-definition--11111111-2222-4333-8444-555555555555"]`
+	hiddenUUID    = "0c7b5b88-8ff7-4a4d-aa9d-feb398cd0061"
+	hiddenID      = "identity--" + hiddenUUID
+	heldUUID      = "1c7b5b88-8ff7-4a4d-aa9d-feb398cd0061"
+	hiddenName    = "Unmentionable"
+	hiddenContent = "what is hidden from the outsider, and what it sends itself"
+	visibleUUID   = "2c7b5b88-8ff7-4a4d-aa9d-feb398cd0061"
+	unknownMark   = `,"object_marking_refs":["marking-definition--11111111-2222-4333-8444-555555555555"]`
 )
 
 // probe is one request that the outsider makes.
@@ -37,6 +39,14 @@ var asks = map[string][]probe{
 	"GET /objects/{id}/holders":  {{"/objects/" + hiddenID + "/holders", ""}},
 	"POST /objects/{id}/purge":   {{"/objects/" + hiddenID + "/purge?dry_run=true", ""}, {"/objects/" + hiddenID + "/purge", ""}},
 	"GET /export":                {{"/export?format=ndjson", ""}, {"/export?format=ndjson&id=" + hiddenID, ""}, {"/export?format=ndjson&collection=secret", ""}},
+	"GET /blobs":                 {{"/blobs", ""}, {"/blobs?limit=1", ""}, {"/blobs?limit=0", ""}, {"/blobs?next=AAAA", ""}},
+	"GET /blobs/{id}":            {{"/blobs/HIDDEN", ""}, {"/blobs/nonsense", ""}},
+	"DELETE /blobs/{id}":         {{"/blobs/HIDDEN", ""}},
+	"GET /blobs/{id}/content":    {{"/blobs/HIDDEN/content", ""}, {"/blobs/HIDDEN/content?zip=true", ""}},
+	"GET /blobs/{id}/holders":    {{"/blobs/HIDDEN/holders", ""}},
+	"POST /blobs/{id}/purge":     {{"/blobs/HIDDEN/purge", ""}},
+	// The content that is hidden here must be taken as new, once.
+	"POST /blobs":                {{"/blobs?name=mine&label=tlp:red", hiddenContent}, {"/blobs?name=mine&label=tlp:red", hiddenContent}, {"/blobs?label=tlp:blue", "x"}, {"/blobs?name=open&label=tlp:clear", hiddenContent}},
 	"GET /collections":           {{"/collections", ""}, {"/collections?all=true", ""}, {"/collections?root=hidden", ""}},
 	"POST /collections":          {{"/collections", `{"title":"x","alias":"secret","read":[],"write":[]}`}},
 	"GET /collections/{name}":    {{"/collections/secret", ""}},
@@ -77,7 +87,7 @@ var asks = map[string][]probe{
 }
 
 // What may differ between any two answers: times, error ids, random ids and sealed tokens. Their lengths may not.
-var differing = regexp.MustCompile(`"(added|since|at|created|seconds|error_id|next|version)":("[^"]*"|[0-9.e-]+)|[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)
+var differing = regexp.MustCompile(`"(added|since|at|created|seconds|error_id|next|version)":("[^"]*"|[0-9.e-]+)|[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|blob--[0-9a-f]{32}`)
 
 func normal(body string) string {
 	return differing.ReplaceAllStringFunc(body, func(s string) string {
@@ -118,6 +128,15 @@ func TestTwoViewers(t *testing.T) {
 		w.must(errOf(w.client(admin).AddUser(t.Context(), AddUser{Name: "spy", Org: "Secret Org", Roles: []string{"reader"}, Password: "a long enough phrase"})))
 	}
 
+	// A hidden blob, with the content that the outsider will send, and the id that it will try to guess in both worlds.
+	hidden, err := worlds[1].client(admin).AddBlob(t.Context(), strings.NewReader(hiddenContent), url.Values{"name": {hiddenName}, "label": {"tlp:red"}})
+	worlds[1].must(err)
+	twin, err := worlds[1].client(admin).AddBlob(t.Context(), strings.NewReader(hiddenContent), url.Values{"name": {hiddenName}, "label": {"tlp:amber+strict"}})
+	worlds[1].must(err)
+	for _, w := range worlds {
+		w.must(errOf(w.client(admin).AddBlob(t.Context(), strings.NewReader("open"), url.Values{"name": {"Open blob"}, "label": {"tlp:clear"}})))
+	}
+
 	last := Route{}
 	for _, r := range append(Routes(), last) {
 		key := r.Method + " " + r.Path
@@ -133,6 +152,7 @@ func TestTwoViewers(t *testing.T) {
 			t.Errorf("%s: nobody looks whether it leaks; give it a row in asks", key)
 		}
 		for _, q := range list {
+			q.path = strings.ReplaceAll(q.path, "HIDDEN", hidden.Blob.ID)
 			s0, b0 := worlds[0].ask(outsider, r.Method, q.path, q.body)
 			s1, b1 := worlds[1].ask(outsider, r.Method, q.path, q.body)
 			if s0 != s1 || normal(b0) != normal(b1) {
@@ -155,6 +175,16 @@ func TestTwoViewers(t *testing.T) {
 	for i, w := range worlds {
 		if _, body := w.ask(outsider, "GET", "/objects", ""); !strings.Contains(body, "Open to all") || strings.Count(body, `"name":"mine"`) < 2 {
 			t.Errorf("world %d: the outsider sees %s", i, body)
+		}
+	}
+	for i, w := range worlds {
+		if _, body := w.ask(outsider, "GET", "/blobs", ""); strings.Count(body, `"id"`) != 3 || !strings.Contains(body, "Open blob") {
+			t.Errorf("world %d: the outsider sees the blobs %s", i, body)
+		}
+	}
+	for _, id := range []string{hidden.Blob.ID, twin.Blob.ID} {
+		if status, body := worlds[1].ask(admin, "GET", "/blobs/"+id+"/content", ""); status != 200 || body != hiddenContent {
+			t.Errorf("the hidden blob: %d %s", status, body)
 		}
 	}
 	// The hidden object is there, and is what it was.

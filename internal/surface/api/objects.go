@@ -31,17 +31,16 @@ type Object struct {
 func (a *API) view(v gate.Viewer, it *store.Item) Object {
 	r := &it.Record
 	return Object{ID: r.ID, Type: r.Type, Spec: r.Spec, Version: r.Version, Added: it.Seq.Time(), Revoked: r.Revoked, Held: it.Held, Label: r.Label,
-		Origin: a.origin(v, r), Object: r.Body}
+		Origin: a.originOf(v, r.Origin, &r.Label), Object: r.Body}
 }
 
-// origin is what the viewer may know of where a record came from: other organisations never learn the person, and neither nation nor
+// originOf is what the viewer may know of where a record came from: other organisations never learn the person, and neither nation nor
 // organisation where the label keeps them back.
-func (a *API) origin(v gate.Viewer, r *record.Record) *record.Origin {
-	o := r.Origin
+func (a *API) originOf(v gate.Viewer, o record.Origin, l *label.Label) *record.Origin {
 	switch {
 	case a.isOwn(v), v.Nation == o.Nation && v.Org == o.Org:
 		return &o
-	case r.Label.Attribution != label.May:
+	case l.Attribution != label.May:
 		return nil
 	}
 	return &record.Origin{Nation: o.Nation, Org: o.Org}

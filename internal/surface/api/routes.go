@@ -41,6 +41,14 @@ var routes = []Route{
 	{post, "/objects/{id}/purge", "Destroy every version of an object.", gate.Purge, []string{"dry_run"}, (*API).purge},
 	{get, "/export", "All objects of a query at once, as a bundle or one per line.", gate.ObjectRead, with("format"), (*API).export},
 
+	{get, "/blobs", "Files that the caller may have, without their content.", gate.ObjectRead, paging, (*API).listBlobs},
+	{post, "/blobs", "Store a file of any content: the body.", gate.ObjectWrite, []string{"name", "media_type", "label", "sample"}, (*API).addBlob},
+	{get, "/blobs/{id}", "What is known of one file.", gate.ObjectRead, nil, (*API).blob},
+	{remove, "/blobs/{id}", "Destroy a file of the caller's organisation.", gate.ObjectWrite, nil, (*API).removeBlob},
+	{get, "/blobs/{id}/content", "The bytes of a file to save; a sample, and with zip any file, in a ZIP with the password infected.", gate.ObjectRead, []string{"zip"}, (*API).blobContent},
+	{get, "/blobs/{id}/holders", "Which organisations were given a file.", gate.AuditRead, nil, (*API).blobHolders},
+	{post, "/blobs/{id}/purge", "Destroy a file, its key and every trace of both.", gate.Purge, nil, (*API).purgeBlob},
+
 	{get, "/collections", "Collections that the caller may use; with all, every one.", 0, []string{"root", "all"}, (*API).collections},
 	{post, "/collections", "Make a collection.", gate.CollectionManage, nil, (*API).addCollection},
 	{get, "/collections/{name}", "One collection by its id or alias.", 0, nil, (*API).collection},

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"entente/internal/blob"
 	"entente/internal/exchange"
 	"entente/internal/feed"
 	"entente/internal/gate"
@@ -26,13 +27,13 @@ import (
 
 // world is a node's waist with the interface over it.
 type world struct {
-	t    testing.TB
-	dir  string
-	x    *exchange.Exchange
-	ids  *identity.Directory
-	st   store.Store
-	http http.Handler
-
+	t     testing.TB
+	dir   string
+	x     *exchange.Exchange
+	ids   *identity.Directory
+	st    store.Store
+	blobs *blob.Store
+	http  http.Handler
 	feeds *feed.Feeds
 }
 
@@ -64,7 +65,9 @@ func newWorld(t testing.TB) *world {
 	w.feeds, err = feed.New(feed.Options{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Sources: []feed.Source{feed.List{}}, Exchange: w.x, Docs: db,
 		Base: w.dir, Spool: w.SpoolDir(), Feeds: []feed.Config{{Name: "secret", Kind: "list", File: "list.txt", Label: "tlp:amber", Schedule: "manual"}}})
 	w.must(err)
-	w.http = New(w.x, w.ids, ring, w)
+	w.blobs, err = blob.Open(t.Context(), blob.Config{Dir: filepath.Join(w.dir, "blobs"), Secret: ring.Secret("blob"), Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational}, db)
+	w.must(err)
+	w.http = New(w.x, w.ids, ring, w.blobs, w)
 	return w
 }
 
