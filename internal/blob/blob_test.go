@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -553,5 +554,32 @@ func benchmark(b *testing.B, add bool) {
 			b.Fatal(err)
 		}
 		c.Close()
+	}
+}
+
+// A disk without room is told as such, with when to come back.
+func TestFullDisk(t *testing.T) {
+	for _, no := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EIO} {
+		err := diskFault("writing a file", &fs.PathError{Op: "write", Path: "x", Err: no})
+		if fault.Of(err) != fault.Full || fault.As(err).RetryAfter == 0 {
+			t.Errorf("%v is told as %v", no, err)
+		}
+	}
+	// A folder that takes no file: nothing is counted for what was refused, and when it does again all is well.
+	h := newHouse(t, t.TempDir(), nil)
+	dir := filepath.Join(h.dir, "blobs")
+	if err := os.Rename(dir, dir+".away"); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := h.Add(context.Background(), h.us(), Upload{}, strings.NewReader("x"))
+	h.want(err, fault.Internal, "no folder")
+	if n, size := h.Usage(); n != 0 || size != 0 {
+		t.Errorf("%d blobs of %d bytes are counted", n, size)
+	}
+	if err := os.Rename(dir+".away", dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, added := h.add(h.us(), Upload{}, []byte("x")); !added {
+		t.Error("not taken when there is a folder again")
 	}
 }

@@ -20,7 +20,7 @@ func (c *Content) Infected(w io.Writer) error {
 	h := &zip.FileHeader{Name: c.Name, Method: zip.Store, CRC32: c.crc, UncompressedSize64: uint64(c.Size), CompressedSize64: uint64(c.Size) + zipHead, Flags: 1, CreatorVersion: 20, ReaderVersion: 20}
 	const utf8Names = 1 << 11
 	h.Flags |= utf8Names
-	h.Modified = c.Added
+	//lint:ignore SA1019 CreateRaw writes these two and not Modified
 	h.ModifiedDate, h.ModifiedTime = dosTime(c)
 	entry, err := z.CreateRaw(h)
 	if err != nil {
