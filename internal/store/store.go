@@ -247,6 +247,7 @@ type Entry struct {
 	Act    *Act           // of acts, removals, relabellings and purges; only for gate.Own scopes
 	Record *record.Record // of puts and relabellings whose record still exists and is admitted
 	Held   bool           // Record is in quarantine
+	Recs   []record.Seq   // of purges: the records that were destroyed; only for gate.Own scopes
 }
 
 // Act is an administrative or personal act that the journal keeps: who did what to what.

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 
 	"github.com/go-json-experiment/json"
 	zs "zombiezen.com/go/sqlite"
@@ -129,13 +131,40 @@ func (s *Store) Follow(ctx context.Context, scope gate.Scope, after record.Seq, 
 type line struct {
 	entry store.Entry
 	act   []byte
+	recs  []byte
+}
+
+// packRecs writes the records that a purge destroyed, as differences.
+func packRecs(recs []int64) (b []byte) {
+	last := int64(0)
+	for _, r := range recs {
+		b = binary.AppendVarint(b, r-last)
+		last = r
+	}
+	return b
+}
+
+func unpackRecs(b []byte) (recs []record.Seq, err error) {
+	last := int64(0)
+	for len(b) > 0 {
+		d, n := binary.Varint(b)
+		if n <= 0 {
+			return nil, errors.New("a journal entry is damaged")
+		}
+		last += d
+		recs, b = append(recs, record.Seq(last)), b[n:]
+	}
+	return recs, nil
 }
 
 func (r *reader) journal(after int64, limit int) (lines []line, err error) {
-	err = exec(r.c, `SELECT seq, kind, rec, "commit", act FROM journal WHERE seq > ? ORDER BY seq LIMIT ?`, func(st *zs.Stmt) error {
+	err = exec(r.c, `SELECT seq, kind, rec, "commit", act, recs FROM journal WHERE seq > ? ORDER BY seq LIMIT ?`, func(st *zs.Stmt) error {
 		l := line{entry: store.Entry{Seq: record.Seq(st.ColumnInt64(0)), Kind: entryKinds[st.ColumnInt64(1)], Rec: record.Seq(st.ColumnInt64(2))}}
 		st.ColumnBytes(3, l.entry.Commit[:])
 		l.act = blob(st, 4)
+		if l.entry.Kind == store.EntryPurge {
+			l.recs = blob(st, 5)
+		}
 		lines = append(lines, l)
 		return nil
 	}, after, limit)
@@ -148,6 +177,12 @@ func (r *reader) entry(l *line) (store.Entry, error) {
 	if l.act != nil && r.scope.IsOwn() {
 		e.Act = new(store.Act)
 		if err := json.Unmarshal(l.act, e.Act); err != nil {
+			return e, err
+		}
+	}
+	if l.recs != nil && r.scope.IsOwn() {
+		var err error
+		if e.Recs, err = unpackRecs(l.recs); err != nil {
 			return e, err
 		}
 	}

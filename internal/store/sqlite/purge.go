@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,6 +83,7 @@ func (t *tx) purge(scope gate.Scope, p store.Purge, salt []byte, report *store.P
 	sum.Write(salt)
 	sum.Write([]byte(p.ID))
 	labels := map[uint32]bool{}
+	var recs []int64
 	for _, f := range forgotten {
 		labels[f.row.label] = true
 	}
@@ -111,6 +113,7 @@ func (t *tx) purge(scope gate.Scope, p store.Purge, salt []byte, report *store.P
 			return nil, err
 		}
 		report.Records++
+		recs = append(recs, f.row.seq)
 		labels[f.row.label] = true
 	}
 	if report.Docs, err = t.purgeDocs(p.ID, gone); err != nil {
@@ -131,13 +134,14 @@ func (t *tx) purge(scope gate.Scope, p store.Purge, salt []byte, report *store.P
 	if report.Records+report.Docs+len(forgotten) == 0 {
 		return nil, nil
 	}
+	slices.Sort(recs)
 	commit := sum.Sum(nil)
 	report.Commit = hex.EncodeToString(commit)
 	act, err := packAct(p.Act)
 	if err != nil {
 		return nil, err
 	}
-	if err := t.journal(t.draw(1)[0], entryPurge, 0, commit, act, nil); err != nil {
+	if err := t.journal(t.draw(1)[0], entryPurge, 0, commit, act, packRecs(recs)); err != nil {
 		return nil, err
 	}
 	return marks, t.maskActs(p.ID, report.Commit)

@@ -283,7 +283,7 @@ func (m *machine) follow() {
 		if e.Act != nil && !scope.IsOwn() {
 			m.Fatalf("an act is shown to %+v", scope.Viewer())
 		}
-		lines = append(lines, fmt.Sprint(e.Kind, " ", e.Rec, " ", shown))
+		lines = append(lines, fmt.Sprint(e.Kind, " ", e.Rec, " ", shown, " ", e.Recs))
 	}
 	for _, e := range m.o.Entries {
 		shown := "-"
@@ -291,7 +291,7 @@ func (m *machine) follow() {
 			shown = s.ID + string(s.Body)
 		}
 		if shown != "-" || scope.IsOwn() {
-			want = append(want, fmt.Sprint(e.Kind, " ", e.Rec, " ", shown))
+			want = append(want, fmt.Sprint(e.Kind, " ", e.Rec, " ", shown, " ", e.Recs))
 		}
 	}
 	slices.Sort(want) // removals of one act have no order among themselves

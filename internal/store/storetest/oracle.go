@@ -336,19 +336,22 @@ func (o *Oracle) find(scope gate.Scope, rec record.Seq) *Stored {
 }
 
 // Purge destroys what the scope sees under an id.
-func (o *Oracle) Purge(scope gate.Scope, id string) (records int) {
+func (o *Oracle) Purge(scope gate.Scope, id string) int {
+	var recs []record.Seq
 	for _, s := range slices.Clone(o.Records) {
 		if s.ID == id && o.visible(scope, s) {
 			o.erase(s)
-			records++
+			recs = append(recs, s.Rec)
 		}
 	}
 	remembered := len(o.removed)
 	o.removed = slices.DeleteFunc(o.removed, func(s *Stored) bool { return s.ID == id && known(scope, s) })
-	if records+remembered-len(o.removed) > 0 {
+	if len(recs)+remembered-len(o.removed) > 0 {
+		slices.Sort(recs)
 		o.entry(store.EntryPurge, 0, 0)
+		o.Entries[len(o.Entries)-1].Recs = recs
 	}
-	return records
+	return len(recs)
 }
 
 // known tells whether a viewer may know of a record, even when its retention has ended.
