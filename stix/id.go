@@ -63,9 +63,7 @@ func deterministicID(typ string, v value) (id string, ok bool, err error) {
 			continue
 		}
 		if property == "hashes" {
-			if name, ok = appendHash(name, val); !ok {
-				continue
-			}
+			name, _ = appendHash(name, val)
 			continue
 		}
 		name = appendMember(name, property)

@@ -68,6 +68,3 @@ func isTimestamp[T string | []byte](s T) bool {
 	}
 	return true
 }
-
-// fractionDigits is the number of digits after the second's point of a timestamp.
-func fractionDigits(n int) int { return max(0, n-21) }

@@ -23,12 +23,6 @@ func (b bitmap) set(n uint32) {
 	}
 }
 
-func (b bitmap) drop(n uint32) {
-	if i := int(n / 64); i < len(b) {
-		b[i] &^= 1 << (n % 64)
-	}
-}
-
 func (b bitmap) and(o bitmap) {
 	for i := range b {
 		b[i] &= o[i]
@@ -54,15 +48,6 @@ func (b bitmap) count() (n int) {
 		n += bits.OnesCount64(w)
 	}
 	return n
-}
-
-func (b bitmap) empty() bool {
-	for _, w := range b {
-		if w != 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // each visits the numbers in ascending order until visit says stop.

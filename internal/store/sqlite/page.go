@@ -65,7 +65,7 @@ func (p *pager) page() (store.Page, error) {
 	if err != nil {
 		return page, err
 	}
-	last, size := p.q.After, 0
+	size := 0
 	for {
 		at, ok, err := places.next()
 		if err != nil {
@@ -92,9 +92,8 @@ func (p *pager) page() (store.Page, error) {
 			page.Items = append(page.Items, item)
 			size += len(item.Record.Body) + len(item.Record.Envelope)
 		}
-		last = record.Seq(at.seq)
 		if p.scanned >= p.s.cfg.scan {
-			page.More, page.Next = true, last
+			page.More, page.Next = true, record.Seq(at.seq)
 			return page, nil
 		}
 	}
