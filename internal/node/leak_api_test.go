@@ -65,6 +65,7 @@ func apiScript(reading, changing leakScript) {
 
 	reading["api GET /me"] = plain("GET", "", "/me")
 	reading["api GET /version"] = plain("GET", "", "/version")
+	reading["api GET /openapi.json"] = plain("GET", "", "/openapi.json", "/openapi.json?all=true")
 	reading["api GET /stats"] = plain("GET", "", "/stats")
 	reading["api GET /config"] = plain("GET", "", "/config")
 	reading["api GET /journal"] = plain("GET", "", "/journal", "/journal?limit=1", "/journal?next=AAAA")

@@ -52,11 +52,12 @@ type API struct {
 	ops  Ops
 	log  *slog.Logger
 	us   keyring.Names // whose node it is
+	doc  []byte        // the OpenAPI document
 }
 
 // New makes the handler.
 func New(x *exchange.Exchange, ids *identity.Directory, ring *keyring.Ring, ops Ops) http.Handler {
-	a := &API{x: x, ids: ids, ring: ring, ops: ops, log: ops.Logger(), us: ring.Names()}
+	a := &API{x: x, ids: ids, ring: ring, ops: ops, log: ops.Logger(), us: ring.Names(), doc: Document()}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -86,7 +87,8 @@ type Route struct {
 	Path   string
 	Doc    string      // what it does, one sentence
 	Needs  gate.Action // what the viewer must be allowed to; 0: the handler decides
-	Query  []string    // parameters; others are refused
+	Query  []Param     // others are refused
+	Shape
 	handle func(*API, *call) error
 }
 
@@ -134,7 +136,7 @@ func (a *API) admit(c *call, route Route) error {
 			return err
 		}
 	}
-	q, err := readQuery(c.r.URL.RawQuery, route.Query)
+	q, err := readQuery(c.r.URL.RawQuery, route.names())
 	c.q = q
 	return err
 }

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +8,9 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/go-json-experiment/json"
+	jsonv1 "github.com/go-json-experiment/json/v1"
 
 	"entente/internal/fault"
 	"entente/internal/surface"
@@ -53,7 +55,9 @@ func write(w http.ResponseWriter, r *http.Request, challenges []string, status i
 	}
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		json.NewEncoder(w).Encode(p)
+		if b, err := marshal(p); err == nil {
+			w.Write(append(b, '\n'))
+		}
 	}
 }
 
@@ -136,18 +140,23 @@ func headers(w http.ResponseWriter, contentType string) {
 func (c *call) answer(v any) error { return c.answerStatus(http.StatusOK, v) }
 
 func (c *call) answerStatus(status int, v any) error {
-	b, err := json.Marshal(v)
+	b, err := marshal(v)
 	if err != nil {
 		return err
 	}
-	headers(c.w, "application/json")
+	headers(c.w, jsonType)
 	c.w.WriteHeader(status)
 	_, err = c.w.Write(append(b, '\n'))
 	return started(err)
 }
 
+// marshal writes a value as JSON. A list without items is [], never null.
+func marshal(v any) ([]byte, error) {
+	return json.Marshal(v, jsonv1.DefaultOptionsV1(), json.FormatNilSliceAsNull(false), json.FormatNilMapAsNull(false))
+}
+
 func (c *call) done() error {
-	headers(c.w, "application/json")
+	headers(c.w, jsonType)
 	c.w.WriteHeader(http.StatusNoContent)
 	return nil
 }

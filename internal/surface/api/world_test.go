@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"entente/internal/build"
 	"entente/internal/exchange"
 	"entente/internal/gate"
 	"entente/internal/identity"
@@ -69,7 +70,7 @@ func (w *world) must(err error) {
 
 func (w *world) Stats(ctx context.Context) (store.Stats, error) { return w.st.Stats(ctx) }
 func (w *world) Settings() any                                  { return map[string]any{"listen": "127.0.0.1:8443"} }
-func (w *world) Build() any                                     { return map[string]any{"version": "1"} }
+func (w *world) Build() any                                     { return build.Read() }
 func (w *world) SpoolDir() string                               { return filepath.Join(w.dir, "tmp") }
 func (w *world) Logger() *slog.Logger                           { return slog.New(slog.DiscardHandler) }
 func (w *world) Backup(_ context.Context, out io.Writer) error {

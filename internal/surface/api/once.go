@@ -1,0 +1,6 @@
+package api
+
+const (
+	onceHeader = "Idempotency-Key"
+	maxOnceKey = 255
+)
