@@ -32,6 +32,8 @@ type Ops interface {
 	Build() any
 	// Backup writes everything that a restore needs, consistent, while the node goes on.
 	Backup(ctx context.Context, w io.Writer) error
+	// Docs keeps what must outlive a request.
+	Docs() Docs
 	// SpoolDir is a directory for large files in transit. They are removed from it as soon as they are open.
 	SpoolDir() string
 	// Logger is the node's log.
@@ -101,6 +103,10 @@ type call struct {
 	r *http.Request
 	v gate.Viewer
 	q query
+
+	api  *API
+	once *once  // under an idempotency key; nil: without
+	read []byte // the body, where it had to be read before its handler
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }
@@ -109,9 +115,13 @@ func (c *call) path(name string) string { return c.r.PathValue(name) }
 
 func (a *API) serve(route Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{w: w, r: r, v: surface.Viewer(r.Context())}
+		c := &call{w: w, r: r, v: surface.Viewer(r.Context()), api: a}
 		err := a.admit(c, route)
-		if err == nil {
+		switch {
+		case err != nil:
+		case route.Once:
+			err = a.serveOnce(c, route)
+		default:
 			err = route.handle(a, c)
 		}
 		if err == nil {

@@ -116,7 +116,7 @@ func parameters(r Route) (out []schema) {
 	}
 	if r.Once {
 		out = append(out, schema{"name": onceHeader, "in": "header", "description": "Asking again with the same key and the same body within 24 hours gives the same answer and makes nothing more.",
-			"schema": schema{"type": "string", "minLength": 1, "maxLength": maxOnceKey}})
+			"schema": schema{"type": "string", "minLength": 1, "maxLength": maxOnceKey, "pattern": "^[!-~]+$"}})
 	}
 	return out
 }

@@ -144,9 +144,13 @@ func (c *call) answerStatus(status int, v any) error {
 	if err != nil {
 		return err
 	}
+	b = append(b, '\n')
+	if c.once != nil {
+		c.api.settle(c, status, b)
+	}
 	headers(c.w, jsonType)
 	c.w.WriteHeader(status)
-	_, err = c.w.Write(append(b, '\n'))
+	_, err = c.w.Write(b)
 	return started(err)
 }
 
@@ -178,13 +182,24 @@ const maxBody = 1 << 20
 
 // body reads a small JSON body strictly.
 func (c *call) body(into any) error {
+	b, err := c.read, error(nil)
+	if b == nil {
+		b, err = readBody(c)
+	}
+	if err != nil {
+		return err
+	}
+	return decode(b, into)
+}
+
+func readBody(c *call) ([]byte, error) {
 	b, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
 	if err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
-			return fault.New(fault.TooLarge, "body.size", "the body has more than %d bytes", maxBody)
+			return nil, fault.New(fault.TooLarge, "body.size", "the body has more than %d bytes", maxBody)
 		}
-		return fault.New(fault.Invalid, "body.read", "the body could not be read").Because(err)
+		return nil, fault.New(fault.Invalid, "body.read", "the body could not be read").Because(err)
 	}
-	return decode(b, into)
+	return b, nil
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,6 +33,7 @@ type world struct {
 	ids  *identity.Directory
 	st   store.Store
 	http http.Handler
+	late atomic.Int64 // nanoseconds that the store's clock is ahead
 }
 
 var (
@@ -45,7 +47,7 @@ func newWorld(t testing.TB) *world {
 	ring, err := keyring.Create(w.dir, keyring.Names{Nation: "UTO", Org: "Utopia CERT"}, time.Now)
 	w.must(err)
 	w.must(os.Mkdir(filepath.Join(w.dir, "store"), 0o700))
-	db, err := sqlite.Open(t.Context(), sqlite.Config{Dir: filepath.Join(w.dir, "store"), Now: time.Now})
+	db, err := sqlite.Open(t.Context(), sqlite.Config{Dir: filepath.Join(w.dir, "store"), Now: func() time.Time { return time.Now().Add(time.Duration(w.late.Load())) }})
 	w.must(err)
 	w.st = db
 	t.Cleanup(func() { db.Close() })
@@ -71,6 +73,7 @@ func (w *world) must(err error) {
 func (w *world) Stats(ctx context.Context) (store.Stats, error) { return w.st.Stats(ctx) }
 func (w *world) Settings() any                                  { return map[string]any{"listen": "127.0.0.1:8443"} }
 func (w *world) Build() any                                     { return build.Read() }
+func (w *world) Docs() Docs                                     { return w.st }
 func (w *world) SpoolDir() string                               { return filepath.Join(w.dir, "tmp") }
 func (w *world) Logger() *slog.Logger                           { return slog.New(slog.DiscardHandler) }
 func (w *world) Backup(_ context.Context, out io.Writer) error {
