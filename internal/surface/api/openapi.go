@@ -78,7 +78,7 @@ func operation(r Route, s *schemas, failures schema) schema {
 	}
 	switch {
 	case r.Body != nil:
-		op["requestBody"] = schema{"required": !r.Optional, "content": schema{jsonType: schema{"schema": s.taken(reflect.TypeOf(r.Body), r.Required)}}}
+		op["requestBody"] = schema{"required": !r.Optional, "content": schema{jsonType: schema{"schema": s.taken(reflect.TypeOf(r.Body), r.Method, r.Required)}}}
 	case r.Takes != "":
 		op["requestBody"] = schema{"required": true, "content": schema{r.Takes: schema{}}}
 	}

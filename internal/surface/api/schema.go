@@ -12,7 +12,7 @@ import (
 	"entente/label"
 )
 
-// object is a JSON object of the document.
+// schema is a JSON object of the document.
 type schema = map[string]any
 
 // schemas makes JSON Schemas (draft 2020-12, as OpenAPI 3.1 has them) of Go types by their json tags. Structs become components.
@@ -21,10 +21,10 @@ type schemas struct {
 	names map[component]string
 }
 
-// component is a Go type as it is given, or as it is taken.
+// component is a Go type as it is given, or as it is taken with certain members required.
 type component struct {
 	t     reflect.Type
-	taken bool
+	taken string
 }
 
 func newSchemas() *schemas { return &schemas{made: schema{}, names: map[component]string{}} }
@@ -81,13 +81,13 @@ func (s *schemas) of(t reflect.Type) schema {
 	return schema{}
 }
 
-// taken is the schema of a body: members that are not named, it must not have.
-func (s *schemas) taken(t reflect.Type, required []string) schema {
+// taken is the schema of a body: members that are not named, it must not have. A type that is also given has another name here.
+func (s *schemas) taken(t reflect.Type, method string, required []string) schema {
 	name := typeName(t)
-	if t.PkgPath() != reflect.TypeFor[Route]().PkgPath() { // a thing of another room, which is also given
-		name = "Put" + name
+	if t.PkgPath() != reflect.TypeFor[Route]().PkgPath() {
+		name = map[string]string{post: "Add", put: "Put", patch: "Change"}[method] + name
 	}
-	return s.ref(component{t, true}, name, func() schema {
+	return s.ref(component{t, strings.Join(append([]string{name}, required...), " ")}, name, func() schema {
 		properties := schema{}
 		s.members(t, properties, new([]string))
 		out := closed(t, properties, required)

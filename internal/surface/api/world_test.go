@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,6 +24,7 @@ import (
 	"entente/internal/store"
 	"entente/internal/store/sqlite"
 	"entente/internal/surface"
+	"entente/internal/surface/api/apitest"
 )
 
 // world is a node's waist with the interface over it.
@@ -81,14 +83,29 @@ func (w *world) Backup(_ context.Context, out io.Writer) error {
 	return err
 }
 
-// as is a transport that asks as a viewer.
+// documented is what every exchange of these tests is held to.
+var documented = func() *apitest.Document {
+	d, err := apitest.Read(Document())
+	if err != nil {
+		panic(err)
+	}
+	return d
+}()
+
+// as is a transport that asks as a viewer. Every exchange is held to the OpenAPI document.
 func (w *world) as(v gate.Viewer) http.RoundTripper {
 	return roundTrip(func(r *http.Request) (*http.Response, error) {
-		rec := httptest.NewRecorder()
+		var asked bytes.Buffer
 		if r.Body == nil {
 			r.Body = http.NoBody
 		}
+		r.Body = io.NopCloser(io.TeeReader(r.Body, &asked))
+		rec := httptest.NewRecorder()
 		w.http.ServeHTTP(rec, r.WithContext(surface.WithViewer(r.Context(), v)))
+		err := documented.Check(apitest.Exchange{Method: r.Method, URL: r.URL, Body: asked.Bytes(), Status: rec.Code, Header: rec.Header(), Answer: rec.Body.Bytes()})
+		if err != nil {
+			w.t.Errorf("not as the document has it: %v", err)
+		}
 		return rec.Result(), nil
 	})
 }
