@@ -100,7 +100,7 @@ func apiScript(reading, changing leakScript) {
 	changing["api POST /users"] = plain("POST", `{"name":"`+hiddenAccount+`0","roles":["reader"],"password":"`+leakPassword+`"}`, "/users")
 	changing["api PATCH /users/{name}"] = plain("PATCH", `{"disabled":true}`, "/users/"+hiddenAccount+"0", "/users/nobody")
 	changing["api DELETE /users/{name}"] = plain("DELETE", "", "/users/"+hiddenAccount+"0", "/users/nobody")
-	changing["api POST /tokens"] = plain("POST", `{"name":"mine","roles":["reader"]}`, "/tokens")
+	changing["api POST /tokens"] = plain("POST", `{"name":"mine","roles":["reader"]}`, "/tokens", "/tokens Idempotency-Key: k", "/tokens Idempotency-Key: k")
 	changing["api DELETE /tokens/{id}"] = plain("DELETE", "", "/tokens/AAAAAAAAAAAAAAAA")
 	changing["api POST /certificates"] = plain("POST", `{"name":"mine","roles":["reader"]}`, "/certificates")
 	changing["api DELETE /certificates/{id}"] = plain("DELETE", "", "/certificates/AAAA")

@@ -75,6 +75,9 @@ func (s *schemas) of(t reflect.Type) schema {
 		return s.ref(component{t: t}, typeName(t), func() schema {
 			properties, required := schema{}, []string{}
 			s.members(t, properties, &required)
+			if next, ok := properties["next"].(schema); ok { // of a page
+				next["description"] = "Where the next page starts, for this caller and this query only; without it this was the last page."
+			}
 			return closed(t, properties, required)
 		})
 	}
