@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"entente/internal/gate"
 )
 
 // TestEveryRouteSucceedsAsDocumented asks every route for something it answers; the world holds each answer to the document.
@@ -321,4 +323,16 @@ func literal(e ast.Expr) string {
 	}
 	s, _ := strconv.Unquote(l.Value)
 	return s
+}
+
+// The document is the same for everybody, whatever they may do.
+func TestDocumentIsTheSameForEverybody(t *testing.T) {
+	w := newWorld(t)
+	nobody := admin
+	nobody.Roles = nil
+	for _, v := range []gate.Viewer{admin, outsider, nobody} {
+		if status, body := w.ask(v, get, "/openapi.json", ""); status != 200 || body != string(Document()) {
+			t.Errorf("%s: %d, %d bytes", v.Org, status, len(body))
+		}
+	}
 }
