@@ -38,6 +38,7 @@ nightly:
 
 docs: build
 	ENTENTE_DATA= $(BIN) docs cli --dir docs/cli
+	ENTENTE_DATA= $(BIN) docs api > docs/openapi.json
 
 clean:
 	rm -rf bin

@@ -8,9 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"entente/internal/surface/api"
 )
 
-// docsCmd writes the reference of the command line from the commands themselves. It is for who builds the project.
+// docsCmd writes the references of the command line and of the native API from the code itself. It is for who builds the project.
 func (a *app) docsCmd() *cobra.Command {
 	c := &cobra.Command{Use: "docs", Short: "Write reference pages", Hidden: true}
 	var dir string
@@ -37,7 +39,13 @@ func (a *app) docsCmd() *cobra.Command {
 		},
 	}
 	cli.Flags().StringVar(&dir, "dir", "docs/cli", "directory to write to")
-	c.AddCommand(cli)
+	c.AddCommand(cli, &cobra.Command{
+		Use: "api", Short: "Print the OpenAPI document of the native API", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := a.out.Write(api.Document())
+			return err
+		},
+	})
 	return c
 }
 

@@ -164,3 +164,16 @@ func TestReferenceIsCurrent(t *testing.T) {
 		t.Errorf("docs/cli has %d pages, the commands make %d", len(there), len(made))
 	}
 }
+
+// TestAPIDocumentIsCurrent holds docs/openapi.json to what the routes say of themselves.
+func TestAPIDocumentIsCurrent(t *testing.T) {
+	var made, told bytes.Buffer
+	t.Setenv("ENTENTE_DATA", "")
+	if got := Run(t.Context(), []string{"docs", "api"}, strings.NewReader(""), &made, &told); got != 0 {
+		t.Fatal(told.String())
+	}
+	there, err := os.ReadFile(filepath.Join("..", "..", "docs", "openapi.json"))
+	if err != nil || !bytes.Equal(there, made.Bytes()) {
+		t.Error("docs/openapi.json is not what the routes say; run make docs")
+	}
+}

@@ -92,6 +92,7 @@ func apiScript(reading, changing leakScript) {
 
 	reading["api GET /me"] = plain("GET", "", "/me")
 	reading["api GET /version"] = plain("GET", "", "/version")
+	reading["api GET /openapi.json"] = plain("GET", "", "/openapi.json", "/openapi.json?all=true")
 	reading["api GET /stats"] = plain("GET", "", "/stats")
 	reading["api GET /config"] = plain("GET", "", "/config")
 	reading["api GET /journal"] = plain("GET", "", "/journal", "/journal?limit=1", "/journal?next=AAAA")
@@ -128,7 +129,7 @@ func apiScript(reading, changing leakScript) {
 	changing["api POST /users"] = plain("POST", `{"name":"`+hiddenAccount+`0","roles":["reader"],"password":"`+leakPassword+`"}`, "/users")
 	changing["api PATCH /users/{name}"] = plain("PATCH", `{"disabled":true}`, "/users/"+hiddenAccount+"0", "/users/nobody")
 	changing["api DELETE /users/{name}"] = plain("DELETE", "", "/users/"+hiddenAccount+"0", "/users/nobody")
-	changing["api POST /tokens"] = plain("POST", `{"name":"mine","roles":["reader"]}`, "/tokens")
+	changing["api POST /tokens"] = plain("POST", `{"name":"mine","roles":["reader"]}`, "/tokens", "/tokens Idempotency-Key: k", "/tokens Idempotency-Key: k")
 	changing["api DELETE /tokens/{id}"] = plain("DELETE", "", "/tokens/AAAAAAAAAAAAAAAA")
 	changing["api POST /certificates"] = plain("POST", `{"name":"mine","roles":["reader"]}`, "/certificates")
 	changing["api DELETE /certificates/{id}"] = plain("DELETE", "", "/certificates/AAAA")

@@ -14,6 +14,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"entente/internal/surface/api"
+	"entente/internal/surface/api/apitest"
 )
 
 // What is hidden from a viewer must not change anything that it gets: the same requests are made in two worlds that differ only in
@@ -34,6 +37,15 @@ type session struct {
 	// limits are the sizes of pages in which lists are followed to their end.
 	limits []int
 }
+
+// documented is what every answer of the native interface is held to.
+var documented = func() *apitest.Document {
+	d, err := apitest.Read(api.Document())
+	if err != nil {
+		panic(err)
+	}
+	return d
+}()
 
 // ask makes one request. Names in braces, such as {open}, stand for what this world calls them. A line of headers may follow the
 // path after a space: "/x Accept: text/html".
@@ -69,6 +81,11 @@ func (s *session) ask(method, target, body string) *httptest.ResponseRecorder {
 		s.t.Fatal(err)
 	}
 	fmt.Fprintf(&b, "\n%s", answer)
+	if strings.HasPrefix(path, api.Prefix+"/") {
+		if err := documented.Check(apitest.Exchange{Method: method, URL: r.URL, Body: []byte(s.w.fill(body)), Status: res.StatusCode, Header: res.Header, Answer: answer}); err != nil {
+			s.t.Errorf("not as the API's document has it: %v", err)
+		}
+	}
 	s.lines = append(s.lines, exchanged{method + " " + target + " " + body, b.String()})
 	if res.StatusCode >= 500 && path != "/readyz" {
 		s.t.Errorf("%s %s: %s", method, target, b.String())

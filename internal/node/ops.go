@@ -8,6 +8,7 @@ import (
 	"entente/internal/build"
 	"entente/internal/feed"
 	"entente/internal/store"
+	"entente/internal/surface/api"
 )
 
 // What the native interface asks of the node.
@@ -26,6 +27,9 @@ func (n *Node) Logger() *slog.Logger { return n.cfg.Log }
 
 // spoolFolder holds large files in transit, below the data directory.
 const spoolFolder = "tmp"
+
+// Docs keeps what must outlive a request.
+func (n *Node) Docs() api.Docs { return n.store }
 
 // SpoolDir is a directory for large files in transit.
 func (n *Node) SpoolDir() string { return filepath.Join(n.cfg.Data, spoolFolder) }

@@ -34,6 +34,8 @@ type Ops interface {
 	Build() any
 	// Backup writes everything that a restore needs, consistent, while the node goes on.
 	Backup(ctx context.Context, w io.Writer) error
+	// Docs keeps what must outlive a request.
+	Docs() Docs
 	// SpoolDir is a directory for large files in transit. They are removed from it as soon as they are open.
 	SpoolDir() string
 	// Feeds are the node's feeds.
@@ -57,11 +59,12 @@ type API struct {
 	ops   Ops
 	log   *slog.Logger
 	us    keyring.Names // whose node it is
+	doc   []byte        // the OpenAPI document
 }
 
 // New makes the handler.
 func New(x *exchange.Exchange, ids *identity.Directory, ring *keyring.Ring, blobs *blob.Store, ops Ops) http.Handler {
-	a := &API{x: x, ids: ids, ring: ring, blobs: blobs, ops: ops, log: ops.Logger(), us: ring.Names()}
+	a := &API{x: x, ids: ids, ring: ring, blobs: blobs, ops: ops, log: ops.Logger(), us: ring.Names(), doc: Document()}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -91,7 +94,8 @@ type Route struct {
 	Path   string
 	Doc    string      // what it does, one sentence
 	Needs  gate.Action // what the viewer must be allowed to; 0: the handler decides
-	Query  []string    // parameters; others are refused
+	Query  []Param     // others are refused
+	Shape
 	handle func(*API, *call) error
 }
 
@@ -104,6 +108,10 @@ type call struct {
 	r *http.Request
 	v gate.Viewer
 	q query
+
+	api  *API
+	once *once  // under an idempotency key; nil: without
+	read []byte // the body, where it had to be read before its handler
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }
@@ -112,9 +120,13 @@ func (c *call) path(name string) string { return c.r.PathValue(name) }
 
 func (a *API) serve(route Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{w: w, r: r, v: surface.Viewer(r.Context())}
+		c := &call{w: w, r: r, v: surface.Viewer(r.Context()), api: a}
 		err := a.admit(c, route)
-		if err == nil {
+		switch {
+		case err != nil:
+		case route.Once:
+			err = a.serveOnce(c, route)
+		default:
 			err = route.handle(a, c)
 		}
 		if err == nil {
@@ -139,7 +151,7 @@ func (a *API) admit(c *call, route Route) error {
 			return err
 		}
 	}
-	q, err := readQuery(c.r.URL.RawQuery, route.Query)
+	q, err := readQuery(c.r.URL.RawQuery, route.names())
 	c.q = q
 	return err
 }

@@ -255,8 +255,8 @@ func (c *Client) Holders(ctx context.Context, id string) ([]store.Holding, error
 
 // Remove takes an object out of a collection and says how many versions went.
 func (c *Client) Remove(ctx context.Context, id string, q url.Values) (int, error) {
-	m, err := ask[map[string]int](ctx, c, remove, "/objects/"+seg(id), q, nil)
-	return m["removed"], err
+	r, err := ask[Removed](ctx, c, remove, "/objects/"+seg(id), q, nil)
+	return r.Removed, err
 }
 
 // Purge destroys every version of an object, or counts what it would destroy.

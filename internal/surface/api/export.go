@@ -15,7 +15,7 @@ func (a *API) export(c *call) error {
 		return err
 	}
 	format := c.q.get("format")
-	media := map[string]string{"": "application/stix+json;version=2.1", "bundle": "application/stix+json;version=2.1", "ndjson": "application/x-ndjson"}[format]
+	media := map[string]string{"": bundleType, "bundle": bundleType, "ndjson": linesType}[format]
 	if media == "" {
 		return fault.New(fault.Invalid, "export.format", "%q is no format", clip(format)).At("format").Try("use bundle or ndjson")
 	}

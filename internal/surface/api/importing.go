@@ -3,7 +3,6 @@ package api
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -106,7 +105,7 @@ func (a *API) importing(c *call) error {
 	// The body is here: from now on nobody waits for the client, and no deadline for reading may end the request.
 	http.NewResponseController(c.w).SetReadDeadline(time.Time{})
 
-	headers(c.w, "application/x-ndjson")
+	headers(c.w, linesType)
 	e := &events{w: c.w}
 	for i := range losses {
 		if err := e.send(Event{Loss: &losses[i]}); err != nil {
@@ -306,7 +305,7 @@ type events struct {
 }
 
 func (e *events) send(v Event) error {
-	b, err := json.Marshal(v)
+	b, err := marshal(v)
 	if err != nil {
 		return err
 	}

@@ -22,12 +22,13 @@ type probe struct{ path, body string }
 
 // asks has, for every route, what the outsider asks of it. A route without a row fails the test.
 var asks = map[string][]probe{
-	"GET /me":      {{"/me", ""}},
-	"GET /version": {{"/version", ""}},
-	"GET /stats":   {{"/stats", ""}},
-	"GET /config":  {{"/config", ""}},
-	"GET /journal": {{"/journal", ""}, {"/journal?limit=1", ""}},
-	"GET /backup":  {{"/backup", ""}},
+	"GET /me":           {{"/me", ""}},
+	"GET /version":      {{"/version", ""}},
+	"GET /openapi.json": {{"/openapi.json", ""}, {"/openapi.json?all=true", ""}},
+	"GET /stats":        {{"/stats", ""}},
+	"GET /config":       {{"/config", ""}},
+	"GET /journal":      {{"/journal", ""}, {"/journal?limit=1", ""}},
+	"GET /backup":       {{"/backup", ""}},
 	"GET /objects": {{"/objects", ""}, {"/objects?limit=1", ""}, {"/objects?headers=true", ""}, {"/objects?id=" + hiddenID, ""}, {"/objects?name=" + hiddenName, ""},
 		{"/objects?type=identity&version=all&spec=2.1", ""}, {"/objects?ref=" + hiddenID, ""}, {"/objects?tlp=red", ""}, {"/objects?collection=secret", ""},
 		{"/objects?added_after=2020-01-01", ""}, {"/objects?nonsense=1", ""}},

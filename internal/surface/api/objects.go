@@ -166,7 +166,7 @@ func (a *API) raw(c *call) error {
 	if err != nil {
 		return err
 	}
-	headers(c.w, "application/stix+json;version="+it.Record.Spec)
+	headers(c.w, stixType+";version="+it.Record.Spec)
 	_, err = c.w.Write(it.Record.Body)
 	return started(err)
 }
@@ -198,6 +198,11 @@ func (a *API) versions(c *call) error {
 	return c.answer(list(items, next))
 }
 
+// Removed says how many versions went.
+type Removed struct {
+	Removed int `json:"removed"`
+}
+
 func (a *API) removeObject(c *call) error {
 	collection, err := a.collectionID(c)
 	if err != nil {
@@ -211,7 +216,7 @@ func (a *API) removeObject(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(map[string]int{"removed": n})
+	return c.answer(Removed{n})
 }
 
 // why explains the gate to the node's own organisation; nobody else learns why something is kept from somebody.

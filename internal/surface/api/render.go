@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +8,9 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/go-json-experiment/json"
+	jsonv1 "github.com/go-json-experiment/json/v1"
 
 	"entente/internal/fault"
 	"entente/internal/surface"
@@ -53,7 +55,9 @@ func write(w http.ResponseWriter, r *http.Request, challenges []string, status i
 	}
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		json.NewEncoder(w).Encode(p)
+		if b, err := marshal(p); err == nil {
+			w.Write(append(b, '\n'))
+		}
 	}
 }
 
@@ -136,18 +140,27 @@ func headers(w http.ResponseWriter, contentType string) {
 func (c *call) answer(v any) error { return c.answerStatus(http.StatusOK, v) }
 
 func (c *call) answerStatus(status int, v any) error {
-	b, err := json.Marshal(v)
+	b, err := marshal(v)
 	if err != nil {
 		return err
 	}
-	headers(c.w, "application/json")
+	b = append(b, '\n')
+	if c.once != nil {
+		c.api.settle(c, status, b)
+	}
+	headers(c.w, jsonType)
 	c.w.WriteHeader(status)
-	_, err = c.w.Write(append(b, '\n'))
+	_, err = c.w.Write(b)
 	return started(err)
 }
 
+// marshal writes a value as JSON. A list without items is [], never null.
+func marshal(v any) ([]byte, error) {
+	return json.Marshal(v, jsonv1.DefaultOptionsV1(), json.FormatNilSliceAsNull(false), json.FormatNilMapAsNull(false))
+}
+
 func (c *call) done() error {
-	headers(c.w, "application/json")
+	headers(c.w, jsonType)
 	c.w.WriteHeader(http.StatusNoContent)
 	return nil
 }
@@ -169,13 +182,24 @@ const maxBody = 1 << 20
 
 // body reads a small JSON body strictly.
 func (c *call) body(into any) error {
+	b, err := c.read, error(nil)
+	if b == nil {
+		b, err = readBody(c)
+	}
+	if err != nil {
+		return err
+	}
+	return decode(b, into)
+}
+
+func readBody(c *call) ([]byte, error) {
 	b, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
 	if err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
-			return fault.New(fault.TooLarge, "body.size", "the body has more than %d bytes", maxBody)
+			return nil, fault.New(fault.TooLarge, "body.size", "the body has more than %d bytes", maxBody)
 		}
-		return fault.New(fault.Invalid, "body.read", "the body could not be read").Because(err)
+		return nil, fault.New(fault.Invalid, "body.read", "the body could not be read").Because(err)
 	}
-	return decode(b, into)
+	return b, nil
 }

@@ -91,6 +91,9 @@ func (a *API) changeCollection(c *call) error {
 	if err := c.body(&in); err != nil {
 		return err
 	}
+	if in.Policy == "" {
+		in.Policy = exchange.Reject // as of a new one
+	}
 	old, err := a.named(c)
 	if err != nil {
 		return err

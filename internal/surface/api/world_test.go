@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,10 +12,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"entente/internal/blob"
+	"entente/internal/build"
 	"entente/internal/exchange"
 	"entente/internal/feed"
 	"entente/internal/gate"
@@ -23,6 +26,7 @@ import (
 	"entente/internal/store"
 	"entente/internal/store/sqlite"
 	"entente/internal/surface"
+	"entente/internal/surface/api/apitest"
 )
 
 // world is a node's waist with the interface over it.
@@ -35,6 +39,7 @@ type world struct {
 	blobs *blob.Store
 	http  http.Handler
 	feeds *feed.Feeds
+	late  atomic.Int64 // nanoseconds that the store's clock is ahead
 }
 
 var (
@@ -48,7 +53,7 @@ func newWorld(t testing.TB) *world {
 	ring, err := keyring.Create(w.dir, keyring.Names{Nation: "UTO", Org: "Utopia CERT"}, time.Now)
 	w.must(err)
 	w.must(os.Mkdir(filepath.Join(w.dir, "store"), 0o700))
-	db, err := sqlite.Open(t.Context(), sqlite.Config{Dir: filepath.Join(w.dir, "store"), Now: time.Now})
+	db, err := sqlite.Open(t.Context(), sqlite.Config{Dir: filepath.Join(w.dir, "store"), Now: func() time.Time { return time.Now().Add(time.Duration(w.late.Load())) }})
 	w.must(err)
 	w.st = db
 	t.Cleanup(func() { db.Close() })
@@ -80,7 +85,8 @@ func (w *world) must(err error) {
 
 func (w *world) Stats(ctx context.Context) (store.Stats, error) { return w.st.Stats(ctx) }
 func (w *world) Settings() any                                  { return map[string]any{"listen": "127.0.0.1:8443"} }
-func (w *world) Build() any                                     { return map[string]any{"version": "1"} }
+func (w *world) Build() any                                     { return build.Read() }
+func (w *world) Docs() Docs                                     { return w.st }
 func (w *world) SpoolDir() string                               { return filepath.Join(w.dir, "tmp") }
 func (w *world) Logger() *slog.Logger                           { return slog.New(slog.DiscardHandler) }
 func (w *world) Feeds() *feed.Feeds                             { return w.feeds }
@@ -89,14 +95,29 @@ func (w *world) Backup(_ context.Context, out io.Writer) error {
 	return err
 }
 
-// as is a transport that asks as a viewer.
+// documented is what every exchange of these tests is held to.
+var documented = func() *apitest.Document {
+	d, err := apitest.Read(Document())
+	if err != nil {
+		panic(err)
+	}
+	return d
+}()
+
+// as is a transport that asks as a viewer. Every exchange is held to the OpenAPI document.
 func (w *world) as(v gate.Viewer) http.RoundTripper {
 	return roundTrip(func(r *http.Request) (*http.Response, error) {
-		rec := httptest.NewRecorder()
+		var asked bytes.Buffer
 		if r.Body == nil {
 			r.Body = http.NoBody
 		}
+		r.Body = io.NopCloser(io.TeeReader(r.Body, &asked))
+		rec := httptest.NewRecorder()
 		w.http.ServeHTTP(rec, r.WithContext(surface.WithViewer(r.Context(), v)))
+		err := documented.Check(apitest.Exchange{Method: r.Method, URL: r.URL, Body: asked.Bytes(), Status: rec.Code, Header: rec.Header(), Answer: rec.Body.Bytes()})
+		if err != nil {
+			w.t.Errorf("not as the document has it: %v", err)
+		}
 		return rec.Result(), nil
 	})
 }
