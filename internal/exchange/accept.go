@@ -102,19 +102,11 @@ func (x *Exchange) writable(v gate.Viewer, id string) (Collection, error) {
 		}
 		return Collection{Policy: Reject}, nil
 	}
-	x.shelf.mu.RLock()
-	defer x.shelf.mu.RUnlock()
-	c, ok := x.shelf.collections[id]
-	if !ok {
-		return c, noCollection()
+	c, err := x.usable(v, id)
+	if err == nil && !c.CanWrite {
+		err = fault.New(fault.Forbidden, "collection.write", "you may read this collection but not write to it").Try("ask the node's administrators for a role that may write")
 	}
-	switch a := x.access(v, c); {
-	case a.Write:
-		return c, nil
-	case a.Read:
-		return c, fault.New(fault.Forbidden, "collection.write", "you may read this collection but not write to it").Try("ask the node's administrators for a role that may write")
-	}
-	return c, noCollection()
+	return c.Collection, err
 }
 
 // draft is one object on its way in.

@@ -17,12 +17,13 @@ func (x *Exchange) Read(ctx context.Context, v gate.Viewer, q store.Query) (stor
 	if err := x.readable(v, q.Collection); err != nil {
 		return store.Page{}, err
 	}
-	page, err := x.store.Page(ctx, x.scope(v), q)
+	scope := x.scope(v)
+	page, err := x.store.Page(ctx, scope, q)
 	if err != nil {
 		return store.Page{}, err
 	}
 	if !q.Headers {
-		if err := x.release(ctx, v, page.Items); err != nil {
+		if err := x.release(ctx, scope, page.Items); err != nil {
 			return store.Page{}, err
 		}
 		x.metrics.read(len(page.Items))
@@ -34,19 +35,11 @@ func (x *Exchange) readable(v gate.Viewer, id string) error {
 	if id == "" {
 		return x.may(v, gate.ObjectRead)
 	}
-	x.shelf.mu.RLock()
-	defer x.shelf.mu.RUnlock()
-	c, ok := x.shelf.collections[id]
-	if !ok {
-		return noCollection()
+	c, err := x.usable(v, id)
+	if err == nil && !c.CanRead {
+		err = fault.New(fault.Forbidden, "collection.read", "you may write to this collection but not read it").Try("ask the node's administrators for a role that may read")
 	}
-	switch a := x.access(v, c); {
-	case a.Read:
-		return nil
-	case a.Write:
-		return fault.New(fault.Forbidden, "collection.read", "you may write to this collection but not read it").Try("ask the node's administrators for a role that may read")
-	}
-	return noCollection()
+	return err
 }
 
 // firstHidden is the first object that a record names and the holder of the scope may not have; empty when there is none. The author
@@ -70,12 +63,12 @@ func (x *Exchange) firstHidden(ctx context.Context, scope gate.Scope, rec *recor
 	return "", nil
 }
 
-// release writes down what another organisation is given, before it is given.
-func (x *Exchange) release(ctx context.Context, v gate.Viewer, items []store.Item) error {
+// release writes down what another organisation is given, before it is given: under the scope that let it have it.
+func (x *Exchange) release(ctx context.Context, scope gate.Scope, items []store.Item) error {
+	v := scope.Viewer()
 	if x.isOwn(v.Nation, v.Org) || len(items) == 0 {
 		return nil
 	}
-	scope := x.scope(v)
 	byClause := map[string][]record.Seq{}
 	var last record.Mark
 	var clause string

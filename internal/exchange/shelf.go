@@ -140,16 +140,7 @@ func (x *Exchange) access(v gate.Viewer, c Collection) gate.Access {
 
 // Roots lists the roots that the viewer may know, by path.
 func (x *Exchange) Roots(v gate.Viewer) []Root {
-	x.shelf.mu.RLock()
-	defer x.shelf.mu.RUnlock()
-	var out []Root
-	for _, r := range x.shelf.roots {
-		if r.Party == "" || r.Party == v.Party().String() {
-			out = append(out, r)
-		}
-	}
-	slices.SortFunc(out, func(a, b Root) int { return cmp.Compare(a.Path, b.Path) })
-	return out
+	return x.rootsThat(func(r Root) bool { return r.Party == "" || r.Party == v.Party().String() })
 }
 
 // AllRoots lists every root, for who manages them.
@@ -157,14 +148,20 @@ func (x *Exchange) AllRoots(v gate.Viewer) ([]Root, error) {
 	if err := x.may(v, gate.CollectionManage); err != nil {
 		return nil, err
 	}
+	return x.rootsThat(func(Root) bool { return true }), nil
+}
+
+func (x *Exchange) rootsThat(keep func(Root) bool) []Root {
 	x.shelf.mu.RLock()
 	defer x.shelf.mu.RUnlock()
 	var out []Root
 	for _, r := range x.shelf.roots {
-		out = append(out, r)
+		if keep(r) {
+			out = append(out, r)
+		}
 	}
 	slices.SortFunc(out, func(a, b Root) int { return cmp.Compare(a.Path, b.Path) })
-	return out, nil
+	return out
 }
 
 // Root is one root, or NotFound for who may not know it.
@@ -313,19 +310,7 @@ func (x *Exchange) checkCollection(c Collection) error {
 
 // Collections lists the collections of a root that the viewer may read or write, by id; root "" means all roots it may know.
 func (x *Exchange) Collections(v gate.Viewer, root string) []CollectionView {
-	x.shelf.mu.RLock()
-	defer x.shelf.mu.RUnlock()
-	var out []CollectionView
-	for _, c := range x.shelf.collections {
-		if root != "" && c.Root != root {
-			continue
-		}
-		if a := x.access(v, c); a.Read || a.Write {
-			out = append(out, CollectionView{c, a.Read, a.Write})
-		}
-	}
-	slices.SortFunc(out, func(a, b CollectionView) int { return cmp.Compare(a.ID, b.ID) })
-	return out
+	return x.collectionsThat(v, func(c CollectionView) bool { return (root == "" || c.Root == root) && (c.CanRead || c.CanWrite) })
 }
 
 // AllCollections lists every collection with the rights of the viewer, who must manage them.
@@ -333,15 +318,36 @@ func (x *Exchange) AllCollections(v gate.Viewer) ([]CollectionView, error) {
 	if err := x.may(v, gate.CollectionManage); err != nil {
 		return nil, err
 	}
+	return x.collectionsThat(v, func(CollectionView) bool { return true }), nil
+}
+
+func (x *Exchange) collectionsThat(v gate.Viewer, keep func(CollectionView) bool) []CollectionView {
 	x.shelf.mu.RLock()
 	defer x.shelf.mu.RUnlock()
-	out := make([]CollectionView, 0, len(x.shelf.collections))
+	var out []CollectionView
 	for _, c := range x.shelf.collections {
 		a := x.access(v, c)
-		out = append(out, CollectionView{c, a.Read, a.Write})
+		if view := (CollectionView{c, a.Read, a.Write}); keep(view) {
+			out = append(out, view)
+		}
 	}
 	slices.SortFunc(out, func(a, b CollectionView) int { return cmp.Compare(a.ID, b.ID) })
-	return out, nil
+	return out
+}
+
+// usable is a collection by its id, with what the viewer may do there. Who may do nothing gets NotFound.
+func (x *Exchange) usable(v gate.Viewer, id string) (CollectionView, error) {
+	x.shelf.mu.RLock()
+	defer x.shelf.mu.RUnlock()
+	c, ok := x.shelf.collections[id]
+	if !ok {
+		return CollectionView{}, noCollection()
+	}
+	a := x.access(v, c)
+	if !a.Read && !a.Write {
+		return CollectionView{}, noCollection()
+	}
+	return CollectionView{c, a.Read, a.Write}, nil
 }
 
 // Collection finds a collection by id or alias; root "" looks in all roots. Who may neither read nor write it gets NotFound.

@@ -134,9 +134,6 @@ func (r *Ring) Secret(purpose string) []byte {
 // Pepper is the secret under which credentials and tokens are hashed.
 func (r *Ring) Pepper() []byte { return r.Secret("pepper") }
 
-// Lookup is the secret of the store's lookup hashes.
-func (r *Ring) Lookup() []byte { return r.Secret("lookup") }
-
 func (r *Ring) make() error {
 	if err := r.save("ring", ringFile{head: r.head("ring"), Names: r.names}); err != nil {
 		return err

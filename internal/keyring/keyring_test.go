@@ -50,7 +50,7 @@ func TestARingOpensAsItWasMade(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !opened.PublicKey().Equal(made.PublicKey()) || !opened.CA().Equal(made.CA()) || !bytes.Equal(opened.Pepper(), made.Pepper()) || !bytes.Equal(opened.Lookup(), made.Lookup()) {
+	if !opened.PublicKey().Equal(made.PublicKey()) || !opened.CA().Equal(made.CA()) || !bytes.Equal(opened.Pepper(), made.Pepper()) || !bytes.Equal(opened.Secret("lookup"), made.Secret("lookup")) {
 		t.Fatal("another ring came back")
 	}
 	if got, err := opened.Open("cursor", token); err != nil || string(got) != "page 7" {
@@ -59,7 +59,7 @@ func TestARingOpensAsItWasMade(t *testing.T) {
 	if opened.Names().Org != utopia.Org || opened.Realm() != Operational {
 		t.Fatalf("%+v", opened.Names())
 	}
-	if bytes.Equal(made.Pepper(), made.Lookup()) || len(made.Pepper()) != 32 {
+	if bytes.Equal(made.Pepper(), made.Secret("lookup")) || len(made.Pepper()) != 32 {
 		t.Fatal("secrets of two purposes are one")
 	}
 	if _, err := Create(dir, utopia, clock); fault.Of(err) != fault.Conflict {

@@ -130,6 +130,11 @@ func (a *API) search(c *call) error {
 	if err != nil {
 		return err
 	}
+	return a.answerPage(c, page)
+}
+
+// answerPage writes a page of objects with the token of the next.
+func (a *API) answerPage(c *call, page store.Page) error {
 	items := make([]Object, len(page.Items))
 	for i := range page.Items {
 		items[i] = a.view(c.v, &page.Items[i])
@@ -187,15 +192,7 @@ func (a *API) versions(c *call) error {
 	if len(page.Items) == 0 && q.After == 0 && !page.More {
 		return fault.New(fault.NotFound, "", "no such object")
 	}
-	items := make([]Object, len(page.Items))
-	for i := range page.Items {
-		items[i] = a.view(c.v, &page.Items[i])
-	}
-	next := ""
-	if page.More {
-		next = a.next(c, page.Next)
-	}
-	return c.answer(list(items, next))
+	return a.answerPage(c, page)
 }
 
 // Removed says how many versions went.

@@ -170,7 +170,7 @@ func (b *backend) Objects(ctx context.Context, _, collection string, q taxii.Que
 	}
 	if q.Object != "" && len(page.Items) == 0 && q.Pos == nil {
 		// Nothing is 404 only when the object itself is not there for this viewer (TAXII 2.1 section 5.6).
-		any, err := b.x.Read(ctx, v, store.Query{Collection: collection, IDs: []string{q.Object}, Versions: store.Versions{All: true}, Headers: true, Specs: []string{"2.0", "2.1"}})
+		any, err := b.x.Read(ctx, v, store.Query{Collection: collection, IDs: []string{q.Object}, Versions: store.Versions{All: true}, Limit: 1, Headers: true, Specs: []string{"2.0", "2.1"}})
 		if err != nil {
 			return taxii.Page{}, err
 		}
