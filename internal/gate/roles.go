@@ -10,6 +10,7 @@ const (
 	RolePublisher = "publisher"
 	RoleAuditor   = "auditor"
 	RoleOfficer   = "officer"
+	RoleRegistrar = "registrar"
 )
 
 // Role is a role and what it is for.
@@ -23,7 +24,8 @@ func Roles() []Role {
 		{RoleReader, "reads records"},
 		{RolePublisher, "writes records and follows what became of them, for machines that only deliver"},
 		{RoleAuditor, "reads records and the audit trail, and changes nothing"},
-		{RoleOfficer, "reads records, decides on what is in quarantine, and purges"},
+		{RoleOfficer, "reads records, decides on what is in quarantine, sends notifications, and purges"},
+		{RoleRegistrar, "reads records and keeps the register of constituents and their networks"},
 	}
 }
 
@@ -33,7 +35,7 @@ func IsRole(name string) bool {
 }
 
 // Action is something an account may or may not do.
-type Action uint16
+type Action uint32
 
 const (
 	ObjectRead Action = 1 << iota
@@ -49,24 +51,31 @@ const (
 	ConfigRead
 	FeedRead
 	FeedRun
+	RegisterRead
+	RegisterWrite
+	AlertRead
+	AlertWrite
+	NotifySend
 )
 
 // may tells what a role of that name may do; a name that is no role may do nothing. Who manages accounts does not decide on quarantine, does not
-// purge and does not read the audit trail of its own acts: those are two other people's duties.
+// purge and does not read the audit trail of its own acts: those are two other people's duties. Who drafts a notification does not send it.
 func may(role string) Action {
 	switch role {
 	case RoleAdmin:
-		return ObjectRead | ObjectWrite | CollectionManage | UserManage | TokenManage | Backup | ConfigRead | FeedRead | FeedRun
+		return ObjectRead | ObjectWrite | CollectionManage | UserManage | TokenManage | Backup | ConfigRead | FeedRead | FeedRun | RegisterRead | RegisterWrite | AlertRead
 	case RoleAnalyst:
-		return ObjectRead | ObjectWrite | QuarantineRead | FeedRead | FeedRun
+		return ObjectRead | ObjectWrite | QuarantineRead | FeedRead | FeedRun | RegisterRead | AlertRead | AlertWrite
 	case RoleReader:
 		return ObjectRead
 	case RolePublisher:
 		return ObjectWrite
 	case RoleAuditor:
-		return ObjectRead | AuditRead | ConfigRead | FeedRead
+		return ObjectRead | AuditRead | ConfigRead | FeedRead | RegisterRead | AlertRead
 	case RoleOfficer:
-		return ObjectRead | QuarantineRead | QuarantineDecide | Purge | FeedRead
+		return ObjectRead | QuarantineRead | QuarantineDecide | Purge | FeedRead | RegisterRead | AlertRead | NotifySend
+	case RoleRegistrar:
+		return ObjectRead | RegisterRead | RegisterWrite
 	}
 	return 0
 }
