@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 
 	"entente/internal/blob"
 	"entente/internal/build"
@@ -60,7 +61,10 @@ var (
 func with(more ...Param) []Param { return append(append([]Param{}, filters...), more...) }
 
 // routes is everything that can be asked.
-var routes = []Route{
+var routes = slices.Concat(houseRoutes, findingRoutes, streamRoutes, personRoutes, registerRoutes, alertRoutes)
+
+// houseRoutes are the node itself, its records, and who may use it.
+var houseRoutes = []Route{
 	{get, "/me", "Who the caller is here, and what it may do.", 0, nil, gives(Me{}), (*API).me},
 	{get, "/version", "Which build runs.", 0, nil, gives(build.Info{}), (*API).version},
 	{get, "/openapi.json", "This document.", 0, nil, gives(map[string]any{}), (*API).openAPI},

@@ -1,0 +1,4 @@
+package api
+
+// alertRoutes are alerts and notifications.
+var alertRoutes []Route

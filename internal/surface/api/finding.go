@@ -1,0 +1,4 @@
+package api
+
+// findingRoutes are search and the graph.
+var findingRoutes []Route
