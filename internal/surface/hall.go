@@ -79,6 +79,7 @@ func (h *Hall) Collectors() []prometheus.Collector {
 
 type viewerKey struct{}
 type requestKey struct{}
+type renewKey struct{}
 
 // Viewer is who asks. A context that did not pass the hall has the viewer that may see nothing.
 func Viewer(ctx context.Context) gate.Viewer {
@@ -89,6 +90,15 @@ func Viewer(ctx context.Context) gate.Viewer {
 // WithViewer is for requests that a person on the machine itself makes, over the administration socket or in the process.
 func WithViewer(ctx context.Context, v gate.Viewer) context.Context {
 	return context.WithValue(ctx, viewerKey{}, v)
+}
+
+// Renew finds out once more who asks: for answers that take longer than a credential may be good. It fails when the credential does not
+// count any more.
+func Renew(ctx context.Context) (gate.Viewer, error) {
+	if again, ok := ctx.Value(renewKey{}).(func() (gate.Viewer, error)); ok {
+		return again()
+	}
+	return Viewer(ctx), nil
 }
 
 // RequestID is the id under which the request stands in the log.
@@ -109,7 +119,8 @@ func (h *Hall) Protect(surface string, render Render, next http.Handler) http.Ha
 				return
 			}
 			v = found
-			r = r.WithContext(WithViewer(r.Context(), v))
+			again := func() (gate.Viewer, error) { return h.authenticate(r) }
+			r = r.WithContext(context.WithValue(WithViewer(r.Context(), v), renewKey{}, again))
 		}
 		who := v.Nation + "/" + v.Org + "/" + v.Person
 		if !h.enter(who) {
