@@ -26,6 +26,7 @@ var floors = []struct {
 	{"misp/*", []string{"misp"}},
 	// memory and key
 	{"internal/fault", nil},
+	{"internal/outbound", []string{"internal/fault"}},
 	{"internal/record", []string{"label"}},
 	{"internal/gate", []string{"label", "internal/record"}},
 	{"internal/keyring", []string{"internal/fault"}},
@@ -37,7 +38,7 @@ var floors = []struct {
 	{"internal/exchange", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	// workers: none imports another
 	{"internal/index", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
-	{"internal/feed", []string{"label", "stix", "taxii", "misp", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange"}},
+	{"internal/feed", []string{"label", "stix", "taxii", "misp", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange", "internal/outbound"}},
 	// surfaces: none of them imports a store driver
 	{"internal/surface", []string{"internal/fault", "internal/gate"}},
 	{"internal/surface/console", []string{"internal/fault", "internal/surface"}},
