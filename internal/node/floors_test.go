@@ -25,6 +25,7 @@ var floors = []struct {
 	{"observable", nil},
 	{"misp", []string{"label", "stix", "stix/pattern"}},
 	{"misp/*", []string{"misp"}},
+	{"register", []string{"stix", "stix/pattern"}},
 	// memory and key
 	{"internal/fault", nil},
 	{"internal/outbound", []string{"internal/fault"}},
