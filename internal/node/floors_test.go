@@ -45,7 +45,8 @@ var floors = []struct {
 	{"internal/surface", []string{"internal/fault", "internal/gate"}},
 	{"internal/surface/console", []string{"internal/fault", "internal/surface"}},
 	{"internal/surface/taxiiapi", []string{"taxii", "stix", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/surface"}},
-	{"internal/surface/api", []string{"label", "observable", "misp", "stix", "internal/blob", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/identity", "internal/keyring", "internal/surface", "internal/feed", "internal/build"}},
+	{"internal/surface/api", []string{"label", "misp", "misp/*", "observable", "register", "stix", "internal/fault", "internal/record", "internal/gate", "internal/keyring", "internal/store",
+		"internal/blob", "internal/identity", "internal/exchange", "internal/asset", "internal/feed", "internal/index", "internal/lists", "internal/notify", "internal/surface", "internal/build"}},
 	{"internal/surface/api/apitest", nil},
 	// the top
 	{"internal/node", []string{"*", "internal/*", "internal/store/sqlite", "internal/surface/*"}},

@@ -141,6 +141,9 @@ func TestTwoViewers(t *testing.T) {
 		w.must(errOf(w.client(admin).AddBlob(t.Context(), strings.NewReader("open"), url.Values{"name": {"Open blob"}, "label": {"tlp:clear"}})))
 	}
 
+	for _, w := range worlds {
+		w.must(w.index.Sync(t.Context()))
+	}
 	last := Route{}
 	for _, r := range append(Routes(), last) {
 		key := r.Method + " " + r.Path

@@ -83,6 +83,8 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	do("GET /export", "/export?format=bundle&value=198.51.100.7&ref=x&external=a:b", "")
 	do("GET /export", "/export?format=ndjson", "")
 
+	askFinding(w, do)
+
 	do("POST /blobs", "/blobs?name=a.html&media_type=text/html&label=tlp:amber&sample=false", "<p>a file</p>")
 	do("POST /blobs", "/blobs?name=a.html&media_type=text/html&label=tlp:amber&sample=false", "<p>a file</p>")
 	file := "/blobs/" + text("id")
