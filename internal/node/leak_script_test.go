@@ -21,6 +21,7 @@ func leakScripts() (reading, changing leakScript) {
 	taxiiScript(reading, changing)
 	apiScript(reading, changing)
 	nodeScript(reading)
+	personScript(reading, changing)
 	return reading, changing
 }
 
@@ -36,6 +37,10 @@ func leakRoutes(n *Node) (routes []string) {
 		case "/api/v1/":
 			for _, r := range api.Routes() {
 				routes = append(routes, "api "+r.Method+" "+r.Path)
+			}
+		case "/auth/":
+			for _, pattern := range console.SignInRoutes() {
+				routes = append(routes, "auth "+pattern)
 			}
 		case "/":
 			for _, pattern := range console.Routes() {

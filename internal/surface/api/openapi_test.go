@@ -142,6 +142,7 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	do("DELETE /certificates/{id}", "/certificates/"+certificate, "")
 	do("DELETE /orgs/{name}", "/orgs/Sylvania%20CERT", "")
 	do("GET /journal", "/journal?limit=3", "")
+	personSucceeds(w, met)
 
 	for _, r := range Routes() {
 		key := r.Method + " " + r.Path
@@ -292,9 +293,6 @@ func TestHandlersReadWhatTheTableSays(t *testing.T) {
 				}
 				return true
 			})
-		}
-		if e.Name() != "routes.go" {
-			continue
 		}
 		ast.Inspect(file, func(n ast.Node) bool {
 			row, ok := n.(*ast.CompositeLit)
