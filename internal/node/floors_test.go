@@ -42,8 +42,8 @@ var floors = []struct {
 	{"internal/index", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	{"internal/feed", []string{"label", "observable", "stix", "taxii", "misp", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange", "internal/outbound"}},
 	// surfaces: none of them imports a store driver
-	{"internal/surface", []string{"internal/fault", "internal/gate"}},
-	{"internal/surface/console", []string{"internal/fault", "internal/surface"}},
+	{"internal/surface", []string{"internal/fault", "internal/gate", "internal/identity"}},
+	{"internal/surface/console", []string{"internal/fault", "internal/identity", "internal/sso", "internal/surface"}},
 	{"internal/surface/taxiiapi", []string{"taxii", "stix", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/surface"}},
 	{"internal/surface/api", []string{"label", "misp", "misp/*", "observable", "register", "stix", "internal/fault", "internal/record", "internal/gate", "internal/keyring", "internal/store",
 		"internal/blob", "internal/identity", "internal/exchange", "internal/asset", "internal/feed", "internal/index", "internal/lists", "internal/notify", "internal/surface", "internal/build"}},

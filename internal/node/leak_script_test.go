@@ -22,6 +22,7 @@ func leakScripts() (reading, changing leakScript) {
 	apiScript(reading, changing)
 	findingScript(reading)
 	nodeScript(reading)
+	personScript(reading, changing)
 	return reading, changing
 }
 
@@ -37,6 +38,10 @@ func leakRoutes(n *Node) (routes []string) {
 		case "/api/v1/":
 			for _, r := range api.Routes() {
 				routes = append(routes, "api "+r.Method+" "+r.Path)
+			}
+		case "/auth/":
+			for _, pattern := range console.SignInRoutes() {
+				routes = append(routes, "auth "+pattern)
 			}
 		case "/":
 			for _, pattern := range console.Routes() {
