@@ -55,6 +55,7 @@ var floors = []struct {
 	{"docs", nil},
 	{"internal/build", []string{"docs"}},
 	{"starter", nil},
+	{"web", nil},
 	{"internal/shareddata", nil},
 	// measuring and breaking: they run the real program
 	{"internal/sample", []string{"label", "stix"}},

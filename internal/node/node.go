@@ -41,6 +41,7 @@ import (
 	"entente/internal/surface/api"
 	"entente/internal/surface/console"
 	"entente/internal/surface/taxiiapi"
+	"entente/web"
 )
 
 // Socket is the name of the administration socket in the data directory of a running node. Who may open it is the local
@@ -192,7 +193,7 @@ func (n *Node) surfaces() error {
 		return err
 	}
 	native := api.New(n.exchange, n.ids, n.ring, n.blobs, n)
-	pages := console.New(names.Org, firstRun{n.ids})
+	pages := console.New(names.Org, firstRun{n.ids}, web.Dist())
 	signIn := console.NewSignIn(console.SignInConfig{Directory: n.ids, Cookie: cookie, Render: api.Render(nil), Org: names.Org, Nation: names.Nation, Realm: names.Realm})
 	metrics := promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{})
 
