@@ -41,6 +41,7 @@ import (
 	"entente/internal/surface/api"
 	"entente/internal/surface/console"
 	"entente/internal/surface/taxiiapi"
+	"entente/web"
 )
 
 // Socket is the name of the administration socket in the data directory of a running node. Who may open it is the local
@@ -107,7 +108,8 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	n.store = db
 	names := n.ring.Names()
 	if n.ids, err = identity.New(ctx, identity.Config{Store: db, Nation: names.Nation, Org: names.Org, Realm: names.Realm, Pepper: n.ring.Pepper(),
-		ValidRole: gate.IsRole, AdminRole: gate.RoleAdmin, Now: cfg.Now, Log: cfg.Log}); err != nil {
+		ValidRole: gate.IsRole, AdminRole: gate.RoleAdmin, Now: cfg.Now, Log: cfg.Log, Sealer: n.ring, SessionIdle: time.Duration(cfg.Auth.IdleMinutes) * time.Minute,
+		SessionLife: time.Duration(cfg.Auth.SessionHours) * time.Hour, FactorRoles: cfg.Auth.RequireSecondFactor}); err != nil {
 		return nil, fmt.Errorf("reading the register of organisations: %w", err)
 	}
 	if n.exchange, err = exchange.New(ctx, exchange.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Gate: n.gate, Now: cfg.Now,
@@ -179,7 +181,8 @@ func (n *Node) gate() *gate.Gate {
 }
 
 func (n *Node) surfaces() error {
-	n.hall = surface.New(surface.Config{Credentials: n.ids, Log: n.cfg.Log, InFlight: n.cfg.Limits.InFlight, Patience: n.cfg.Limits.Patience, NoBasic: !n.cfg.Auth.Basic})
+	cookie := surface.Cookie{Plain: n.cfg.TLS.Mode == "off"}
+	n.hall = surface.New(surface.Config{Credentials: n.ids, Cookie: cookie, Log: n.cfg.Log, InFlight: n.cfg.Limits.InFlight, Patience: n.cfg.Limits.Patience, NoBasic: !n.cfg.Auth.Basic})
 	names := n.ring.Names()
 	title := n.cfg.TAXII.Title
 	if title == "" {
@@ -192,13 +195,15 @@ func (n *Node) surfaces() error {
 		return err
 	}
 	native := api.New(n.exchange, n.ids, n.ring, n.blobs, n)
-	pages := console.New(names.Org, firstRun{n.ids})
+	pages := console.New(names.Org, firstRun{n.ids}, web.Dist())
+	signIn := console.NewSignIn(console.SignInConfig{Directory: n.ids, Cookie: cookie, Render: api.Render(nil), Org: names.Org, Nation: names.Nation, Realm: names.Realm})
 	metrics := promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{})
 
 	tax := mount{taxiiapi.Prefix, n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii)}
 	n.mounts = []mount{
-		{"/api/v1/", n.hall.Protect("api", api.Render(challenges), native)},
-		{"GET /metrics", n.hall.Protect("metrics", api.Render(challenges), n.auditors(metrics))},
+		{"/api/v1/", n.hall.ProtectPeople("api", api.Render(challenges), native)},
+		{"/auth/", n.hall.Open("auth", api.Render(nil), signIn)},
+		{"GET /metrics", n.hall.ProtectPeople("metrics", api.Render(challenges), n.auditors(metrics))},
 		{"GET /healthz", n.hall.Open("health", console.Render, http.HandlerFunc(n.healthz))},
 		{"GET /readyz", n.hall.Open("health", console.Render, http.HandlerFunc(n.readyz))},
 		{"/", n.hall.Open("console", console.Render, pages)},

@@ -153,6 +153,9 @@ func (a *API) serve(route Route) http.Handler {
 
 // admit checks what holds for every route.
 func (a *API) admit(c *call, route Route) error {
+	if err := enrolled(c, route); err != nil {
+		return err
+	}
 	if route.Needs != 0 {
 		if err := a.may(c.v, route.Needs); err != nil {
 			return err

@@ -24,6 +24,7 @@ import (
 
 	"entente/internal/fault"
 	"entente/internal/gate"
+	"entente/internal/identity"
 	"entente/internal/surface"
 	"entente/label"
 )
@@ -288,6 +289,14 @@ func (b *bouncer) AuthenticateToken(context.Context, string) (gate.Viewer, error
 
 func (b *bouncer) AuthenticateCertificate(context.Context, *x509.Certificate, ...*x509.Certificate) (gate.Viewer, error) {
 	return gate.Viewer{}, errBroken
+}
+
+func (b *bouncer) AuthenticateSession(context.Context, string) (gate.Viewer, identity.Session, error) {
+	return gate.Viewer{}, identity.Session{}, errBroken
+}
+
+func (b *bouncer) CheckSession(context.Context, string) (gate.Viewer, identity.Session, error) {
+	return gate.Viewer{}, identity.Session{}, errBroken
 }
 
 // behind is the interface behind a hall, with a token.

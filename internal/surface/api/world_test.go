@@ -62,7 +62,7 @@ func newWorld(t testing.TB) *world {
 	w.must(err)
 	w.st = db
 	t.Cleanup(func() { db.Close() })
-	w.ids, err = identity.New(t.Context(), identity.Config{Store: db, Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Pepper: ring.Pepper(), ValidRole: gate.IsRole})
+	w.ids, err = identity.New(t.Context(), identity.Config{Store: db, Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Pepper: ring.Pepper(), ValidRole: gate.IsRole, Sealer: ring})
 	w.must(err)
 	_, err = w.ids.AddOrg(t.Context(), "node", identity.Org{Name: "Erewhon CERT", Nation: "XER"})
 	w.must(err)
