@@ -117,14 +117,16 @@ func (t *tx) version(v *sight, seq int64) (*version, error) {
 type placed struct{ coll, seq int64 }
 
 // placesOf are all places of a record, that in the whole store first.
-func (t *tx) placesOf(r *row) (places []placed, err error) {
+func (t *tx) placesOf(r *row) (places []placed, err error) { return placesOf(t.c, r) }
+
+func placesOf(c *zs.Conn, r *row) (places []placed, err error) {
 	if r.flags&flagMoved == 0 {
 		places = append(places, placed{0, r.seq})
 		if r.home != 0 {
 			places = append(places, placed{r.home, r.seq})
 		}
 	}
-	err = exec(t.c, "SELECT coll, seq FROM placement WHERE rec = ? ORDER BY coll", func(st *zs.Stmt) error {
+	err = exec(c, "SELECT coll, seq FROM placement WHERE rec = ? ORDER BY coll", func(st *zs.Stmt) error {
 		places = append(places, placed{st.ColumnInt64(0), st.ColumnInt64(1)})
 		return nil
 	}, r.seq)

@@ -139,6 +139,18 @@ var words = map[string]string{
 	"IndexState.bytes":     "Of the index's files.",
 	"IndexState.error":     "Why it does not get on.",
 
+	"Provenance":             "Where one version of an object came from and how it got its label, as far as the caller may know.",
+	"Provenance.digest":      "SHA-256 of the canonical form, in hex.",
+	"Provenance.envelope":    "SHA-256 of the signed envelope that it came in, in hex; without it, it came in none.",
+	"Provenance.collections": "In which it lies, of those that the caller may read.",
+	"Provenance.markings":    "What each of its markings says.",
+	"Provenance.stated":      "The label that its markings make.",
+	"Provenance.because":     "How that became its label, in sentences.",
+	"Provenance.acts":        "What was done to it since it came; for the node's own organisation.",
+	"MarkingSaid.selectors":  "The parts of the object that it is for; none: the whole.",
+	"MarkingSaid.problem":    "Why it says nothing.",
+	"Placed.added":           "When it was put there.",
+
 	"Live":         "The data of one event. It has exactly one member, which is the event's name.",
 	"Live.object":  "Came, or has another label now; without its content.",
 	"Live.removed": "Of this version the connection has told, and the caller may not have it any more.",
