@@ -753,30 +753,3 @@ func counts(by map[string]int) []Count {
 	})
 	return out[:min(len(out), maxFacet)]
 }
-
-// Suggest lists words that begin as the text does and occur in what the asker may see, with the number of objects, most frequent first.
-func (x *Index) Suggest(ctx context.Context, scope gate.Scope, text string, limit int) (words []Count, err error) {
-	text = fold(strings.TrimSpace(text))
-	if len(text) > maxRun || utf8.RuneCountInString(text) < minPrefix {
-		return nil, nil
-	}
-	limit = max(1, min(limit, maxFacet))
-	err = x.read(ctx, scope, "suggest", func(s *session) error {
-		by := map[string]int{}
-		for _, kind := range []byte{termName, termWord} {
-			from := append([]byte{kind}, text...)
-			err := s.each(from, func(t []byte) bool { return bytes.HasPrefix(t, from) }, func(g *segment, t, data []byte) {
-				if n := s.v.is.common(data, g.lo); n > 0 {
-					by[string(t[1:])] += n
-				}
-			})
-			if err != nil {
-				return err
-			}
-		}
-		words = counts(by)
-		words = words[:min(len(words), limit)]
-		return nil
-	})
-	return words, err
-}
