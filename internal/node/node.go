@@ -76,6 +76,8 @@ type Node struct {
 	listener net.Listener
 	ready    bool
 	started  time.Time
+	stopping chan struct{} // closed when it begins to stop
+	once     sync.Once
 }
 
 // mount is a handler and where it stands.
@@ -89,7 +91,7 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, registry: prometheus.NewRegistry()}
+	n := &Node{cfg: cfg, registry: prometheus.NewRegistry(), stopping: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			n.close()
@@ -402,6 +404,7 @@ func (n *Node) URL() string {
 
 // Stop lets requests under way end until ctx does, then closes everything. The node is not ready from its first moment.
 func (n *Node) Stop(ctx context.Context) error {
+	n.once.Do(func() { close(n.stopping) })
 	n.mu.Lock()
 	servers := n.servers
 	n.servers, n.ready = nil, false

@@ -26,6 +26,9 @@ func (n *Node) Feeds() *feed.Feeds { return n.feeds }
 // Index finds objects and what they are connected with.
 func (n *Node) Index() *index.Index { return n.index }
 
+// Stopping is closed when the node begins to stop.
+func (n *Node) Stopping() <-chan struct{} { return n.stopping }
+
 // Logger is the node's log.
 func (n *Node) Logger() *slog.Logger { return n.cfg.Log }
 

@@ -43,6 +43,8 @@ type Ops interface {
 	Feeds() *feed.Feeds
 	// Index finds objects and what they are connected with.
 	Index() *index.Index
+	// Stopping is closed when the node begins to stop: whatever goes on without end ends then.
+	Stopping() <-chan struct{}
 	// Logger is the node's log.
 	Logger() *slog.Logger
 }
@@ -63,6 +65,8 @@ type API struct {
 	log   *slog.Logger
 	us    keyring.Names // whose node it is
 	doc   []byte        // the OpenAPI document
+
+	listeners listeners
 }
 
 // New makes the handler.

@@ -148,6 +148,7 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	do("DELETE /orgs/{name}", "/orgs/Sylvania%20CERT", "")
 	do("GET /journal", "/journal?limit=3", "")
 	personSucceeds(w, met)
+	askStream(w, do)
 
 	for _, r := range Routes() {
 		key := r.Method + " " + r.Path

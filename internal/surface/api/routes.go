@@ -24,6 +24,7 @@ const (
 // Media types of answers that are not one JSON value.
 const (
 	linesType  = "application/x-ndjson"
+	eventsType = "text/event-stream"
 	bytesType  = "application/octet-stream"
 	bundleType = "application/stix+json;version=2.1"
 	stixType   = "application/stix+json"

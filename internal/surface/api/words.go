@@ -145,6 +145,12 @@ var words = map[string]string{
 	"IndexState.bytes":     "Of the index's files.",
 	"IndexState.error":     "Why it does not get on.",
 
+	"Live":         "The data of one event. It has exactly one member, which is the event's name.",
+	"Live.object":  "Came, or has another label now; without its content.",
+	"Live.removed": "Of this version the connection has told, and the caller may not have it any more.",
+	"Live.act":     "An administrative or personal act, for who may read the audit trail.",
+	"Live.end":     "Why the stream ends; the last event.",
+
 	"Blob":               "What is known of a file.",
 	"Blob.sha256":        "Of its content, in hex.",
 	"Blob.size":          "In bytes.",
