@@ -54,6 +54,13 @@ var words = map[string]string{
 	"Proof":               "That it is the person who asks: the password, or a code.",
 	"OwnPassword.present": "The password until now.",
 
+	"Passkey":                "A credential of Web Authentication.",
+	"Passkey.synced":         "It may be on several devices of the person.",
+	"BegunPasskey":           "What the browser makes a passkey with.",
+	"BegunPasskey.publicKey": "PublicKeyCredentialCreationOptionsJSON of Web Authentication level 3.",
+	"NewPasskey.credential":  "RegistrationResponseJSON of Web Authentication level 3.",
+
+	"/me/passkeys/{id}": "The passkey's id.",
 	"/me/sessions/{id}": "The session's id.",
 	"/sessions/{id}":    "The session's id.",
 
