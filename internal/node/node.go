@@ -25,6 +25,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/net/netutil"
 
+	"entente/internal/asset"
 	"entente/internal/blob"
 	"entente/internal/build"
 	"entente/internal/exchange"
@@ -39,6 +40,7 @@ import (
 	"entente/internal/surface/api"
 	"entente/internal/surface/console"
 	"entente/internal/surface/taxiiapi"
+	"entente/register"
 )
 
 // Socket is the name of the administration socket in the data directory of a running node. Who may open it is the local
@@ -55,6 +57,7 @@ type Node struct {
 	store    store.Store
 	ids      *identity.Directory
 	exchange *exchange.Exchange
+	register *asset.Register
 	feeds    *feed.Feeds
 	blobs    *blob.Store
 	sweeps   sync.WaitGroup
@@ -105,10 +108,11 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 		ValidRole: gate.IsRole, AdminRole: gate.RoleAdmin, Now: cfg.Now, Log: cfg.Log}); err != nil {
 		return nil, fmt.Errorf("reading the register of organisations: %w", err)
 	}
-	if n.exchange, err = exchange.New(ctx, exchange.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Gate: n.gate, Now: cfg.Now,
+	if n.exchange, err = exchange.New(ctx, exchange.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Gate: n.gate, Now: cfg.Now, Signed: []string{register.Type},
 		Log: cfg.Log, ObjectBytes: cfg.Limits.ObjectBytes, PostObjects: cfg.Limits.PostObjects}, db); err != nil {
 		return nil, fmt.Errorf("opening the exchange: %w", err)
 	}
+	n.register = asset.New(asset.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Door: n.exchange, Signer: n.ring, Now: cfg.Now, Log: cfg.Log})
 	if n.feeds, err = feed.New(feed.Options{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Feeds: cfg.Feeds, Sources: sources(), Exchange: n.exchange, Docs: db,
 		Base: cfg.Data, Spool: n.SpoolDir(), UserAgent: "entente/" + build.Read().Version, Now: cfg.Now, Log: cfg.Log}); err != nil {
 		return nil, fmt.Errorf("opening the feeds: %w", err)

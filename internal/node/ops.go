@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"path/filepath"
 
+	"entente/internal/asset"
 	"entente/internal/build"
 	"entente/internal/feed"
 	"entente/internal/store"
@@ -21,6 +22,9 @@ func (n *Node) Build() any { return build.Read() }
 
 // Feeds are the node's feeds.
 func (n *Node) Feeds() *feed.Feeds { return n.feeds }
+
+// Register is the register of constituents.
+func (n *Node) Register() *asset.Register { return n.register }
 
 // Logger is the node's log.
 func (n *Node) Logger() *slog.Logger { return n.cfg.Log }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 
+	"entente/internal/asset"
 	"entente/internal/blob"
 	"entente/internal/exchange"
 	"entente/internal/fault"
@@ -40,6 +41,8 @@ type Ops interface {
 	SpoolDir() string
 	// Feeds are the node's feeds.
 	Feeds() *feed.Feeds
+	// Register is the register of constituents.
+	Register() *asset.Register
 	// Logger is the node's log.
 	Logger() *slog.Logger
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"entente/internal/asset"
 	"entente/internal/blob"
 	"entente/internal/build"
 	"entente/internal/exchange"
@@ -27,6 +28,7 @@ import (
 	"entente/internal/store/sqlite"
 	"entente/internal/surface"
 	"entente/internal/surface/api/apitest"
+	"entente/register"
 )
 
 // world is a node's waist with the interface over it.
@@ -39,6 +41,7 @@ type world struct {
 	blobs *blob.Store
 	http  http.Handler
 	feeds *feed.Feeds
+	reg   *asset.Register
 	late  atomic.Int64 // nanoseconds that the store's clock is ahead
 }
 
@@ -62,8 +65,9 @@ func newWorld(t testing.TB) *world {
 	_, err = w.ids.AddOrg(t.Context(), "node", identity.Org{Name: "Erewhon CERT", Nation: "XER"})
 	w.must(err)
 	g := gate.New(gate.Rules{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational})
-	w.x, err = exchange.New(t.Context(), exchange.Config{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Gate: func() *gate.Gate { return g }}, db)
+	w.x, err = exchange.New(t.Context(), exchange.Config{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Gate: func() *gate.Gate { return g }, Signed: []string{register.Type}}, db)
 	w.must(err)
+	w.reg = asset.New(asset.Config{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Door: w.x, Signer: ring})
 	t.Cleanup(w.x.Close)
 	list := filepath.Join(w.dir, "list.txt")
 	w.must(os.WriteFile(list, []byte("192.0.2.1\n"), 0o600))
@@ -89,6 +93,7 @@ func (w *world) Build() any                                     { return build.R
 func (w *world) Docs() Docs                                     { return w.st }
 func (w *world) SpoolDir() string                               { return filepath.Join(w.dir, "tmp") }
 func (w *world) Logger() *slog.Logger                           { return slog.New(slog.DiscardHandler) }
+func (w *world) Register() *asset.Register                      { return w.reg }
 func (w *world) Feeds() *feed.Feeds                             { return w.feeds }
 func (w *world) Backup(_ context.Context, out io.Writer) error {
 	_, err := io.WriteString(out, "backup")
