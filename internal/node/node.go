@@ -25,6 +25,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/net/netutil"
 
+	"entente/internal/asset"
 	"entente/internal/blob"
 	"entente/internal/build"
 	"entente/internal/exchange"
@@ -41,6 +42,7 @@ import (
 	"entente/internal/surface/api"
 	"entente/internal/surface/console"
 	"entente/internal/surface/taxiiapi"
+	"entente/register"
 	"entente/web"
 )
 
@@ -58,6 +60,7 @@ type Node struct {
 	store    store.Store
 	ids      *identity.Directory
 	exchange *exchange.Exchange
+	register *asset.Register
 	feeds    *feed.Feeds
 	blobs    *blob.Store
 	index    *index.Index
@@ -112,10 +115,11 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 		SessionLife: time.Duration(cfg.Auth.SessionHours) * time.Hour, FactorRoles: cfg.Auth.RequireSecondFactor}); err != nil {
 		return nil, fmt.Errorf("reading the register of organisations: %w", err)
 	}
-	if n.exchange, err = exchange.New(ctx, exchange.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Gate: n.gate, Now: cfg.Now,
+	if n.exchange, err = exchange.New(ctx, exchange.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Gate: n.gate, Now: cfg.Now, Signed: []string{register.Type},
 		Log: cfg.Log, ObjectBytes: cfg.Limits.ObjectBytes, PostObjects: cfg.Limits.PostObjects}, db); err != nil {
 		return nil, fmt.Errorf("opening the exchange: %w", err)
 	}
+	n.register = asset.New(asset.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Door: n.exchange, Signer: n.ring, Now: cfg.Now, Log: cfg.Log})
 	if n.feeds, err = feed.New(feed.Options{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Feeds: cfg.Feeds, Sources: sources(), Exchange: n.exchange, Docs: db,
 		Base: cfg.Data, Spool: n.SpoolDir(), UserAgent: "entente/" + build.Read().Version, Now: cfg.Now, Log: cfg.Log}); err != nil {
 		return nil, fmt.Errorf("opening the feeds: %w", err)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"entente/internal/asset"
 	"entente/internal/blob"
 	"entente/internal/exchange"
 	"entente/internal/fault"
@@ -46,6 +47,8 @@ type Ops interface {
 	Index() *index.Index
 	// Stopping is closed when the node begins to stop: whatever goes on without end ends then.
 	Stopping() <-chan struct{}
+	// Register is the register of constituents.
+	Register() *asset.Register
 	// Logger is the node's log.
 	Logger() *slog.Logger
 }
