@@ -15,6 +15,7 @@ import (
 	"entente/internal/blob"
 	"entente/internal/fault"
 	"entente/internal/feed"
+	"entente/internal/surface/mispapi"
 )
 
 // ConfigFile is the node's one configuration file, in its data directory.
@@ -35,7 +36,8 @@ type Config struct {
 	Gate    Gate    `toml:"gate"`
 	Metrics Metrics `toml:"metrics"`
 
-	Feeds []feed.Config `toml:"feed"`
+	MISP  mispapi.Settings `toml:"misp"`
+	Feeds []feed.Config    `toml:"feed"`
 }
 
 // TLS says how the listener is protected.
@@ -174,6 +176,9 @@ func (c *Config) Validate() error {
 		if _, err := time.Parse(time.DateOnly, day); err != nil {
 			return bad("gate.authorities", "%q lapses on %q, which is not a date like 2030-09-30", basis, day)
 		}
+	}
+	if err := c.MISP.Validate(); err != nil {
+		return err
 	}
 	return feed.Validate(c.Feeds, sources())
 }

@@ -44,6 +44,7 @@ var floors = []struct {
 	{"internal/surface", []string{"internal/fault", "internal/gate"}},
 	{"internal/surface/console", []string{"internal/fault", "internal/surface"}},
 	{"internal/surface/taxiiapi", []string{"taxii", "stix", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/surface"}},
+	{"internal/surface/mispapi", []string{"label", "stix", "misp", "misp/*", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/identity", "internal/surface"}},
 	{"internal/surface/api", []string{"label", "observable", "stix", "internal/blob", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/identity", "internal/keyring", "internal/surface", "internal/feed", "internal/build"}},
 	{"internal/surface/api/apitest", nil},
 	// the top
