@@ -1,7 +1,6 @@
 package misp
 
 import (
-	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -70,6 +69,7 @@ type converter struct {
 	key               string // names the event in derived ids
 	created, modified time.Time
 	author            string       // id of the creator's identity
+	head              string       // id of the report
 	kept              List[Object] // MISP objects that hold a STIX object, which goes out in their place
 	outer             level
 }
@@ -122,6 +122,12 @@ func (c *converter) begin() {
 	if c.key == "" {
 		c.key = derived("event", e.Info, e.Date, e.Timestamp)
 	}
+	typ := "grouping"
+	if e.Published.True() {
+		typ = "report"
+	}
+	c.head = c.claim(typ, e.UUID, "")
+	delete(c.byUUID, strings.ToLower(e.UUID)) // nothing in an event refers to the event itself
 	if e.Orgc != nil && (e.Orgc.Name != "" || e.Orgc.UUID != "") {
 		c.author = c.identity(e.Orgc)
 	}
@@ -236,7 +242,7 @@ func (c *converter) externals() {
 	if own != "" {
 		own += ","
 	}
-	event := cmp.Or(stixUUID(c.e.UUID), derived(c.key, "")) // as claim has it
+	_, event, _ := strings.Cut(c.head, "--")
 	c.w.raw("external_references", "["+own+`{"source_name":"`+EventSource+`","external_id":"`+event+`"}]`)
 }
 
@@ -306,12 +312,9 @@ func (c *converter) finish() {
 	e := c.e
 	head := *e
 	head.Attributes, head.Objects, head.Reports, head.raw = nil, c.kept, nil, nil
-	typ := "grouping"
-	if e.Published.True() {
-		typ = "report"
-	}
 	refs := c.listed()
-	id := c.claim(typ, e.UUID, "")
+	id := c.head
+	typ, _, _ := strings.Cut(id, "--")
 	c.common(typ, id, e.Timestamp, "", c.outer)
 	name := e.Info
 	if name == "" {
