@@ -16,6 +16,7 @@ import (
 	"entente/internal/fault"
 	"entente/internal/feed"
 	"entente/internal/gate"
+	"entente/internal/surface/mispapi"
 )
 
 // ConfigFile is the node's one configuration file, in its data directory.
@@ -37,7 +38,8 @@ type Config struct {
 	Metrics Metrics `toml:"metrics"`
 	Index   Index   `toml:"index"`
 
-	Feeds []feed.Config `toml:"feed"`
+	MISP  mispapi.Settings `toml:"misp"`
+	Feeds []feed.Config    `toml:"feed"`
 }
 
 // TLS says how the listener is protected.
@@ -191,6 +193,9 @@ func (c *Config) Validate() error {
 		if _, err := time.Parse(time.DateOnly, day); err != nil {
 			return bad("gate.authorities", "%q lapses on %q, which is not a date like 2030-09-30", basis, day)
 		}
+	}
+	if err := c.MISP.Validate(); err != nil {
+		return err
 	}
 	return feed.Validate(c.Feeds, sources())
 }

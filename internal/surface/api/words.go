@@ -211,6 +211,7 @@ var words = map[string]string{
 	"AddUser.nation":          "Of an organisation that is not known yet; the node's own where none is given.",
 	"AddUser.must_change":     "The password opens nothing but the choice of another one.",
 	"AddToken.user":           "An account to act for.",
+	"AddToken.form":           "misp: 40 letters and digits, for a MISP instance or PyMISP; left out, the usual form.",
 	"AddToken.seconds":        "How long it is good; one year where none is given.",
 	"NewToken.text":           "The secret, told this once.",
 	"AddCertificate.csr":      "PKCS #10, PEM or DER; without one a new key is made.",
