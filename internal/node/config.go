@@ -180,7 +180,7 @@ func (c *Config) Validate() error {
 
 // sources is every kind of feed.
 func sources() []feed.Source {
-	return []feed.Source{feed.TAXII{}, feed.Bundle{}, feed.List{}, feed.Table{}, feed.KEV{}, feed.MISP{}, feed.Push{}}
+	return []feed.Source{feed.TAXII{}, feed.Bundle{}, feed.List{}, feed.Table{}, feed.KEV{}, feed.MISP{}, feed.MISPServer{}, feed.Push{}}
 }
 
 func loopback(host string) bool {
