@@ -217,7 +217,7 @@ func (a Auth) validate(bad func(at, format string, args ...any) *fault.Error) er
 
 // sources is every kind of feed.
 func sources() []feed.Source {
-	return []feed.Source{feed.TAXII{}, feed.Bundle{}, feed.List{}, feed.Table{}, feed.KEV{}, feed.MISP{}, feed.Push{}}
+	return []feed.Source{feed.TAXII{}, feed.Bundle{}, feed.List{}, feed.Table{}, feed.KEV{}, feed.MISP{}, feed.MISPServer{}, feed.Push{}}
 }
 
 func loopback(host string) bool {
