@@ -16,6 +16,7 @@ import (
 	"entente/internal/fault"
 	"entente/internal/gate"
 	"entente/label"
+	"entente/observable"
 )
 
 // Config is one [[feed]] table of the configuration file.
@@ -246,8 +247,8 @@ func (c *Config) checkContent() *fault.Error {
 	default:
 		return bad("gone", "%q is not keep, expire or revoke", c.Gone)
 	}
-	if len(findKinds(c.Type)) == 0 {
-		return bad("type", "%q is no kind of value; there are %s", c.Type, kindNames())
+	if len(observable.Kinds(c.Type)) == 0 {
+		return bad("type", "%q is no kind of value; there are %s", c.Type, observable.Words())
 	}
 	if c.Scheme != "" && c.Scheme != "http" && c.Scheme != "https" {
 		return bad("scheme", "%q is not http or https", c.Scheme)

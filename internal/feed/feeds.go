@@ -14,6 +14,7 @@ import (
 	"entente/internal/exchange"
 	"entente/internal/fault"
 	"entente/internal/gate"
+	"entente/internal/outbound"
 	"entente/internal/store"
 )
 
@@ -50,7 +51,7 @@ func New(o Options) (*Feeds, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	f := &Feeds{o: o, feeds: map[string]*feed{}, metrics: newMetrics(), slots: make(chan struct{}, maxRunning), desks: make(chan struct{}, maxWorking), patience: stall}
+	f := &Feeds{o: o, feeds: map[string]*feed{}, metrics: newMetrics(), slots: make(chan struct{}, maxRunning), desks: make(chan struct{}, maxWorking), patience: outbound.Stall}
 	for _, c := range o.Feeds {
 		c.base = o.Base
 		if err := c.check(o.Sources); err != nil {
@@ -234,7 +235,7 @@ func (r *Run) open() (err error) {
 
 func (r *Run) shut() {
 	if r.line != nil {
-		r.line.close()
+		r.line.Close()
 	}
 }
 

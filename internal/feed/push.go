@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"entente/internal/gate"
+	"entente/internal/outbound"
 	"entente/internal/record"
 	"entente/internal/store"
 	"entente/taxii"
@@ -155,5 +156,5 @@ func (f *Feeds) echoes(c *Config, via string) bool {
 		return false
 	}
 	other := f.feeds[name]
-	return other != nil && other.c.url != nil && sameOrigin(other.c.url, c.url)
+	return other != nil && other.c.url != nil && outbound.SameOrigin(other.c.url, c.url)
 }

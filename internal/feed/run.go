@@ -173,7 +173,7 @@ func (r *Run) Fetch(ctx context.Context, relative string) (*Document, error) {
 // client is a TAXII client that goes the feed's bounded way.
 func (r *Run) client() *taxii.Client {
 	home := url.URL{Scheme: r.c.url.Scheme, Host: r.c.url.Host, Path: r.c.url.Path}
-	return &taxii.Client{URL: home.String(), Doer: doer{r.line.http}, UserAgent: r.f.o.UserAgent, AllowPlaintext: true, MaxResponse: r.c.Limits.Bytes,
+	return &taxii.Client{URL: home.String(), Doer: doer{r.line.Client()}, UserAgent: r.f.o.UserAgent, AllowPlaintext: true, MaxResponse: r.c.Limits.Bytes,
 		Sleep: sleep, MaxWait: 30 * time.Second}
 }
 
@@ -183,7 +183,7 @@ type doer struct{ http *http.Client }
 func (d doer) Do(r *http.Request) (*http.Response, error) {
 	resp, err := d.http.Do(r)
 	if err != nil {
-		return nil, wireFault(err)
+		return nil, rules.Wire(err)
 	}
 	return resp, nil
 }

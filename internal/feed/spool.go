@@ -71,12 +71,12 @@ func spool(dir string, from io.Reader, limit int64) (*Document, error) {
 	b := bufio.NewReaderSize(from, 64<<10)
 	var r io.Reader = b
 	if magic, _ := b.Peek(2); len(magic) == 2 && magic[0] == 0x1f && magic[1] == 0x8b {
-		r = &unpacked{packed: io.NopCloser(b), limit: limit}
+		r = rules.Unpack(io.NopCloser(b), limit)
 	}
 	sum := sha256.New()
 	d.Size, err = io.Copy(io.MultiWriter(f, sum), io.LimitReader(r, limit+1))
 	if err == nil && d.Size > limit {
-		err = tooLarge(limit)
+		err = rules.TooLarge(limit)
 	}
 	if err == nil {
 		_, err = f.Seek(0, io.SeekStart)
@@ -91,9 +91,9 @@ func spool(dir string, from io.Reader, limit int64) (*Document, error) {
 		case errors.As(err, &pe):
 			return nil, fault.New(fault.Full, "feed.spool", "the download cannot be written").Because(err)
 		case errors.Is(err, io.ErrUnexpectedEOF):
-			return nil, truncated(err)
+			return nil, rules.Truncated(err)
 		}
-		return nil, wireFault(err)
+		return nil, rules.Wire(err)
 	}
 	d.Digest = hex.EncodeToString(sum.Sum(nil))
 	return d, nil

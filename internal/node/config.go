@@ -34,6 +34,7 @@ type Config struct {
 	TAXII   TAXII   `toml:"taxii"`
 	Gate    Gate    `toml:"gate"`
 	Metrics Metrics `toml:"metrics"`
+	Index   Index   `toml:"index"`
 
 	Feeds []feed.Config `toml:"feed"`
 }
@@ -84,11 +85,16 @@ type Metrics struct {
 	Listen string `toml:"listen"` // a loopback address of their own, without sign-in; empty: only signed in, at /metrics
 }
 
+// Index bounds the index of words, values and references.
+type Index struct {
+	CacheBytes int64 `toml:"cache_bytes"` // of memory, for its pages, besides what it keeps of every object
+}
+
 // DefaultConfig is a node that listens to its own machine only.
 func DefaultConfig(data string) Config {
 	return Config{
 		Data: data, Log: slog.New(slog.DiscardHandler), Now: time.Now,
-		Listen: "127.0.0.1:8443", Realm: "operational", TLS: TLS{Mode: "auto"}, Auth: Auth{Basic: true},
+		Listen: "127.0.0.1:8443", Realm: "operational", TLS: TLS{Mode: "auto"}, Auth: Auth{Basic: true}, Index: Index{CacheBytes: 16 << 20},
 		Limits: Limits{ObjectBytes: 1 << 20, PostBytes: 100 << 20, PostObjects: 2000, BlobBytes: 256 << 20, BlobsBytes: 64 << 30, CacheBytes: 64 << 20, MemoryBytes: 256 << 20, InFlight: 64, Connections: 4096, Patience: 30 * time.Second},
 	}
 }
@@ -164,6 +170,7 @@ func (c *Config) Validate() error {
 		{"limits.cache_bytes", c.Limits.CacheBytes, 1 << 20, 1 << 36},
 		{"limits.memory_bytes", c.Limits.MemoryBytes, 64 << 20, 1 << 40},
 		{"limits.in_flight", int64(c.Limits.InFlight), 1, 10_000},
+		{"index.cache_bytes", c.Index.CacheBytes, 4 << 20, 1 << 34},
 		{"limits.connections", int64(c.Limits.Connections), 1, 1_000_000},
 	} {
 		if l.v < l.low || l.v > l.maximum {

@@ -20,6 +20,7 @@ func leakScripts() (reading, changing leakScript) {
 	reading, changing = leakScript{}, leakScript{}
 	taxiiScript(reading, changing)
 	apiScript(reading, changing)
+	findingScript(reading)
 	nodeScript(reading)
 	return reading, changing
 }

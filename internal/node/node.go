@@ -32,7 +32,9 @@ import (
 	"entente/internal/feed"
 	"entente/internal/gate"
 	"entente/internal/identity"
+	"entente/internal/index"
 	"entente/internal/keyring"
+	"entente/internal/record"
 	"entente/internal/store"
 	"entente/internal/store/sqlite"
 	"entente/internal/surface"
@@ -58,6 +60,7 @@ type Node struct {
 	exchange *exchange.Exchange
 	feeds    *feed.Feeds
 	blobs    *blob.Store
+	index    *index.Index
 	sweeps   sync.WaitGroup
 	rest     context.CancelFunc // ends the sweeping of blobs
 	hall     *surface.Hall
@@ -118,10 +121,24 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 		Now: cfg.Now, Log: cfg.Log, MaxBytes: cfg.Limits.BlobBytes, TotalBytes: cfg.Limits.BlobsBytes}, db); err != nil {
 		return nil, fmt.Errorf("opening the blobs of %s: %w", cfg.Data, err)
 	}
+	if n.index, err = index.Open(ctx, index.Config{Dir: filepath.Join(cfg.Data, indexFolder), Nation: names.Nation, Org: names.Org, Now: cfg.Now, Logger: cfg.Log,
+		CacheKiB: int(cfg.Index.CacheBytes >> 10)}, journal{n}); err != nil {
+		return nil, fmt.Errorf("opening the index of %s: %w", cfg.Data, err)
+	}
 	run, rest := context.WithCancel(context.WithoutCancel(ctx))
 	n.rest = rest
 	n.sweeps.Go(func() { n.sweepBlobs(run) })
 	return n, n.surfaces()
+}
+
+// indexFolder is where the index stands: beside the store, whose folder a purge searches, and in no backup, because it is made of the journal.
+const indexFolder = "index"
+
+// journal is what the index follows: all of it, under the node's own scope.
+type journal struct{ n *Node }
+
+func (j journal) Follow(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error) {
+	return j.n.exchange.Follow(ctx, j.n.gate().Own(j.n.cfg.Now()), after, limit)
 }
 
 // blobFolder is where the files of blobs stand below the data directory.
@@ -204,6 +221,7 @@ func (n *Node) surfaces() error {
 	if len(n.cfg.Feeds) > 0 {
 		n.registry.MustRegister(n.feeds.Collectors()...)
 	}
+	n.registry.MustRegister(n.index.Collectors()...)
 	n.registry.MustRegister(storeCollector{n.store})
 	return nil
 }
@@ -400,6 +418,11 @@ func (n *Node) close() error {
 	if n.rest != nil {
 		n.rest()
 		n.sweeps.Wait()
+	}
+	if n.index != nil {
+		if err := n.index.Close(); err != nil {
+			n.cfg.Log.Warn("the index was not closed as it should be", "error", err)
+		}
 	}
 	if n.exchange != nil {
 		n.exchange.Close()

@@ -7,6 +7,7 @@ import (
 
 	"entente/internal/build"
 	"entente/internal/feed"
+	"entente/internal/index"
 	"entente/internal/store"
 	"entente/internal/surface/api"
 )
@@ -21,6 +22,9 @@ func (n *Node) Build() any { return build.Read() }
 
 // Feeds are the node's feeds.
 func (n *Node) Feeds() *feed.Feeds { return n.feeds }
+
+// Index finds objects and what they are connected with.
+func (n *Node) Index() *index.Index { return n.index }
 
 // Logger is the node's log.
 func (n *Node) Logger() *slog.Logger { return n.cfg.Log }
@@ -49,6 +53,7 @@ func (n *Node) Settings() any {
 		"taxii":   map[string]any{"title": c.TAXII.Title, "contact": c.TAXII.Contact},
 		"gate":    map[string]any{"community": c.Gate.Community, "authorities": c.Gate.Authorities},
 		"metrics": map[string]any{"listen": c.Metrics.Listen},
+		"index":   map[string]any{"cache_bytes": c.Index.CacheBytes},
 		"feed":    feeds,
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"entente/internal/feed"
 	"entente/internal/gate"
 	"entente/internal/identity"
+	"entente/internal/index"
 	"entente/internal/keyring"
 	"entente/internal/store"
 	"entente/internal/surface"
@@ -40,6 +41,8 @@ type Ops interface {
 	SpoolDir() string
 	// Feeds are the node's feeds.
 	Feeds() *feed.Feeds
+	// Index finds objects and what they are connected with.
+	Index() *index.Index
 	// Logger is the node's log.
 	Logger() *slog.Logger
 }

@@ -11,6 +11,7 @@ import (
 	"entente/internal/blob"
 	"entente/internal/exchange"
 	"entente/internal/feed"
+	"entente/internal/index"
 	"entente/label"
 )
 
@@ -167,6 +168,7 @@ var renamed = map[string]string{
 	qualified[feed.Problem](): "FeedProblem",
 	qualified[feed.Failure](): "FeedFailure",
 	qualified[blob.Holding](): "BlobHolding",
+	qualified[index.State]():  "IndexState",
 }
 
 func qualified[T any]() string {

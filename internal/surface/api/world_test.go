@@ -22,7 +22,9 @@ import (
 	"entente/internal/feed"
 	"entente/internal/gate"
 	"entente/internal/identity"
+	"entente/internal/index"
 	"entente/internal/keyring"
+	"entente/internal/record"
 	"entente/internal/store"
 	"entente/internal/store/sqlite"
 	"entente/internal/surface"
@@ -39,6 +41,8 @@ type world struct {
 	blobs *blob.Store
 	http  http.Handler
 	feeds *feed.Feeds
+	gate  *gate.Gate
+	index *index.Index
 	late  atomic.Int64 // nanoseconds that the store's clock is ahead
 }
 
@@ -65,6 +69,10 @@ func newWorld(t testing.TB) *world {
 	w.x, err = exchange.New(t.Context(), exchange.Config{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Gate: func() *gate.Gate { return g }}, db)
 	w.must(err)
 	t.Cleanup(w.x.Close)
+	w.gate = g
+	w.index, err = index.Open(t.Context(), index.Config{Dir: filepath.Join(w.dir, "index"), Nation: "UTO", Org: "Utopia CERT"}, journal{w})
+	w.must(err)
+	t.Cleanup(func() { w.index.Close() })
 	list := filepath.Join(w.dir, "list.txt")
 	w.must(os.WriteFile(list, []byte("192.0.2.1\n"), 0o600))
 	w.feeds, err = feed.New(feed.Options{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Sources: []feed.Source{feed.List{}}, Exchange: w.x, Docs: db,
@@ -74,6 +82,13 @@ func newWorld(t testing.TB) *world {
 	w.must(err)
 	w.http = New(w.x, w.ids, ring, w.blobs, w)
 	return w
+}
+
+// journal is what the index follows.
+type journal struct{ w *world }
+
+func (j journal) Follow(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error) {
+	return j.w.x.Follow(ctx, j.w.gate.Own(time.Now()), after, limit)
 }
 
 func (w *world) must(err error) {
@@ -90,6 +105,7 @@ func (w *world) Docs() Docs                                     { return w.st }
 func (w *world) SpoolDir() string                               { return filepath.Join(w.dir, "tmp") }
 func (w *world) Logger() *slog.Logger                           { return slog.New(slog.DiscardHandler) }
 func (w *world) Feeds() *feed.Feeds                             { return w.feeds }
+func (w *world) Index() *index.Index                            { return w.index }
 func (w *world) Backup(_ context.Context, out io.Writer) error {
 	_, err := io.WriteString(out, "backup")
 	return err
