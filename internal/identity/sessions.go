@@ -290,13 +290,17 @@ func (d *Directory) sessionsOf(ctx context.Context, name string) ([]storedSessio
 	return slices.DeleteFunc(stored, func(s storedSession) bool { return s.User != name }), nil
 }
 
-// endAll makes the documents that end every session of an account; the one to keep is bound to the account as it will be.
+// endAll makes the documents that end every session of an account, and those that go with its passkeys. The session to keep is bound to
+// the account as it will be.
 func (d *Directory) endAll(ctx context.Context, before, after account, keep string) ([]store.Doc, error) {
 	stored, err := d.sessionsOf(ctx, before.Name)
 	if err != nil {
 		return nil, err
 	}
-	var docs []store.Doc
+	docs, err := owned(before, after)
+	if err != nil {
+		return nil, err
+	}
 	for _, s := range stored {
 		doc := store.Doc{Kind: kindSession, Key: s.ID, Version: -1}
 		if s.ID == keep && d.holds(s, before, d.now()) {
@@ -339,15 +343,18 @@ func place(remote string) string { return strings.TrimSuffix(address(remote), "/
 
 // agent is what is kept of a browser's own description: short, and of printable characters.
 func agent(s string) string {
-	s = strings.ToValidUTF8(s, "")
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, s)
+	s = printable(s)
 	for len(s) > maxAgent {
 		s = s[:strings.LastIndexFunc(s[:maxAgent], func(rune) bool { return true })]
 	}
 	return s
+}
+
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, ""))
 }

@@ -97,22 +97,22 @@ func (d *Document) note(operation string, status int) {
 	d.seen[operation][status] = true
 }
 
-// path finds the path item of a request.
+// path finds the path item of a request: of several, the one that says most of the path itself (OpenAPI 3.1 section 4.8.8.2).
 func (d *Document) path(path string) (template string, item map[string]any) {
 	rest, ok := strings.CutPrefix(path, d.prefix)
 	if !ok {
 		return "", nil
 	}
 	segments := strings.Split(rest, "/")
-	for template, item := range object(d.root["paths"]) {
-		want := strings.Split(template, "/")
+	for other, found := range object(d.root["paths"]) {
+		want := strings.Split(other, "/")
 		if len(want) == len(segments) && !slices.ContainsFunc(seq(len(want)), func(i int) bool {
 			return want[i] != segments[i] && (!strings.HasPrefix(want[i], "{") || segments[i] == "")
-		}) {
-			return template, object(item)
+		}) && (template == "" || strings.Count(other, "{") < strings.Count(template, "{")) {
+			template, item = other, object(found)
 		}
 	}
-	return "", nil
+	return template, item
 }
 
 func seq(n int) []int {
