@@ -8,6 +8,7 @@ import (
 
 	"entente/internal/fault"
 	"entente/internal/gate"
+	"entente/internal/lite"
 	"entente/internal/record"
 	"entente/internal/store"
 )
@@ -37,10 +38,10 @@ func (s *Store) History(ctx context.Context, scope gate.Scope, rec record.Seq) (
 			}
 		}
 		// Lines with an act are few and have an index of their own.
-		return exec(r.c, `SELECT seq, kind, act FROM journal INDEXED BY journal_act WHERE act IS NOT NULL AND rec = ? ORDER BY seq LIMIT ?`, func(st *zs.Stmt) error {
+		return lite.Exec(r.c, `SELECT seq, kind, act FROM journal INDEXED BY journal_act WHERE act IS NOT NULL AND rec = ? ORDER BY seq LIMIT ?`, func(st *zs.Stmt) error {
 			e := store.Entry{Seq: record.Seq(st.ColumnInt64(0)), Kind: entryKinds[st.ColumnInt64(1)], Rec: rec, Act: new(store.Act)}
 			h.Acts = append(h.Acts, e)
-			return json.Unmarshal(blob(st, 2), e.Act)
+			return json.Unmarshal(lite.Blob(st, 2), e.Act)
 		}, int64(rec), maxHistory)
 	})
 	return h, wrap("reading what became of a record", err)
