@@ -94,6 +94,9 @@ func (x *Exchange) Gate() *gate.Gate { return x.cfg.Gate() }
 
 func (x *Exchange) scope(v gate.Viewer) gate.Scope { return x.Gate().Scope(v, x.cfg.Now()) }
 
+// Scope is what a viewer may have at this moment, for workers that judge by it themselves.
+func (x *Exchange) Scope(v gate.Viewer) gate.Scope { return x.scope(v) }
+
 func (x *Exchange) own() gate.Scope { return x.Gate().Own(x.cfg.Now()) }
 
 // Follow hands a follower the journal in order, from after on: what the scope does not admit comes without its record.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"entente/internal/asset"
@@ -17,6 +18,7 @@ import (
 	"entente/internal/feed"
 	"entente/internal/gate"
 	"entente/internal/identity"
+	"entente/internal/index"
 	"entente/internal/keyring"
 	"entente/internal/store"
 	"entente/internal/surface"
@@ -43,6 +45,8 @@ type Ops interface {
 	Feeds() *feed.Feeds
 	// Register is the register of constituents.
 	Register() *asset.Register
+	// Index finds objects and what they are connected with.
+	Index() *index.Index
 	// Logger is the node's log.
 	Logger() *slog.Logger
 }
@@ -72,23 +76,39 @@ func New(x *exchange.Exchange, ids *identity.Directory, ring *keyring.Ring, blob
 		a.log = slog.New(slog.DiscardHandler)
 	}
 	mux := http.NewServeMux()
-	paths := map[string][]string{}
 	for _, r := range routes {
 		mux.Handle(r.Method+" "+Prefix+r.Path, a.serve(r))
-		paths[r.Path] = append(paths[r.Path], r.Method)
 	}
-	for path, methods := range paths {
-		allow := strings.Join(methods, ", ")
-		mux.HandleFunc(Prefix+path, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Allow", allow)
-			e := fault.New(fault.Invalid, "method", "%s is not understood here", clip(r.Method)).Try("use one of " + allow)
-			write(w, r, nil, http.StatusMethodNotAllowed, e, surface.RequestID(r.Context()))
-		})
-	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		Render(nil)(w, r, fault.New(fault.NotFound, "", "no such resource"), surface.RequestID(r.Context()))
-	})
+	mux.HandleFunc("/", unrouted)
 	return mux
+}
+
+// unrouted answers what no route does: with what can be asked of a path that is there, else that there is none.
+func unrouted(w http.ResponseWriter, r *http.Request) {
+	allow := strings.Join(methodsOf(strings.TrimPrefix(r.URL.EscapedPath(), Prefix)), ", ")
+	if allow == "" {
+		Render(nil)(w, r, fault.New(fault.NotFound, "", "no such resource"), surface.RequestID(r.Context()))
+		return
+	}
+	w.Header().Set("Allow", allow)
+	e := fault.New(fault.Invalid, "method", "%s is not understood here", clip(r.Method)).Try("use one of " + allow)
+	write(w, r, nil, http.StatusMethodNotAllowed, e, surface.RequestID(r.Context()))
+}
+
+// methodsOf are the methods of the routes that a path leads to.
+func methodsOf(path string) (out []string) {
+	asked := strings.Split(path, "/")
+	for _, r := range routes {
+		segments := strings.Split(r.Path, "/")
+		fits := len(segments) == len(asked)
+		for i := 0; fits && i < len(segments); i++ {
+			fits = segments[i] == asked[i] || strings.HasPrefix(segments[i], "{") && asked[i] != ""
+		}
+		if fits && !slices.Contains(out, r.Method) {
+			out = append(out, r.Method)
+		}
+	}
+	return out
 }
 
 // Route is one thing that can be asked. Path is below Prefix and has http.ServeMux wildcards.
@@ -149,6 +169,9 @@ func (a *API) serve(route Route) http.Handler {
 
 // admit checks what holds for every route.
 func (a *API) admit(c *call, route Route) error {
+	if err := enrolled(c, route); err != nil {
+		return err
+	}
 	if route.Needs != 0 {
 		if err := a.may(c.v, route.Needs); err != nil {
 			return err

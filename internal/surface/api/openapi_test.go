@@ -83,6 +83,8 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	do("GET /export", "/export?format=bundle&value=198.51.100.7&ref=x&external=a:b", "")
 	do("GET /export", "/export?format=ndjson", "")
 
+	askFinding(w, do)
+
 	do("POST /blobs", "/blobs?name=a.html&media_type=text/html&label=tlp:amber&sample=false", "<p>a file</p>")
 	do("POST /blobs", "/blobs?name=a.html&media_type=text/html&label=tlp:amber&sample=false", "<p>a file</p>")
 	file := "/blobs/" + text("id")
@@ -101,6 +103,8 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	do("POST /blobs/{id}/purge", file+"/purge", "")
 	do("POST /blobs", "/blobs?sample=true", "MZ")
 	do("DELETE /blobs/{id}", "/blobs/"+text("id"), "")
+
+	registerRows(do, &last)
 
 	do("GET /feeds", "/feeds", "")
 	do("POST /feeds/{name}/run", "/feeds/secret/run?dry_run=true", "")
@@ -143,6 +147,7 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	do("DELETE /certificates/{id}", "/certificates/"+certificate, "")
 	do("DELETE /orgs/{name}", "/orgs/Sylvania%20CERT", "")
 	do("GET /journal", "/journal?limit=3", "")
+	personSucceeds(w, met)
 
 	for _, r := range Routes() {
 		key := r.Method + " " + r.Path

@@ -12,6 +12,7 @@ import (
 	"entente/internal/blob"
 	"entente/internal/exchange"
 	"entente/internal/feed"
+	"entente/internal/index"
 	"entente/label"
 	"entente/register"
 )
@@ -185,6 +186,7 @@ var renamed = map[string]string{
 	qualified[register.Domain]():      "ConstituentDomain",
 	qualified[register.Certificate](): "ConstituentCertificate",
 	qualified[register.Software]():    "ConstituentSoftware",
+	qualified[index.State]():          "IndexState",
 }
 
 func qualified[T any]() string {

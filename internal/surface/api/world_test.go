@@ -23,7 +23,9 @@ import (
 	"entente/internal/feed"
 	"entente/internal/gate"
 	"entente/internal/identity"
+	"entente/internal/index"
 	"entente/internal/keyring"
+	"entente/internal/record"
 	"entente/internal/store"
 	"entente/internal/store/sqlite"
 	"entente/internal/surface"
@@ -42,6 +44,8 @@ type world struct {
 	http  http.Handler
 	feeds *feed.Feeds
 	reg   *asset.Register
+	gate  *gate.Gate
+	index *index.Index
 	late  atomic.Int64 // nanoseconds that the store's clock is ahead
 }
 
@@ -60,7 +64,7 @@ func newWorld(t testing.TB) *world {
 	w.must(err)
 	w.st = db
 	t.Cleanup(func() { db.Close() })
-	w.ids, err = identity.New(t.Context(), identity.Config{Store: db, Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Pepper: ring.Pepper(), ValidRole: gate.IsRole})
+	w.ids, err = identity.New(t.Context(), identity.Config{Store: db, Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Pepper: ring.Pepper(), ValidRole: gate.IsRole, Sealer: ring})
 	w.must(err)
 	_, err = w.ids.AddOrg(t.Context(), "node", identity.Org{Name: "Erewhon CERT", Nation: "XER"})
 	w.must(err)
@@ -69,6 +73,10 @@ func newWorld(t testing.TB) *world {
 	w.must(err)
 	w.reg = asset.New(asset.Config{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Door: w.x, Signer: ring})
 	t.Cleanup(w.x.Close)
+	w.gate = g
+	w.index, err = index.Open(t.Context(), index.Config{Dir: filepath.Join(w.dir, "index"), Nation: "UTO", Org: "Utopia CERT"}, journal{w})
+	w.must(err)
+	t.Cleanup(func() { w.index.Close() })
 	list := filepath.Join(w.dir, "list.txt")
 	w.must(os.WriteFile(list, []byte("192.0.2.1\n"), 0o600))
 	w.feeds, err = feed.New(feed.Options{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Sources: []feed.Source{feed.List{}}, Exchange: w.x, Docs: db,
@@ -78,6 +86,13 @@ func newWorld(t testing.TB) *world {
 	w.must(err)
 	w.http = New(w.x, w.ids, ring, w.blobs, w)
 	return w
+}
+
+// journal is what the index follows.
+type journal struct{ w *world }
+
+func (j journal) Follow(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error) {
+	return j.w.x.Follow(ctx, j.w.gate.Own(time.Now()), after, limit)
 }
 
 func (w *world) must(err error) {
@@ -95,6 +110,7 @@ func (w *world) SpoolDir() string                               { return filepat
 func (w *world) Logger() *slog.Logger                           { return slog.New(slog.DiscardHandler) }
 func (w *world) Register() *asset.Register                      { return w.reg }
 func (w *world) Feeds() *feed.Feeds                             { return w.feeds }
+func (w *world) Index() *index.Index                            { return w.index }
 func (w *world) Backup(_ context.Context, out io.Writer) error {
 	_, err := io.WriteString(out, "backup")
 	return err

@@ -103,6 +103,9 @@ func (d *Document) path(path string) (template string, item map[string]any) {
 		return "", nil
 	}
 	segments := strings.Split(rest, "/")
+	if item, exact := object(d.root["paths"])[rest]; exact { // rather than a path with a parameter (OpenAPI 3.1 section 4.8.8.2)
+		return rest, object(item)
+	}
 	for template, item := range object(d.root["paths"]) {
 		want := strings.Split(template, "/")
 		if len(want) == len(segments) && !slices.ContainsFunc(seq(len(want)), func(i int) bool {

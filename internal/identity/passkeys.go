@@ -1,0 +1,8 @@
+package identity
+
+import "time"
+
+type passkey struct {
+	ID      []byte
+	Created time.Time
+}
