@@ -22,6 +22,7 @@ func leakScripts() (reading, changing leakScript) {
 	apiScript(reading, changing)
 	findingScript(reading)
 	registerScript(reading, changing)
+	streamScript(reading)
 	nodeScript(reading)
 	personScript(reading, changing)
 	return reading, changing

@@ -41,6 +41,7 @@ import (
 	"entente/internal/surface"
 	"entente/internal/surface/api"
 	"entente/internal/surface/console"
+	"entente/internal/surface/mispapi"
 	"entente/internal/surface/taxiiapi"
 	"entente/register"
 	"entente/web"
@@ -79,6 +80,8 @@ type Node struct {
 	listener net.Listener
 	ready    bool
 	started  time.Time
+	stopping chan struct{} // closed when it begins to stop
+	once     sync.Once
 }
 
 // mount is a handler and where it stands.
@@ -92,7 +95,7 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, registry: prometheus.NewRegistry()}
+	n := &Node{cfg: cfg, registry: prometheus.NewRegistry(), stopping: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			n.close()
@@ -201,6 +204,9 @@ func (n *Node) surfaces() error {
 	signIn := console.NewSignIn(console.SignInConfig{Directory: n.ids, Cookie: cookie, Render: api.Render(nil), Org: names.Org, Nation: names.Nation, Realm: names.Realm})
 	metrics := promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{})
 
+	events := mispapi.New(mispapi.Config{Settings: n.cfg.MISP, Nation: names.Nation, Org: names.Org, Register: n.ids.Register, MaxBytes: n.cfg.Limits.PostBytes,
+		ObjectBytes: n.cfg.Limits.ObjectBytes, Now: n.cfg.Now, Log: n.cfg.Log}, n.exchange)
+
 	tax := mount{taxiiapi.Prefix, n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii)}
 	n.mounts = []mount{
 		{"/api/v1/", n.hall.ProtectPeople("api", api.Render(challenges), native)},
@@ -214,8 +220,9 @@ func (n *Node) surfaces() error {
 	for _, m := range n.mounts {
 		public.Handle(m.pattern, m.handler)
 	}
-	n.public = verbatim(tax.pattern, tax.handler, public)
-	n.mounts = append(n.mounts, tax)
+	misp := mount{mispapi.Prefix, mispapi.Credential(n.hall.Protect("misp", mispapi.Render, events))}
+	n.public = verbatim(tax.pattern, tax.handler, verbatim(misp.pattern, misp.handler, public))
+	n.mounts = append(n.mounts, tax, misp)
 
 	local := http.NewServeMux()
 	local.Handle("/api/v1/", n.hall.Protect("api", api.Render(challenges), native))
@@ -406,6 +413,7 @@ func (n *Node) URL() string {
 
 // Stop lets requests under way end until ctx does, then closes everything. The node is not ready from its first moment.
 func (n *Node) Stop(ctx context.Context) error {
+	n.once.Do(func() { close(n.stopping) })
 	n.mu.Lock()
 	servers := n.servers
 	n.servers, n.ready = nil, false

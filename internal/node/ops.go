@@ -24,11 +24,14 @@ func (n *Node) Build() any { return build.Read() }
 // Feeds are the node's feeds.
 func (n *Node) Feeds() *feed.Feeds { return n.feeds }
 
-// Register is the register of constituents.
-func (n *Node) Register() *asset.Register { return n.register }
-
 // Index finds objects and what they are connected with.
 func (n *Node) Index() *index.Index { return n.index }
+
+// Stopping is closed when the node begins to stop.
+func (n *Node) Stopping() <-chan struct{} { return n.stopping }
+
+// Register is the register of constituents.
+func (n *Node) Register() *asset.Register { return n.register }
 
 // Logger is the node's log.
 func (n *Node) Logger() *slog.Logger { return n.cfg.Log }

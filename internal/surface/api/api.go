@@ -43,10 +43,12 @@ type Ops interface {
 	SpoolDir() string
 	// Feeds are the node's feeds.
 	Feeds() *feed.Feeds
-	// Register is the register of constituents.
-	Register() *asset.Register
 	// Index finds objects and what they are connected with.
 	Index() *index.Index
+	// Stopping is closed when the node begins to stop: whatever goes on without end ends then.
+	Stopping() <-chan struct{}
+	// Register is the register of constituents.
+	Register() *asset.Register
 	// Logger is the node's log.
 	Logger() *slog.Logger
 }
@@ -67,6 +69,8 @@ type API struct {
 	log   *slog.Logger
 	us    keyring.Names // whose node it is
 	doc   []byte        // the OpenAPI document
+
+	listeners listeners
 }
 
 // New makes the handler.
@@ -76,39 +80,43 @@ func New(x *exchange.Exchange, ids *identity.Directory, ring *keyring.Ring, blob
 		a.log = slog.New(slog.DiscardHandler)
 	}
 	mux := http.NewServeMux()
+	paths := map[string][]string{}
 	for _, r := range routes {
 		mux.Handle(r.Method+" "+Prefix+r.Path, a.serve(r))
+		paths[r.Path] = append(paths[r.Path], r.Method)
 	}
-	mux.HandleFunc("/", unrouted)
+	for path, methods := range paths {
+		allow := strings.Join(methods, ", ")
+		refuse := func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Allow", allow)
+			e := fault.New(fault.Invalid, "method", "%s is not understood here", clip(r.Method)).Try("use one of " + allow)
+			write(w, r, nil, http.StatusMethodNotAllowed, e, surface.RequestID(r.Context()))
+		}
+		if !shadowed(path, paths) {
+			mux.HandleFunc(Prefix+path, refuse)
+			continue
+		}
+		for _, m := range []string{get, post, put, patch, remove} { // a ServeMux must be told by the method which of the two paths is meant
+			if !slices.Contains(methods, m) {
+				mux.HandleFunc(m+" "+Prefix+path, refuse)
+			}
+		}
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		Render(nil)(w, r, fault.New(fault.NotFound, "", "no such resource"), surface.RequestID(r.Context()))
+	})
 	return mux
 }
 
-// unrouted answers what no route does: with what can be asked of a path that is there, else that there is none.
-func unrouted(w http.ResponseWriter, r *http.Request) {
-	allow := strings.Join(methodsOf(strings.TrimPrefix(r.URL.EscapedPath(), Prefix)), ", ")
-	if allow == "" {
-		Render(nil)(w, r, fault.New(fault.NotFound, "", "no such resource"), surface.RequestID(r.Context()))
-		return
-	}
-	w.Header().Set("Allow", allow)
-	e := fault.New(fault.Invalid, "method", "%s is not understood here", clip(r.Method)).Try("use one of " + allow)
-	write(w, r, nil, http.StatusMethodNotAllowed, e, surface.RequestID(r.Context()))
-}
-
-// methodsOf are the methods of the routes that a path leads to.
-func methodsOf(path string) (out []string) {
-	asked := strings.Split(path, "/")
-	for _, r := range routes {
-		segments := strings.Split(r.Path, "/")
-		fits := len(segments) == len(asked)
-		for i := 0; fits && i < len(segments); i++ {
-			fits = segments[i] == asked[i] || strings.HasPrefix(segments[i], "{") && asked[i] != ""
-		}
-		if fits && !slices.Contains(out, r.Method) {
-			out = append(out, r.Method)
+// shadowed tells whether another path has a wildcard where this one has a word.
+func shadowed(path string, paths map[string][]string) bool {
+	dir, last := path[:strings.LastIndex(path, "/")+1], path[strings.LastIndex(path, "/")+1:]
+	for other := range paths {
+		if rest, ok := strings.CutPrefix(other, dir+"{"); ok && !strings.Contains(rest, "/") && !strings.HasPrefix(last, "{") {
+			return true
 		}
 	}
-	return out
+	return false
 }
 
 // Route is one thing that can be asked. Path is below Prefix and has http.ServeMux wildcards.

@@ -35,18 +35,19 @@ import (
 
 // world is a node's waist with the interface over it.
 type world struct {
-	t     testing.TB
-	dir   string
-	x     *exchange.Exchange
-	ids   *identity.Directory
-	st    store.Store
-	blobs *blob.Store
-	http  http.Handler
-	feeds *feed.Feeds
-	reg   *asset.Register
-	gate  *gate.Gate
-	index *index.Index
-	late  atomic.Int64 // nanoseconds that the store's clock is ahead
+	t        testing.TB
+	dir      string
+	x        *exchange.Exchange
+	ids      *identity.Directory
+	st       store.Store
+	blobs    *blob.Store
+	http     http.Handler
+	feeds    *feed.Feeds
+	gate     *gate.Gate
+	reg      *asset.Register
+	index    *index.Index
+	stopping chan struct{}
+	late     atomic.Int64 // nanoseconds that the store's clock is ahead
 }
 
 var (
@@ -56,7 +57,7 @@ var (
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir()}
+	w := &world{t: t, dir: t.TempDir(), stopping: make(chan struct{})}
 	ring, err := keyring.Create(w.dir, keyring.Names{Nation: "UTO", Org: "Utopia CERT"}, time.Now)
 	w.must(err)
 	w.must(os.Mkdir(filepath.Join(w.dir, "store"), 0o700))
@@ -110,6 +111,7 @@ func (w *world) SpoolDir() string                               { return filepat
 func (w *world) Logger() *slog.Logger                           { return slog.New(slog.DiscardHandler) }
 func (w *world) Register() *asset.Register                      { return w.reg }
 func (w *world) Feeds() *feed.Feeds                             { return w.feeds }
+func (w *world) Stopping() <-chan struct{}                      { return w.stopping }
 func (w *world) Index() *index.Index                            { return w.index }
 func (w *world) Backup(_ context.Context, out io.Writer) error {
 	_, err := io.WriteString(out, "backup")
