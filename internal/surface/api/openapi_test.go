@@ -106,6 +106,8 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	do("POST /blobs", "/blobs?sample=true", "MZ")
 	do("DELETE /blobs/{id}", "/blobs/"+text("id"), "")
 
+	registerRows(do, &last)
+
 	do("GET /feeds", "/feeds", "")
 	do("POST /feeds/{name}/run", "/feeds/secret/run?dry_run=true", "")
 	do("POST /feeds/{name}/run", "/feeds/secret/run", "")

@@ -170,7 +170,6 @@ var renamed = map[string]string{
 	qualified[feed.Problem](): "FeedProblem",
 	qualified[feed.Failure](): "FeedFailure",
 	qualified[blob.Holding](): "BlobHolding",
-	qualified[index.State]():  "IndexState",
 
 	qualified[asset.View]():           "KeptConstituent",
 	qualified[asset.Match]():          "ConstituentMatch",
@@ -187,6 +186,7 @@ var renamed = map[string]string{
 	qualified[register.Domain]():      "ConstituentDomain",
 	qualified[register.Certificate](): "ConstituentCertificate",
 	qualified[register.Software]():    "ConstituentSoftware",
+	qualified[index.State]():          "IndexState",
 }
 
 func qualified[T any]() string {
