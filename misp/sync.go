@@ -85,6 +85,7 @@ type Loose struct {
 	UUID  string
 	At    time.Time // its version
 	Of    string    // uuid of the event or element that it is about; may be empty
+	Event string    // uuid of the event of that; may be empty
 	Label label.Label
 	TLP   bool // the label states a TLP
 	Text  []byte
@@ -106,11 +107,21 @@ func (l *Loose) Item() (it Item, ok bool) {
 	var w writer
 	w.begin(LooseType(l.Kind), it.ID)
 	w.times(l.At.UTC(), l.At.UTC())
-	if of := strings.ToLower(l.Of); of != "" {
+	if refs := [][2]string{{AboutSource, l.Of}, {EventSource, l.Event}}; l.Of != "" || l.Event != "" {
 		w.key("external_references")
-		w.b = append(w.b, `[{"source_name":"`+AboutSource+`","external_id":`...)
-		w.quote(of)
-		w.b = append(w.b, "}]"...)
+		w.b = append(w.b, '[')
+		for _, r := range refs {
+			if r[1] == "" {
+				continue
+			}
+			if w.b[len(w.b)-1] != '[' {
+				w.b = append(w.b, ',')
+			}
+			w.b = append(w.b, `{"source_name":"`+r[0]+`","external_id":`...)
+			w.quote(strings.ToLower(r[1]))
+			w.b = append(w.b, '}')
+		}
+		w.b = append(w.b, ']')
 	}
 	w.extension("new-sdo", l.Kind, l.Text)
 	it.Raw = w.end()
