@@ -78,6 +78,40 @@ func Withdrawn(o *stix.Object, at time.Time) ([]byte, error) {
 	return json.Marshal(members, writing)
 }
 
+// KeepRefs lets the new version of an event's report name what an earlier version named, besides what it names itself; those that are in made are
+// what the new version was made with, and were decided on.
+func KeepRefs(raw []byte, earlier *stix.Object, made map[string]bool) ([]byte, error) {
+	var members map[string]jsontext.Value
+	var refs []string
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(members["object_refs"], &refs); err != nil {
+		return nil, err
+	}
+	if len(refs) == 1 && refs[0] == authorID {
+		refs = nil
+	}
+	known := map[string]bool{}
+	for _, id := range refs {
+		known[id] = true
+	}
+	for _, id := range refsOf(earlier, "object_refs") {
+		if len(refs) < maxRefs && !known[id] && !made[id] && id != authorID {
+			refs = append(refs, id)
+		}
+	}
+	if len(refs) == 0 {
+		refs = []string{authorID}
+	}
+	list, err := json.Marshal(refs, writing)
+	if err != nil {
+		return nil, err
+	}
+	members["object_refs"] = list
+	return json.Marshal(members, writing)
+}
+
 // Loose is something of MISP that stands by itself and that STIX has no type for: a proposal, a note on somebody's data, a cluster. Kind becomes
 // part of the type.
 type Loose struct {

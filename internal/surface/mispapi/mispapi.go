@@ -133,7 +133,7 @@ type route struct {
 
 func (s *Surface) table() map[string]route {
 	t := map[string]route{}
-	for _, part := range []map[string]route{s.instanceRoutes(), s.eventRoutes(), s.analystRoutes(), s.galaxyRoutes(), s.sightingRoutes(), s.proposalRoutes()} {
+	for _, part := range []map[string]route{s.instanceRoutes(), s.eventRoutes(), s.analystRoutes(), s.galaxyRoutes(), s.sightingRoutes(), s.proposalRoutes(), s.editRoutes(), s.searchRoutes()} {
 		for k, v := range part {
 			t[k] = v
 		}

@@ -34,7 +34,7 @@ type seenAttribute struct {
 	it          store.Item
 }
 
-// attributeOf finds the STIX object that holds an attribute by its uuid, outside of objects of MISP.
+// attributeObject finds the STIX object that holds an attribute, by the attribute's uuid.
 func (s *Surface) attributeObject(ctx context.Context, v gate.Viewer, uuid string) (store.Item, *stix.Object, bool, error) {
 	var ids []string
 	for _, t := range elementTypes[:5] {
@@ -42,13 +42,17 @@ func (s *Surface) attributeObject(ctx context.Context, v gate.Viewer, uuid strin
 	}
 	var found store.Item
 	var obj *stix.Object
-	err := pages(ctx, s.x, v, store.Query{IDs: ids}, func(it *store.Item) (bool, error) {
+	look := func(it *store.Item) (bool, error) {
 		o, err := stix.Parse(it.Record.Body)
 		if err == nil && misp.EventOf(o) != "" && !it.Held && (obj == nil || it.Record.Order > found.Record.Order) {
 			found, obj = *it, o
 		}
 		return true, nil
-	})
+	}
+	err := pages(ctx, s.x, v, store.Query{IDs: ids}, look)
+	if err == nil && obj == nil { // it may stand in an object
+		err = pages(ctx, s.x, v, store.Query{Lookups: []lookup{{Kind: external, Text: misp.AttributeSource + ":" + uuid}}}, look)
+	}
 	return found, obj, obj != nil, err
 }
 
@@ -97,6 +101,7 @@ func (s *Surface) addSighting(c *call) error {
 			return noSuch("no such attribute")
 		}
 		add(it, o)
+		targets[0].uuid = s.numbers.uuid(id)
 	}
 	for _, value := range append(c.params["value"], c.params["values"]...) {
 		err := s.byValue(ctx, c.v, value, func(it *store.Item, o *stix.Object) (bool, error) {
@@ -275,7 +280,11 @@ func (s *Surface) sightings(c *call) error {
 			if u == "" {
 				continue
 			}
-			if err := s.eachLoose(c.r.Context(), c.v, looseAbout(kindSighting, u), each); err != nil {
+			q := looseAbout(kindSighting, u)
+			if context == "event" {
+				q.Lookups = members(u).Lookups
+			}
+			if err := s.eachLoose(c.r.Context(), c.v, q, each); err != nil {
 				return err
 			}
 		}

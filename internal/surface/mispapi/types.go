@@ -3,10 +3,14 @@ package mispapi
 import (
 	"strings"
 
+	"entente/internal/exchange"
 	"entente/internal/record"
 )
 
-type lookup = record.Lookup
+type (
+	lookup          = record.Lookup
+	exchangeOutcome = exchange.Outcome
+)
 
 const (
 	external = record.External
