@@ -24,6 +24,9 @@ type Submission struct {
 	Via        string       // how they came: "taxii", "import" …
 	Restrict   *label.Label // joined to every object's label: it never permits more than the object itself says
 	Default    *label.Label // for objects without a TLP, instead of the collection's default
+	// Look, when not nil, sees each object that is sound, by its place in Objects, with what it can be found by. One for which it gives a reason goes to
+	// quarantine. It is called from several goroutines at once.
+	Look func(i int, r *record.Record) *store.Reason
 	// Also, when not nil, makes documents that are written in the transaction that stores the objects, or that would store them where none is
 	// accepted. It is called inside the transaction and must not call the exchange.
 	Also func([]Outcome) []store.Doc
@@ -78,7 +81,18 @@ func (x *Exchange) Prepare(v gate.Viewer, s Submission) (Prepared, error) {
 
 func (x *Exchange) prepare(s Submission, policy Policy) Prepared {
 	p := Prepared{s, policy, make([]draft, len(s.Objects))}
-	each(len(p.drafts), func(i int) { p.drafts[i] = x.read(s.Objects[i], policy) })
+	each(len(p.drafts), func(i int) {
+		d := x.read(s.Objects[i], policy)
+		if s.Look != nil && !d.refused {
+			if why := s.Look(i, &d.rec); why != nil {
+				if d.hold == nil {
+					d.hold = &store.Hold{}
+				}
+				d.hold.Reasons = append(d.hold.Reasons, *why)
+			}
+		}
+		p.drafts[i] = d
+	})
 	return p
 }
 

@@ -15,6 +15,7 @@ import (
 	"entente/internal/blob"
 	"entente/internal/fault"
 	"entente/internal/feed"
+	"entente/internal/lists"
 )
 
 // ConfigFile is the node's one configuration file, in its data directory.
@@ -26,14 +27,15 @@ type Config struct {
 	Log  *slog.Logger     `toml:"-"`
 	Now  func() time.Time `toml:"-"`
 
-	Listen  string  `toml:"listen"` // host:port
-	Realm   string  `toml:"realm"`  // "operational" or "exercise:NAME"; must be the one the node was made for
-	TLS     TLS     `toml:"tls"`
-	Limits  Limits  `toml:"limits"`
-	Auth    Auth    `toml:"auth"`
-	TAXII   TAXII   `toml:"taxii"`
-	Gate    Gate    `toml:"gate"`
-	Metrics Metrics `toml:"metrics"`
+	Listen  string       `toml:"listen"` // host:port
+	Realm   string       `toml:"realm"`  // "operational" or "exercise:NAME"; must be the one the node was made for
+	TLS     TLS          `toml:"tls"`
+	Limits  Limits       `toml:"limits"`
+	Auth    Auth         `toml:"auth"`
+	TAXII   TAXII        `toml:"taxii"`
+	Gate    Gate         `toml:"gate"`
+	Metrics Metrics      `toml:"metrics"`
+	Lists   lists.Config `toml:"lists"`
 
 	Feeds []feed.Config `toml:"feed"`
 }
@@ -174,6 +176,9 @@ func (c *Config) Validate() error {
 		if _, err := time.Parse(time.DateOnly, day); err != nil {
 			return bad("gate.authorities", "%q lapses on %q, which is not a date like 2030-09-30", basis, day)
 		}
+	}
+	if err := c.Lists.Validate(); err != nil {
+		return err
 	}
 	return feed.Validate(c.Feeds, sources())
 }

@@ -41,11 +41,12 @@ var floors = []struct {
 	// workers: none imports another
 	{"internal/index", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	{"internal/feed", []string{"label", "observable", "stix", "taxii", "misp", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange", "internal/outbound"}},
+	{"internal/lists", []string{"misp", "misp/*", "internal/fault"}},
 	// surfaces: none of them imports a store driver
 	{"internal/surface", []string{"internal/fault", "internal/gate"}},
 	{"internal/surface/console", []string{"internal/fault", "internal/surface"}},
 	{"internal/surface/taxiiapi", []string{"taxii", "stix", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/surface"}},
-	{"internal/surface/api", []string{"label", "observable", "misp", "stix", "internal/blob", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/identity", "internal/keyring", "internal/surface", "internal/feed", "internal/build"}},
+	{"internal/surface/api", []string{"label", "observable", "misp", "stix", "internal/blob", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/identity", "internal/keyring", "internal/surface", "internal/feed", "internal/lists", "internal/build"}},
 	{"internal/surface/api/apitest", nil},
 	// the top
 	{"internal/node", []string{"*", "internal/*", "internal/store/sqlite", "internal/surface/*"}},

@@ -33,6 +33,7 @@ import (
 	"entente/internal/gate"
 	"entente/internal/identity"
 	"entente/internal/keyring"
+	"entente/internal/lists"
 	"entente/internal/store"
 	"entente/internal/store/sqlite"
 	"entente/internal/surface"
@@ -56,6 +57,7 @@ type Node struct {
 	ids      *identity.Directory
 	exchange *exchange.Exchange
 	feeds    *feed.Feeds
+	lists    *lists.Lists
 	blobs    *blob.Store
 	sweeps   sync.WaitGroup
 	rest     context.CancelFunc // ends the sweeping of blobs
@@ -109,7 +111,8 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 		Log: cfg.Log, ObjectBytes: cfg.Limits.ObjectBytes, PostObjects: cfg.Limits.PostObjects}, db); err != nil {
 		return nil, fmt.Errorf("opening the exchange: %w", err)
 	}
-	if n.feeds, err = feed.New(feed.Options{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Feeds: cfg.Feeds, Sources: sources(), Exchange: n.exchange, Docs: db,
+	n.lists = lists.Load(cfg.Lists, cfg.Data, cfg.Now(), cfg.Log)
+	if n.feeds, err = feed.New(feed.Options{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Feeds: cfg.Feeds, Sources: sources(), Exchange: n.exchange, Docs: db, Lists: n.lists,
 		Base: cfg.Data, Spool: n.SpoolDir(), UserAgent: "entente/" + build.Read().Version, Now: cfg.Now, Log: cfg.Log}); err != nil {
 		return nil, fmt.Errorf("opening the feeds: %w", err)
 	}

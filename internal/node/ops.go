@@ -7,6 +7,7 @@ import (
 
 	"entente/internal/build"
 	"entente/internal/feed"
+	"entente/internal/lists"
 	"entente/internal/store"
 	"entente/internal/surface/api"
 )
@@ -21,6 +22,9 @@ func (n *Node) Build() any { return build.Read() }
 
 // Feeds are the node's feeds.
 func (n *Node) Feeds() *feed.Feeds { return n.feeds }
+
+// Lists are the published lists that the node has loaded.
+func (n *Node) Lists() *lists.Lists { return n.lists }
 
 // Logger is the node's log.
 func (n *Node) Logger() *slog.Logger { return n.cfg.Log }

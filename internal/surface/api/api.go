@@ -17,6 +17,7 @@ import (
 	"entente/internal/gate"
 	"entente/internal/identity"
 	"entente/internal/keyring"
+	"entente/internal/lists"
 	"entente/internal/store"
 	"entente/internal/surface"
 )
@@ -40,6 +41,8 @@ type Ops interface {
 	SpoolDir() string
 	// Feeds are the node's feeds.
 	Feeds() *feed.Feeds
+	// Lists are the published lists that the node has loaded.
+	Lists() *lists.Lists
 	// Logger is the node's log.
 	Logger() *slog.Logger
 }

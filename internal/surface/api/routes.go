@@ -61,7 +61,7 @@ var (
 func with(more ...Param) []Param { return append(append([]Param{}, filters...), more...) }
 
 // routes is everything that can be asked.
-var routes = slices.Concat(houseRoutes, findingRoutes, streamRoutes, personRoutes, registerRoutes, alertRoutes, reviewRoutes)
+var routes = slices.Concat(houseRoutes, findingRoutes, streamRoutes, personRoutes, registerRoutes, alertRoutes, reviewRoutes, listRoutes)
 
 // houseRoutes are the node itself, its records, and who may use it.
 var houseRoutes = []Route{

@@ -11,6 +11,7 @@ import (
 	"entente/internal/blob"
 	"entente/internal/exchange"
 	"entente/internal/feed"
+	"entente/internal/lists"
 	"entente/label"
 )
 
@@ -161,12 +162,18 @@ func (s *schemas) members(t reflect.Type, properties schema, required *[]string)
 
 // renamed are types, by package and name, whose own name says too little beside all others.
 var renamed = map[string]string{
-	qualified[feed.View]():    "Feed",
-	qualified[feed.Report]():  "FeedRun",
-	qualified[feed.Counts]():  "FeedCounts",
-	qualified[feed.Problem](): "FeedProblem",
-	qualified[feed.Failure](): "FeedFailure",
-	qualified[blob.Holding](): "BlobHolding",
+	qualified[feed.View]():     "Feed",
+	qualified[lists.Summary](): "Lists",
+	qualified[lists.List]():    "WarningList",
+	qualified[lists.Fault]():   "ListFault",
+	qualified[lists.Hit]():     "WarningHit",
+	qualified[lists.Term]():    "Term",
+	qualified[lists.Cluster](): "Cluster",
+	qualified[feed.Report]():   "FeedRun",
+	qualified[feed.Counts]():   "FeedCounts",
+	qualified[feed.Problem]():  "FeedProblem",
+	qualified[feed.Failure]():  "FeedFailure",
+	qualified[blob.Holding]():  "BlobHolding",
 }
 
 func qualified[T any]() string {

@@ -23,6 +23,7 @@ import (
 	"entente/internal/gate"
 	"entente/internal/identity"
 	"entente/internal/keyring"
+	"entente/internal/lists"
 	"entente/internal/store"
 	"entente/internal/store/sqlite"
 	"entente/internal/surface"
@@ -39,6 +40,7 @@ type world struct {
 	blobs *blob.Store
 	http  http.Handler
 	feeds *feed.Feeds
+	lists *lists.Lists
 	late  atomic.Int64 // nanoseconds that the store's clock is ahead
 }
 
@@ -72,6 +74,7 @@ func newWorld(t testing.TB) *world {
 	w.must(err)
 	w.blobs, err = blob.Open(t.Context(), blob.Config{Dir: filepath.Join(w.dir, "blobs"), Secret: ring.Secret("blob"), Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational}, db)
 	w.must(err)
+	w.lists = someLists(t)
 	w.http = New(w.x, w.ids, ring, w.blobs, w)
 	return w
 }
@@ -89,6 +92,7 @@ func (w *world) Build() any                                     { return build.R
 func (w *world) Docs() Docs                                     { return w.st }
 func (w *world) SpoolDir() string                               { return filepath.Join(w.dir, "tmp") }
 func (w *world) Logger() *slog.Logger                           { return slog.New(slog.DiscardHandler) }
+func (w *world) Lists() *lists.Lists                            { return w.lists }
 func (w *world) Feeds() *feed.Feeds                             { return w.feeds }
 func (w *world) Backup(_ context.Context, out io.Writer) error {
 	_, err := io.WriteString(out, "backup")
