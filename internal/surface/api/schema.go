@@ -8,11 +8,14 @@ import (
 	"strings"
 	"time"
 
+	"entente/internal/asset"
 	"entente/internal/blob"
 	"entente/internal/exchange"
 	"entente/internal/feed"
+	"entente/internal/index"
 	"entente/internal/lists"
 	"entente/label"
+	"entente/register"
 )
 
 // schema is a JSON object of the document.
@@ -162,18 +165,36 @@ func (s *schemas) members(t reflect.Type, properties schema, required *[]string)
 
 // renamed are types, by package and name, whose own name says too little beside all others.
 var renamed = map[string]string{
-	qualified[feed.View]():     "Feed",
+	qualified[feed.View]():    "Feed",
+	qualified[feed.Report]():  "FeedRun",
+	qualified[feed.Counts]():  "FeedCounts",
+	qualified[feed.Problem](): "FeedProblem",
+	qualified[feed.Failure](): "FeedFailure",
+	qualified[blob.Holding](): "BlobHolding",
+	qualified[index.State]():  "IndexState",
+
+	qualified[asset.View]():           "KeptConstituent",
+	qualified[asset.Match]():          "ConstituentMatch",
+	qualified[asset.Verification]():   "RegisterVerification",
+	qualified[asset.Problem]():        "RegisterProblem",
+	qualified[asset.Review]():         "RegisterReview",
+	qualified[asset.ReviewItem]():     "RegisterReviewItem",
+	qualified[asset.ReviewRefusal]():  "RegisterRefusal",
+	qualified[register.Source]():      "ConstituentSource",
+	qualified[register.Extension]():   "ConstituentExtension",
+	qualified[register.Contact]():     "ConstituentContact",
+	qualified[register.Hours]():       "DutyHours",
+	qualified[register.Network]():     "ConstituentNetwork",
+	qualified[register.Domain]():      "ConstituentDomain",
+	qualified[register.Certificate](): "ConstituentCertificate",
+	qualified[register.Software]():    "ConstituentSoftware",
+
 	qualified[lists.Summary](): "Lists",
 	qualified[lists.List]():    "WarningList",
 	qualified[lists.Fault]():   "ListFault",
 	qualified[lists.Hit]():     "WarningHit",
 	qualified[lists.Term]():    "Term",
 	qualified[lists.Cluster](): "Cluster",
-	qualified[feed.Report]():   "FeedRun",
-	qualified[feed.Counts]():   "FeedCounts",
-	qualified[feed.Problem]():  "FeedProblem",
-	qualified[feed.Failure]():  "FeedFailure",
-	qualified[blob.Holding]():  "BlobHolding",
 }
 
 func qualified[T any]() string {
