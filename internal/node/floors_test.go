@@ -39,9 +39,10 @@ var floors = []struct {
 	// workers: none imports another
 	{"internal/index", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	{"internal/feed", []string{"label", "stix", "taxii", "misp", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange", "internal/outbound"}},
+	{"internal/sso", []string{"internal/fault", "internal/identity", "internal/outbound"}},
 	// surfaces: none of them imports a store driver
 	{"internal/surface", []string{"internal/fault", "internal/gate", "internal/identity"}},
-	{"internal/surface/console", []string{"internal/fault", "internal/identity", "internal/sso", "internal/surface"}},
+	{"internal/surface/console", []string{"internal/fault", "internal/identity", "internal/surface"}},
 	{"internal/surface/taxiiapi", []string{"taxii", "stix", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/surface"}},
 	{"internal/surface/api", []string{"label", "stix", "internal/blob", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/identity", "internal/keyring", "internal/surface", "internal/feed", "internal/build"}},
 	{"internal/surface/api/apitest", nil},

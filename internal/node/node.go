@@ -33,6 +33,7 @@ import (
 	"entente/internal/gate"
 	"entente/internal/identity"
 	"entente/internal/keyring"
+	"entente/internal/sso"
 	"entente/internal/store"
 	"entente/internal/store/sqlite"
 	"entente/internal/surface"
@@ -54,6 +55,7 @@ type Node struct {
 	ring     *keyring.Ring
 	store    store.Store
 	ids      *identity.Directory
+	sso      *sso.Providers
 	exchange *exchange.Exchange
 	feeds    *feed.Feeds
 	blobs    *blob.Store
@@ -103,8 +105,11 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	names := n.ring.Names()
 	if n.ids, err = identity.New(ctx, identity.Config{Store: db, Nation: names.Nation, Org: names.Org, Realm: names.Realm, Pepper: n.ring.Pepper(),
 		ValidRole: gate.IsRole, AdminRole: gate.RoleAdmin, Now: cfg.Now, Log: cfg.Log, Sealer: n.ring, SessionIdle: time.Duration(cfg.Auth.IdleMinutes) * time.Minute,
-		SessionLife: time.Duration(cfg.Auth.SessionHours) * time.Hour, FactorRoles: cfg.Auth.RequireSecondFactor}); err != nil {
+		SessionLife: time.Duration(cfg.Auth.SessionHours) * time.Hour, FactorRoles: cfg.Auth.RequireSecondFactor, RPID: cfg.relyingParty(), Origins: cfg.Auth.Origins}); err != nil {
 		return nil, fmt.Errorf("reading the register of organisations: %w", err)
+	}
+	if n.sso, err = sso.New(sso.Options{Providers: cfg.Auth.OIDC, Sealer: n.ring, Agent: "entente/" + build.Read().Version, Now: cfg.Now}); err != nil {
+		return nil, fmt.Errorf("opening the ways to the providers of single sign-on: %w", err)
 	}
 	if n.exchange, err = exchange.New(ctx, exchange.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Gate: n.gate, Now: cfg.Now,
 		Log: cfg.Log, ObjectBytes: cfg.Limits.ObjectBytes, PostObjects: cfg.Limits.PostObjects}, db); err != nil {
@@ -176,7 +181,8 @@ func (n *Node) surfaces() error {
 	}
 	native := api.New(n.exchange, n.ids, n.ring, n.blobs, n)
 	pages := console.New(names.Org, firstRun{n.ids})
-	signIn := console.NewSignIn(console.SignInConfig{Directory: n.ids, Cookie: cookie, Render: api.Render(nil), Org: names.Org, Nation: names.Nation, Realm: names.Realm})
+	signIn := console.NewSignIn(console.SignInConfig{Directory: n.ids, Cookie: cookie, Render: api.Render(nil), SSO: n.sso, Origin: n.cfg.origin(), Log: n.cfg.Log,
+		Org: names.Org, Nation: names.Nation, Realm: names.Realm})
 	metrics := promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{})
 
 	tax := mount{taxiiapi.Prefix, n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii)}
@@ -399,6 +405,9 @@ func (n *Node) Stop(ctx context.Context) error {
 func (n *Node) close() error {
 	if n.feeds != nil {
 		n.feeds.Close()
+	}
+	if n.sso != nil {
+		n.sso.Close()
 	}
 	if n.rest != nil {
 		n.rest()
