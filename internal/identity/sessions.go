@@ -108,6 +108,16 @@ func (d *Directory) begin(ctx context.Context, a account, by string, from Client
 
 // AuthenticateSession finds the viewer of a session. Whatever is wrong with it, the answer is the same. The viewer is shared: read only.
 func (d *Directory) AuthenticateSession(ctx context.Context, text string) (gate.Viewer, Session, error) {
+	return d.session(ctx, text, true)
+}
+
+// CheckSession is AuthenticateSession for what goes on by itself: it is no use of the session, which ends all the same when its person
+// leaves it idle.
+func (d *Directory) CheckSession(ctx context.Context, text string) (gate.Viewer, Session, error) {
+	return d.session(ctx, text, false)
+}
+
+func (d *Directory) session(ctx context.Context, text string, used bool) (gate.Viewer, Session, error) {
 	key, secret, ok := parseSession(text)
 	if !ok {
 		return gate.Viewer{}, Session{}, ended()
@@ -127,6 +137,11 @@ func (d *Directory) AuthenticateSession(ctx context.Context, text string) (gate.
 	seen := time.UnixMicro(l.seen.Load())
 	if !now.Before(l.Expires) || now.Sub(seen) > d.idle {
 		return gate.Viewer{}, Session{}, ended()
+	}
+	if !used {
+		s := l.Session
+		s.Seen = seen.UTC()
+		return hit.viewer, s, nil
 	}
 	l.seen.Store(now.UnixMicro())
 	if written := l.written.Load(); now.UnixMicro()-written >= seenEvery.Microseconds() && l.written.CompareAndSwap(written, now.UnixMicro()) {

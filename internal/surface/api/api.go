@@ -11,12 +11,14 @@ import (
 	"slices"
 	"strings"
 
+	"entente/internal/asset"
 	"entente/internal/blob"
 	"entente/internal/exchange"
 	"entente/internal/fault"
 	"entente/internal/feed"
 	"entente/internal/gate"
 	"entente/internal/identity"
+	"entente/internal/index"
 	"entente/internal/keyring"
 	"entente/internal/store"
 	"entente/internal/surface"
@@ -41,6 +43,12 @@ type Ops interface {
 	SpoolDir() string
 	// Feeds are the node's feeds.
 	Feeds() *feed.Feeds
+	// Index finds objects and what they are connected with.
+	Index() *index.Index
+	// Stopping is closed when the node begins to stop: whatever goes on without end ends then.
+	Stopping() <-chan struct{}
+	// Register is the register of constituents.
+	Register() *asset.Register
 	// Logger is the node's log.
 	Logger() *slog.Logger
 }
@@ -61,6 +69,8 @@ type API struct {
 	log   *slog.Logger
 	us    keyring.Names // whose node it is
 	doc   []byte        // the OpenAPI document
+
+	listeners listeners
 }
 
 // New makes the handler.

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"mime"
 	"net/http"
 	"net/url"
@@ -223,15 +224,31 @@ func (d *Document) checkAnswer(op map[string]any, x Exchange) error {
 	if schema == nil {
 		return nil
 	}
-	if kind != "application/x-ndjson" {
+	lines := bytes.Lines
+	switch kind {
+	case "text/event-stream":
+		lines = data
+	case "application/x-ndjson":
+	default:
 		return d.validJSON(schema, x.Answer)
 	}
-	for line := range bytes.Lines(x.Answer) {
+	for line := range lines(x.Answer) {
 		if err := d.validJSON(schema, line); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// data are the data of server-sent events, where each has one line of them.
+func data(stream []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for line := range bytes.Lines(stream) {
+			if text, ok := bytes.CutPrefix(line, []byte("data: ")); ok && !yield(text) {
+				return
+			}
+		}
+	}
 }
 
 func (d *Document) validJSON(schema map[string]any, b []byte) error {
