@@ -85,7 +85,7 @@ func (d *Directory) federated(ctx context.Context, f Federated) (account, error)
 			now.SSO = l
 			return nil
 		})
-	case fault.Of(err) == fault.NotFound && err != nil && f.Create:
+	case fault.Of(err) == fault.NotFound && err != nil && f.Create && len(f.Roles) > 0:
 		l.Made = true
 		_, err = d.addAccount(ctx, "sso:"+f.Provider, NewUser{Name: name, Org: f.Org, Roles: f.Roles}, "", l)
 	case err == nil || fault.Of(err) == fault.NotFound:

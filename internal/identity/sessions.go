@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"entente/internal/fault"
 	"entente/internal/gate"
@@ -344,10 +345,11 @@ func place(remote string) string { return strings.TrimSuffix(address(remote), "/
 // agent is what is kept of a browser's own description: short, and of printable characters.
 func agent(s string) string {
 	s = printable(s)
-	for len(s) > maxAgent {
-		s = s[:strings.LastIndexFunc(s[:maxAgent], func(rune) bool { return true })]
+	cut := min(len(s), maxAgent)
+	for cut < len(s) && !utf8.RuneStart(s[cut]) {
+		cut--
 	}
-	return s
+	return s[:cut]
 }
 
 func printable(s string) string {
