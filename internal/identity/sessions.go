@@ -360,3 +360,20 @@ func printable(s string) string {
 		return r
 	}, strings.ToValidUTF8(s, ""))
 }
+
+// DropSessions ends every session of a store that no directory has open, as after a restore: a copy of a node must not know who was
+// signed in to the node.
+func DropSessions(ctx context.Context, s Store) error {
+	for {
+		docs, err := s.Docs(ctx, kindSession, "", page)
+		if err != nil || len(docs) == 0 {
+			return err
+		}
+		for i := range docs {
+			docs[i] = store.Doc{Kind: kindSession, Key: docs[i].Key, Version: -1}
+		}
+		if err := s.PutDocs(ctx, store.Act{Actor: "node", Verb: "session.drop"}, docs...); err != nil {
+			return err
+		}
+	}
+}
