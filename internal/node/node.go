@@ -37,6 +37,7 @@ import (
 	"entente/internal/keyring"
 	"entente/internal/lists"
 	"entente/internal/record"
+	"entente/internal/sso"
 	"entente/internal/store"
 	"entente/internal/store/sqlite"
 	"entente/internal/surface"
@@ -61,6 +62,7 @@ type Node struct {
 	ring     *keyring.Ring
 	store    store.Store
 	ids      *identity.Directory
+	sso      *sso.Providers
 	exchange *exchange.Exchange
 	register *asset.Register
 	feeds    *feed.Feeds
@@ -115,8 +117,11 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	names := n.ring.Names()
 	if n.ids, err = identity.New(ctx, identity.Config{Store: db, Nation: names.Nation, Org: names.Org, Realm: names.Realm, Pepper: n.ring.Pepper(),
 		ValidRole: gate.IsRole, AdminRole: gate.RoleAdmin, Now: cfg.Now, Log: cfg.Log, Sealer: n.ring, SessionIdle: time.Duration(cfg.Auth.IdleMinutes) * time.Minute,
-		SessionLife: time.Duration(cfg.Auth.SessionHours) * time.Hour, FactorRoles: cfg.Auth.RequireSecondFactor}); err != nil {
+		SessionLife: time.Duration(cfg.Auth.SessionHours) * time.Hour, FactorRoles: cfg.Auth.RequireSecondFactor, RPID: cfg.relyingParty(), Origins: cfg.Auth.Origins}); err != nil {
 		return nil, fmt.Errorf("reading the register of organisations: %w", err)
+	}
+	if n.sso, err = sso.New(sso.Options{Providers: cfg.Auth.OIDC, Sealer: n.ring, Agent: "entente/" + build.Read().Version, Now: cfg.Now}); err != nil {
+		return nil, fmt.Errorf("opening the ways to the providers of single sign-on: %w", err)
 	}
 	if n.exchange, err = exchange.New(ctx, exchange.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Gate: n.gate, Now: cfg.Now, Signed: []string{register.Type},
 		Log: cfg.Log, ObjectBytes: cfg.Limits.ObjectBytes, PostObjects: cfg.Limits.PostObjects}, db); err != nil {
@@ -204,7 +209,8 @@ func (n *Node) surfaces() error {
 	}
 	native := api.New(n.exchange, n.ids, n.ring, n.blobs, n)
 	pages := console.New(names.Org, firstRun{n.ids}, web.Dist())
-	signIn := console.NewSignIn(console.SignInConfig{Directory: n.ids, Cookie: cookie, Render: api.Render(nil), Org: names.Org, Nation: names.Nation, Realm: names.Realm})
+	signIn := console.NewSignIn(console.SignInConfig{Directory: n.ids, Cookie: cookie, Render: api.Render(nil), SSO: n.sso, Origin: n.cfg.origin(), Log: n.cfg.Log,
+		Org: names.Org, Nation: names.Nation, Realm: names.Realm})
 	metrics := promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{})
 
 	events := mispapi.New(mispapi.Config{Settings: n.cfg.MISP, Nation: names.Nation, Org: names.Org, Register: n.ids.Register, MaxBytes: n.cfg.Limits.PostBytes,
@@ -433,6 +439,9 @@ func (n *Node) Stop(ctx context.Context) error {
 func (n *Node) close() error {
 	if n.feeds != nil {
 		n.feeds.Close()
+	}
+	if n.sso != nil {
+		n.sso.Close()
 	}
 	if n.rest != nil {
 		n.rest()

@@ -240,6 +240,8 @@ var words = map[string]string{
 	"AddUser.org":             "The node's own where none is given. One that is not known yet is registered.",
 	"AddUser.nation":          "Of an organisation that is not known yet; the node's own where none is given.",
 	"AddUser.must_change":     "The password opens nothing but the choice of another one.",
+	"AddUser.password":        "An account that waits for a person of single sign-on needs none.",
+	"AddUser.sso":             "The id of a provider of single sign-on: its person of this name gets the account when it first comes.",
 	"AddToken.user":           "An account to act for.",
 	"AddToken.form":           "misp: 40 letters and digits, for a MISP instance or PyMISP; left out, the usual form.",
 	"AddToken.seconds":        "How long it is good; one year where none is given.",
