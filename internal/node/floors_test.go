@@ -24,6 +24,7 @@ var floors = []struct {
 	{"taxii", nil},
 	{"misp", []string{"label", "stix", "stix/pattern"}},
 	{"misp/*", []string{"misp"}},
+	{"register", []string{"stix", "stix/pattern"}},
 	// memory and key
 	{"internal/fault", nil},
 	{"internal/outbound", []string{"internal/fault"}},
