@@ -34,8 +34,25 @@ type SMTP struct {
 	now    func() time.Time
 }
 
-// newSMTP makes the channel of a checked configuration.
-func newSMTP(c SMTPConfig, o *Options) (*SMTP, error) {
+// Setting is what channels need to know of their node.
+type Setting struct {
+	Org    string
+	Config Config
+	Base   string // relative file names begin here
+	Agent  string // User-Agent
+	Now    func() time.Time
+}
+
+// NewSMTP makes the channel of a configuration.
+func NewSMTP(c SMTPConfig, o Setting) (*SMTP, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	c.base = o.Base
+	openTo, err := label.ParseTLP(o.Config.Unencrypted)
+	if err != nil {
+		return nil, bad("notify.unencrypted", "%q is no TLP label", o.Config.Unencrypted)
+	}
 	from, err := mail.ParseAddress(c.From)
 	if err != nil {
 		return nil, bad("smtp.from", "%q is no e-mail address", c.From)
@@ -43,14 +60,14 @@ func newSMTP(c SMTPConfig, o *Options) (*SMTP, error) {
 	if from.Name == "" {
 		from.Name = o.Org
 	}
-	s := &SMTP{c: c, from: from, openTo: o.Config.openTo, now: o.Now}
+	s := &SMTP{c: c, from: from, openTo: openTo, now: o.Now}
 	origin := &url.URL{Scheme: "smtp", Host: net.JoinHostPort(c.Host, c.port())}
 	if s.line, err = outbound.New(outbound.Config{Rules: smtpRules, Origins: []*url.URL{origin}, Networks: c.nets, Bytes: smtpAnswers, Timeout: c.timeout}); err != nil {
 		return nil, err
 	}
 	ca := c.CA
 	if ca != "" {
-		ca = o.path(ca)
+		ca = below(o.Base, ca)
 	}
 	if s.tls, err = outbound.TLS(smtpRules, ca, "", ""); err != nil {
 		return nil, err

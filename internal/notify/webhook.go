@@ -37,11 +37,16 @@ type Hook struct {
 	now  func() time.Time
 }
 
-func newHook(c WebhookConfig, o *Options) (*Hook, error) {
+// NewHook makes the channel of a configuration.
+func NewHook(c WebhookConfig, o Setting) (*Hook, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	c.base = o.Base
 	h := &Hook{c: c, now: o.Now}
 	ca := c.CA
 	if ca != "" {
-		ca = o.path(ca)
+		ca = below(o.Base, ca)
 	}
 	var err error
 	h.line, err = outbound.New(outbound.Config{Rules: hookRules, Origins: []*url.URL{c.url}, Networks: c.nets, CA: ca, Agent: o.Agent, Bytes: hookAnswer, Timeout: c.timeout})
