@@ -16,6 +16,7 @@ import (
 	"entente/internal/fault"
 	"entente/internal/gate"
 	"entente/label"
+	"entente/observable"
 )
 
 // Config is one [[feed]] table of the configuration file.
@@ -54,6 +55,7 @@ type Config struct {
 	To           string `toml:"to"`           // push: the party, "NATION/organisation", as which the node's own records are judged
 	Distribution string `toml:"distribution"` // misp: "event": the distribution of an event restricts it; "feed": the feed's label alone does
 	Window       string `toml:"window"`       // taxii: how far before the last date added a poll starts
+	MISP         Rules  `toml:"misp"`
 
 	Limits Limits `toml:"limits"`
 
@@ -63,6 +65,8 @@ type Config struct {
 	url   *url.URL
 	nets  []netip.Prefix
 	party gate.Party
+
+	principals map[string]string // of organisations, by their MISP uuid
 }
 
 // CSV says how a table is read. Columns are named by their title, or by their number from 1.
@@ -246,8 +250,8 @@ func (c *Config) checkContent() *fault.Error {
 	default:
 		return bad("gone", "%q is not keep, expire or revoke", c.Gone)
 	}
-	if len(findKinds(c.Type)) == 0 {
-		return bad("type", "%q is no kind of value; there are %s", c.Type, kindNames())
+	if len(observable.Kinds(c.Type)) == 0 {
+		return bad("type", "%q is no kind of value; there are %s", c.Type, observable.Words())
 	}
 	if c.Scheme != "" && c.Scheme != "http" && c.Scheme != "https" {
 		return bad("scheme", "%q is not http or https", c.Scheme)

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"entente/internal/fault"
+	"entente/observable"
 )
 
 // Table is a list of values in columns.
@@ -44,8 +45,8 @@ func (Table) Check(c *Config) error {
 		}
 	}
 	for word, kind := range t.Types {
-		if kind != "-" && len(findKinds(kind)) == 0 {
-			return bad("csv.types", "%q for %q is no kind of value; there are %s", kind, word, kindNames())
+		if kind != "-" && len(observable.Kinds(kind)) == 0 {
+			return bad("csv.types", "%q for %q is no kind of value; there are %s", kind, word, observable.Words())
 		}
 	}
 	return nil
@@ -226,7 +227,7 @@ func (c *collector) row(t *CSV, columns map[string]int, row []string) error {
 func valid(s string) string { return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\ufffd") }
 
 func link(s string) string {
-	if s, ok := parseURL(s); ok && utf8.ValidString(s) {
+	if s, ok := observable.URL(s); ok && utf8.ValidString(s) {
 		return s
 	}
 	return ""

@@ -5,17 +5,19 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"entente/observable"
 )
 
 // Entry is one line of a list or catalogue, which becomes one object. What it is decides the object's id, so that the same entry is the same
 // object at every poll. Lists have many: an entry is small.
 type Entry struct {
-	ID         uuid.UUID // see Run.Name; of the object's first generation
-	Kind       *kind     // of indicators; nil: another object, of Details.Body
-	Value      string    // of indicators, canonical
-	Confidence int       // 0: not stated
-	Until      time.Time // zero: not stated
-	Details    *Details  // nil: none
+	ID         uuid.UUID        // see Run.Name; of the object's first generation
+	Kind       *observable.Kind // of indicators; nil: another object, of Details.Body
+	Value      string           // of indicators, canonical
+	Confidence int              // 0: not stated
+	Until      time.Time        // zero: not stated
+	Details    *Details         // nil: none
 }
 
 // Details is what tables and catalogues say of an entry besides.
@@ -64,7 +66,7 @@ func (e *Entry) body() []byte {
 	member("name", name)
 	member("description", d.Description)
 	b = append(b, `,"pattern_type":"stix","pattern_version":"2.1"`...)
-	member("pattern", e.Kind.pattern(e.Value))
+	member("pattern", e.Kind.Pattern(e.Value))
 	if e.Confidence > 0 {
 		b = fmt.Appendf(b, `,"confidence":%d`, e.Confidence)
 	}

@@ -43,3 +43,12 @@ func FuzzDocuments(f *testing.F) {
 		}
 	})
 }
+
+func FuzzLine(f *testing.F) {
+	f.Add("# x\n192.0.2.1 # y\n")
+	f.Fuzz(func(t *testing.T, s string) {
+		if v := lineValue(s); strings.TrimSpace(v) != v {
+			t.Errorf("%q", v)
+		}
+	})
+}

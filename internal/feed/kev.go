@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"entente/internal/fault"
+	"entente/observable"
 )
 
 // KEV is the catalogue of known exploited vulnerabilities in the JSON form of CISA.
@@ -80,7 +81,7 @@ func (KEV) Pull(ctx context.Context, r *Run) error {
 		}
 		refs := []map[string]string{{"source_name": "cve", "external_id": v.CVE}, {"source_name": "cisa-kev", "description": "in the catalogue since " + v.Added}}
 		for _, u := range urlForm.FindAllString(v.Notes, 50) {
-			if u, ok := parseURL(strings.TrimRight(u, ".)")); ok && !slices.ContainsFunc(refs, func(m map[string]string) bool { return m["url"] == u }) {
+			if u, ok := observable.URL(strings.TrimRight(u, ".)")); ok && !slices.ContainsFunc(refs, func(m map[string]string) bool { return m["url"] == u }) {
 				refs = append(refs, map[string]string{"source_name": "reference", "url": u})
 			}
 		}

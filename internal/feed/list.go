@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"entente/internal/fault"
+	"entente/observable"
 )
 
 // List is a plain list: one value a line.
@@ -93,13 +94,13 @@ func lineValue(line string) string {
 // collector gathers the entries of a list of values.
 type collector struct {
 	r       *Run
-	words   map[string][]*kind // what the words of a type column mean
+	words   map[string][]*observable.Kind // what the words of a type column mean
 	entries []Entry
 	lines   int // that should have been entries
 	dropped int
 }
 
-func newCollector(r *Run) *collector { return &collector{r: r, words: map[string][]*kind{}} }
+func newCollector(r *Run) *collector { return &collector{r: r, words: map[string][]*observable.Kind{}} }
 
 func (c *collector) drop(code, message, example string) {
 	c.lines++
@@ -118,7 +119,7 @@ func (c *collector) add(e Entry, word, value string) error {
 	word = cmp.Or(word, c.r.c.Type)
 	candidates, ok := c.words[word]
 	if !ok {
-		candidates = findKinds(word)
+		candidates = observable.Kinds(word)
 		if len(c.words) < 1000 {
 			c.words[word] = candidates
 		}
@@ -127,7 +128,7 @@ func (c *collector) add(e Entry, word, value string) error {
 		c.drop("type.unknown", "the word for the kind of value is not known: map it in the feed's csv.types", word)
 		return nil
 	}
-	k, canonical, code := read(candidates, value, c.r.c.Scheme)
+	k, canonical, code := observable.Read(candidates, value, c.r.c.Scheme)
 	if k == nil {
 		c.drop(code, cmp.Or(reasons[code], "the value is not of its kind"), value)
 		return nil
@@ -144,7 +145,7 @@ func (c *collector) add(e Entry, word, value string) error {
 	if len(c.entries) >= c.r.c.Limits.Entries {
 		return fault.New(fault.TooLarge, "feed.entries", "the list has more than %d entries; nothing of it was taken", c.r.c.Limits.Entries).Try("raise the feed's limits.entries if that is right")
 	}
-	e.Kind, e.Value, e.ID = k, canonical, c.r.Name("indicator", k.name+":"+canonical)
+	e.Kind, e.Value, e.ID = k, canonical, c.r.Name("indicator", k.Name+":"+canonical)
 	c.entries = append(c.entries, e)
 	return nil
 }

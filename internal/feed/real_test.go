@@ -13,6 +13,7 @@ import (
 
 	"entente/internal/shareddata"
 	"entente/internal/store"
+	"entente/observable"
 	"entente/stix"
 )
 
@@ -144,15 +145,15 @@ func TestRealLists(t *testing.T) {
 			must(t, err)
 			unknown, n := 0, 0
 			for s := bufio.NewScanner(z); s.Scan() && n < 200_000; n++ {
-				k, v, code := read(findKinds(""), lineValue(s.Text()), "")
+				k, v, code := observable.Read(observable.Kinds(""), lineValue(s.Text()), "")
 				if k == nil {
 					if unknown++; unknown < 4 {
 						t.Logf("%s: %s", s.Text(), code)
 					}
 					continue
 				}
-				if name != "other" && (strings.Contains(name, "ip") || name == "cidr") != strings.HasPrefix(k.name, "ip") {
-					t.Errorf("%s is a %s", v, k.name)
+				if name != "other" && (strings.Contains(name, "ip") || name == "cidr") != strings.HasPrefix(k.Name, "ip") {
+					t.Errorf("%s is a %s", v, k.Name)
 				}
 			}
 			if name != "other" && unknown*1000 > n {

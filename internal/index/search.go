@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -36,6 +37,8 @@ type Query struct {
 	Limit  int    // hits; 0: 50, at most 1,000
 	After  string // Result.Next of the page before: secret, it tells of the node's order
 	Facets bool
+
+	Filters []Filter // beside those of Text; all must hold
 }
 
 // Hit is one object that was found. The caller reads it through the exchange, which may hand out nothing when it has changed since.
@@ -45,6 +48,11 @@ type Hit struct {
 	Type string
 	Held bool
 	Rank int // 2: is called so; 1: every word is in its name or values; 0: in its text
+}
+
+// Place is Query.After for what follows the hit.
+func (h Hit) Place() string {
+	return string(binary.BigEndian.AppendUint64([]byte{byte(h.Rank)}, uint64(h.Rec)))
 }
 
 // Result is one page of hits.
@@ -201,6 +209,13 @@ func (x *Index) Search(ctx context.Context, scope gate.Scope, q Query) (res Resu
 	if err != nil {
 		return res, err
 	}
+	for _, f := range q.Filters {
+		p, err := f.part()
+		if err != nil {
+			return res, err
+		}
+		parts = append(parts, p)
+	}
 	if q.Limit <= 0 {
 		q.Limit = defaultHits
 	}
@@ -229,8 +244,10 @@ func (s *session) find(parts []part) (found, error) {
 			continue
 		}
 		keep := s.empty()
-		if err := s.filter(keep, p); err != nil {
-			return f, err
+		for _, text := range append([]string{p.text}, p.or...) {
+			if err := s.filter(keep, part{field: p.field, text: text}); err != nil {
+				return f, p.at(err)
+			}
 		}
 		f.keep(keep, p.not)
 	}
@@ -429,6 +446,15 @@ next:
 		return true
 	}
 	return false
+}
+
+// at says of a failure in which filter it is, where that stands beside the text.
+func (p *part) at(err error) error {
+	var f *fault.Error
+	if p.beside && errors.As(err, &f) {
+		f.Pointer = p.field
+	}
+	return err
 }
 
 // filter adds what a field:value means.
@@ -669,10 +695,9 @@ func (s *session) page(f found, q Query, res *Result) error {
 		})
 		below = uint32(len(s.m.docs))
 	}
+	more := false
 	if len(ns) > q.Limit {
-		ns = ns[:q.Limit]
-		d := &s.m.docs[ns[q.Limit-1]]
-		res.Next = string(binary.BigEndian.AppendUint64([]byte{byte(ranks[q.Limit-1])}, uint64(d.rec)))
+		ns, more = ns[:q.Limit], true
 	}
 	for i, n := range ns {
 		d := &s.m.docs[n]
@@ -681,6 +706,9 @@ func (s *session) page(f found, q Query, res *Result) error {
 			return err
 		}
 		res.Hits = append(res.Hits, Hit{Rec: record.Seq(d.rec), ID: id, Type: s.m.names[d.typ], Held: d.flags&flagHeld != 0, Rank: ranks[i]})
+	}
+	if more {
+		res.Next = res.Hits[len(res.Hits)-1].Place()
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ const (
 // Media types of answers that are not one JSON value.
 const (
 	linesType  = "application/x-ndjson"
+	eventsType = "text/event-stream"
 	bytesType  = "application/octet-stream"
 	bundleType = "application/stix+json;version=2.1"
 	stixType   = "application/stix+json"
@@ -61,7 +62,7 @@ var (
 func with(more ...Param) []Param { return append(append([]Param{}, filters...), more...) }
 
 // routes is everything that can be asked.
-var routes = slices.Concat(houseRoutes, findingRoutes, streamRoutes, personRoutes, registerRoutes, alertRoutes)
+var routes = slices.Concat(houseRoutes, findingRoutes, streamRoutes, personRoutes, registerRoutes, alertRoutes, reviewRoutes, labelRoutes)
 
 // houseRoutes are the node itself, its records, and who may use it.
 var houseRoutes = []Route{
@@ -80,6 +81,7 @@ var houseRoutes = []Route{
 		{Name: "label", Doc: "A label that every object gets besides its own; it only ever restricts. For example tlp:amber,pap:green, or a label in JSON."},
 		{Name: "default", Doc: "The label of objects that have no TLP of their own."},
 		{Name: "via", Doc: "The way the objects came: import, or feed:NAME."},
+		{Name: "format", Doc: "What the body is: objects of STIX, or events of MISP.", Enum: []string{"stix", "misp"}, Default: "stix"},
 	}, streams(Event{}).upload(bytesType), (*API).importing},
 	{get, "/objects/{id}", "One object with its label and origin.", gate.ObjectRead, versioned, gives(Object{}), (*API).object},
 	{remove, "/objects/{id}", "Take an object out of a collection.", gate.ObjectWrite, versioned, gives(Removed{}), (*API).removeObject},

@@ -1,4 +1,6 @@
-package feed
+// Package observable reads the values that indicators are made of (addresses, names, hashes and others) as people write them: defanged, in any
+// case, alone or in the middle of a text. It is pure: no network, no disk, no clock.
+package observable
 
 import (
 	"net/netip"
@@ -12,14 +14,14 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// maxValue bounds one value of a list, in bytes.
+// maxValue bounds one value, in bytes.
 const maxValue = 8192
 
-// kind is one kind of value that a list can have: how it is written in one way only, and the pattern that finds it.
-type kind struct {
-	name  string
+// Kind is one kind of value: how it is written in one way only, and the STIX pattern that finds it.
+type Kind struct {
+	Name  string
 	parse func(string) (string, bool) // the canonical form
-	path  string                      // the object path of the pattern; empty: pattern makes it
+	path  string                      // the object path of the pattern; empty: make makes it
 	make  func(string) string
 }
 
@@ -32,23 +34,23 @@ func hash(n int) func(string) (string, bool) {
 }
 
 // kinds is every kind, in the order in which an unknown value is tried.
-var kinds = []*kind{
-	{name: "md5", parse: hash(32), path: "file:hashes.MD5"},
-	{name: "sha1", parse: hash(40), path: "file:hashes.'SHA-1'"},
-	{name: "sha256", parse: hash(64), path: "file:hashes.'SHA-256'"},
-	{name: "sha512", parse: hash(128), path: "file:hashes.'SHA-512'"},
-	{name: "ipv4", parse: address(true), path: "ipv4-addr:value"},
-	{name: "ipv6", parse: address(false), path: "ipv6-addr:value"},
-	{name: "ip-port", parse: addressPort, make: addressPortPattern},
-	{name: "mac", parse: mac, path: "mac-addr:value"},
-	{name: "url", parse: parseURL, path: "url:value"},
-	{name: "email", parse: email, path: "email-addr:value"},
-	{name: "domain", parse: domain, path: "domain-name:value"},
+var kinds = []*Kind{
+	{Name: "md5", parse: hash(32), path: "file:hashes.MD5"},
+	{Name: "sha1", parse: hash(40), path: "file:hashes.'SHA-1'"},
+	{Name: "sha256", parse: hash(64), path: "file:hashes.'SHA-256'"},
+	{Name: "sha512", parse: hash(128), path: "file:hashes.'SHA-512'"},
+	{Name: "ipv4", parse: address(true), path: "ipv4-addr:value"},
+	{Name: "ipv6", parse: address(false), path: "ipv6-addr:value"},
+	{Name: "ip-port", parse: addressPort, make: addressPortPattern},
+	{Name: "mac", parse: mac, path: "mac-addr:value"},
+	{Name: "url", parse: URL, path: "url:value"},
+	{Name: "email", parse: email, path: "email-addr:value"},
+	{Name: "domain", parse: domain, path: "domain-name:value"},
 	// These are never guessed.
-	{name: "file-name", parse: text, path: "file:name"},
-	{name: "mutex", parse: text, path: "mutex:name"},
-	{name: "user-agent", parse: text, path: "network-traffic:extensions.'http-request-ext'.request_header.'User-Agent'"},
-	{name: "registry-key", parse: text, path: "windows-registry-key:key"},
+	{Name: "file-name", parse: text, path: "file:name"},
+	{Name: "mutex", parse: text, path: "mutex:name"},
+	{Name: "user-agent", parse: text, path: "network-traffic:extensions.'http-request-ext'.request_header.'User-Agent'"},
+	{Name: "registry-key", parse: text, path: "windows-registry-key:key"},
 }
 
 // hashes is how many of kinds are hashes.
@@ -64,17 +66,18 @@ var aliases = map[string]string{
 	"md5_hash": "md5", "sha1_hash": "sha1", "sha256_hash": "sha256", "mac-addr": "mac", "filename": "file-name", "regkey": "registry-key", "intel::addr": "ip", "intel::subnet": "ip", "intel::domain": "domain", "intel::url": "url", "intel::email": "email", "intel::file_hash": "hash", "file_hash": "hash", "windows-registry-key": "registry-key",
 }
 
-// kindNames are the words for kinds that a configuration may use.
-func kindNames() string {
+// Words are the words for kinds that a configuration may use, for a message.
+func Words() string {
 	var out []string
 	for _, k := range kinds {
-		out = append(out, k.name)
+		out = append(out, k.Name)
 	}
 	return strings.Join(append(out, "ip", "hash"), ", ")
 }
 
-// findKinds are the kinds that a word may mean: "ip" means two, "hash" four. An empty word means all that can be guessed.
-func findKinds(word string) []*kind {
+// Kinds are the kinds that a word may mean: "ip" means two, "hash" four. An empty word means all that can be guessed; a word that is not known
+// means none.
+func Kinds(word string) []*Kind {
 	word = strings.ToLower(strings.TrimSpace(word))
 	if word == "" || word == "auto" {
 		return kinds[:guessed]
@@ -82,17 +85,18 @@ func findKinds(word string) []*kind {
 	if a, ok := aliases[word]; ok {
 		word = a
 	}
-	var out []*kind
+	var out []*Kind
 	for i, k := range kinds {
-		if k.name == word || word == "ip" && (k.name == "ipv4" || k.name == "ipv6") || word == "hash" && i < hashes {
+		if k.Name == word || word == "ip" && (k.Name == "ipv4" || k.Name == "ipv6") || word == "hash" && i < hashes {
 			out = append(out, k)
 		}
 	}
 	return out
 }
 
-// read finds which of the kinds a value is, and its canonical form. scheme, when not empty, is put before what is no absolute URL.
-func read(candidates []*kind, value, scheme string) (*kind, string, string) {
+// Read finds which of the kinds a value is, and its canonical form. scheme, when not empty, is put before what is no absolute URL. Where it is
+// none, problem is a stable code: "value.empty", "value.unknown", or "value." with the name of the only kind.
+func Read(candidates []*Kind, value, scheme string) (k *Kind, canonical, problem string) {
 	value = refang(strings.TrimSpace(value))
 	switch {
 	case value == "":
@@ -111,21 +115,21 @@ func read(candidates []*kind, value, scheme string) (*kind, string, string) {
 	}
 	if scheme != "" && !strings.Contains(value, "://") && (len(candidates) == 1 || strings.Contains(value, "/")) {
 		for _, k := range candidates {
-			if k.name == "url" {
-				if v, ok := parseURL(scheme + "://" + value); ok {
+			if k.Name == "url" {
+				if v, ok := URL(scheme + "://" + value); ok {
 					return k, v, ""
 				}
 			}
 		}
 	}
 	if len(candidates) == 1 {
-		return nil, "", "value." + candidates[0].name
+		return nil, "", "value." + candidates[0].Name
 	}
 	return nil, "", "value.unknown"
 }
 
-// pattern is the STIX pattern that finds the value.
-func (k *kind) pattern(value string) string {
+// Pattern is the STIX pattern that finds a value in its canonical form.
+func (k *Kind) Pattern(value string) string {
 	if k.make != nil {
 		return k.make(value)
 	}
@@ -213,7 +217,8 @@ func mac(s string) (string, bool) {
 	return strings.ToLower(strings.ReplaceAll(s, "-", ":")), true
 }
 
-func parseURL(s string) (string, bool) {
+// URL is the canonical form of an absolute URL: scheme and host in lower case, everything else as it is.
+func URL(s string) (string, bool) {
 	if !strings.Contains(s, "://") {
 		return "", false
 	}

@@ -1,4 +1,4 @@
-package feed
+package observable
 
 import (
 	"strings"
@@ -43,12 +43,12 @@ func TestValues(t *testing.T) {
 		{"", "\xff\xfe", "", "value.utf8"},
 		{"", strings.Repeat("a", maxValue+1), "", "value.long"},
 	} {
-		k, out, code := read(findKinds(c.word), c.in, "")
-		if c.kind == "" && (k != nil || code != c.out) || c.kind != "" && (k == nil || k.name != c.kind || out != c.out) {
+		k, out, code := Read(Kinds(c.word), c.in, "")
+		if c.kind == "" && (k != nil || code != c.out) || c.kind != "" && (k == nil || k.Name != c.kind || out != c.out) {
 			t.Errorf("%q as %q: %v %q %s", c.in, c.word, k, out, code)
 		}
 	}
-	if k, out, _ := read(findKinds("url"), "evil.example/a", "http"); k == nil || out != "http://evil.example/a" {
+	if k, out, _ := Read(Kinds("url"), "evil.example/a", "http"); k == nil || out != "http://evil.example/a" {
 		t.Errorf("a URL with the feed's scheme: %q", out)
 	}
 }
@@ -59,27 +59,18 @@ func FuzzValue(f *testing.F) {
 		f.Add("file-name", s)
 	}
 	f.Fuzz(func(t *testing.T, word, s string) {
-		k, v, code := read(findKinds(word), s, "http")
+		k, v, code := Read(Kinds(word), s, "http")
 		if k == nil {
 			if code == "" {
 				t.Errorf("%q is unusable and nobody says why", s)
 			}
 			return
 		}
-		if _, err := pattern.Parse(k.pattern(v)); err != nil {
-			t.Errorf("%q makes the pattern %s: %v", s, k.pattern(v), err)
+		if _, err := pattern.Parse(k.Pattern(v)); err != nil {
+			t.Errorf("%q makes the pattern %s: %v", s, k.Pattern(v), err)
 		}
 		if again, ok := k.parse(v); !ok || again != v {
 			t.Errorf("%q becomes %q, which becomes %q", s, v, again)
-		}
-	})
-}
-
-func FuzzLine(f *testing.F) {
-	f.Add("# x\n192.0.2.1 # y\n")
-	f.Fuzz(func(t *testing.T, s string) {
-		if v := lineValue(s); strings.TrimSpace(v) != v {
-			t.Errorf("%q", v)
 		}
 	})
 }

@@ -1,0 +1,6 @@
+/** The live stream of the node. */
+class Live {
+  state = $state<'off' | 'on' | 'lost'>('off');
+}
+
+export const live = new Live();

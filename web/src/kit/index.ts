@@ -1,0 +1,17 @@
+export { default as Badge } from './Badge.svelte';
+export { default as Button } from './Button.svelte';
+export { default as Copy } from './Copy.svelte';
+export { default as Dialog } from './Dialog.svelte';
+export { default as Empty } from './Empty.svelte';
+export { default as Field } from './Field.svelte';
+export { default as Icon, type IconName } from './Icon.svelte';
+export { default as Kind } from './Kind.svelte';
+export { default as More } from './More.svelte';
+export { default as Page } from './Page.svelte';
+export { default as Panel } from './Panel.svelte';
+export { default as Problem } from './Problem.svelte';
+export { default as Ref } from './Ref.svelte';
+export { default as Tabs } from './Tabs.svelte';
+export { default as Tlp } from './Tlp.svelte';
+export { default as Waiting } from './Waiting.svelte';
+export { default as When } from './When.svelte';

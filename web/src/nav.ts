@@ -1,0 +1,26 @@
+import type { Key } from '$/i18n/en';
+import type { IconName } from '$/kit/Icon.svelte';
+
+/** A place in the navigation. It is shown to whoever has the right; g and then the letter leads there. */
+export interface Place {
+  path: string;
+  title: Key;
+  icon: IconName;
+  letter: string;
+  right?: string;
+}
+
+export interface Group {
+  title: Key;
+  places: Place[];
+}
+
+export const nav: Group[] = [
+  {
+    title: 'nav.work',
+    places: [
+      { path: '/', title: 'nav.home', icon: 'home', letter: 'h' },
+      { path: '/app/search', title: 'nav.search', icon: 'search', letter: 's', right: 'object.read' },
+    ],
+  },
+];

@@ -1,0 +1,8 @@
+import type { Route } from '$/app/router.svelte';
+
+/** Every screen and its address. Addresses other than / stand below /app/. */
+export const routes: Route[] = [
+  { path: '/', screen: () => import('./screens/Home.svelte'), title: 'nav.home' },
+  { path: '/app/search', screen: () => import('./screens/Search.svelte'), title: 'nav.search', right: 'object.read' },
+  { path: '/app/objects/:id', screen: () => import('./screens/Object.svelte'), title: 'object.title', right: 'object.read' },
+];
