@@ -40,6 +40,7 @@ var floors = []struct {
 	{"internal/exchange", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	// workers: none imports another
 	{"internal/index", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
+	{"internal/notify", []string{"label", "stix", "register", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange", "internal/outbound"}},
 	{"internal/feed", []string{"label", "observable", "stix", "taxii", "misp", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange", "internal/outbound"}},
 	{"internal/asset", []string{"label", "stix", "register", "internal/fault", "internal/record", "internal/gate", "internal/keyring", "internal/store", "internal/exchange"}},
 	// surfaces: none of them imports a store driver

@@ -9,6 +9,7 @@ import (
 	"entente/internal/build"
 	"entente/internal/feed"
 	"entente/internal/index"
+	"entente/internal/notify"
 	"entente/internal/store"
 	"entente/internal/surface/api"
 )
@@ -20,6 +21,9 @@ func (n *Node) Stats(ctx context.Context) (store.Stats, error) { return n.store.
 
 // Build is which build runs.
 func (n *Node) Build() any { return build.Read() }
+
+// Desk is the node's alerts and notifications.
+func (n *Node) Desk() *notify.Desk { return n.desk }
 
 // Feeds are the node's feeds.
 func (n *Node) Feeds() *feed.Feeds { return n.feeds }
@@ -62,5 +66,6 @@ func (n *Node) Settings() any {
 		"metrics": map[string]any{"listen": c.Metrics.Listen},
 		"index":   map[string]any{"cache_bytes": c.Index.CacheBytes},
 		"feed":    feeds,
+		"notify":  c.Notify.Settings(),
 	}
 }

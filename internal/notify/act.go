@@ -19,7 +19,7 @@ type ChangeAlert struct {
 	Reason   string     `json:"reason,omitempty"` // why it is closed
 	Assignee *string    `json:"assignee,omitempty"`
 	Note     string     `json:"note,omitempty"`    // is added to the notes
-	Edition  int        `json:"edition,omitempty"` // the one that was looked at; 0: any
+	Edition  int        `json:"edition,omitzero"` // the one that was looked at; 0: any
 }
 
 // EditNotification is what a person writes into a draft.
@@ -154,8 +154,8 @@ func (d *Desk) Discard(ctx context.Context, v gate.Viewer, id, reason string) (N
 	return d.settle(ctx, v, n, "notification.discard", "")
 }
 
-// Dry is exactly what a send would hand over, and whether it may.
-func (d *Desk) Dry(ctx context.Context, v gate.Viewer, id string, in SendNotification) (Parcel, error) {
+// Preview is exactly what a send would hand over, and whether it may.
+func (d *Desk) Preview(ctx context.Context, v gate.Viewer, id string, in SendNotification) (Parcel, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n, err := d.noteOf(ctx, v, id)
