@@ -90,6 +90,16 @@ func (d *Desk) advance(ctx context.Context) (busy bool, err error) {
 	return true, nil
 }
 
+// Sync follows the journal to its end, and looks back, before it returns.
+func (d *Desk) Sync(ctx context.Context) error {
+	for {
+		busy, err := d.advance(ctx)
+		if err != nil || !busy {
+			return err
+		}
+	}
+}
+
 // undo forgets what was changed in memory and not written.
 func (d *Desk) undo(ctx context.Context, err error) error {
 	if e := d.reload(context.WithoutCancel(ctx)); e != nil {
