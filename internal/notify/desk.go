@@ -101,6 +101,7 @@ type Desk struct {
 	byRec      map[record.Seq][]string // alerts
 	byGroup    map[group][]string      // notifications
 	owners     map[record.Seq]string   // constituents
+	entered    map[string]record.Seq   // constituents: from where on everything was matched with what they have
 	counts     map[count]int           // alerts of the hour
 	seen       map[string]string       // print of the assets of a constituent that were looked back for
 	sending    map[string]bool
@@ -191,7 +192,7 @@ func (d *Desk) reload(ctx context.Context) (err error) {
 	d.index, d.seen = register.NewIndex(), map[string]string{}
 	d.alerts, d.notes = map[string]*alert{}, map[string]*notification{}
 	d.byObject, d.byRec, d.byGroup, d.owners = map[string][]string{}, map[record.Seq][]string{}, map[group][]string{}, map[record.Seq]string{}
-	d.counts = map[count]int{}
+	d.counts, d.entered = map[count]int{}, map[string]record.Seq{}
 	if d.sending == nil {
 		d.sending = map[string]bool{}
 	}
@@ -284,7 +285,7 @@ func (d *Desk) loadRegister(ctx context.Context) error {
 			if it := &page.Items[i]; !it.Held {
 				if c := d.constituent(&it.Record); c != nil {
 					d.index.Put(c)
-					d.owners[it.Rec] = c.ID
+					d.owners[it.Rec], d.entered[c.ID] = c.ID, d.cursor.After
 				}
 			}
 		}

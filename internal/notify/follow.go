@@ -121,7 +121,7 @@ func (d *Desk) entry(ctx context.Context, e *store.Entry) error {
 			return d.gone(ctx, e.Rec)
 		}
 		if e.Record.Type == register.Type {
-			return d.registered(e.Rec, e.Record)
+			return d.registered(e.Seq, e.Rec, e.Record)
 		}
 		return d.arrived(ctx, &store.Item{Seq: e.Seq, Rec: e.Rec, Record: *e.Record}, d.index)
 	case store.EntryPurge:
@@ -162,13 +162,17 @@ func (d *Desk) record(ctx context.Context, id string, rec record.Seq) (*store.It
 }
 
 // registered takes in a version of a constituent. Assets that were not looked back for are.
-func (d *Desk) registered(rec record.Seq, r *record.Record) error {
+func (d *Desk) registered(at, rec record.Seq, r *record.Record) error {
 	c := d.constituent(r)
 	if c == nil {
 		return nil
 	}
-	if have := d.index.Get(c.ID); have != nil && order(have.Modified) > order(c.Modified) {
+	have := d.index.Get(c.ID)
+	if have != nil && order(have.Modified) > order(c.Modified) {
 		return nil
+	}
+	if have == nil || print(have) != print(c) {
+		d.entered[c.ID] = at
 	}
 	d.index.Put(c)
 	d.owners[rec] = c.ID
@@ -191,6 +195,7 @@ func (d *Desk) left(constituent string) {
 	const reason = "the constituent is no longer in the register"
 	d.index.Remove(constituent)
 	delete(d.seen, constituent)
+	delete(d.entered, constituent)
 	d.dirtySeen[constituent] = true
 	now := d.now()
 	for _, a := range d.alerts {
@@ -260,10 +265,11 @@ func (d *Desk) aim(l *look) {
 // lookBack matches one batch of what was here before with what is new in the register. Called at the journal's end.
 func (d *Desk) lookBack(ctx context.Context) (busy bool, err error) {
 	if d.look == nil {
-		l := &look{Constituents: map[string]string{}, Until: d.cursor.After}
+		l := &look{Constituents: map[string]string{}}
 		for _, c := range d.index.All() {
 			if p := print(c); p != d.seen[c.ID] && len(l.Constituents) < maxLook {
 				l.Constituents[c.ID] = p
+				l.Until = max(l.Until, d.entered[c.ID]) // what came later was matched when it came
 			}
 		}
 		if len(l.Constituents) == 0 {
@@ -378,7 +384,7 @@ func (d *Desk) gone(ctx context.Context, recs ...record.Seq) error {
 			}
 			if len(page.Items) == 0 || page.Items[0].Held {
 				d.left(id)
-			} else if err := d.registered(page.Items[0].Rec, &page.Items[0].Record); err != nil {
+			} else if err := d.registered(d.cursor.After, page.Items[0].Rec, &page.Items[0].Record); err != nil {
 				return err
 			}
 		}

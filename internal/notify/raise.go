@@ -192,7 +192,7 @@ func (d *Desk) relabelled(ctx context.Context, a *alert, it *store.Item) error {
 			d.keepNote(n)
 			d.dirtyNote[n.ID] = true
 		case n.State != Sent:
-			again = again || !n.State.finished()
+			again = again || n.State != Discarded
 			d.takeOut(n, a)
 		}
 	}
@@ -249,7 +249,7 @@ func (d *Desk) lost(ctx context.Context, a *alert, rec record.Seq) error {
 	again := false
 	for _, id := range slices.Clone(a.Notifications) {
 		if n := d.notes[id]; n != nil && n.State != Sent {
-			again = again || !n.State.finished()
+			again = again || n.State != Discarded
 			d.takeOut(n, a)
 		}
 	}

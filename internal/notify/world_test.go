@@ -142,8 +142,7 @@ func (w *world) one(state State) Notification {
 // give hands objects in under a label.
 func (w *world) give(v gate.Viewer, words string, objects ...string) {
 	w.t.Helper()
-	l, _, err := label.ParseWords(words)
-	must(w.t, err)
+	l := labelOf(w.t, words)
 	var raw [][]byte
 	for _, o := range objects {
 		raw = append(raw, []byte(o))
@@ -242,4 +241,62 @@ func names(list []Alert) (out []string) {
 	}
 	slices.Sort(out)
 	return out
+}
+
+type seq = record.Seq
+
+func errOf[T any](_ T, err error) error { return err }
+
+func itoa(n int) string { return fmt.Sprint(n) }
+
+// labelOf reads words such as "tlp:amber,onward:none,nation:KWT".
+func labelOf(t testing.TB, text string) label.Label {
+	t.Helper()
+	var plain []string
+	change := func(*label.Label) {}
+	for word := range strings.SplitSeq(text, ",") {
+		dimension, value, _ := strings.Cut(word, ":")
+		before := change
+		switch dimension {
+		case "onward":
+			change = func(l *label.Label) { before(l); l.Onward = map[string]label.Onward{"none": label.OnwardNone, "consent": label.OnwardConsent}[value] }
+		case "access":
+			change = func(l *label.Label) { before(l); l.Access = label.View }
+		case "attrib":
+			change = func(l *label.Label) {
+				before(l)
+				l.Attribution = map[string]label.Attribution{"must": label.Must, "must-not": label.MustNot, "withhold": label.Withhold}[value]
+			}
+		case "purpose":
+			change = func(l *label.Label) {
+				before(l)
+				p, err := label.ParsePurposes(value)
+				must(t, err)
+				l.Purpose = p
+			}
+		case "caveat":
+			change = func(l *label.Label) {
+				before(l)
+				c, err := label.NewSet(value)
+				must(t, err)
+				l.Caveat = c
+			}
+		case "until":
+			change = func(l *label.Label) {
+				before(l)
+				u, err := time.Parse(time.RFC3339, value)
+				must(t, err)
+				l.NotAfter = u
+			}
+		default:
+			plain = append(plain, word)
+		}
+	}
+	l, _, err := label.ParseWords(strings.Join(plain, ","))
+	must(t, err)
+	change(&l)
+	if strings.Contains(text, "person:") {
+		l = l.To(l.Audience)
+	}
+	return l
 }
