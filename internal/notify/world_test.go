@@ -300,3 +300,7 @@ func labelOf(t testing.TB, text string) label.Label {
 	}
 	return l
 }
+
+func hoursOf(zone, span string) *register.Hours {
+	return &register.Hours{Zone: zone, Mon: span, Tue: span, Wed: span, Thu: span, Fri: span}
+}
