@@ -15,6 +15,8 @@ import (
 	"entente/internal/blob"
 	"entente/internal/fault"
 	"entente/internal/feed"
+	"entente/internal/gate"
+	"entente/internal/surface/mispapi"
 )
 
 // ConfigFile is the node's one configuration file, in its data directory.
@@ -36,7 +38,8 @@ type Config struct {
 	Metrics Metrics `toml:"metrics"`
 	Index   Index   `toml:"index"`
 
-	Feeds []feed.Config `toml:"feed"`
+	MISP  mispapi.Settings `toml:"misp"`
+	Feeds []feed.Config    `toml:"feed"`
 }
 
 // TLS says how the listener is protected.
@@ -65,7 +68,10 @@ type Limits struct {
 
 // Auth says which credentials are taken.
 type Auth struct {
-	Basic bool `toml:"basic"` // HTTP Basic
+	Basic               bool     `toml:"basic"`                 // HTTP Basic
+	IdleMinutes         int      `toml:"idle_minutes"`          // after which a session that is not used ends
+	SessionHours        int      `toml:"session_hours"`         // after which it ends in any case
+	RequireSecondFactor []string `toml:"require_second_factor"` // roles whose people must have one
 }
 
 // TAXII describes the TAXII surface.
@@ -94,7 +100,10 @@ type Index struct {
 func DefaultConfig(data string) Config {
 	return Config{
 		Data: data, Log: slog.New(slog.DiscardHandler), Now: time.Now,
-		Listen: "127.0.0.1:8443", Realm: "operational", TLS: TLS{Mode: "auto"}, Auth: Auth{Basic: true}, Index: Index{CacheBytes: 16 << 20},
+		Listen: "127.0.0.1:8443", Realm: "operational",
+		TLS:    TLS{Mode: "auto"},
+		Auth:   Auth{Basic: true, IdleMinutes: 30, SessionHours: 12, RequireSecondFactor: []string{gate.RoleAdmin, gate.RoleOfficer}},
+		Index:  Index{CacheBytes: 16 << 20},
 		Limits: Limits{ObjectBytes: 1 << 20, PostBytes: 100 << 20, PostObjects: 2000, BlobBytes: 256 << 20, BlobsBytes: 64 << 30, CacheBytes: 64 << 20, MemoryBytes: 256 << 20, InFlight: 64, Connections: 4096, Patience: 30 * time.Second},
 	}
 }
@@ -177,17 +186,38 @@ func (c *Config) Validate() error {
 			return bad(l.at, "%d is outside %d to %d", l.v, l.low, l.maximum)
 		}
 	}
+	if err := c.Auth.validate(bad); err != nil {
+		return err
+	}
 	for basis, day := range c.Gate.Authorities {
 		if _, err := time.Parse(time.DateOnly, day); err != nil {
 			return bad("gate.authorities", "%q lapses on %q, which is not a date like 2030-09-30", basis, day)
 		}
 	}
+	if err := c.MISP.Validate(); err != nil {
+		return err
+	}
 	return feed.Validate(c.Feeds, sources())
+}
+
+func (a Auth) validate(bad func(at, format string, args ...any) *fault.Error) error {
+	switch {
+	case a.IdleMinutes < 5 || a.IdleMinutes > 24*60:
+		return bad("auth.idle_minutes", "%d is outside 5 to 1440", a.IdleMinutes)
+	case a.SessionHours < 1 || a.SessionHours > 24*7:
+		return bad("auth.session_hours", "%d is outside 1 to 168", a.SessionHours)
+	}
+	for _, r := range a.RequireSecondFactor {
+		if !gate.IsRole(r) {
+			return bad("auth.require_second_factor", "%q is not a role", r)
+		}
+	}
+	return nil
 }
 
 // sources is every kind of feed.
 func sources() []feed.Source {
-	return []feed.Source{feed.TAXII{}, feed.Bundle{}, feed.List{}, feed.Table{}, feed.KEV{}, feed.MISP{}, feed.Push{}}
+	return []feed.Source{feed.TAXII{}, feed.Bundle{}, feed.List{}, feed.Table{}, feed.KEV{}, feed.MISP{}, feed.MISPServer{}, feed.Push{}}
 }
 
 func loopback(host string) bool {

@@ -21,7 +21,9 @@ func leakScripts() (reading, changing leakScript) {
 	taxiiScript(reading, changing)
 	apiScript(reading, changing)
 	findingScript(reading)
+	streamScript(reading)
 	nodeScript(reading)
+	personScript(reading, changing)
 	return reading, changing
 }
 
@@ -37,6 +39,10 @@ func leakRoutes(n *Node) (routes []string) {
 		case "/api/v1/":
 			for _, r := range api.Routes() {
 				routes = append(routes, "api "+r.Method+" "+r.Path)
+			}
+		case "/auth/":
+			for _, pattern := range console.SignInRoutes() {
+				routes = append(routes, "auth "+pattern)
 			}
 		case "/":
 			for _, pattern := range console.Routes() {
