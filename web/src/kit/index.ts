@@ -1,11 +1,13 @@
 export { default as Badge } from './Badge.svelte';
 export { default as Button } from './Button.svelte';
+export { default as Confirm } from './Confirm.svelte';
 export { default as Copy } from './Copy.svelte';
 export { default as Dialog } from './Dialog.svelte';
 export { default as Empty } from './Empty.svelte';
 export { default as Field } from './Field.svelte';
 export { default as Icon, type IconName } from './Icon.svelte';
 export { default as Kind } from './Kind.svelte';
+export { default as LabelChooser } from './LabelChooser.svelte';
 export { default as More } from './More.svelte';
 export { default as Page } from './Page.svelte';
 export { default as Panel } from './Panel.svelte';
