@@ -28,7 +28,7 @@ func (b *back) compare() {
 		raw, ok := made[o.ID()]
 		if !ok {
 			kind, _ := ours(o)
-			if kind != kindDerived && kind != kindPart {
+			if kind != kindDerived {
 				b.lose(LossObject, o.ID()+"#", "MISP has no place for it")
 			}
 			continue

@@ -214,7 +214,7 @@ func (c *converter) named(typ string, a *Attribute, pointer string, l level) str
 	c.w.text("name", a.Value)
 	c.w.text("description", a.Comment)
 	if typ == "vulnerability" && isCVE(a.Value) {
-		c.w.raw("external_references", `[{"source_name":"cve","external_id":"`+strings.ToUpper(a.Value)+`"}]`)
+		c.external = `{"source_name":"cve","external_id":"` + strings.ToUpper(a.Value) + `"}`
 	}
 	c.tail(a, kindAttribute, id, pointer, l)
 	return id
@@ -272,9 +272,10 @@ func (c *converter) based(indicator string, parts []part, first, last, timestamp
 	}
 	c.used[id] = true
 	c.observedBody(id, ids, first, last, timestamp, pointer, l)
+	c.externals()
 	c.w.extension("property-extension", kindDerived, nil)
 	c.put(id, c.w.end(), l)
-	c.refs = append(c.refs, id)
+	c.refer(id)
 	c.relate("based-on", indicator, id, l)
 }
 

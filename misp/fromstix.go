@@ -37,16 +37,17 @@ func FromSTIX(objects []*stix.Object) ([]*Event, []Loss, error) {
 }
 
 type back struct {
-	order  []*stix.Object // one for each id, the latest version
-	byID   map[string]*stix.Object
-	done   map[string]bool
-	whole  map[string]bool // known to come back as it is
-	events []*Event
-	losses []Loss
+	order   []*stix.Object // one for each id, the latest version
+	byID    map[string]*stix.Object
+	done    map[string]bool
+	whole   map[string]bool     // known to come back as it is
+	members map[string][]string // ids of the elements that name an event, by its uuid
+	events  []*Event
+	losses  []Loss
 }
 
 func newBack(objects []*stix.Object) *back {
-	b := &back{byID: make(map[string]*stix.Object, len(objects)), done: make(map[string]bool, len(objects)), whole: make(map[string]bool)}
+	b := &back{byID: make(map[string]*stix.Object, len(objects)), done: make(map[string]bool, len(objects)), whole: make(map[string]bool), members: map[string][]string{}}
 	at := make(map[string]int, len(objects))
 	for _, o := range objects {
 		i, again := at[o.ID()]
@@ -66,7 +67,24 @@ func newBack(objects []*stix.Object) *back {
 			b.lose(LossObject, o.ID()+"#", "there are several versions of it: the latest is converted")
 		}
 	}
+	for _, o := range b.order {
+		if kind, _ := ours(o); kind != "" {
+			if event := EventOf(o); event != "" {
+				b.members[event] = append(b.members[event], o.ID())
+			}
+		}
+	}
 	return b
+}
+
+// EventOf is the uuid of the event that an element made by ToSTIX is part of; empty where it names none.
+func EventOf(o *stix.Object) string {
+	for _, x := range o.Externals() {
+		if event, ok := strings.CutPrefix(x, EventSource+":"); ok {
+			return event
+		}
+	}
+	return ""
 }
 
 func (b *back) lose(code, pointer, format string, args ...any) {
@@ -117,7 +135,7 @@ func (b *back) event(o *stix.Object) *Event {
 func (b *back) rest() {
 	var left []*stix.Object
 	for _, o := range b.order {
-		if !b.done[o.ID()] && !isDefinition(o.ID()) {
+		if kind, _ := ours(o); !b.done[o.ID()] && !isDefinition(o.ID()) && kind != kindDerived {
 			left = append(left, o)
 		}
 	}

@@ -52,9 +52,10 @@ func (c *converter) sightings(a *Attribute, of, pointer string, l level) {
 				c.w.list("where_sighted_refs", []string{by})
 			}
 		}
+		c.externals()
 		c.w.extension("property-extension", kindDerived, nil)
 		c.put(id, c.w.end(), l)
-		c.refs = append(c.refs, id)
+		c.refer(id)
 	}
 }
 
@@ -100,7 +101,7 @@ func (c *converter) cluster(typ string, g *Galaxy, k *Cluster, l level) string {
 		if !c.used[id] {
 			c.used[id] = true
 			c.put(id, raw, l)
-			c.refs = append(c.refs, id)
+			c.refer(id)
 		}
 		return id
 	}
@@ -149,7 +150,7 @@ func (c *converter) cluster(typ string, g *Galaxy, k *Cluster, l level) string {
 	}
 	c.w.extension("property-extension", kindDerived, nil)
 	c.put(id, c.w.end(), l)
-	c.refs = append(c.refs, id)
+	c.refer(id)
 	return id
 }
 

@@ -222,7 +222,7 @@ func (c *converter) domain(o *Object, d *domainMap, pointer string, l level) str
 	case typ == "note":
 		c.w.list("object_refs", []string{c.noted(o)})
 	case typ == "vulnerability" && isCVE(o.first("id")):
-		c.w.raw("external_references", `[{"source_name":"cve","external_id":"`+strings.ToUpper(o.first("id"))+`"}]`)
+		c.external = `{"source_name":"cve","external_id":"` + strings.ToUpper(o.first("id")) + `"}`
 	}
 	c.objectTail(o, id, pointer, l)
 	return id
@@ -293,7 +293,7 @@ func (c *converter) foreign(o *Object, pointer string, l level) string {
 	c.used[id] = true
 	c.byUUID[strings.ToLower(o.UUID)] = id
 	c.put(id, raw, l)
-	c.refs = append(c.refs, id)
+	c.refer(id)
 	c.kept = append(c.kept, *o)
 	return id
 }

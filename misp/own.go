@@ -21,11 +21,11 @@ func (b *back) own(report *stix.Object, carried []byte) {
 	kept := e.Objects
 	e.Objects = nil
 	b.done[report.ID()] = true
-	refs := b.listed(report)
 	held := make(map[string]int, len(kept))
 	for i := range kept {
 		held[heldID(&kept[i])] = i
 	}
+	refs := b.listed(report, held)
 	var taken []element
 	var how Options // how it was converted
 	for _, ref := range refs {
@@ -201,27 +201,34 @@ func (b *back) settle(refs []string, made map[string][]byte) {
 	}
 }
 
-// listed is what a report of ours refers to, through the groupings that list the parts of a large event.
-func (b *back) listed(report *stix.Object) []string {
-	var refs []string
+// listed is what a report of ours refers to, the elements that name it as their event, and the objects that it holds.
+func (b *back) listed(report *stix.Object, held map[string]int) []string {
+	refs := refsOf(report, "object_refs")
 	missing := 0
-	for _, ref := range refsOf(report, "object_refs") {
-		part := b.byID[ref]
-		if part == nil {
+	known := make(map[string]bool, len(refs))
+	for _, ref := range refs {
+		known[ref] = true
+		if b.byID[ref] == nil {
 			missing++
-			continue
 		}
-		if kind, _ := ours(part); kind != kindPart {
-			refs = append(refs, ref)
-			continue
+	}
+	_, event, _ := strings.Cut(report.ID(), "--")
+	for _, id := range b.members[event] {
+		if !known[id] {
+			refs = append(refs, id)
 		}
-		b.done[ref] = true
-		for _, ref := range refsOf(part, "object_refs") {
-			if b.byID[ref] == nil {
-				missing++
-			}
-			refs = append(refs, ref)
+	}
+	for id := range held {
+		if b.byID[id] != nil && !known[id] {
+			refs = append(refs, id)
 		}
+	}
+	if len(refs) > len(known) { // those that it does not list have no place in the list
+		at := make(map[string]int, len(b.order))
+		for i, o := range b.order {
+			at[o.ID()] = i
+		}
+		slices.SortStableFunc(refs, func(x, y string) int { return at[x] - at[y] })
 	}
 	if missing > 0 {
 		b.lose(LossRef, report.ID()+"#/object_refs", "%d of the objects that it refers to are not there: the event lacks what they carry", missing)

@@ -2,7 +2,6 @@ package misp
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,23 +33,16 @@ const maxCarried = 6 << 20
 // ToSTIX converts an event. The first items are those of Definitions; the last is the report, or the grouping where the event is not
 // published. The same event gives the same bytes. The pointers of the losses lead into the event.
 func ToSTIX(e *Event, o Options) ([]Item, []Loss) {
-	c := &converter{e: e, o: o, used: map[string]bool{}, byUUID: map[string]string{}, scos: map[string]int{}, markings: map[string]bool{}}
-	c.begin()
+	s := NewStream(e, o)
 	for i := range e.Attributes {
-		c.attribute(&e.Attributes[i], i)
+		s.c.attribute(&e.Attributes[i], i)
 	}
 	for i := range e.Objects {
-		c.object(&e.Objects[i], i)
+		s.c.object(&e.Objects[i], i)
 	}
-	for i := range e.Reports {
-		c.report(&e.Reports[i], i)
-	}
-	c.galaxies(e.Galaxies, c.outer, "")
-	for i := range e.Objects {
-		c.references(&e.Objects[i], i)
-	}
-	c.finish()
-	return c.items, c.losses
+	s.objects = e.Objects
+	s.end()
+	return s.c.items, s.c.losses
 }
 
 type converter struct {
@@ -64,13 +56,21 @@ type converter struct {
 	byUUID   map[string]string // STIX id by MISP uuid
 	scos     map[string]int    // place in items by id
 	markings map[string]bool
-	refs     []string // of the report
+	refs     []ref  // what the report may refer to
+	external string // an external reference of the object at hand, as JSON
 
 	key               string // names the event in derived ids
 	created, modified time.Time
 	author            string       // id of the creator's identity
+	head              string       // id of the report
 	kept              List[Object] // MISP objects that hold a STIX object, which goes out in their place
 	outer             level
+}
+
+// ref is an object of the event, with the place of its item.
+type ref struct {
+	id string
+	at int
 }
 
 // level is what restricts an element.
@@ -115,6 +115,12 @@ func (c *converter) begin() {
 	if c.key == "" {
 		c.key = derived("event", e.Info, e.Date, e.Timestamp)
 	}
+	typ := "grouping"
+	if e.Published.True() {
+		typ = "report"
+	}
+	c.head = c.claim(typ, e.UUID, "")
+	delete(c.byUUID, strings.ToLower(e.UUID)) // nothing in an event refers to the event itself
 	if e.Orgc != nil && (e.Orgc.Name != "" || e.Orgc.UUID != "") {
 		c.author = c.identity(e.Orgc)
 	}
@@ -210,10 +216,31 @@ func (c *converter) carry(kind, id, pointer string, element any, l level) {
 		c.lose(LossLarge, pointer, "the element has %d bytes, more than fit into one STIX object: only what STIX says of it travels", len(carried))
 		carried = nil
 	}
+	if kind != kindEvent {
+		c.externals()
+	}
 	c.w.extension(how, kind, carried)
 	c.put(id, c.w.end(), l)
-	c.refs = append(c.refs, id)
+	c.refer(id)
 }
+
+// EventSource is the source_name of the external reference by which every element names the event that it is part of. Its external_id is the
+// event's uuid as the id of its report or grouping has it.
+const EventSource = "misp-event"
+
+// externals writes the external references of an element: the event, and what it says of itself.
+func (c *converter) externals() {
+	own := c.external
+	c.external = ""
+	if own != "" {
+		own += ","
+	}
+	_, event, _ := strings.Cut(c.head, "--")
+	c.w.raw("external_references", "["+own+`{"source_name":"`+EventSource+`","external_id":"`+event+`"}]`)
+}
+
+// refer lets the report name the last item.
+func (c *converter) refer(id string) { c.refs = append(c.refs, ref{id, len(c.items) - 1}) }
 
 // observe adds cyber-observable objects. One that is there already takes the stricter markings of both.
 func (c *converter) observe(objects []*stix.Object, l level) []string {
@@ -230,7 +257,7 @@ func (c *converter) observe(objects []*stix.Object, l level) []string {
 		}
 		c.scos[o.ID()] = len(c.items)
 		c.items = append(c.items, Item{ID: o.ID(), Raw: o.Raw(), Label: l.label, Stated: l.stated})
-		c.refs = append(c.refs, o.ID())
+		c.refer(o.ID())
 	}
 	return ids
 }
@@ -249,9 +276,10 @@ func (c *converter) relate(typ, from, to string, l level) {
 	c.w.text("relationship_type", typ)
 	c.w.text("source_ref", from)
 	c.w.text("target_ref", to)
+	c.externals()
 	c.w.extension("property-extension", kindDerived, nil)
 	c.put(id, c.w.end(), l)
-	c.refs = append(c.refs, id)
+	c.refer(id)
 }
 
 // relatable tells whether a relationship may name an object (STIX 2.1, 5.1).
@@ -277,15 +305,9 @@ func (c *converter) finish() {
 	e := c.e
 	head := *e
 	head.Attributes, head.Objects, head.Reports, head.raw = nil, c.kept, nil, nil
-	typ := "grouping"
-	if e.Published.True() {
-		typ = "report"
-	}
-	if len(c.refs) == 0 {
-		c.refs = append(c.refs, authorID)
-	}
 	refs := c.listed()
-	id := c.claim(typ, e.UUID, "")
+	id := c.head
+	typ, _, _ := strings.Cut(id, "--")
 	c.common(typ, id, e.Timestamp, "", c.outer)
 	name := e.Info
 	if name == "" {
@@ -317,28 +339,28 @@ func (c *converter) finish() {
 	c.carry(kindEvent, id, "", &head, c.outer)
 }
 
-// maxRefs bounds what one object lists. A larger event is listed in parts, so that each object stays of a size that readers take.
-const maxRefs = 20_000
+// maxRefs bounds what one object lists, so that each stays of a size that readers take. Every element names its event besides.
+const maxRefs = 4000
 
-// listed is what the report refers to: all objects, or the groupings that list them.
+// listed is what the report refers to: of what is restricted no more than itself, so that naming it tells nobody of something hidden, the first
+// maxRefs.
 func (c *converter) listed() []string {
-	refs := unrepeated(c.refs)
-	if len(refs) <= maxRefs {
-		return refs
+	seen := make(map[string]bool, min(len(c.refs), maxRefs))
+	var ids []string
+	for _, r := range c.refs {
+		if len(ids) == maxRefs {
+			break
+		}
+		if seen[r.id] || !label.LessEqual(c.items[r.at].Label, c.outer.label) {
+			continue
+		}
+		seen[r.id] = true
+		ids = append(ids, r.id)
 	}
-	var parts []string
-	for chunk := range slices.Chunk(refs, maxRefs) {
-		id := "grouping--" + derived(c.key, "part", strconv.Itoa(len(parts)))
-		c.used[id] = true
-		c.common("grouping", id, c.e.Timestamp, "", c.outer)
-		c.w.text("name", "MISP event, part "+strconv.Itoa(len(parts)+1))
-		c.w.text("context", "suspicious-activity")
-		c.w.list("object_refs", chunk)
-		c.w.extension("property-extension", kindPart, nil)
-		c.put(id, c.w.end(), c.outer)
-		parts = append(parts, id)
+	if len(ids) == 0 {
+		ids = []string{authorID}
 	}
-	return parts
+	return ids
 }
 
 var (
@@ -346,13 +368,13 @@ var (
 	analyses     = map[string]string{"0": "initial", "1": "ongoing", "2": "completed"}
 )
 
-func unrepeated(ids []string) []string {
-	seen := make(map[string]bool, len(ids))
-	out := ids[:0]
-	for _, id := range ids {
-		if !seen[id] {
-			seen[id] = true
-			out = append(out, id)
+func unrepeated(texts []string) []string {
+	seen := make(map[string]bool, len(texts))
+	out := texts[:0]
+	for _, s := range texts {
+		if !seen[s] {
+			seen[s] = true
+			out = append(out, s)
 		}
 	}
 	return out

@@ -20,8 +20,7 @@ const (
 	kindAttribute = "attribute"
 	kindObject    = "object"
 	kindReport    = "event-report"
-	kindPart      = "event-part" // some of the elements of a large event
-	kindDerived   = "derived"    // said by another object already; nothing comes of it on the way back
+	kindDerived   = "derived" // said by another object already; nothing comes of it on the way back
 )
 
 // namespace is that of the ids that are derived from MISP elements.
@@ -39,7 +38,7 @@ func Definitions() [][]byte {
 			`"name":"Entente","identity_class":"system"}`),
 		[]byte(`{"type":"extension-definition","spec_version":"2.1","id":"` + extensionID + `","created_by_ref":"` + authorID + `",` +
 			`"created":"2026-01-01T00:00:00.000Z","modified":"2026-01-01T00:00:00.000Z","name":"MISP element",` +
-			`"description":"kind: what the object was in MISP: event, attribute, object, event-report; event-part where it lists some of the elements of an event; derived where another object carries it. text: the element as MISP JSON.",` +
+			`"description":"kind: what the object was in MISP: event, attribute, object, event-report, sighting, proposal and so on; derived where another object carries it. text: the element as MISP JSON.",` +
 			`"schema":"docs/misp.md","version":"1.0.0","extension_types":["property-extension","new-sdo"]}`),
 	}
 }

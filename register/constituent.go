@@ -34,7 +34,7 @@ type Constituent struct {
 	Domains      []Domain             `json:"domains,omitempty"`
 	Certificates []Certificate        `json:"certificates,omitempty"`
 	Software     []Software           `json:"software,omitempty"`
-	Extensions   map[string]Extension `json:"extensions"`
+	Extensions   map[string]Extension `json:"extensions,omitempty"`
 }
 
 // Source says under which id another register knows the constituent. Imports find it again by that.

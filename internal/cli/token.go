@@ -53,12 +53,17 @@ func (a *app) tokenCmd() *cobra.Command {
 	add := &cobra.Command{Use: "add NAME --role ROLE", Short: "Make an API token and print it, this once", Args: cobra.ExactArgs(1),
 		Example: "  entente token add --data DIR feed --role publisher --expires 90d > token"}
 	h.add(add)
+	misp := add.Flags().Bool("misp", false, "make one of 40 letters and digits, as a MISP instance and PyMISP send it")
 	a.onNode(add, func(ctx context.Context, n *api.Client, args []string) error {
 		seconds, err := lifetime(h.expires)
 		if err != nil {
 			return err
 		}
-		t, err := n.AddToken(ctx, api.AddToken{Name: args[0], Org: h.org, Nation: h.nation, User: h.as, Roles: splitList(h.role), Seconds: seconds})
+		in := api.AddToken{Name: args[0], Org: h.org, Nation: h.nation, User: h.as, Roles: splitList(h.role), Seconds: seconds}
+		if *misp {
+			in.Form = identity.FormMISP
+		}
+		t, err := n.AddToken(ctx, in)
 		if err != nil {
 			return err
 		}

@@ -55,6 +55,7 @@ type Config struct {
 	To           string `toml:"to"`           // push: the party, "NATION/organisation", as which the node's own records are judged
 	Distribution string `toml:"distribution"` // misp: "event": the distribution of an event restricts it; "feed": the feed's label alone does
 	Window       string `toml:"window"`       // taxii: how far before the last date added a poll starts
+	MISP         Rules  `toml:"misp"`
 
 	Limits Limits `toml:"limits"`
 
@@ -64,6 +65,8 @@ type Config struct {
 	url   *url.URL
 	nets  []netip.Prefix
 	party gate.Party
+
+	principals map[string]string // of organisations, by their MISP uuid
 }
 
 // CSV says how a table is read. Columns are named by their title, or by their number from 1.

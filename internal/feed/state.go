@@ -192,7 +192,7 @@ func (r *Report) count(outcomes []exchange.Outcome) {
 
 // settings is a digest of everything in the configuration that decides what a feed makes of its source.
 func (c *Config) settings() string {
-	b, err := json.Marshal([]any{c.Kind, c.URL, c.File, c.Remote, c.Collection, c.Label, c.Source, c.Confidence, c.Expire, c.Gone, c.Type, c.Scheme, c.CSV, c.To, c.Distribution, c.Limits.Entries})
+	b, err := json.Marshal([]any{c.Kind, c.URL, c.File, c.Remote, c.Collection, c.Label, c.Source, c.Confidence, c.Expire, c.Gone, c.Type, c.Scheme, c.CSV, c.To, c.Distribution, c.Limits.Entries, c.MISP})
 	if err != nil {
 		return "" // cannot be: the fields are plain
 	}

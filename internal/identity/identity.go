@@ -50,7 +50,10 @@ type Config struct {
 	SessionIdle, SessionLife time.Duration
 	// FactorRoles are the roles whose people must have a second factor.
 	FactorRoles []string
-	Log         *slog.Logger // default: discard
+	// RPID is the name that passkeys are bound to, default localhost. Origins are the pages that may use them; none: those of that name.
+	RPID    string
+	Origins []string
+	Log     *slog.Logger // default: discard
 }
 
 // Directory is the node's register of identities. Its methods are safe for concurrent use.
@@ -69,6 +72,8 @@ type Directory struct {
 	sealer      Sealer
 	idle, life  time.Duration
 	factorRoles []string
+	rpID        string
+	origins     []string
 	spent       *spent
 	codes       *codeGuard
 	ended       atomic.Uint64 // grows with every session that ends
@@ -104,10 +109,13 @@ func New(ctx context.Context, c Config) (*Directory, error) {
 	d := &Directory{
 		store: c.Store, nation: c.Nation, org: norm.NFC.String(c.Org), realm: c.Realm, pepper: slices.Clone(c.Pepper), validRole: c.ValidRole, adminRole: c.AdminRole,
 		cacheFor: c.CacheFor, now: c.Now, log: c.Log, hashing: newHashing(), sleep: sleep,
-		sealer: c.Sealer, idle: c.SessionIdle, life: c.SessionLife, factorRoles: slices.Clone(c.FactorRoles), spent: newSpent(), codes: newCodeGuard(), sessions: newCache[string](),
+		sealer: c.Sealer, idle: c.SessionIdle, life: c.SessionLife, factorRoles: slices.Clone(c.FactorRoles), rpID: c.RPID, origins: slices.Clone(c.Origins), spent: newSpent(), codes: newCodeGuard(), sessions: newCache[string](),
 	}
 	if d.idle <= 0 {
 		d.idle = defaultIdle
+	}
+	if d.rpID == "" {
+		d.rpID = "localhost"
 	}
 	if d.life <= 0 {
 		d.life = defaultLife

@@ -108,6 +108,16 @@ func (d *Directory) begin(ctx context.Context, a account, by string, from Client
 
 // AuthenticateSession finds the viewer of a session. Whatever is wrong with it, the answer is the same. The viewer is shared: read only.
 func (d *Directory) AuthenticateSession(ctx context.Context, text string) (gate.Viewer, Session, error) {
+	return d.session(ctx, text, true)
+}
+
+// CheckSession is AuthenticateSession for what goes on by itself: it is no use of the session, which ends all the same when its person
+// leaves it idle.
+func (d *Directory) CheckSession(ctx context.Context, text string) (gate.Viewer, Session, error) {
+	return d.session(ctx, text, false)
+}
+
+func (d *Directory) session(ctx context.Context, text string, used bool) (gate.Viewer, Session, error) {
 	key, secret, ok := parseSession(text)
 	if !ok {
 		return gate.Viewer{}, Session{}, ended()
@@ -127,6 +137,11 @@ func (d *Directory) AuthenticateSession(ctx context.Context, text string) (gate.
 	seen := time.UnixMicro(l.seen.Load())
 	if !now.Before(l.Expires) || now.Sub(seen) > d.idle {
 		return gate.Viewer{}, Session{}, ended()
+	}
+	if !used {
+		s := l.Session
+		s.Seen = seen.UTC()
+		return hit.viewer, s, nil
 	}
 	l.seen.Store(now.UnixMicro())
 	if written := l.written.Load(); now.UnixMicro()-written >= seenEvery.Microseconds() && l.written.CompareAndSwap(written, now.UnixMicro()) {
@@ -275,13 +290,17 @@ func (d *Directory) sessionsOf(ctx context.Context, name string) ([]storedSessio
 	return slices.DeleteFunc(stored, func(s storedSession) bool { return s.User != name }), nil
 }
 
-// endAll makes the documents that end every session of an account; the one to keep is bound to the account as it will be.
+// endAll makes the documents that end every session of an account, and those that go with its passkeys. The session to keep is bound to
+// the account as it will be.
 func (d *Directory) endAll(ctx context.Context, before, after account, keep string) ([]store.Doc, error) {
 	stored, err := d.sessionsOf(ctx, before.Name)
 	if err != nil {
 		return nil, err
 	}
-	var docs []store.Doc
+	docs, err := owned(before, after)
+	if err != nil {
+		return nil, err
+	}
 	for _, s := range stored {
 		doc := store.Doc{Kind: kindSession, Key: s.ID, Version: -1}
 		if s.ID == keep && d.holds(s, before, d.now()) {
@@ -324,15 +343,18 @@ func place(remote string) string { return strings.TrimSuffix(address(remote), "/
 
 // agent is what is kept of a browser's own description: short, and of printable characters.
 func agent(s string) string {
-	s = strings.ToValidUTF8(s, "")
-	s = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, s)
+	s = printable(s)
 	for len(s) > maxAgent {
 		s = s[:strings.LastIndexFunc(s[:maxAgent], func(rune) bool { return true })]
 	}
 	return s
+}
+
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, ""))
 }

@@ -22,6 +22,7 @@ type Token struct {
 	Name     string    `json:"name"`
 	Org      string    `json:"org"`
 	User     string    `json:"user,omitempty"` // the account it acts for; empty: it acts as itself, for its organisation
+	Form     string    `json:"form,omitempty"` // "misp": its text is one that MISP takes for a key; empty: the usual
 	Roles    []string  `json:"roles"`
 	Created  time.Time `json:"created"`
 	Expires  time.Time `json:"expires"`
@@ -48,7 +49,11 @@ type TokenSpec struct {
 	User  string // an account to act for, never with more than its roles
 	Roles []string
 	Life  time.Duration // 0: one year; at most five
+	Form  string        // "": the usual; FormMISP: one that MISP takes for a key
 }
+
+// FormMISP is the form of a token that a MISP instance or PyMISP can send: 40 letters and digits, as MISP demands of a key.
+const FormMISP = "misp"
 
 const (
 	tokenLife    = 365 * 24 * time.Hour
@@ -56,6 +61,7 @@ const (
 	tokenPrefix  = "entente"
 	idLength     = 16 // base62: 95 bits
 	secretLength = 43 // base62: 256 bits
+	mispSecret   = 24 // base62: 142 bits, what the 40 characters of a MISP key leave beside the id
 	usedEvery    = 24 * time.Hour
 	keepExpired  = 90 * 24 * time.Hour // expired tokens and certificates
 )
@@ -76,6 +82,14 @@ func (d *Directory) IssueToken(ctx context.Context, actor string, q TokenSpec) (
 	if q.Life < time.Minute || q.Life > maxTokenLife {
 		return "", Token{}, fault.New(fault.Invalid, "token.life", "a token cannot be valid for %s", q.Life).At("life").By("one minute to five years")
 	}
+	length := secretLength
+	switch q.Form {
+	case "":
+	case FormMISP:
+		length = mispSecret
+	default:
+		return "", Token{}, fault.New(fault.Invalid, "token.form", "there is no form %q of a token", q.Form).At("form").Try("leave it out, or say misp")
+	}
 	if err := d.enter(ctx); err != nil {
 		return "", Token{}, err
 	}
@@ -85,8 +99,8 @@ func (d *Directory) IssueToken(ctx context.Context, actor string, q TokenSpec) (
 		return "", Token{}, err
 	}
 	now := d.now().UTC()
-	t := storedToken{Token: Token{ID: base62(idLength), Name: name, Org: org, User: user, Roles: roles, Created: now, Expires: now.Add(q.Life)}}
-	secret := base62(secretLength)
+	t := storedToken{Token: Token{ID: base62(idLength), Name: name, Org: org, User: user, Form: q.Form, Roles: roles, Created: now, Expires: now.Add(q.Life)}}
+	secret := base62(length)
 	hash := d.mac("token", t.ID, secret)
 	t.Hash = hash[:]
 	doc, err := t.doc(0)
@@ -96,6 +110,9 @@ func (d *Directory) IssueToken(ctx context.Context, actor string, q TokenSpec) (
 	act := store.Act{Actor: actor, Verb: "token.add", Target: t.ID, Detail: "name=" + name + " org=" + org + " roles=" + strings.Join(roles, ",")}
 	if err := d.commit(ctx, act, doc); err != nil {
 		return "", Token{}, err
+	}
+	if q.Form == FormMISP {
+		return t.ID + secret, t.Token, nil
 	}
 	return strings.Join([]string{tokenPrefix, realmPrefix(d.realm), t.ID, secret}, "_"), t.Token, nil
 }
@@ -212,8 +229,11 @@ func (d *Directory) Tokens(ctx context.Context, after string, limit int) ([]Toke
 	return out, nil
 }
 
-// parseToken reads entente_REALM_ID_SECRET.
+// parseToken reads entente_REALM_ID_SECRET, or the bare id and secret of a MISP key.
 func parseToken(text, realm string) (id, secret string, ok bool) {
+	if len(text) == idLength+mispSecret && isBase62(text) {
+		return text[:idLength], text[idLength:], true
+	}
 	rest, ok := strings.CutPrefix(text, tokenPrefix+"_"+realmPrefix(realm)+"_")
 	if !ok || len(rest) != idLength+1+secretLength || rest[idLength] != '_' {
 		return "", "", false

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/hmac"
 	"encoding/base64"
-	"encoding/hex"
 	"image/png"
 	"net/url"
 	"slices"
@@ -321,6 +320,3 @@ func base32Text(n int) string {
 	}
 	return string(out)
 }
-
-// handleText names bytes in a key of the store.
-func handleText(b []byte) string { return hex.EncodeToString(b) }

@@ -27,6 +27,7 @@ type account struct {
 	PasswordHash string    `json:"password_hash"`
 	Epoch        string    `json:"epoch,omitempty"` // another one with every change after which no earlier session counts
 	TOTP         *totp     `json:"totp,omitempty"`
+	Handle       []byte    `json:"handle,omitempty"` // by which passkeys know the account: random, it tells nothing
 	Passkeys     []passkey `json:"passkeys,omitempty"`
 }
 

@@ -16,6 +16,7 @@ import (
 	"entente/internal/fault"
 	"entente/internal/feed"
 	"entente/internal/gate"
+	"entente/internal/surface/mispapi"
 )
 
 // ConfigFile is the node's one configuration file, in its data directory.
@@ -37,7 +38,8 @@ type Config struct {
 	Metrics Metrics `toml:"metrics"`
 	Index   Index   `toml:"index"`
 
-	Feeds []feed.Config `toml:"feed"`
+	MISP  mispapi.Settings `toml:"misp"`
+	Feeds []feed.Config    `toml:"feed"`
 }
 
 // TLS says how the listener is protected.
@@ -192,6 +194,9 @@ func (c *Config) Validate() error {
 			return bad("gate.authorities", "%q lapses on %q, which is not a date like 2030-09-30", basis, day)
 		}
 	}
+	if err := c.MISP.Validate(); err != nil {
+		return err
+	}
 	return feed.Validate(c.Feeds, sources())
 }
 
@@ -212,7 +217,7 @@ func (a Auth) validate(bad func(at, format string, args ...any) *fault.Error) er
 
 // sources is every kind of feed.
 func sources() []feed.Source {
-	return []feed.Source{feed.TAXII{}, feed.Bundle{}, feed.List{}, feed.Table{}, feed.KEV{}, feed.MISP{}, feed.Push{}}
+	return []feed.Source{feed.TAXII{}, feed.Bundle{}, feed.List{}, feed.Table{}, feed.KEV{}, feed.MISP{}, feed.MISPServer{}, feed.Push{}}
 }
 
 func loopback(host string) bool {

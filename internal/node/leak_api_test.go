@@ -161,6 +161,12 @@ func apiScript(reading, changing leakScript) {
 			}
 		}
 	}
+	changing["api POST /objects/{id}/label"] = func(s *session) {
+		for _, id := range probed() {
+			s.ask("POST", base+"/objects/"+id+"/label?dry_run=true", `{"label":"tlp:clear"}`)
+			s.ask("POST", base+"/objects/"+id+"/label", `{"label":"tlp:red"}`)
+		}
+	}
 	reading["api POST /review"] = func(s *session) {
 		for _, value := range []string{"198.51.100.3", "198.51.100[.]4", "evil.example", "CVE-2024-3400"} {
 			s.ask("POST", base+"/review", "it beacons to "+value)

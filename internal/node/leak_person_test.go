@@ -26,6 +26,13 @@ func personScript(reading, changing leakScript) {
 	changing["auth POST /auth/change"] = json("/auth/change", `{"ticket":"AAAA","password":"not the password"}`, `[]`)
 	changing["auth POST /auth/out"] = json("/auth/out", "", "{}")
 
+	changing["auth POST /auth/passkey/begin"] = json("/auth/passkey/begin", "{}")
+	changing["auth POST /auth/passkey/finish"] = json("/auth/passkey/finish", `{"ticket":"AAAA","credential":{"id":"AAAA"}}`, `{"credential":7}`)
+
+	reading["api GET /me/passkeys"] = plain("GET", "", base+"/me/passkeys")
+	changing["api POST /me/passkeys/begin"] = plain("POST", "", base+"/me/passkeys/begin")
+	changing["api POST /me/passkeys"] = plain("POST", `{"ticket":"AAAA","name":"x","credential":{}}`, base+"/me/passkeys")
+	changing["api DELETE /me/passkeys/{id}"] = plain("DELETE", "", base+"/me/passkeys/AAAA")
 	reading["api GET /me/sessions"] = plain("GET", "", base+"/me/sessions")
 	reading["api GET /sessions"] = plain("GET", "", base+"/sessions", base+"/sessions?user="+hiddenAccount, base+"/sessions?user=nobody", base+"/sessions?limit=1")
 	changing["api POST /me/password"] = plain("POST", `{"present":"x","next":"y"}`, base+"/me/password")

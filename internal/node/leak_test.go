@@ -32,6 +32,7 @@ type exchanged struct {
 type session struct {
 	t     *testing.T
 	w     *leakWorld
+	name  string // whose token it has
 	auth  func(*http.Request)
 	lines []exchanged
 	// limits are the sizes of pages in which lists are followed to their end.
@@ -66,7 +67,11 @@ func (s *session) ask(method, target, body string) *httptest.ResponseRecorder {
 	}
 	s.auth(r)
 	rec := httptest.NewRecorder()
-	s.w.n.public.ServeHTTP(rec, r)
+	if strings.HasPrefix(path, api.Prefix+"/stream") {
+		listen(s.w.n.public, rec, r)
+	} else {
+		s.w.n.public.ServeHTTP(rec, r)
+	}
 	res := rec.Result()
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%d\n", res.StatusCode)
@@ -123,6 +128,7 @@ func (s *session) page(target string) {
 }
 
 var (
+	streamID   = regexp.MustCompile(`(?m)^id: .*$`)
 	nextToken  = regexp.MustCompile(`"next":"([^"]+)"`)
 	nextParam  = regexp.MustCompile(`next=[A-Za-z0-9_-]+`)
 	errorID    = regexp.MustCompile(`"error_id":"[A-Z2-7]{26}"`)
@@ -153,6 +159,7 @@ func (s *session) evened() []exchanged {
 	even := func(text string) string {
 		text = nextToken.ReplaceAllStringFunc(text, func(m string) string { return fmt.Sprintf(`"next":<%d>`, len(m)) })
 		text = nextParam.ReplaceAllStringFunc(text, func(m string) string { return fmt.Sprintf("next=<%d>", len(m)) })
+		text = streamID.ReplaceAllStringFunc(text, func(m string) string { return fmt.Sprintf("id: <%d>", len(m)) })
 		text = heldToken.ReplaceAllString(text, `"id":"<held>"`)
 		text = errorID.ReplaceAllString(text, `"error_id":<>`)
 		text = seconds.ReplaceAllString(text, `"seconds":<>`)

@@ -81,6 +81,7 @@ func newLeakWorld(t *testing.T, leftOut func(from string) bool) *leakWorld {
 	cert, err := w.admin.AddCertificate(t.Context(), api.AddCertificate{Name: "rene", Org: ruritania, Roles: []string{"analyst"}})
 	w.must(err)
 	w.cert, w.ca = w.parse(cert.CertPEM), w.parse(cert.CAPEM)
+	w.streamFrom("rita", "rosa", "ursula", "cert")
 	return w
 }
 
@@ -115,7 +116,7 @@ func (w *leakWorld) fill(text string) string {
 
 // as is a session of the viewer with a token of that name; "" is nobody, "cert" shows the client certificate.
 func (w *leakWorld) as(name string) *session {
-	s := &session{t: w.t, w: w, limits: []int{7}}
+	s := &session{t: w.t, w: w, name: name, limits: []int{7}}
 	s.auth = func(r *http.Request) {
 		w.tick()
 		switch token := w.tokens[name]; {

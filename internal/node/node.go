@@ -25,6 +25,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/net/netutil"
 
+	"entente/internal/asset"
 	"entente/internal/blob"
 	"entente/internal/build"
 	"entente/internal/exchange"
@@ -40,7 +41,9 @@ import (
 	"entente/internal/surface"
 	"entente/internal/surface/api"
 	"entente/internal/surface/console"
+	"entente/internal/surface/mispapi"
 	"entente/internal/surface/taxiiapi"
+	"entente/register"
 	"entente/web"
 )
 
@@ -58,6 +61,7 @@ type Node struct {
 	store    store.Store
 	ids      *identity.Directory
 	exchange *exchange.Exchange
+	register *asset.Register
 	feeds    *feed.Feeds
 	blobs    *blob.Store
 	index    *index.Index
@@ -76,6 +80,8 @@ type Node struct {
 	listener net.Listener
 	ready    bool
 	started  time.Time
+	stopping chan struct{} // closed when it begins to stop
+	once     sync.Once
 }
 
 // mount is a handler and where it stands.
@@ -89,7 +95,7 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, registry: prometheus.NewRegistry()}
+	n := &Node{cfg: cfg, registry: prometheus.NewRegistry(), stopping: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			n.close()
@@ -110,10 +116,11 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 		SessionLife: time.Duration(cfg.Auth.SessionHours) * time.Hour, FactorRoles: cfg.Auth.RequireSecondFactor}); err != nil {
 		return nil, fmt.Errorf("reading the register of organisations: %w", err)
 	}
-	if n.exchange, err = exchange.New(ctx, exchange.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Gate: n.gate, Now: cfg.Now,
+	if n.exchange, err = exchange.New(ctx, exchange.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Gate: n.gate, Now: cfg.Now, Signed: []string{register.Type},
 		Log: cfg.Log, ObjectBytes: cfg.Limits.ObjectBytes, PostObjects: cfg.Limits.PostObjects}, db); err != nil {
 		return nil, fmt.Errorf("opening the exchange: %w", err)
 	}
+	n.register = asset.New(asset.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Door: n.exchange, Signer: n.ring, Now: cfg.Now, Log: cfg.Log})
 	if n.feeds, err = feed.New(feed.Options{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Feeds: cfg.Feeds, Sources: sources(), Exchange: n.exchange, Docs: db,
 		Base: cfg.Data, Spool: n.SpoolDir(), UserAgent: "entente/" + build.Read().Version, Now: cfg.Now, Log: cfg.Log}); err != nil {
 		return nil, fmt.Errorf("opening the feeds: %w", err)
@@ -197,6 +204,9 @@ func (n *Node) surfaces() error {
 	signIn := console.NewSignIn(console.SignInConfig{Directory: n.ids, Cookie: cookie, Render: api.Render(nil), Org: names.Org, Nation: names.Nation, Realm: names.Realm})
 	metrics := promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{})
 
+	events := mispapi.New(mispapi.Config{Settings: n.cfg.MISP, Nation: names.Nation, Org: names.Org, Register: n.ids.Register, MaxBytes: n.cfg.Limits.PostBytes,
+		ObjectBytes: n.cfg.Limits.ObjectBytes, Now: n.cfg.Now, Log: n.cfg.Log}, n.exchange)
+
 	tax := mount{taxiiapi.Prefix, n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii)}
 	n.mounts = []mount{
 		{"/api/v1/", n.hall.ProtectPeople("api", api.Render(challenges), native)},
@@ -210,8 +220,9 @@ func (n *Node) surfaces() error {
 	for _, m := range n.mounts {
 		public.Handle(m.pattern, m.handler)
 	}
-	n.public = verbatim(tax.pattern, tax.handler, public)
-	n.mounts = append(n.mounts, tax)
+	misp := mount{mispapi.Prefix, mispapi.Credential(n.hall.Protect("misp", mispapi.Render, events))}
+	n.public = verbatim(tax.pattern, tax.handler, verbatim(misp.pattern, misp.handler, public))
+	n.mounts = append(n.mounts, tax, misp)
 
 	local := http.NewServeMux()
 	local.Handle("/api/v1/", n.hall.Protect("api", api.Render(challenges), native))
@@ -402,6 +413,7 @@ func (n *Node) URL() string {
 
 // Stop lets requests under way end until ctx does, then closes everything. The node is not ready from its first moment.
 func (n *Node) Stop(ctx context.Context) error {
+	n.once.Do(func() { close(n.stopping) })
 	n.mu.Lock()
 	servers := n.servers
 	n.servers, n.ready = nil, false

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"path/filepath"
 
+	"entente/internal/asset"
 	"entente/internal/build"
 	"entente/internal/feed"
 	"entente/internal/index"
@@ -25,6 +26,12 @@ func (n *Node) Feeds() *feed.Feeds { return n.feeds }
 
 // Index finds objects and what they are connected with.
 func (n *Node) Index() *index.Index { return n.index }
+
+// Stopping is closed when the node begins to stop.
+func (n *Node) Stopping() <-chan struct{} { return n.stopping }
+
+// Register is the register of constituents.
+func (n *Node) Register() *asset.Register { return n.register }
 
 // Logger is the node's log.
 func (n *Node) Logger() *slog.Logger { return n.cfg.Log }

@@ -44,6 +44,12 @@ type Store interface {
 	Due(ctx context.Context, scope gate.Scope, now time.Time, limit int) (Due, error)
 
 	Follow(ctx context.Context, scope gate.Scope, after record.Seq, limit int) ([]Entry, error)
+	// Watch is the journal for whoever tells a viewer what changes: at most limit lines after a place, every one of them, and headers
+	// instead of records. A line of any kind has its Record as far as the record exists and the scope may have it. That a line without
+	// one stands there is not for a viewer to know, nor are Act and Recs, which are there for every scope.
+	Watch(ctx context.Context, scope gate.Scope, after record.Seq, limit int) ([]Entry, error)
+	// Newest is the journal's end, and a channel that is closed when there is more.
+	Newest() (record.Seq, <-chan struct{})
 	// Release notes a hand-over. A record that the party does not hold and that is no more makes it Unavailable, and nothing is
 	// noted: what has gone since it was read must not be handed over.
 	Release(ctx context.Context, r Release) error

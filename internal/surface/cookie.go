@@ -45,7 +45,10 @@ func (c Cookie) Secure(r *http.Request) bool {
 	return !c.Plain || r.Header.Get("X-Forwarded-Proto") == "https"
 }
 
-type sessionKey struct{}
+type (
+	sessionKey struct{}
+	siteKey    struct{}
+)
 
 // Session is the session of a person with a browser; false when the request has another credential.
 func Session(ctx context.Context) (identity.Session, bool) {
@@ -53,9 +56,9 @@ func Session(ctx context.Context) (identity.Session, bool) {
 	return s, ok
 }
 
-// WithSession is for requests that were found to be of a session.
-func WithSession(ctx context.Context, s identity.Session) context.Context {
-	return context.WithValue(ctx, sessionKey{}, s)
+// WithSession is for requests that were found to be of a session, over TLS or not.
+func WithSession(ctx context.Context, s identity.Session, secure bool) context.Context {
+	return context.WithValue(context.WithValue(ctx, sessionKey{}, s), siteKey{}, secure)
 }
 
 // byCookie finds out who asks by the session of a browser. What changes something must come from a page of this node: a cookie goes
@@ -68,7 +71,7 @@ func (h *Hall) byCookie(r *http.Request, text string) (gate.Viewer, context.Cont
 	if err := SameOrigin(r); err != nil {
 		return gate.Viewer{}, nil, err
 	}
-	return v, WithSession(r.Context(), s), nil
+	return v, WithSession(r.Context(), s, h.cfg.Cookie.Secure(r)), nil
 }
 
 var origins = http.NewCrossOriginProtection()
@@ -79,6 +82,17 @@ func SameOrigin(r *http.Request) error {
 		return fault.New(fault.Forbidden, "auth.cross_site", "this request came from another site").Because(err)
 	}
 	return nil
+}
+
+// Site is where the browser of a session speaks to the node.
+func Site(r *http.Request) identity.Site {
+	secure, _ := r.Context().Value(siteKey{}).(bool)
+	return identity.Site{Host: r.Host, Secure: secure}
+}
+
+// Site is where a browser speaks to the node.
+func (c Cookie) Site(r *http.Request) identity.Site {
+	return identity.Site{Host: r.Host, Secure: c.Secure(r)}
 }
 
 // Remote is the address that a request comes from, without its port.

@@ -30,6 +30,7 @@ type Credentials interface {
 	AuthenticateToken(ctx context.Context, token string) (gate.Viewer, error)
 	AuthenticateCertificate(ctx context.Context, leaf *x509.Certificate, issuers ...*x509.Certificate) (gate.Viewer, error)
 	AuthenticateSession(ctx context.Context, text string) (gate.Viewer, identity.Session, error)
+	CheckSession(ctx context.Context, text string) (gate.Viewer, identity.Session, error) // the same, and no use of it
 }
 
 // Render writes a failure in the words of one protocol. id is the occurrence's, for the caller to quote.
@@ -83,6 +84,7 @@ func (h *Hall) Collectors() []prometheus.Collector {
 
 type viewerKey struct{}
 type requestKey struct{}
+type renewKey struct{}
 
 // Viewer is who asks. A context that did not pass the hall has the viewer that may see nothing.
 func Viewer(ctx context.Context) gate.Viewer {
@@ -93,6 +95,15 @@ func Viewer(ctx context.Context) gate.Viewer {
 // WithViewer is for requests that a person on the machine itself makes, over the administration socket or in the process.
 func WithViewer(ctx context.Context, v gate.Viewer) context.Context {
 	return context.WithValue(ctx, viewerKey{}, v)
+}
+
+// Renew finds out once more who asks: for answers that take longer than a credential may be good. It fails when the credential does not
+// count any more.
+func Renew(ctx context.Context) (gate.Viewer, error) {
+	if again, ok := ctx.Value(renewKey{}).(func() (gate.Viewer, error)); ok {
+		return again()
+	}
+	return Viewer(ctx), nil
 }
 
 // RequestID is the id under which the request stands in the log.
@@ -122,7 +133,14 @@ func (h *Hall) protect(surface string, render Render, next http.Handler, people 
 				return
 			}
 			v = found
-			r = r.WithContext(WithViewer(ctx, v))
+			again := func() (gate.Viewer, error) {
+				if text := h.session(r, people); text != "" {
+					v, _, err := h.cfg.Credentials.CheckSession(r.Context(), text)
+					return v, err
+				}
+				return h.byMachine(r)
+			}
+			r = r.WithContext(context.WithValue(WithViewer(ctx, v), renewKey{}, again))
 		}
 		who := v.Nation + "/" + v.Org + "/" + v.Person
 		if !h.enter(who) {
@@ -172,11 +190,19 @@ var errNoCredential = fault.New(fault.Unauthenticated, "auth.missing", "this nee
 
 // authenticate finds out who asks: what the Authorization header says, else the session of a browser, else the client certificate.
 func (h *Hall) authenticate(r *http.Request, people bool) (gate.Viewer, context.Context, error) {
-	if text := h.cfg.Cookie.Read(r); people && text != "" && r.Header.Get("Authorization") == "" {
+	if text := h.session(r, people); text != "" {
 		return h.byCookie(r, text)
 	}
 	v, err := h.byMachine(r)
 	return v, r.Context(), err
+}
+
+// session is the text of the session that a request is made in; empty: of none.
+func (h *Hall) session(r *http.Request, people bool) string {
+	if !people || r.Header.Get("Authorization") != "" {
+		return ""
+	}
+	return h.cfg.Cookie.Read(r)
 }
 
 func (h *Hall) byMachine(r *http.Request) (gate.Viewer, error) {

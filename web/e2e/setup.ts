@@ -45,7 +45,7 @@ export default async function setup(project: TestProject): Promise<() => void> {
     writeFileSync(file, password + '\n', { mode: 0o600 });
     const tokens: Record<string, string> = {};
     for (const [name, roles] of Object.entries(accounts)) {
-      const list = roles.flatMap((r) => ['--role', r]);
+      const list = ['--role', roles.join(',')];
       run('user', 'add', '--data', data, name, ...list, '--password-file', file);
       tokens[name] = run('token', 'add', '--data', data, 'stories-' + name, ...list).trim();
     }

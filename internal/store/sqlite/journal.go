@@ -128,6 +128,79 @@ func (s *Store) Follow(ctx context.Context, scope gate.Scope, after record.Seq, 
 	return entries, nil
 }
 
+// Watch implements store.Store.
+func (s *Store) Watch(ctx context.Context, scope gate.Scope, after record.Seq, limit int) (entries []store.Entry, err error) {
+	if limit <= 0 || limit > followLimit {
+		limit = followLimit
+	}
+	err = s.read(ctx, scope, func(r *reader) error {
+		lines, err := r.journal(int64(after), limit)
+		for i := 0; err == nil && i < len(lines); i++ {
+			if i%256 == 255 && ctx.Err() != nil {
+				return fault.As(ctx.Err())
+			}
+			var e store.Entry
+			e, err = r.header(&lines[i])
+			entries = append(entries, e)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, wrap("reading the journal", err)
+	}
+	return entries, nil
+}
+
+// header completes a line with the header of its record, as far as the scope may have it, and with the rest of it whatever the scope.
+func (r *reader) header(l *line) (store.Entry, error) {
+	e := l.entry
+	if l.act != nil {
+		e.Act = new(store.Act)
+		if err := json.Unmarshal(l.act, e.Act); err != nil {
+			return e, err
+		}
+	}
+	if l.recs != nil {
+		var err error
+		if e.Recs, err = unpackRecs(l.recs); err != nil {
+			return e, err
+		}
+	}
+	if e.Rec == 0 {
+		return e, nil
+	}
+	row, rec, ok, err := r.whole(int64(e.Rec), true)
+	if err != nil || !ok {
+		return e, err
+	}
+	if ok, err = r.sees(row); err == nil && ok {
+		e.Record, e.Held = &rec, row.flags&flagHeld != 0
+	}
+	return e, err
+}
+
+// newest is the journal's end and what is closed when it moves on.
+type newest struct {
+	seq  int64
+	more chan struct{}
+}
+
+// Newest implements store.Store.
+func (s *Store) Newest() (record.Seq, <-chan struct{}) {
+	n := s.newest.Load()
+	return record.Seq(n.seq), n.more
+}
+
+// grown tells who waits that there is more in the journal.
+func (s *Store) grown(seq int64) {
+	if old := s.newest.Load(); old == nil || old.seq < seq {
+		s.newest.Store(&newest{seq, make(chan struct{})})
+		if old != nil {
+			close(old.more)
+		}
+	}
+}
+
 type line struct {
 	entry store.Entry
 	act   []byte

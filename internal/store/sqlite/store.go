@@ -88,6 +88,7 @@ type Store struct {
 	marks  *marks
 	colls  collections
 	keys   atomic.Pointer[keys]
+	newest atomic.Pointer[newest]
 
 	conns chan *reader
 	stop  chan struct{} // closed when Close begins
@@ -199,6 +200,7 @@ func (s *Store) load(c *zs.Conn) error {
 		return err
 	}
 	s.w = w
+	s.grown(w.last)
 	return nil
 }
 

@@ -151,6 +151,9 @@ func (w *writer) commit(jobs []*job) {
 		}
 		return t.flush()
 	})
+	if err == nil {
+		w.s.grown(w.last)
+	}
 	for i, j := range jobs {
 		e := results[i]
 		if err != nil && e == nil {

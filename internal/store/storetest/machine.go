@@ -294,10 +294,39 @@ func (m *machine) follow() {
 			want = append(want, fmt.Sprint(e.Kind, " ", e.Rec, " ", shown, " ", e.Recs))
 		}
 	}
+	m.watch(scope)
 	slices.Sort(want) // removals of one act have no order among themselves
 	slices.Sort(lines)
 	if d := cmp.Diff(want, lines, cmpopts.EquateEmpty()); d != "" {
 		m.Fatalf("journal differs (-want +got):\n%s", d)
+	}
+}
+
+// watch reads the whole journal for a scope in headers: every line is there, with the records that are there and may be had.
+func (m *machine) watch(scope gate.Scope) {
+	n, after := 0, record.Seq(0)
+	for {
+		es, err := m.s.Watch(ctx, scope, after, 3)
+		if err != nil {
+			m.Fatalf("watch: %v", err)
+		}
+		if len(es) == 0 {
+			break
+		}
+		for _, e := range es {
+			n++
+			if e.Seq <= after {
+				m.Fatalf("line %d after %d", e.Seq, after)
+			}
+			after = e.Seq
+			want := m.o.find(scope, e.Rec)
+			if (e.Record != nil) != (want != nil) || want != nil && (e.Record.ID != want.ID || e.Record.Body != nil) {
+				m.Fatalf("%s %d has the record %+v, want %+v", e.Kind, e.Rec, e.Record, want)
+			}
+		}
+	}
+	if last, _ := m.s.Newest(); n != len(m.o.Entries) || last < after {
+		m.Fatalf("%d lines of %d, the newest %d of %d", n, len(m.o.Entries), after, last)
 	}
 }
 

@@ -119,7 +119,7 @@ func (a *API) importing(c *call) error {
 	http.NewResponseController(c.w).SetReadDeadline(time.Time{})
 
 	headers(c.w, linesType)
-	e := &events{w: c.w}
+	e := &progress{w: c.w}
 	for i := range losses {
 		if err := e.send(Event{Loss: &losses[i]}); err != nil {
 			return err
@@ -311,7 +311,7 @@ func isOld(raw []byte) bool {
 }
 
 // store hands the spool to the exchange in batches: while one becomes durable, the next is prepared.
-func (a *API) store(c *call, s exchange.Submission, bounds []bound, sp *spool, sum *Summary, e *events) error {
+func (a *API) store(c *call, s exchange.Submission, bounds []bound, sp *spool, sum *Summary, e *progress) error {
 	group, ctx := errgroup.WithContext(c.ctx())
 	batches := make(chan exchange.Prepared)
 	group.Go(func() error {
@@ -390,13 +390,13 @@ func (a *API) prepare(ctx context.Context, v gate.Viewer, s exchange.Submission,
 	return nil
 }
 
-// events writes the lines of an answer as they come about.
-type events struct {
+// progress writes the lines of an answer as they come about.
+type progress struct {
 	w        http.ResponseWriter
 	outcomes int
 }
 
-func (e *events) send(v Event) error {
+func (e *progress) send(v Event) error {
 	b, err := marshal(v)
 	if err != nil {
 		return err
@@ -410,7 +410,7 @@ func (e *events) send(v Event) error {
 	return started(err)
 }
 
-func (e *events) outcome(o *exchange.Outcome) error {
+func (e *progress) outcome(o *exchange.Outcome) error {
 	if e.outcomes++; e.outcomes > maxOutcomes {
 		return nil
 	}

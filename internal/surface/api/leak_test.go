@@ -47,6 +47,7 @@ var asks = map[string][]probe{
 	"GET /blobs/{id}/content":    {{"/blobs/HIDDEN/content", ""}, {"/blobs/HIDDEN/content?zip=true", ""}},
 	"GET /blobs/{id}/holders":    {{"/blobs/HIDDEN/holders", ""}},
 	"POST /blobs/{id}/purge":     {{"/blobs/HIDDEN/purge", ""}},
+	"POST /objects/{id}/label":   {{"/objects/" + hiddenID + "/label", `{"label":"tlp:red"}`}, {"/objects/" + hiddenID + "/label?dry_run=true", `{"label":"tlp:clear"}`}, {"/objects/identity--" + visibleUUID + "/label", `{"label":"tlp:red"}`}},
 	"POST /review":               {{"/review", object(hiddenUUID, "mine", "")}, {"/review", "see " + hiddenValue}},
 	// The content that is hidden here must be taken as new, once.
 	"POST /blobs":                {{"/blobs?name=mine&label=tlp:red", hiddenContent}, {"/blobs?name=mine&label=tlp:red", hiddenContent}, {"/blobs?label=tlp:blue", "x"}, {"/blobs?name=open&label=tlp:clear", hiddenContent}},

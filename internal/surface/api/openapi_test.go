@@ -56,6 +56,8 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 		s, _ := v[name].(string)
 		return s
 	}
+	do("POST /objects", "/objects", object("5c7b5b88-8ff7-4a4d-aa9d-feb398cd0061", "to relabel", ""))
+	do("POST /objects/{id}/label", "/objects/identity--5c7b5b88-8ff7-4a4d-aa9d-feb398cd0061/label", `{"label":"tlp:green","reason":"for all"}`)
 	do("POST /review", "/review", "see evil[.]example")
 	for _, path := range []string{"/me", "/version", "/openapi.json", "/stats", "/config", "/backup"} {
 		do("GET "+path, path, "")
@@ -146,6 +148,7 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	do("DELETE /orgs/{name}", "/orgs/Sylvania%20CERT", "")
 	do("GET /journal", "/journal?limit=3", "")
 	personSucceeds(w, met)
+	askStream(w, do)
 
 	for _, r := range Routes() {
 		key := r.Method + " " + r.Path

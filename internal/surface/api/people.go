@@ -134,6 +134,7 @@ type AddToken struct {
 	User    string   `json:"user,omitempty"`   // an account to act for
 	Roles   []string `json:"roles"`
 	Seconds int64    `json:"seconds,omitempty"` // how long it is good; 0: one year
+	Form    string   `json:"form,omitempty"`    // "misp": 40 letters and digits, for a MISP instance or PyMISP
 }
 
 // NewToken is a token with its text, which is told once.
@@ -159,7 +160,7 @@ func (a *API) addToken(c *call) error {
 	if err := a.member(c, in.Org, in.Nation); err != nil {
 		return err
 	}
-	text, t, err := a.ids.IssueToken(c.ctx(), actor(c.v), identity.TokenSpec{Name: in.Name, Org: in.Org, User: in.User, Roles: in.Roles, Life: life})
+	text, t, err := a.ids.IssueToken(c.ctx(), actor(c.v), identity.TokenSpec{Name: in.Name, Org: in.Org, User: in.User, Roles: in.Roles, Life: life, Form: in.Form})
 	if err != nil {
 		return err
 	}

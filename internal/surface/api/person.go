@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"strings"
 
 	"entente/internal/fault"
@@ -15,6 +16,10 @@ var personRoutes = []Route{
 	{post, "/me/totp", "Make a secret for one-time codes. It counts from the first code on.", 0, nil, gives(identity.TOTPSecret{}), (*API).ownTOTP},
 	{post, "/me/totp/confirm", "Take the first code. Other sessions of the person end; the recovery codes are told once.", 0, nil, gives(RecoveryCodes{}).of(OwnCode{}, "code"), (*API).confirmTOTP},
 	{remove, "/me/totp", "Take the one-time codes away. It takes the password, a code, or a session of the last 15 minutes.", 0, nil, ends().of(Proof{}).optional(), (*API).removeTOTP},
+	{get, "/me/passkeys", "The person's passkeys, oldest first.", 0, nil, pages[identity.Passkey](), (*API).ownPasskeys},
+	{post, "/me/passkeys/begin", "Begin to make a passkey.", 0, nil, gives(BegunPasskey{}), (*API).beginPasskey},
+	{post, "/me/passkeys", "Keep the passkey that the browser has made. Other sessions of the person end.", 0, nil, gives(identity.Passkey{}).of(NewPasskey{}, "ticket", "name", "credential"), (*API).addPasskey},
+	{remove, "/me/passkeys/{id}", "Take a passkey away. It takes a session of the last 15 minutes.", 0, nil, ends(), (*API).removePasskey},
 	{get, "/me/sessions", "The person's sessions, the last used first.", 0, nil, pages[Session](), (*API).ownSessions},
 	{remove, "/me/sessions/{id}", "End a session of the person's own.", 0, nil, ends(), (*API).endOwnSession},
 
@@ -50,6 +55,19 @@ type Proof struct {
 // RecoveryCodes open once each when the device is lost.
 type RecoveryCodes struct {
 	RecoveryCodes []string `json:"recovery_codes"`
+}
+
+// BegunPasskey is what navigator.credentials.create is asked with, by way of parseCreationOptionsFromJSON.
+type BegunPasskey struct {
+	Ticket    string          `json:"ticket"`
+	PublicKey json.RawMessage `json:"publicKey"`
+}
+
+// NewPasskey is the RegistrationResponseJSON that it gave.
+type NewPasskey struct {
+	Ticket     string          `json:"ticket"`
+	Name       string          `json:"name"`
+	Credential json.RawMessage `json:"credential"`
 }
 
 // person is the session of the person who asks. Tokens, certificates and the machine itself have none: what belongs to a person, only
@@ -163,6 +181,57 @@ func (c *call) proof() (in Proof, err error) {
 		err = decode(b, &in)
 	}
 	return in, err
+}
+
+func (a *API) ownPasskeys(c *call) error {
+	s, err := c.person()
+	if err != nil {
+		return err
+	}
+	all, err := a.ids.Passkeys(c.ctx(), s.User)
+	if err != nil {
+		return err
+	}
+	return c.answer(list(all, ""))
+}
+
+func (a *API) beginPasskey(c *call) error {
+	s, err := c.person()
+	if err != nil {
+		return err
+	}
+	ticket, options, err := a.ids.BeginPasskey(c.ctx(), s, surface.Site(c.r))
+	if err != nil {
+		return err
+	}
+	return c.answer(BegunPasskey{ticket, options})
+}
+
+func (a *API) addPasskey(c *call) error {
+	s, err := c.person()
+	if err != nil {
+		return err
+	}
+	var in NewPasskey
+	if err := c.body(&in); err != nil {
+		return err
+	}
+	p, err := a.ids.AddPasskey(c.ctx(), s, in.Ticket, in.Name, in.Credential, surface.Site(c.r))
+	if err != nil {
+		return err
+	}
+	return c.answer(p)
+}
+
+func (a *API) removePasskey(c *call) error {
+	s, err := c.person()
+	if err != nil {
+		return err
+	}
+	if err := a.ids.RemovePasskey(c.ctx(), s, c.path("id")); err != nil {
+		return err
+	}
+	return c.done()
 }
 
 func (a *API) ownSessions(c *call) error {

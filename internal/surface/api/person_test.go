@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/descope/virtualwebauthn"
 	"github.com/pquerna/otp/totp"
 
 	"entente/internal/identity"
@@ -25,6 +26,10 @@ func init() {
 		"POST /me/totp":                {{"/me/totp", ""}},
 		"POST /me/totp/confirm":        {{"/me/totp/confirm", `{"code":"123456"}`}},
 		"DELETE /me/totp":              {{"/me/totp", ""}},
+		"GET /me/passkeys":             {{"/me/passkeys", ""}},
+		"POST /me/passkeys/begin":      {{"/me/passkeys/begin", ""}},
+		"POST /me/passkeys":            {{"/me/passkeys", `{"ticket":"AAAA","name":"x","credential":{}}`}},
+		"DELETE /me/passkeys/{id}":     {{"/me/passkeys/AAAA", ""}},
 		"GET /me/sessions":             {{"/me/sessions", ""}},
 		"DELETE /me/sessions/{id}":     {{"/me/sessions/spy~AAAAAAAAAAAAAAAA", ""}},
 		"GET /sessions":                {{"/sessions", ""}, {"/sessions?user=spy", ""}},
@@ -60,7 +65,8 @@ func (p *person) ask(method, path, body string) (int, string) {
 		return 0, err.Error()
 	}
 	r := httptest.NewRequest(method, Prefix+path, strings.NewReader(body))
-	r = r.WithContext(surface.WithViewer(surface.WithSession(r.Context(), s), v))
+	r.Host = "localhost"
+	r = r.WithContext(surface.WithViewer(surface.WithSession(r.Context(), s, true), v))
 	rec := httptest.NewRecorder()
 	p.w.http.ServeHTTP(rec, r)
 	if err := documented.Check(apitest.Exchange{Method: method, URL: r.URL, Body: []byte(body), Status: rec.Code, Header: rec.Header(), Answer: rec.Body.Bytes()}); err != nil {
@@ -108,6 +114,16 @@ func personSucceeds(w *world, met map[string]bool) {
 	do(p, 204, "DELETE /me/totp", "/me/totp", `{"code":"`+recovery[0].(string)+`"}`)
 	p.enrolTOTP()
 	do(p, 204, "DELETE /me/totp", "/me/totp", "")
+	begun := do(p, 200, "POST /me/passkeys/begin", "/me/passkeys/begin", "")
+	options, err := json.Marshal(begun["publicKey"])
+	w.must(err)
+	asked, err := virtualwebauthn.ParseAttestationOptions(string(options))
+	w.must(err)
+	made := virtualwebauthn.CreateAttestationResponse(virtualwebauthn.RelyingParty{ID: "localhost", Origin: "https://localhost"}, virtualwebauthn.NewAuthenticator(),
+		virtualwebauthn.NewCredential(virtualwebauthn.KeyTypeEC2), *asked)
+	passkey := do(p, 200, "POST /me/passkeys", "/me/passkeys", `{"ticket":"`+begun["ticket"].(string)+`","name":"key","credential":`+made+`}`)
+	do(p, 200, "GET /me/passkeys", "/me/passkeys", "")
+	do(p, 204, "DELETE /me/passkeys/{id}", "/me/passkeys/"+passkey["id"].(string), "")
 	other := w.person("pat")
 	if n := len(do(p, 200, "GET /me/sessions", "/me/sessions", "")["items"].([]any)); n != 2 {
 		w.t.Errorf("%d sessions", n)

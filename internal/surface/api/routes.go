@@ -24,6 +24,7 @@ const (
 // Media types of answers that are not one JSON value.
 const (
 	linesType  = "application/x-ndjson"
+	eventsType = "text/event-stream"
 	bytesType  = "application/octet-stream"
 	bundleType = "application/stix+json;version=2.1"
 	stixType   = "application/stix+json"
@@ -61,7 +62,7 @@ var (
 func with(more ...Param) []Param { return append(append([]Param{}, filters...), more...) }
 
 // routes is everything that can be asked.
-var routes = slices.Concat(houseRoutes, findingRoutes, streamRoutes, personRoutes, registerRoutes, alertRoutes, reviewRoutes)
+var routes = slices.Concat(houseRoutes, findingRoutes, streamRoutes, personRoutes, registerRoutes, alertRoutes, reviewRoutes, labelRoutes)
 
 // houseRoutes are the node itself, its records, and who may use it.
 var houseRoutes = []Route{

@@ -8,11 +8,13 @@ import (
 	"strings"
 	"time"
 
+	"entente/internal/asset"
 	"entente/internal/blob"
 	"entente/internal/exchange"
 	"entente/internal/feed"
 	"entente/internal/index"
 	"entente/label"
+	"entente/register"
 )
 
 // schema is a JSON object of the document.
@@ -169,6 +171,22 @@ var renamed = map[string]string{
 	qualified[feed.Failure](): "FeedFailure",
 	qualified[blob.Holding](): "BlobHolding",
 	qualified[index.State]():  "IndexState",
+
+	qualified[asset.View]():           "KeptConstituent",
+	qualified[asset.Match]():          "ConstituentMatch",
+	qualified[asset.Verification]():   "RegisterVerification",
+	qualified[asset.Problem]():        "RegisterProblem",
+	qualified[asset.Review]():         "RegisterReview",
+	qualified[asset.ReviewItem]():     "RegisterReviewItem",
+	qualified[asset.ReviewRefusal]():  "RegisterRefusal",
+	qualified[register.Source]():      "ConstituentSource",
+	qualified[register.Extension]():   "ConstituentExtension",
+	qualified[register.Contact]():     "ConstituentContact",
+	qualified[register.Hours]():       "DutyHours",
+	qualified[register.Network]():     "ConstituentNetwork",
+	qualified[register.Domain]():      "ConstituentDomain",
+	qualified[register.Certificate](): "ConstituentCertificate",
+	qualified[register.Software]():    "ConstituentSoftware",
 }
 
 func qualified[T any]() string {

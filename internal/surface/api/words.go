@@ -54,6 +54,13 @@ var words = map[string]string{
 	"Proof":               "That it is the person who asks: the password, or a code.",
 	"OwnPassword.present": "The password until now.",
 
+	"Passkey":                "A credential of Web Authentication.",
+	"Passkey.synced":         "It may be on several devices of the person.",
+	"BegunPasskey":           "What the browser makes a passkey with.",
+	"BegunPasskey.publicKey": "PublicKeyCredentialCreationOptionsJSON of Web Authentication level 3.",
+	"NewPasskey.credential":  "RegistrationResponseJSON of Web Authentication level 3.",
+
+	"/me/passkeys/{id}": "The passkey's id.",
 	"/me/sessions/{id}": "The session's id.",
 	"/sessions/{id}":    "The session's id.",
 
@@ -71,6 +78,12 @@ var words = map[string]string{
 	"Event.loss":           "What an upgrade from STIX 2.0 could not carry over.",
 	"Event.summary":        "The last line of an import that came to its end.",
 	"Event.error":          "The last line of an import that did not.",
+	"PutLabel.label":       "Words such as tlp:amber,pap:green, or a label in JSON as a text. It says its TLP.",
+	"PutLabel.version":     "Which version; every one where none is given.",
+	"PutLabel.reason":      "Why, for the journal.",
+	"Relabelled.looser":    "Somebody may have it now who might not before.",
+	"Relabelled.from":      "The label until now.",
+	"Relabelled.to":        "The label from now on.",
 	"Review":               "What a text or a file contains.",
 	"Review.kind":          "What it is: stix, misp or text.",
 	"Review.objects":       "How many objects it holds, or becomes.",
@@ -139,6 +152,12 @@ var words = map[string]string{
 	"IndexState.bytes":     "Of the index's files.",
 	"IndexState.error":     "Why it does not get on.",
 
+	"Live":         "The data of one event. It has exactly one member, which is the event's name.",
+	"Live.object":  "Came, or has another label now; without its content.",
+	"Live.removed": "Of this version the connection has told, and the caller may not have it any more.",
+	"Live.act":     "An administrative or personal act, for who may read the audit trail.",
+	"Live.end":     "Why the stream ends; the last event.",
+
 	"Blob":               "What is known of a file.",
 	"Blob.sha256":        "Of its content, in hex.",
 	"Blob.size":          "In bytes.",
@@ -192,6 +211,7 @@ var words = map[string]string{
 	"AddUser.nation":          "Of an organisation that is not known yet; the node's own where none is given.",
 	"AddUser.must_change":     "The password opens nothing but the choice of another one.",
 	"AddToken.user":           "An account to act for.",
+	"AddToken.form":           "misp: 40 letters and digits, for a MISP instance or PyMISP; left out, the usual form.",
 	"AddToken.seconds":        "How long it is good; one year where none is given.",
 	"NewToken.text":           "The secret, told this once.",
 	"AddCertificate.csr":      "PKCS #10, PEM or DER; without one a new key is made.",

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"entente/internal/asset"
 	"entente/internal/blob"
 	"entente/internal/build"
 	"entente/internal/exchange"
@@ -29,21 +30,24 @@ import (
 	"entente/internal/store/sqlite"
 	"entente/internal/surface"
 	"entente/internal/surface/api/apitest"
+	"entente/register"
 )
 
 // world is a node's waist with the interface over it.
 type world struct {
-	t     testing.TB
-	dir   string
-	x     *exchange.Exchange
-	ids   *identity.Directory
-	st    store.Store
-	blobs *blob.Store
-	http  http.Handler
-	feeds *feed.Feeds
-	gate  *gate.Gate
-	index *index.Index
-	late  atomic.Int64 // nanoseconds that the store's clock is ahead
+	t        testing.TB
+	dir      string
+	x        *exchange.Exchange
+	ids      *identity.Directory
+	st       store.Store
+	blobs    *blob.Store
+	http     http.Handler
+	feeds    *feed.Feeds
+	gate     *gate.Gate
+	reg      *asset.Register
+	index    *index.Index
+	stopping chan struct{}
+	late     atomic.Int64 // nanoseconds that the store's clock is ahead
 }
 
 var (
@@ -53,7 +57,7 @@ var (
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir()}
+	w := &world{t: t, dir: t.TempDir(), stopping: make(chan struct{})}
 	ring, err := keyring.Create(w.dir, keyring.Names{Nation: "UTO", Org: "Utopia CERT"}, time.Now)
 	w.must(err)
 	w.must(os.Mkdir(filepath.Join(w.dir, "store"), 0o700))
@@ -66,8 +70,9 @@ func newWorld(t testing.TB) *world {
 	_, err = w.ids.AddOrg(t.Context(), "node", identity.Org{Name: "Erewhon CERT", Nation: "XER"})
 	w.must(err)
 	g := gate.New(gate.Rules{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational})
-	w.x, err = exchange.New(t.Context(), exchange.Config{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Gate: func() *gate.Gate { return g }}, db)
+	w.x, err = exchange.New(t.Context(), exchange.Config{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Gate: func() *gate.Gate { return g }, Signed: []string{register.Type}}, db)
 	w.must(err)
+	w.reg = asset.New(asset.Config{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Door: w.x, Signer: ring})
 	t.Cleanup(w.x.Close)
 	w.gate = g
 	w.index, err = index.Open(t.Context(), index.Config{Dir: filepath.Join(w.dir, "index"), Nation: "UTO", Org: "Utopia CERT"}, journal{w})
@@ -104,7 +109,9 @@ func (w *world) Build() any                                     { return build.R
 func (w *world) Docs() Docs                                     { return w.st }
 func (w *world) SpoolDir() string                               { return filepath.Join(w.dir, "tmp") }
 func (w *world) Logger() *slog.Logger                           { return slog.New(slog.DiscardHandler) }
+func (w *world) Register() *asset.Register                      { return w.reg }
 func (w *world) Feeds() *feed.Feeds                             { return w.feeds }
+func (w *world) Stopping() <-chan struct{}                      { return w.stopping }
 func (w *world) Index() *index.Index                            { return w.index }
 func (w *world) Backup(_ context.Context, out io.Writer) error {
 	_, err := io.WriteString(out, "backup")

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"entente/internal/fault"
 	"entente/internal/identity"
@@ -45,6 +46,8 @@ var signInRoutes = []signInRoute{
 	{"POST /auth/password", maxForm, (*signIn).password},
 	{"POST /auth/totp", maxForm, (*signIn).totp},
 	{"POST /auth/change", maxForm, (*signIn).change},
+	{"POST /auth/passkey/begin", maxForm, (*signIn).beginPasskey},
+	{"POST /auth/passkey/finish", maxPasskey, (*signIn).finishPasskey},
 	{"POST /auth/out", maxForm, (*signIn).out},
 }
 
@@ -174,7 +177,7 @@ type options struct {
 }
 
 func (s *signIn) options(w http.ResponseWriter, r *http.Request, _ []byte) error {
-	return answer(w, options{Org: s.Org, Nation: s.Nation, Realm: s.Realm, Password: true, OIDC: []Provider{}})
+	return answer(w, options{Org: s.Org, Nation: s.Nation, Realm: s.Realm, Password: true, Passkeys: s.Directory.PasskeysAt(s.Cookie.Site(r)), OIDC: []Provider{}})
 }
 
 func (s *signIn) password(w http.ResponseWriter, r *http.Request, body []byte) error {
@@ -210,6 +213,29 @@ func (s *signIn) change(w http.ResponseWriter, r *http.Request, body []byte) err
 		return err
 	}
 	done, err := s.Directory.ChooseNew(r.Context(), in.Ticket, in.Password, s.client(r))
+	return s.next(w, r, done, err)
+}
+
+func (s *signIn) beginPasskey(w http.ResponseWriter, r *http.Request, _ []byte) error {
+	ticket, options, err := s.Directory.BeginPasskeySignIn(s.Cookie.Site(r))
+	if err != nil {
+		return err
+	}
+	return answer(w, struct {
+		Ticket    string         `json:"ticket"`
+		PublicKey jsontext.Value `json:"publicKey"`
+	}{ticket, jsontext.Value(options)})
+}
+
+func (s *signIn) finishPasskey(w http.ResponseWriter, r *http.Request, body []byte) error {
+	var in struct {
+		Ticket     string         `json:"ticket"`
+		Credential jsontext.Value `json:"credential"`
+	}
+	if err := decode(body, &in); err != nil {
+		return err
+	}
+	done, err := s.Directory.SignInPasskey(r.Context(), in.Ticket, in.Credential, s.Cookie.Site(r), s.client(r))
 	return s.next(w, r, done, err)
 }
 

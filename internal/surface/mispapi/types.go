@@ -1,0 +1,7 @@
+package mispapi
+
+import "entente/internal/record"
+
+type lookup = record.Lookup
+
+const external = record.External
