@@ -21,6 +21,7 @@ export const nav: Group[] = [
     places: [
       { path: '/', title: 'nav.home', icon: 'home', letter: 'h' },
       { path: '/app/search', title: 'nav.search', icon: 'search', letter: 's', right: 'object.read' },
+      { path: '/app/import', title: 'nav.import', icon: 'import', letter: 'i', right: 'object.write' },
     ],
   },
 ];

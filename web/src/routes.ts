@@ -5,4 +5,5 @@ export const routes: Route[] = [
   { path: '/', screen: () => import('./screens/Home.svelte'), title: 'nav.home' },
   { path: '/app/search', screen: () => import('./screens/Search.svelte'), title: 'nav.search', right: 'object.read' },
   { path: '/app/objects/:id', screen: () => import('./screens/Object.svelte'), title: 'object.title', right: 'object.read' },
+  { path: '/app/import', screen: () => import('./screens/Import.svelte'), title: 'nav.import', right: 'object.write' },
 ];
