@@ -77,8 +77,8 @@ func SightingsToSTIX(of string, sightings []Sighting, l label.Label) []Item {
 	return c.items
 }
 
-// Kind says what element of MISP an object that ToSTIX made stands for: "event", "attribute", "object", "event-report", "event-part" for one that
-// lists some of the elements of a large event, "derived" for what another object says too; empty: ToSTIX did not make it.
+// Kind says what element of MISP an object that ToSTIX made stands for: "event", "attribute", "object", "event-report", "derived" for
+// what another object says too; empty: ToSTIX did not make it.
 func Kind(o *stix.Object) string {
 	kind, _ := ours(o)
 	return kind

@@ -47,9 +47,9 @@ func (r *Run) mispCall(ctx context.Context, method, path string, body any, heade
 			req.Header.Set(header[i], header[i+1])
 		}
 	}
-	resp, err := r.line.http.Do(req)
+	resp, err := r.line.Client().Do(req)
 	if err != nil {
-		return nil, wireFault(err)
+		return nil, rules.Wire(err)
 	}
 	return resp, nil
 }
@@ -65,7 +65,7 @@ func (r *Run) mispDocument(ctx context.Context, method, path string, body any, h
 		return nil, nil
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, statusFault(resp)
+		return nil, rules.Status(resp)
 	}
 	d, err := spool(r.f.o.Spool, resp.Body, r.c.Limits.Bytes)
 	if err != nil {
