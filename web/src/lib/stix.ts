@@ -147,7 +147,7 @@ export function domainObject(type: string, now: Date, label: Choice, members: Re
 export function newVersion(old: Record<string, unknown>, now: Date, members: Record<string, unknown>): Made {
   const before = new Date(String(old.modified)).getTime();
   const at = new Date(Number.isNaN(before) ? now.getTime() : Math.max(now.getTime(), before + 1));
-  return drop({ ...old, ...members, modified: timestamp(at) } as Made);
+  return drop<Made>({ ...(old as Made), ...members, modified: timestamp(at) });
 }
 
 /** Takes out what is empty: STIX 2.1 section 3.1 forbids empty lists and texts say nothing. */
