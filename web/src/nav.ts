@@ -24,4 +24,11 @@ export const nav: Group[] = [
       { path: '/app/import', title: 'nav.import', icon: 'import', letter: 'i', right: 'object.write' },
     ],
   },
+  {
+    title: 'nav.desk',
+    places: [
+      { path: '/app/quarantine', title: 'nav.quarantine', icon: 'quarantine', letter: 'q', right: 'quarantine.read' },
+      { path: '/app/feeds', title: 'nav.feeds', icon: 'feed', letter: 'f', right: 'feed.read' },
+    ],
+  },
 ];

@@ -13,6 +13,7 @@ export { default as Page } from './Page.svelte';
 export { default as Panel } from './Panel.svelte';
 export { default as Problem } from './Problem.svelte';
 export { default as Ref } from './Ref.svelte';
+export { default as Split } from './Split.svelte';
 export { default as Tabs } from './Tabs.svelte';
 export { default as Tlp } from './Tlp.svelte';
 export { default as Waiting } from './Waiting.svelte';
