@@ -34,11 +34,13 @@ type = "ip"
 label = "tlp:green"
 confidence = 60
 expire = "30d"
+schedule = "manual"
 
 [[feed]]
 name = "lost"
 kind = "stix"
 file = "nowhere.json"
+schedule = "manual"
 label = "tlp:amber"
 `;
 const list = ['# seen at the harbour', ...Array.from({ length: 40 }, (_, i) => `203.0.113.${i + 1}`), 'not an address', 'neither.this', ''].join('\n');
