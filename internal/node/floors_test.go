@@ -41,11 +41,14 @@ var floors = []struct {
 	{"internal/exchange", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	// workers: none imports another
 	{"internal/index", []string{"label", "stix", "internal/fault", "internal/lite", "internal/record", "internal/gate", "internal/store"}},
+	{"internal/notify", []string{"label", "stix", "register", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange", "internal/outbound"}},
 	{"internal/feed", []string{"label", "observable", "stix", "taxii", "misp", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange", "internal/outbound"}},
+	{"internal/lists", []string{"misp", "misp/*", "internal/fault"}},
 	{"internal/asset", []string{"label", "stix", "register", "internal/fault", "internal/record", "internal/gate", "internal/keyring", "internal/store", "internal/exchange"}},
+	{"internal/sso", []string{"internal/fault", "internal/identity", "internal/outbound"}},
 	// surfaces: none of them imports a store driver
 	{"internal/surface", []string{"internal/fault", "internal/gate", "internal/identity"}},
-	{"internal/surface/console", []string{"internal/fault", "internal/identity", "internal/sso", "internal/surface"}},
+	{"internal/surface/console", []string{"internal/fault", "internal/identity", "internal/surface"}},
 	{"internal/surface/taxiiapi", []string{"taxii", "stix", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/surface"}},
 	{"internal/surface/mispapi", []string{"label", "stix", "misp", "misp/*", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/identity", "internal/surface"}},
 	{"internal/surface/api", []string{"label", "misp", "misp/*", "observable", "register", "stix", "internal/fault", "internal/record", "internal/gate", "internal/keyring", "internal/store",
