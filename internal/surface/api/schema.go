@@ -13,6 +13,7 @@ import (
 	"entente/internal/exchange"
 	"entente/internal/feed"
 	"entente/internal/index"
+	"entente/internal/lists"
 	"entente/label"
 	"entente/register"
 )
@@ -187,6 +188,13 @@ var renamed = map[string]string{
 	qualified[register.Certificate](): "ConstituentCertificate",
 	qualified[register.Software]():    "ConstituentSoftware",
 	qualified[index.State]():          "IndexState",
+
+	qualified[lists.Summary](): "Lists",
+	qualified[lists.List]():    "WarningList",
+	qualified[lists.Fault]():   "ListFault",
+	qualified[lists.Hit]():     "WarningHit",
+	qualified[lists.Term]():    "Term",
+	qualified[lists.Cluster](): "Cluster",
 }
 
 func qualified[T any]() string {
