@@ -19,6 +19,7 @@ import (
 	"entente/internal/fault"
 	"entente/internal/feed"
 	"entente/internal/gate"
+	"entente/internal/lists"
 	"entente/internal/sso"
 	"entente/internal/surface/mispapi"
 )
@@ -32,15 +33,16 @@ type Config struct {
 	Log  *slog.Logger     `toml:"-"`
 	Now  func() time.Time `toml:"-"`
 
-	Listen  string  `toml:"listen"` // host:port
-	Realm   string  `toml:"realm"`  // "operational" or "exercise:NAME"; must be the one the node was made for
-	TLS     TLS     `toml:"tls"`
-	Limits  Limits  `toml:"limits"`
-	Auth    Auth    `toml:"auth"`
-	TAXII   TAXII   `toml:"taxii"`
-	Gate    Gate    `toml:"gate"`
-	Metrics Metrics `toml:"metrics"`
-	Index   Index   `toml:"index"`
+	Listen  string       `toml:"listen"` // host:port
+	Realm   string       `toml:"realm"`  // "operational" or "exercise:NAME"; must be the one the node was made for
+	TLS     TLS          `toml:"tls"`
+	Limits  Limits       `toml:"limits"`
+	Auth    Auth         `toml:"auth"`
+	TAXII   TAXII        `toml:"taxii"`
+	Gate    Gate         `toml:"gate"`
+	Metrics Metrics      `toml:"metrics"`
+	Index   Index        `toml:"index"`
+	Lists   lists.Config `toml:"lists"`
 
 	MISP  mispapi.Settings `toml:"misp"`
 	Feeds []feed.Config    `toml:"feed"`
@@ -201,6 +203,9 @@ func (c *Config) Validate() error {
 		if _, err := time.Parse(time.DateOnly, day); err != nil {
 			return bad("gate.authorities", "%q lapses on %q, which is not a date like 2030-09-30", basis, day)
 		}
+	}
+	if err := c.Lists.Validate(); err != nil {
+		return err
 	}
 	if err := c.MISP.Validate(); err != nil {
 		return err

@@ -33,14 +33,16 @@ var floors = []struct {
 	{"internal/gate", []string{"label", "internal/record"}},
 	{"internal/keyring", []string{"internal/fault"}},
 	{"internal/store", []string{"label", "internal/record", "internal/gate", "internal/fault"}},
-	{"internal/store/*", []string{"label", "internal/record", "internal/gate", "internal/fault", "internal/store"}},
+	{"internal/lite", nil},
+	{"internal/store/*", []string{"label", "internal/record", "internal/gate", "internal/fault", "internal/store", "internal/lite"}},
 	{"internal/blob", []string{"label", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	{"internal/identity", []string{"internal/fault", "internal/gate", "internal/store"}},
 	// the waist
 	{"internal/exchange", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	// workers: none imports another
-	{"internal/index", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
+	{"internal/index", []string{"label", "stix", "internal/fault", "internal/lite", "internal/record", "internal/gate", "internal/store"}},
 	{"internal/feed", []string{"label", "observable", "stix", "taxii", "misp", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange", "internal/outbound"}},
+	{"internal/lists", []string{"misp", "misp/*", "internal/fault"}},
 	{"internal/asset", []string{"label", "stix", "register", "internal/fault", "internal/record", "internal/gate", "internal/keyring", "internal/store", "internal/exchange"}},
 	{"internal/sso", []string{"internal/fault", "internal/identity", "internal/outbound"}},
 	// surfaces: none of them imports a store driver

@@ -35,6 +35,7 @@ import (
 	"entente/internal/identity"
 	"entente/internal/index"
 	"entente/internal/keyring"
+	"entente/internal/lists"
 	"entente/internal/record"
 	"entente/internal/sso"
 	"entente/internal/store"
@@ -65,6 +66,7 @@ type Node struct {
 	exchange *exchange.Exchange
 	register *asset.Register
 	feeds    *feed.Feeds
+	lists    *lists.Lists
 	blobs    *blob.Store
 	index    *index.Index
 	sweeps   sync.WaitGroup
@@ -125,8 +127,9 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 		Log: cfg.Log, ObjectBytes: cfg.Limits.ObjectBytes, PostObjects: cfg.Limits.PostObjects}, db); err != nil {
 		return nil, fmt.Errorf("opening the exchange: %w", err)
 	}
+	n.lists = lists.Load(cfg.Lists, cfg.Data, cfg.Now(), cfg.Log)
 	n.register = asset.New(asset.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Door: n.exchange, Signer: n.ring, Now: cfg.Now, Log: cfg.Log})
-	if n.feeds, err = feed.New(feed.Options{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Feeds: cfg.Feeds, Sources: sources(), Exchange: n.exchange, Docs: db,
+	if n.feeds, err = feed.New(feed.Options{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Feeds: cfg.Feeds, Sources: sources(), Exchange: n.exchange, Docs: db, Lists: n.lists,
 		Base: cfg.Data, Spool: n.SpoolDir(), UserAgent: "entente/" + build.Read().Version, Now: cfg.Now, Log: cfg.Log}); err != nil {
 		return nil, fmt.Errorf("opening the feeds: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"entente/internal/build"
 	"entente/internal/feed"
 	"entente/internal/index"
+	"entente/internal/lists"
 	"entente/internal/store"
 	"entente/internal/surface/api"
 )
@@ -23,6 +24,9 @@ func (n *Node) Build() any { return build.Read() }
 
 // Feeds are the node's feeds.
 func (n *Node) Feeds() *feed.Feeds { return n.feeds }
+
+// Lists are the published lists that the node has loaded.
+func (n *Node) Lists() *lists.Lists { return n.lists }
 
 // Index finds objects and what they are connected with.
 func (n *Node) Index() *index.Index { return n.index }

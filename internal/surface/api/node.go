@@ -40,6 +40,7 @@ var actions = []struct {
 	{"quarantine.read", gate.QuarantineRead}, {"quarantine.decide", gate.QuarantineDecide},
 	{"backup", gate.Backup}, {"audit.read", gate.AuditRead}, {"config.read", gate.ConfigRead},
 	{"feed.read", gate.FeedRead}, {"feed.run", gate.FeedRun},
+	{"register.read", gate.RegisterRead}, {"register.write", gate.RegisterWrite},
 }
 
 func (a *API) me(c *call) error {
