@@ -20,6 +20,7 @@ import (
 	"entente/internal/feed"
 	"entente/internal/gate"
 	"entente/internal/lists"
+	"entente/internal/notify"
 	"entente/internal/sso"
 	"entente/internal/surface/mispapi"
 )
@@ -44,8 +45,9 @@ type Config struct {
 	Index   Index        `toml:"index"`
 	Lists   lists.Config `toml:"lists"`
 
-	MISP  mispapi.Settings `toml:"misp"`
-	Feeds []feed.Config    `toml:"feed"`
+	MISP   mispapi.Settings `toml:"misp"`
+	Feeds  []feed.Config    `toml:"feed"`
+	Notify notify.Config    `toml:"notify"`
 }
 
 // TLS says how the listener is protected.
@@ -114,6 +116,7 @@ func DefaultConfig(data string) Config {
 		TLS:    TLS{Mode: "auto"},
 		Auth:   Auth{Basic: true, IdleMinutes: 30, SessionHours: 12, RequireSecondFactor: []string{gate.RoleAdmin, gate.RoleOfficer}},
 		Index:  Index{CacheBytes: 16 << 20},
+		Notify: notify.DefaultConfig(),
 		Limits: Limits{ObjectBytes: 1 << 20, PostBytes: 100 << 20, PostObjects: 2000, BlobBytes: 256 << 20, BlobsBytes: 64 << 30, CacheBytes: 64 << 20, MemoryBytes: 256 << 20, InFlight: 64, Connections: 4096, Patience: 30 * time.Second},
 	}
 }
@@ -208,6 +211,9 @@ func (c *Config) Validate() error {
 		return err
 	}
 	if err := c.MISP.Validate(); err != nil {
+		return err
+	}
+	if err := c.Notify.Validate(); err != nil {
 		return err
 	}
 	return feed.Validate(c.Feeds, sources())

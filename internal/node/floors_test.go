@@ -41,6 +41,7 @@ var floors = []struct {
 	{"internal/exchange", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	// workers: none imports another
 	{"internal/index", []string{"label", "stix", "internal/fault", "internal/lite", "internal/record", "internal/gate", "internal/store"}},
+	{"internal/notify", []string{"label", "stix", "register", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange", "internal/outbound"}},
 	{"internal/feed", []string{"label", "observable", "stix", "taxii", "misp", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange", "internal/outbound"}},
 	{"internal/lists", []string{"misp", "misp/*", "internal/fault"}},
 	{"internal/asset", []string{"label", "stix", "register", "internal/fault", "internal/record", "internal/gate", "internal/keyring", "internal/store", "internal/exchange"}},

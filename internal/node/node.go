@@ -36,6 +36,7 @@ import (
 	"entente/internal/index"
 	"entente/internal/keyring"
 	"entente/internal/lists"
+	"entente/internal/notify"
 	"entente/internal/record"
 	"entente/internal/sso"
 	"entente/internal/store"
@@ -67,6 +68,7 @@ type Node struct {
 	register *asset.Register
 	feeds    *feed.Feeds
 	lists    *lists.Lists
+	desk     *notify.Desk
 	blobs    *blob.Store
 	index    *index.Index
 	sweeps   sync.WaitGroup
@@ -141,6 +143,9 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 		CacheKiB: int(cfg.Index.CacheBytes >> 10)}, journal{n}); err != nil {
 		return nil, fmt.Errorf("opening the index of %s: %w", cfg.Data, err)
 	}
+	if err := n.openDesk(ctx); err != nil {
+		return nil, fmt.Errorf("opening the alerts: %w", err)
+	}
 	run, rest := context.WithCancel(context.WithoutCancel(ctx))
 	n.rest = rest
 	n.sweeps.Go(func() { n.sweepBlobs(run) })
@@ -150,7 +155,7 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 // indexFolder is where the index stands: beside the store, whose folder a purge searches, and in no backup, because it is made of the journal.
 const indexFolder = "index"
 
-// journal is what the index follows: all of it, under the node's own scope.
+// journal is what the index and the alerts follow: all of it, under the node's own scope.
 type journal struct{ n *Node }
 
 func (j journal) Follow(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error) {
@@ -246,6 +251,7 @@ func (n *Node) surfaces() error {
 		n.registry.MustRegister(n.feeds.Collectors()...)
 	}
 	n.registry.MustRegister(n.index.Collectors()...)
+	n.registry.MustRegister(n.desk.Collectors()...)
 	n.registry.MustRegister(storeCollector{n.store})
 	return nil
 }
@@ -359,6 +365,7 @@ func (n *Node) Start(ctx context.Context) error {
 		n.serve(m, l, false)
 	}
 	n.feeds.Start()
+	n.desk.Start()
 	n.mu.Lock()
 	n.servers, n.listener, n.ready, n.started = servers, tcp, true, n.cfg.Now()
 	n.mu.Unlock()
@@ -442,6 +449,9 @@ func (n *Node) close() error {
 	}
 	if n.sso != nil {
 		n.sso.Close()
+	}
+	if n.desk != nil {
+		n.desk.Close()
 	}
 	if n.rest != nil {
 		n.rest()

@@ -10,6 +10,7 @@ import (
 	"entente/internal/feed"
 	"entente/internal/index"
 	"entente/internal/lists"
+	"entente/internal/notify"
 	"entente/internal/store"
 	"entente/internal/surface/api"
 )
@@ -21,6 +22,9 @@ func (n *Node) Stats(ctx context.Context) (store.Stats, error) { return n.store.
 
 // Build is which build runs.
 func (n *Node) Build() any { return build.Read() }
+
+// Desk is the node's alerts and notifications.
+func (n *Node) Desk() *notify.Desk { return n.desk }
 
 // Feeds are the node's feeds.
 func (n *Node) Feeds() *feed.Feeds { return n.feeds }
@@ -70,5 +74,6 @@ func (n *Node) Settings() any {
 		"metrics": map[string]any{"listen": c.Metrics.Listen},
 		"index":   map[string]any{"cache_bytes": c.Index.CacheBytes},
 		"feed":    feeds,
+		"notify":  c.Notify.Settings(),
 	}
 }

@@ -41,6 +41,7 @@ var actions = []struct {
 	{"backup", gate.Backup}, {"audit.read", gate.AuditRead}, {"config.read", gate.ConfigRead},
 	{"feed.read", gate.FeedRead}, {"feed.run", gate.FeedRun},
 	{"register.read", gate.RegisterRead}, {"register.write", gate.RegisterWrite},
+	{"alert.read", gate.AlertRead}, {"alert.write", gate.AlertWrite}, {"notification.send", gate.NotifySend}, {"label.loosen", gate.Downgrade},
 }
 
 func (a *API) me(c *call) error {
@@ -90,6 +91,9 @@ func (a *API) journal(c *call) error {
 	out := make([]Act, len(entries))
 	for i, e := range entries {
 		out[i] = Act{At: e.Seq.Time(), Act: *e.Act}
+		if e.Record != nil && out[i].Target == "" { // while it is there, and not for ever in the journal
+			out[i].Target = e.Record.ID
+		}
 	}
 	next := ""
 	if len(entries) == limit {

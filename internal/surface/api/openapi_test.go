@@ -159,6 +159,7 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	do("GET /journal", "/journal?limit=3", "")
 	personSucceeds(w, met)
 	askStream(w, do)
+	askAlerts(w, do)
 
 	for _, r := range Routes() {
 		key := r.Method + " " + r.Path
