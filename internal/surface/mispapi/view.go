@@ -134,6 +134,7 @@ type opened struct {
 	foreign *misp.Event   // of what MISP did not make: the whole
 	levels  map[label.Label]sharing
 	want    elements
+	only    []string // ids of the objects that are looked at; nil: all
 }
 
 // elements says which elements of an event are wanted.
@@ -239,15 +240,12 @@ func (ev *opened) each(fn func(*misp.Element) error) error {
 		ev.finish(&el, ev.h.label)
 		return fn(&el)
 	}
-	if err := ev.heldObjects(fn); err != nil {
-		return err
-	}
-	return pages(ev.ctx, ev.s.x, ev.v, members(ev.h.uuid), func(it *store.Item) (bool, error) {
+	each := func(it *store.Item) (bool, error) {
 		if !ev.mine(it) {
 			return true, nil
 		}
 		o, err := stix.Parse(it.Record.Body)
-		if err != nil {
+		if err != nil || misp.EventOf(o) != ev.h.uuid {
 			return true, nil // it was stored under another rule than that of the standard
 		}
 		el := ev.reading.Element(o)
@@ -256,7 +254,19 @@ func (ev *opened) each(fn func(*misp.Element) error) error {
 		}
 		ev.finish(&el, it.Record.Label)
 		return true, fn(&el)
-	})
+	}
+	if ev.only != nil {
+		for chunk := range slices.Chunk(ev.only, pageItems) {
+			if err := pages(ev.ctx, ev.s.x, ev.v, store.Query{IDs: chunk}, each); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := ev.heldObjects(fn); err != nil {
+		return err
+	}
+	return pages(ev.ctx, ev.s.x, ev.v, members(ev.h.uuid), each)
 }
 
 // heldObjects gives the objects of the event that hold STIX objects of others: where the viewer may have those.
