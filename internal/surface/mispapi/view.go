@@ -59,6 +59,7 @@ func (s *Surface) outHead(v gate.Viewer, o *orgs, h *head, in *misp.Event) *misp
 		sh := s.sharing(o, h.label)
 		e.Distribution, e.SharingGroup, e.SharingGroupID = sh.Distribution, sh.Group, sh.groupID
 		e.Tags = sh.tags(e.Tags)
+		e.AttributeCount = "" // of attributes that this viewer may not have, too
 	}
 	if e.SharingGroup == nil {
 		e.SharingGroupID = "0"
