@@ -6,13 +6,29 @@ DATA ?= data/utopia
 
 export CGO_ENABLED = 0
 
-.PHONY: all build run test lint fuzz bench nightly docs clean
+# The console is built where npm is. Without it the program shows a page in its place that says so.
+NPM := $(shell command -v npm 2>/dev/null)
+ifdef NPM
+CONSOLE := web/dist/index.html
+else
+$(info npm is not here: the program is built without its console)
+endif
+CONSOLE_SOURCE := $(shell find web/src -type f -not -name schema.d.ts 2>/dev/null) web/index.html web/vite.config.ts web/notices.ts web/svelte.config.js web/tsconfig.json
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json
+	cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+web/dist/index.html: web/node_modules/.package-lock.json $(CONSOLE_SOURCE) docs/openapi.json
+	cd web && npm run --silent build -- --logLevel warn
+
+.PHONY: all build run test lint fuzz bench nightly docs clean console-test
 
 all: build
 
 build: $(BIN)
 
-$(BIN): $(shell find . -name '*.go' -not -path './bin/*' 2>/dev/null) go.mod go.sum $(shell find internal/surface/console/pages starter docs -type f 2>/dev/null)
+$(BIN): $(CONSOLE) $(shell find . -name '*.go' -not -path './bin/*' -not -path './web/node_modules/*' 2>/dev/null) go.mod go.sum $(shell find internal/surface/console/pages starter docs -type f 2>/dev/null)
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/entente
 
 # A node for a look around: its own CA, a collection with the starter set, and a link for the first administrator.
@@ -22,9 +38,19 @@ run: build
 # How often the node is killed under load.
 ENTENTE_KILL_ROUNDS ?= 50
 test: export ENTENTE_KILL_ROUNDS := $(ENTENTE_KILL_ROUNDS)
-test: build
+test: build console-test
 	$(GO) vet ./...
 	$(GO) test ./...
+
+# The console's types, its logic, and its stories in a real browser against the real program.
+ifdef NPM
+console-test: build
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get install -y --no-install-recommends chromium >/dev/null; } || { apt-get update >/dev/null && apt-get install -y --no-install-recommends chromium >/dev/null; }
+	cd web && npm run --silent check && npm run --silent test && npm run --silent stories
+else
+console-test:
+	@echo "npm is not here: the console is not tested"
+endif
 
 lint:
 	$(GO) vet ./...
@@ -41,4 +67,5 @@ docs: build
 	ENTENTE_DATA= $(BIN) docs api > docs/openapi.json
 
 clean:
-	rm -rf bin
+	rm -rf bin web/node_modules web/src/api/schema.d.ts
+	find web/dist -mindepth 1 -not -name placeholder.html -delete

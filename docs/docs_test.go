@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"encoding/json"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -172,5 +173,36 @@ func TestEveryModuleIsAccountedFor(t *testing.T) {
 		if !regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `\b`).MatchString(list) {
 			t.Errorf("ARCHITECTURE.md does not say why %s is needed", m[1])
 		}
+	}
+}
+
+// What the console is made of stands in ARCHITECTURE.md too.
+func TestEveryPackageOfTheConsoleIsNamed(t *testing.T) {
+	raw, err := os.ReadFile("../web/package.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pack struct{ Dependencies, DevDependencies map[string]string }
+	if err := json.Unmarshal(raw, &pack); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, list := range []map[string]string{pack.Dependencies, pack.DevDependencies} {
+		for name, version := range list {
+			seen++
+			if !strings.HasPrefix(name, "@types/") && !strings.Contains(string(page), name) {
+				t.Errorf("ARCHITECTURE.md does not say what %s is for", name)
+			}
+			if strings.ContainsAny(version, "^~*><") {
+				t.Errorf("web/package.json leaves the version of %s open: %s", name, version)
+			}
+		}
+	}
+	if seen < 5 {
+		t.Fatalf("only %d packages were found", seen)
 	}
 }

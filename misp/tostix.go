@@ -33,23 +33,16 @@ const maxCarried = 6 << 20
 // ToSTIX converts an event. The first items are those of Definitions; the last is the report, or the grouping where the event is not
 // published. The same event gives the same bytes. The pointers of the losses lead into the event.
 func ToSTIX(e *Event, o Options) ([]Item, []Loss) {
-	c := &converter{e: e, o: o, used: map[string]bool{}, byUUID: map[string]string{}, scos: map[string]int{}, markings: map[string]bool{}}
-	c.begin()
+	s := NewStream(e, o)
 	for i := range e.Attributes {
-		c.attribute(&e.Attributes[i], i)
+		s.c.attribute(&e.Attributes[i], i)
 	}
 	for i := range e.Objects {
-		c.object(&e.Objects[i], i)
+		s.c.object(&e.Objects[i], i)
 	}
-	for i := range e.Reports {
-		c.report(&e.Reports[i], i)
-	}
-	c.galaxies(e.Galaxies, c.outer, "")
-	for i := range e.Objects {
-		c.references(&e.Objects[i], i)
-	}
-	c.finish()
-	return c.items, c.losses
+	s.objects = e.Objects
+	s.end()
+	return s.c.items, s.c.losses
 }
 
 type converter struct {
@@ -77,7 +70,7 @@ type converter struct {
 // ref is an object of the event, with the place of its item.
 type ref struct {
 	id string
-	at int
+	at int // -1: it went out before, and the report may name it
 }
 
 // level is what restricts an element.
@@ -358,7 +351,7 @@ func (c *converter) listed() []string {
 		if len(ids) == maxRefs {
 			break
 		}
-		if seen[r.id] || !label.LessEqual(c.items[r.at].Label, c.outer.label) {
+		if seen[r.id] || r.at >= 0 && !label.LessEqual(c.items[r.at].Label, c.outer.label) {
 			continue
 		}
 		seen[r.id] = true

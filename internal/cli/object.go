@@ -20,7 +20,8 @@ import (
 
 func (a *app) objectCmd() *cobra.Command {
 	c := &cobra.Command{Use: "object", Short: "Import, find, check and remove STIX objects"}
-	c.AddCommand(a.importCmd(), a.exportCmd(), a.getCmd(), a.searchCmd(), a.validateCmd(), a.removeObjectCmd(), a.purgeCmd(), a.whyCmd(), a.holdersCmd())
+	c.AddCommand(a.importCmd(), a.reviewCmd(), a.labelCmd(), a.exportCmd(), a.getCmd(), a.searchCmd(), a.validateCmd(), a.removeObjectCmd(), a.purgeCmd(), a.whyCmd(), a.holdersCmd(),
+		a.neighboursCmd(), a.pathsCmd())
 	return c
 }
 
@@ -64,13 +65,22 @@ var errEnough = errors.New("enough")
 
 func (a *app) searchCmd() *cobra.Command {
 	c := &cobra.Command{Use: "search", Short: "Find objects", Args: cobra.NoArgs,
-		Long: "Find objects that you may have, in the order they were added. Options combine by AND, the values of one option by OR; value, ref, name and external by AND.",
+		Long: "Find objects that you may have, in the order they were added. Options combine by AND, the values of one option by OR; value, ref, name and external by AND. With --text they are found by words and come best first; of the other options, --type, --tlp and --collection go with it.",
 		Example: `  entente object search --data DIR --type indicator --value 198.51.100.7
-  entente object search --data DIR --name "example group" --json`}
+  entente object search --data DIR --name "example group" --json
+  entente object search --data DIR --text 'loader type:malware -"proof of concept"'`}
 	f := filterOf(c)
 	limit := c.Flags().Int("limit", 100, "at most `N` objects; 0 is all")
+	text := c.Flags().String("text", "", "`QUERY` of words, \"phrases\", begin* and filters such as value:198.51.100.0/24; see docs/search.md")
 	return a.onNode(c, func(ctx context.Context, n *api.Client, _ []string) error {
 		q := f.query()
+		if *text != "" {
+			if err := besideText(q); err != nil {
+				return err
+			}
+			q.Set("q", *text)
+			q.Set("fresh", "true")
+		}
 		page := 1000
 		if *limit > 0 {
 			page = min(*limit, page)
@@ -78,7 +88,7 @@ func (a *app) searchCmd() *cobra.Command {
 		q.Set("limit", strconv.Itoa(page))
 		var rows [][]string
 		found := 0
-		err := n.Search(ctx, q, func(o api.Object) error {
+		show := func(o api.Object) error {
 			found++
 			if a.asJSON {
 				if err := a.line(o); err != nil {
@@ -91,7 +101,13 @@ func (a *app) searchCmd() *cobra.Command {
 				return errEnough
 			}
 			return nil
-		})
+		}
+		var err error
+		if *text != "" {
+			err = n.Find(ctx, q, func(o api.Found) error { return show(o.Object) })
+		} else {
+			err = n.Search(ctx, q, show)
+		}
 		if err != nil && !errors.Is(err, errEnough) {
 			return err
 		}
@@ -106,6 +122,16 @@ func (a *app) searchCmd() *cobra.Command {
 		}
 		return nil
 	})
+}
+
+// besideText refuses filters that a search by words has in its text.
+func besideText(q url.Values) error {
+	for _, f := range filterFlags {
+		if _, ok := q[f.param]; ok && f.param != "type" && f.param != "tlp" && f.param != "collection" {
+			return usage("--%s does not go with --text: write it in the text, for example value:198.51.100.7 or since:7d", f.flag)
+		}
+	}
+	return nil
 }
 
 // title is what a person calls an object.

@@ -24,6 +24,11 @@ type Submission struct {
 	Via        string       // how they came: "taxii", "import" …
 	Restrict   *label.Label // joined to every object's label: it never permits more than the object itself says
 	Default    *label.Label // for objects without a TLP, instead of the collection's default
+	// Look, when not nil, sees each object that is sound, by its place in Objects, with what it can be found by. One for which it gives a reason goes to
+	// quarantine. It is called from several goroutines at once.
+	Look      func(i int, r *record.Record) *store.Reason
+	Envelopes [][]byte    // the signed envelopes that the objects came in, one for each, nil for one without; nil: all without. Retained
+	Needs     gate.Action // what the viewer must be allowed to, where no collection is named; 0: ObjectWrite
 	// Also, when not nil, makes documents that are written in the transaction that stores the objects, or that would store them where none is
 	// accepted. It is called inside the transaction and must not call the exchange.
 	Also func([]Outcome) []store.Doc
@@ -52,11 +57,11 @@ type Outcome struct {
 // Accept is the door in: every object is parsed, checked, marked and admitted, and what is accepted is durable when it returns.
 // Objects that are refused do not keep the others out. The error is about the submission as a whole.
 func (x *Exchange) Accept(ctx context.Context, v gate.Viewer, s Submission) ([]Outcome, error) {
-	c, err := x.writable(v, s.Collection)
+	c, err := x.open(v, s)
 	if err != nil {
 		return nil, err
 	}
-	return x.accept(ctx, v, c, x.prepare(s, c.Policy), s.Also)
+	return x.accept(ctx, v, c, x.prepare(v, s, c.Policy), s.Also)
 }
 
 // Prepared is a submission whose objects have been read and checked. That takes most of the time and nothing of the store: while one
@@ -69,27 +74,55 @@ type Prepared struct {
 
 // Prepare reads and checks the objects of a submission.
 func (x *Exchange) Prepare(v gate.Viewer, s Submission) (Prepared, error) {
-	c, err := x.writable(v, s.Collection)
+	c, err := x.open(v, s)
 	if err != nil {
 		return Prepared{}, err
 	}
-	return x.prepare(s, c.Policy), nil
+	return x.prepare(v, s, c.Policy), nil
 }
 
-func (x *Exchange) prepare(s Submission, policy Policy) Prepared {
+func (x *Exchange) prepare(v gate.Viewer, s Submission, policy Policy) Prepared {
 	p := Prepared{s, policy, make([]draft, len(s.Objects))}
-	each(len(p.drafts), func(i int) { p.drafts[i] = x.read(s.Objects[i], policy) })
+	each(len(p.drafts), func(i int) {
+		d := x.read(s.Objects[i], policy)
+		if s.Envelopes != nil {
+			d.rec.Envelope = s.Envelopes[i]
+		}
+		if !d.refused && d.rec.Envelope == nil && x.isOwn(v.Nation, v.Org) && slices.Contains(x.cfg.Signed, d.rec.Type) {
+			d = refuse(d.rec.ID, d.rec.Version, fault.New(fault.Forbidden, "object.unsigned", "objects of the type %s are kept signed, in a register of their own", d.rec.Type).At("/type"))
+		}
+		if s.Look != nil && !d.refused {
+			if why := s.Look(i, &d.rec); why != nil {
+				if d.hold == nil {
+					d.hold = &store.Hold{}
+				}
+				d.hold.Reasons = append(d.hold.Reasons, *why)
+			}
+		}
+		p.drafts[i] = d
+	})
 	return p
+}
+
+// open is the collection that a submission goes to, once it is clear that the viewer may hand it in.
+func (x *Exchange) open(v gate.Viewer, s Submission) (Collection, error) {
+	if s.Envelopes != nil && len(s.Envelopes) != len(s.Objects) {
+		return Collection{}, fault.New(fault.Internal, "", "%d envelopes for %d objects", len(s.Envelopes), len(s.Objects))
+	}
+	if s.Collection == "" && s.Needs != 0 {
+		return Collection{Policy: Reject}, x.may(v, s.Needs)
+	}
+	return x.writable(v, s.Collection)
 }
 
 // AcceptPrepared is Accept for what Prepare made. It takes it over: what is prepared is accepted once.
 func (x *Exchange) AcceptPrepared(ctx context.Context, v gate.Viewer, p Prepared) ([]Outcome, error) {
-	c, err := x.writable(v, p.submission.Collection)
+	c, err := x.open(v, p.submission)
 	if err != nil {
 		return nil, err
 	}
 	if c.Policy != p.policy { // the collection was changed in between
-		p = x.prepare(p.submission, c.Policy)
+		p = x.prepare(v, p.submission, c.Policy)
 	}
 	return x.accept(ctx, v, c, p, p.submission.Also)
 }

@@ -24,6 +24,7 @@ type Config struct {
 	Now    func() time.Time
 	Log    *slog.Logger
 
+	Signed      []string      // types whose objects the own organisation hands in with a signed envelope only
 	ObjectBytes int           // largest accepted object; 0: 1 MiB
 	PostObjects int           // a post of more objects than this is answered at once and worked off after; 0: 2,000
 	Skew        time.Duration // how far ahead of our clock an object's times may be; 0: 5 min
@@ -92,6 +93,9 @@ func (x *Exchange) Close() {
 func (x *Exchange) Gate() *gate.Gate { return x.cfg.Gate() }
 
 func (x *Exchange) scope(v gate.Viewer) gate.Scope { return x.Gate().Scope(v, x.cfg.Now()) }
+
+// Scope is what a viewer may have at this moment, for workers that judge by it themselves.
+func (x *Exchange) Scope(v gate.Viewer) gate.Scope { return x.scope(v) }
 
 func (x *Exchange) own() gate.Scope { return x.Gate().Own(x.cfg.Now()) }
 

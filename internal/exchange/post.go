@@ -64,7 +64,7 @@ func (x *Exchange) Post(ctx context.Context, v gate.Viewer, collection, via stri
 	if len(objects) > x.cfg.PostObjects {
 		return p, x.enqueue(ctx, v, p, collection, via, objects)
 	}
-	_, err = x.accept(ctx, v, c, x.prepare(Submission{Collection: collection, Objects: objects, Via: via}, c.Policy), func(outcomes []Outcome) []store.Doc {
+	_, err = x.accept(ctx, v, c, x.prepare(v, Submission{Collection: collection, Objects: objects, Via: via}, c.Policy), func(outcomes []Outcome) []store.Doc {
 		p.count(outcomes)
 		return []store.Doc{x.postDoc(p)}
 	})
@@ -210,7 +210,7 @@ func (x *Exchange) workOne(ctx context.Context, d store.Doc) error {
 	}
 	c, err := x.writable(w.Viewer, w.Collection)
 	if err == nil {
-		_, err = x.accept(ctx, w.Viewer, c, x.prepare(Submission{Collection: w.Collection, Objects: objects, Via: w.Via}, c.Policy), finish)
+		_, err = x.accept(ctx, w.Viewer, c, x.prepare(w.Viewer, Submission{Collection: w.Collection, Objects: objects, Via: w.Via}, c.Policy), finish)
 	}
 	switch k := fault.Of(err); {
 	case err == nil:

@@ -28,10 +28,8 @@ func (MISP) Check(c *Config) error {
 	if c.Gone != "keep" || c.Expire != "" {
 		return bad("gone", "what a MISP feed brought stays as its events say: say neither gone nor expire")
 	}
-	switch c.Distribution {
-	case "", "event", "feed":
-	default:
-		return bad("distribution", "%q is not event or feed", c.Distribution)
+	if err := c.checkMISP(); err != nil {
+		return err
 	}
 	if c.url != nil && !strings.HasSuffix(c.url.Path, ".json") {
 		c.url = c.url.JoinPath(manifest)
@@ -159,13 +157,13 @@ func (r *Run) event(ctx context.Context, id string, entry misp.ManifestEntry, no
 	for _, l := range losses {
 		r.report.problem("converted", l.Code, l.Message, id+l.Pointer)
 	}
-	return r.labelled(ctx, items, doc(docEvent, r.c.Name+"/"+id, now))
+	return r.labelled(ctx, items, func() []store.Doc { return []store.Doc{doc(docEvent, r.c.Name+"/"+id, now)} })
 }
 
 // policy says whom the distributions of a feed's events reach. A file says them for the instance that published it: by default only what is for all
 // communities goes beyond this node's organisation; where the feed decides, its label does.
 func (r *Run) policy() misp.Policy {
-	p := misp.Policy{Origin: label.Org(r.f.o.Nation, r.f.o.Org)}
+	p := misp.Policy{Origin: label.Org(r.f.o.Nation, r.f.o.Org), Principals: r.c.principals}
 	p.Reach[3] = label.All()
 	if r.c.Distribution == "feed" {
 		p.Reach = [4]label.Set{label.All(), label.All(), label.All(), label.All()}
@@ -173,8 +171,8 @@ func (r *Run) policy() misp.Policy {
 	return p
 }
 
-// labelled stores objects that each have a label, joined to the feed's. The document is written with the last of them.
-func (r *Run) labelled(ctx context.Context, items []misp.Item, last store.Doc) error {
+// labelled stores objects that each have a label, joined to the feed's. The documents, which may be nil, are written with the last of them.
+func (r *Run) labelled(ctx context.Context, items []misp.Item, last func() []store.Doc) error {
 	r.report.Counts.Read += int64(len(items))
 	// Objects in the order of the event, those of one label and one default together.
 	type group struct {
@@ -203,8 +201,8 @@ func (r *Run) labelled(ctx context.Context, items []misp.Item, last store.Doc) e
 			left -= len(batch)
 			end := i == len(order)-1 && left == 0
 			outcomes, err := r.submit(ctx, batch, &restrict, fallback, func([]exchange.Outcome) []store.Doc {
-				if end {
-					return []store.Doc{last}
+				if end && last != nil {
+					return last()
 				}
 				return nil
 			})

@@ -73,6 +73,7 @@ type Counts struct {
 	Dropped   int64 `json:"dropped,omitempty"` // unusable, before they were objects
 	Gone      int64 `json:"gone,omitempty"`    // of Added, revocations and expiries of entries that have left
 	Pushed    int64 `json:"pushed,omitempty"`  // objects that a remote server has taken
+	Listed    int64 `json:"listed,omitempty"`  // values of what was added or held that stand on warning lists
 }
 
 func (c *Counts) add(o Counts) {
@@ -86,6 +87,7 @@ func (c *Counts) add(o Counts) {
 	c.Dropped += o.Dropped
 	c.Gone += o.Gone
 	c.Pushed += o.Pushed
+	c.Listed += o.Listed
 }
 
 // idle tells whether nothing became of what was read.
@@ -96,7 +98,7 @@ func (c Counts) idle() bool {
 
 // Problem is one reason for which things were not taken as they were.
 type Problem struct {
-	State    string   `json:"state"` // "dropped", "refused", "held" or "different"
+	State    string   `json:"state"` // "dropped", "refused", "held", "different", "converted" or "listed"
 	Code     string   `json:"code"`
 	Message  string   `json:"message,omitempty"` // of the first
 	Count    int64    `json:"count"`
@@ -192,7 +194,7 @@ func (r *Report) count(outcomes []exchange.Outcome) {
 
 // settings is a digest of everything in the configuration that decides what a feed makes of its source.
 func (c *Config) settings() string {
-	b, err := json.Marshal([]any{c.Kind, c.URL, c.File, c.Remote, c.Collection, c.Label, c.Source, c.Confidence, c.Expire, c.Gone, c.Type, c.Scheme, c.CSV, c.To, c.Distribution, c.Limits.Entries})
+	b, err := json.Marshal([]any{c.Kind, c.URL, c.File, c.Remote, c.Collection, c.Label, c.Source, c.Confidence, c.Expire, c.Gone, c.Type, c.Scheme, c.CSV, c.To, c.Distribution, c.Limits.Entries, c.MISP})
 	if err != nil {
 		return "" // cannot be: the fields are plain
 	}

@@ -24,7 +24,7 @@ func Roles() []Role {
 		{RoleReader, "reads records"},
 		{RolePublisher, "writes records and follows what became of them, for machines that only deliver"},
 		{RoleAuditor, "reads records and the audit trail, and changes nothing"},
-		{RoleOfficer, "reads records, decides on what is in quarantine, sends notifications, and purges"},
+		{RoleOfficer, "reads records, decides on what is in quarantine, loosens labels, sends notifications, and purges"},
 		{RoleRegistrar, "reads records and keeps the register of constituents and their networks"},
 	}
 }
@@ -56,6 +56,7 @@ const (
 	AlertRead
 	AlertWrite
 	NotifySend
+	Downgrade
 )
 
 // may tells what a role of that name may do; a name that is no role may do nothing. Who manages accounts does not decide on quarantine, does not
@@ -73,7 +74,7 @@ func may(role string) Action {
 	case RoleAuditor:
 		return ObjectRead | AuditRead | ConfigRead | FeedRead | RegisterRead | AlertRead
 	case RoleOfficer:
-		return ObjectRead | QuarantineRead | QuarantineDecide | Purge | FeedRead | RegisterRead | AlertRead | NotifySend
+		return ObjectRead | QuarantineRead | QuarantineDecide | Purge | FeedRead | RegisterRead | AlertRead | NotifySend | Downgrade
 	case RoleRegistrar:
 		return ObjectRead | RegisterRead | RegisterWrite
 	}

@@ -16,6 +16,7 @@ type verified struct {
 	since      time.Time
 	until      time.Time
 	generation uint64
+	live       *live // of sessions
 }
 
 // cache keeps verified credentials under keys that reveal nothing. It is bounded: when it is full, expired and then arbitrary
@@ -33,6 +34,16 @@ func (c *cache[K]) get(k K, now time.Time, generation uint64) (verified, bool) {
 	c.mu.RUnlock()
 	// A clock that was set back does not make an entry live longer.
 	return v, ok && v.generation == generation && now.Before(v.until) && !now.Before(v.since)
+}
+
+// share is put for a session: two requests that opened the same one at the same time go on with one of the two, so that its use is
+// noted once.
+func (c *cache[K]) share(k K, v verified) verified {
+	if old, ok := c.get(k, v.since, v.generation); ok && old.secret == v.secret {
+		return old
+	}
+	c.put(k, v)
+	return v
 }
 
 func (c *cache[K]) put(k K, v verified) {

@@ -18,6 +18,8 @@ const (
 	kindToken     = "token"
 	kindCert      = "cert"
 	kindSetup     = "setup"
+	kindSession   = "session"
+	kindPending   = "totp"     // a secret that waits for its first code, by account
 	kindState     = "identity" // one document: the generation
 )
 

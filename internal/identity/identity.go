@@ -1,5 +1,6 @@
-// Package identity knows who may speak to the node: organisations and their communities, people and their passwords, API tokens and
-// client certificates. It turns a credential into a gate.Viewer. Secrets are kept as hashes only, and every change is journaled.
+// Package identity knows who may speak to the node: organisations and their communities, people with their passwords, second factors
+// and sessions, API tokens and client certificates. It turns a credential into a gate.Viewer. Secrets are kept as hashes, the secrets
+// of one-time codes sealed, and every change is journaled.
 //
 // Authorisation of the caller is not decided here: each change takes the actor for the journal.
 package identity
@@ -42,7 +43,17 @@ type Config struct {
 	AdminRole string           // default "admin": the role that must never be without an enabled account
 	CacheFor  time.Duration    // default 60 s: how long a verified credential is trusted without being verified again
 	Now       func() time.Time // default time.Now
-	Log       *slog.Logger     // default: discard
+
+	// Sealer hides the tickets of a sign-in and the secrets of one-time codes; without it nobody signs in with a browser.
+	Sealer Sealer
+	// SessionIdle ends a session that is not used, default 30 minutes; SessionLife ends it in any case, default 12 hours.
+	SessionIdle, SessionLife time.Duration
+	// FactorRoles are the roles whose people must have a second factor.
+	FactorRoles []string
+	// RPID is the name that passkeys are bound to, default localhost. Origins are the pages that may use them; none: those of that name.
+	RPID    string
+	Origins []string
+	Log     *slog.Logger // default: discard
 }
 
 // Directory is the node's register of identities. Its methods are safe for concurrent use.
@@ -58,6 +69,15 @@ type Directory struct {
 	now       func() time.Time
 	log       *slog.Logger
 
+	sealer      Sealer
+	idle, life  time.Duration
+	factorRoles []string
+	rpID        string
+	origins     []string
+	spent       *spent
+	codes       *codeGuard
+	ended       atomic.Uint64 // grows with every session that ends
+
 	change       sync.Mutex    // one change at a time on this node; the generation document orders those of several nodes
 	stateVersion int64         // of the generation document; under change
 	generation   atomic.Uint64 // grows with every change; what was cached before it no longer counts
@@ -72,6 +92,7 @@ type Directory struct {
 	creds    *cache[[32]byte]
 	tokens   *cache[string]
 	certs    *cache[[32]byte]
+	sessions *cache[string]
 	sleep    func(context.Context, time.Duration) error
 }
 
@@ -88,6 +109,16 @@ func New(ctx context.Context, c Config) (*Directory, error) {
 	d := &Directory{
 		store: c.Store, nation: c.Nation, org: norm.NFC.String(c.Org), realm: c.Realm, pepper: slices.Clone(c.Pepper), validRole: c.ValidRole, adminRole: c.AdminRole,
 		cacheFor: c.CacheFor, now: c.Now, log: c.Log, hashing: newHashing(), sleep: sleep,
+		sealer: c.Sealer, idle: c.SessionIdle, life: c.SessionLife, factorRoles: slices.Clone(c.FactorRoles), rpID: c.RPID, origins: slices.Clone(c.Origins), spent: newSpent(), codes: newCodeGuard(), sessions: newCache[string](),
+	}
+	if d.idle <= 0 {
+		d.idle = defaultIdle
+	}
+	if d.rpID == "" {
+		d.rpID = "localhost"
+	}
+	if d.life <= 0 {
+		d.life = defaultLife
 	}
 	if d.adminRole == "" {
 		d.adminRole = "admin"

@@ -81,7 +81,7 @@ func (d *Directory) RedeemSetup(ctx context.Context, secret, name, password stri
 	} else if fault.Of(err) != fault.NotFound {
 		return User{}, err
 	}
-	a := account{User: User{Name: name, Org: d.Register().Org, Roles: []string{d.adminRole}, Created: d.now().UTC()}, PasswordHash: hash}
+	a := account{User: User{Name: name, Org: d.Register().Org, Roles: []string{d.adminRole}, Created: d.now().UTC()}, PasswordHash: hash, Epoch: base62(idLength)}
 	doc, err := write(kindUser, name, a, 0)
 	if err != nil {
 		return User{}, err

@@ -42,6 +42,10 @@ func (d *Directory) Authenticate(ctx context.Context, name, password, remote str
 	if a.MustChange {
 		return gate.Viewer{}, fault.New(fault.Forbidden, "auth.must_change", "the password must be changed before it can be used").Try("choose your own password")
 	}
+	if a.secured() {
+		return gate.Viewer{}, fault.New(fault.Forbidden, "auth.factor", "this account has a second factor, and its password alone opens nothing").
+			Try("sign in with a browser, or use an API token")
+	}
 	v, ok := d.viewer(a.Org, a.Name, a.Roles)
 	if !ok {
 		return gate.Viewer{}, wrong()

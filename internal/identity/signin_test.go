@@ -181,9 +181,9 @@ func TestAPasswordThatMustChangeOpensNothingElse(t *testing.T) {
 	wantCode(t, err, fault.Forbidden, "auth.must_change")
 	_, err = h.Authenticate(ctx, "alice", secret2, here)
 	wantCode(t, err, fault.Unauthenticated, "auth.invalid")
-	wantCode(t, h.ChangePassword(ctx, "alice", secret2, secret1, here), fault.Unauthenticated, "auth.invalid")
-	wantCode(t, h.ChangePassword(ctx, "alice", secret1, secret1, here), fault.Invalid, "password.weak")
-	ok(t, h.ChangePassword(ctx, "ALICE", secret1, secret2, here))
+	wantCode(t, h.ChangePassword(ctx, "alice", secret2, secret1, here, ""), fault.Unauthenticated, "auth.invalid")
+	wantCode(t, h.ChangePassword(ctx, "alice", secret1, secret1, here, ""), fault.Invalid, "password.weak")
+	ok(t, h.ChangePassword(ctx, "ALICE", secret1, secret2, here, ""))
 	_, err = h.Authenticate(ctx, "alice", secret2, here)
 	ok(t, err)
 	_, err = h.Authenticate(ctx, "alice", secret1, here)
@@ -237,7 +237,7 @@ func TestSecretsStayOut(t *testing.T) {
 		_, err = h.Authenticate(ctx, "alice", secret2, here)
 		note(err)
 	}
-	note(h.ChangePassword(ctx, "alice", secret2, secret1, there))
+	note(h.ChangePassword(ctx, "alice", secret2, secret1, there, ""))
 	_, err = h.AddUser(ctx, "node", NewUser{Name: "bob", Org: "Nobody", Roles: []string{"analyst"}, Password: secret1})
 	note(err)
 	argonNow.time, pbkdf2Now.iterations = 2, 2000

@@ -258,6 +258,12 @@ func base62(n int) string {
 	return strings.Repeat("0", n-len(text)) + text
 }
 
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b) // never fails
+	return b
+}
+
 func isBase62(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; !('0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z') {

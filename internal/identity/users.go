@@ -24,7 +24,12 @@ type User struct {
 // account is a User as it is stored.
 type account struct {
 	User
-	PasswordHash string `json:"password_hash"`
+	PasswordHash string    `json:"password_hash"`
+	Epoch        string    `json:"epoch,omitempty"` // another one with every change after which no earlier session counts
+	TOTP         *totp     `json:"totp,omitempty"`
+	SSO          *link     `json:"sso,omitempty"`
+	Handle       []byte    `json:"handle,omitempty"` // by which passkeys know the account: random, it tells nothing
+	Passkeys     []passkey `json:"passkeys,omitempty"`
 }
 
 // NewUser asks for an account.
@@ -34,19 +39,37 @@ type NewUser struct {
 	Roles      []string
 	Password   string
 	MustChange bool
+	Provider   string // of single sign-on, whose person of this name gets the account when it first comes; it then needs no password
 }
 
 // AddUser makes an account. A name that is taken is a Conflict.
 func (d *Directory) AddUser(ctx context.Context, actor string, n NewUser) (User, error) {
+	if _, err := d.roles(n.Roles); err != nil { // before the cost of a hash
+		return User{}, err
+	}
+	var hash string
+	var l *link
+	if n.Provider != "" {
+		l = &link{Provider: n.Provider}
+	}
+	if n.Password != "" || l == nil {
+		name, err := AccountName(n.Name)
+		if err != nil {
+			return User{}, err
+		}
+		if hash, err = d.newHash(ctx, name, n.Password); err != nil {
+			return User{}, err
+		}
+	}
+	return d.addAccount(ctx, actor, n, hash, l)
+}
+
+func (d *Directory) addAccount(ctx context.Context, actor string, n NewUser, hash string, l *link) (User, error) {
 	name, err := AccountName(n.Name)
 	if err != nil {
 		return User{}, err
 	}
 	roles, err := d.roles(n.Roles)
-	if err != nil {
-		return User{}, err
-	}
-	hash, err := d.newHash(ctx, name, n.Password)
 	if err != nil {
 		return User{}, err
 	}
@@ -64,13 +87,20 @@ func (d *Directory) AddUser(ctx context.Context, actor string, n NewUser) (User,
 	case fault.Of(err) != fault.NotFound:
 		return User{}, err
 	}
-	a := account{User: User{Name: name, Org: org, Roles: roles, MustChange: n.MustChange, Created: d.now().UTC()}, PasswordHash: hash}
+	a := account{User: User{Name: name, Org: org, Roles: roles, MustChange: n.MustChange, Created: d.now().UTC()}, PasswordHash: hash, Epoch: base62(idLength), SSO: l}
+	docs, err := owned(account{}, a)
+	if err != nil {
+		return User{}, err
+	}
 	doc, err := write(kindUser, name, a, 0)
 	if err != nil {
 		return User{}, err
 	}
 	act := store.Act{Actor: actor, Verb: "user.add", Target: name, Detail: "org=" + org + " roles=" + strings.Join(roles, ",")}
-	if err := d.commit(ctx, act, doc); err != nil {
+	if l != nil {
+		act.Detail += " sso=" + l.Provider
+	}
+	if err := d.commit(ctx, act, append(docs, doc)...); err != nil {
 		return User{}, err
 	}
 	return a.User, nil
@@ -101,32 +131,27 @@ func (d *Directory) SetPassword(ctx context.Context, actor, name, password strin
 	if err != nil {
 		return err
 	}
-	return d.edit(ctx, actor, "user.password", name, "", func(a *account) error {
+	return d.edit(ctx, actor, "user.password", name, "", "", func(a *account) error {
 		a.PasswordHash, a.MustChange = hash, mustChange
 		return nil
 	})
 }
 
-// ChangePassword lets a person choose another password with the present one, under the same throttle as a sign-in.
-func (d *Directory) ChangePassword(ctx context.Context, name, present, next, remote string) error {
+// ChangePassword lets a person choose another password with the present one, under the same throttle as a sign-in. Its sessions end,
+// but for the one to keep.
+func (d *Directory) ChangePassword(ctx context.Context, name, present, next, remote, keep string) error {
 	a, err := d.verify(ctx, name, present, remote)
 	if err != nil {
 		return err
 	}
 	if present == next {
-		return fault.New(fault.Invalid, "password.weak", "the new password is the present one").At("password")
+		return presentPassword()
 	}
 	hash, err := d.newHash(ctx, a.Name, next)
 	if err != nil {
 		return err
 	}
-	return d.edit(ctx, a.Org+"/"+a.Name, "user.password", a.Name, "", func(now *account) error {
-		if now.PasswordHash != a.PasswordHash || now.Disabled {
-			return fault.New(fault.Conflict, "user.changed", "the account was changed at the same time").Try("sign in again")
-		}
-		now.PasswordHash, now.MustChange = hash, false
-		return nil
-	})
+	return d.editOwn(ctx, "user.password", a, keep, func(now *account) { now.PasswordHash, now.MustChange = hash, false })
 }
 
 // SetRoles gives an account other roles, at once.
@@ -135,7 +160,7 @@ func (d *Directory) SetRoles(ctx context.Context, actor, name string, roles []st
 	if err != nil {
 		return err
 	}
-	return d.edit(ctx, actor, "user.roles", name, "roles="+strings.Join(roles, ","), func(a *account) error {
+	return d.edit(ctx, actor, "user.roles", name, "roles="+strings.Join(roles, ","), "", func(a *account) error {
 		a.Roles = roles
 		return nil
 	})
@@ -147,7 +172,7 @@ func (d *Directory) SetDisabled(ctx context.Context, actor, name string, disable
 	if disabled {
 		verb = "user.disable"
 	}
-	return d.edit(ctx, actor, verb, name, "", func(a *account) error {
+	return d.edit(ctx, actor, verb, name, "", "", func(a *account) error {
 		a.Disabled = disabled
 		return nil
 	})
@@ -166,7 +191,11 @@ func (d *Directory) DeleteUser(ctx context.Context, actor, name string) error {
 	if err := d.keepAdmin(ctx, a, account{}); err != nil {
 		return err
 	}
-	docs := []store.Doc{{Kind: kindUser, Key: a.Name, Version: version}}
+	docs, err := d.endAll(ctx, a, account{}, "")
+	if err != nil {
+		return err
+	}
+	docs = append(docs, store.Doc{Kind: kindUser, Key: a.Name, Version: version})
 	if err := each(ctx, d.store, kindToken, func(doc store.Doc, t Token) {
 		if t.User == a.Name {
 			docs = append(docs, store.Doc{Kind: kindToken, Key: doc.Key, Version: -1})
@@ -192,7 +221,8 @@ func (d *Directory) DeleteUser(ctx context.Context, actor, name string) error {
 	return d.commit(ctx, store.Act{Actor: actor, Verb: "user.delete", Target: a.Name}, docs...)
 }
 
-func (d *Directory) edit(ctx context.Context, actor, verb, name, detail string, change func(*account) error) error {
+// edit changes an account and ends its sessions, but for the one to keep.
+func (d *Directory) edit(ctx context.Context, actor, verb, name, detail, keep string, change func(*account) error) error {
 	if err := d.enter(ctx); err != nil {
 		return err
 	}
@@ -208,11 +238,16 @@ func (d *Directory) edit(ctx context.Context, actor, verb, name, detail string, 
 	if err := d.keepAdmin(ctx, before, a); err != nil {
 		return err
 	}
+	a.Epoch = base62(idLength)
+	docs, err := d.endAll(ctx, before, a, keep)
+	if err != nil {
+		return err
+	}
 	doc, err := write(kindUser, a.Name, a, version)
 	if err != nil {
 		return err
 	}
-	return d.commit(ctx, store.Act{Actor: actor, Verb: verb, Target: a.Name, Detail: detail}, doc)
+	return d.commit(ctx, store.Act{Actor: actor, Verb: verb, Target: a.Name, Detail: detail}, append(docs, doc)...)
 }
 
 // account reads an account by its name in any case.

@@ -50,10 +50,12 @@ type Neighbours struct {
 	Kinds []Count
 }
 
+// MaxDepth is how many edges a path has at most.
+const MaxDepth = 6
+
 const (
 	defaultEdges = 100
 	maxEdges     = 10_000
-	maxDepth     = 6
 	maxPaths     = 10
 	pathBudget   = 500_000 // edges looked at for one question, of those that the viewer has
 )
@@ -210,8 +212,8 @@ type hop struct {
 // Paths finds the shortest ways from one object to another, at most ten, of at most depth edges, in either direction of each. Edges of
 // the kinds that skip names, "created_by" for instance, are not walked.
 func (x *Index) Paths(ctx context.Context, scope gate.Scope, from, to string, depth int, skip []string) (out Paths, err error) {
-	if depth <= 0 || depth > maxDepth {
-		depth = maxDepth
+	if depth <= 0 || depth > MaxDepth {
+		depth = MaxDepth
 	}
 	err = x.read(ctx, scope, "paths", func(s *session) error {
 		a, err := s.node(from)

@@ -75,6 +75,9 @@ func (c Config) withDefaults() Config {
 
 const fileName = "index.db"
 
+// fileSuffixes are what SQLite adds to the names of its files.
+var fileSuffixes = []string{"", "-wal", "-shm"}
+
 // Index is an open index. Its methods are safe for concurrent use.
 type Index struct {
 	cfg     Config
@@ -105,12 +108,12 @@ type Index struct {
 
 // Lag is how far the index is behind the journal.
 type Lag struct {
-	Cursor  record.Seq    `json:"-"`
-	Caught  bool          `json:"caught_up"` // the end of the journal was reached at the last look
-	Entries int           `json:"entries"`   // read and not yet indexed; there may be more behind them
-	Behind  time.Duration `json:"behind"`    // the age of the oldest entry that is not indexed
-	Records int           `json:"records"`
-	Error   string        `json:"error,omitempty"` // why it does not get on
+	Cursor  record.Seq
+	Caught  bool          // the end of the journal was reached at the last look
+	Entries int           // read and not yet indexed; there may be more behind them
+	Behind  time.Duration // the age of the oldest entry that is not indexed
+	Records int
+	Error   string // why it does not get on
 }
 
 // Open begins to read the index in cfg.Dir and to follow; queries wait for it. An index that is damaged, of another version, or of another
@@ -186,7 +189,7 @@ func (x *Index) anew(ctx context.Context) error {
 	if err := x.shut(); err != nil {
 		x.cfg.Logger.Warn("closing the old index", "error", err)
 	}
-	for _, suffix := range []string{"", "-wal", "-shm"} {
+	for _, suffix := range fileSuffixes {
 		if err := os.Remove(x.path + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
@@ -211,6 +214,32 @@ func (x *Index) Lag() Lag {
 		l.Error = fault.As(*e).Message
 	}
 	return l
+}
+
+// State is how the index is, for who runs the node.
+type State struct {
+	Caught   bool    `json:"caught_up"` // the end of the journal was reached at the last look
+	Waiting  int     `json:"waiting"`   // entries that are read and not yet indexed; there may be more behind them
+	Behind   float64 `json:"behind"`    // the age of the oldest entry that is not indexed, in seconds
+	Records  int     `json:"records"`   // that can be found
+	Segments int     `json:"segments"`
+	Bytes    int64   `json:"bytes"`           // of its files
+	Error    string  `json:"error,omitempty"` // why it does not get on
+}
+
+// State tells how the index is.
+func (x *Index) State() State {
+	l := x.Lag()
+	s := State{Caught: l.Caught, Waiting: l.Entries, Behind: l.Behind.Seconds(), Records: l.Records, Error: l.Error}
+	x.mu.RLock()
+	s.Segments = len(x.cols.segments)
+	x.mu.RUnlock()
+	for _, suffix := range fileSuffixes {
+		if at, err := os.Stat(x.path + suffix); err == nil {
+			s.Bytes += at.Size()
+		}
+	}
+	return s
 }
 
 // request is something that the follower is to do between two looks at the journal.

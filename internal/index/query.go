@@ -1,6 +1,7 @@
 package index
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,10 +21,12 @@ const (
 // part is one condition of a query; all must hold.
 type part struct {
 	not    bool
-	field  string // of a filter; empty: text
-	text   string // as written, without quotes
-	phrase bool   // in quotes
-	prefix bool   // the beginning of a word
+	field  string   // of a filter; empty: text
+	text   string   // as written, without quotes
+	beside bool     // of a Filter, and not of the text
+	or     []string // of a filter: further values, any of which will do
+	phrase bool     // in quotes
+	prefix bool     // the beginning of a word
 }
 
 // The fields of filters.
@@ -41,6 +44,22 @@ const (
 )
 
 var fields = []string{fieldType, fieldValue, fieldLabel, fieldTLP, fieldAuthor, fieldSource, fieldSince, fieldUntil, fieldRevoked, fieldID}
+
+// Filter is a condition beside the text of a query: one of the fields of its language, and values of which any one will do.
+type Filter struct {
+	Field string
+	Any   []string
+}
+
+func (f Filter) part() (part, error) {
+	if !slices.Contains(fields, f.Field) || len(f.Any) == 0 {
+		return part{}, fault.New(fault.Invalid, "search.filter", "there is no such filter, or it has no value").At(f.Field)
+	}
+	if len(f.Any) > maxParts {
+		return part{}, fault.New(fault.TooLarge, "search.filter", "more than %d values", maxParts).At(f.Field)
+	}
+	return part{beside: true, field: f.Field, text: f.Any[0], or: f.Any[1:]}, nil
+}
 
 // parse reads a query: words, "phrases", word* and field:value, separated by spaces; a minus in front means not. With typing, what stands
 // at the very end is a word that may go on.
@@ -103,6 +122,10 @@ func parse(text string, typing bool) ([]part, error) {
 		}
 		if p.field != "" {
 			p.prefix = false
+			if !p.phrase && (p.field == fieldType || p.field == fieldTLP) {
+				list := strings.Split(p.text, ",")
+				p.text, p.or = list[0], list[1:]
+			}
 			if strings.TrimSpace(p.text) == "" {
 				if typing && i >= len(text) {
 					return parts, nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"entente/internal/fault"
 	"entente/internal/gate"
+	"entente/internal/lite"
 	"entente/internal/record"
 	"entente/label"
 )
@@ -36,6 +38,8 @@ type Query struct {
 	Limit  int    // hits; 0: 50, at most 1,000
 	After  string // Result.Next of the page before: secret, it tells of the node's order
 	Facets bool
+
+	Filters []Filter // beside those of Text; all must hold
 }
 
 // Hit is one object that was found. The caller reads it through the exchange, which may hand out nothing when it has changed since.
@@ -45,6 +49,11 @@ type Hit struct {
 	Type string
 	Held bool
 	Rank int // 2: is called so; 1: every word is in its name or values; 0: in its text
+}
+
+// Place is Query.After for what follows the hit.
+func (h Hit) Place() string {
+	return string(binary.BigEndian.AppendUint64([]byte{byte(h.Rank)}, uint64(h.Rec)))
 }
 
 // Result is one page of hits.
@@ -102,13 +111,13 @@ func (x *Index) read(ctx context.Context, scope gate.Scope, kind string, f func(
 	c.SetInterrupt(ctx.Done())
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	if err := exec(c, "BEGIN", nil); err != nil {
+	if err := lite.Exec(c, "BEGIN", nil); err != nil {
 		c.SetInterrupt(nil)
 		return wrap("searching", err)
 	}
 	defer func() {
 		c.SetInterrupt(nil)
-		if e := exec(c, "ROLLBACK", nil); err == nil {
+		if e := lite.Exec(c, "ROLLBACK", nil); err == nil {
 			err = e
 		}
 		err = wrap("searching", err)
@@ -128,7 +137,7 @@ func (s *session) segments() error {
 		known[g.id] = g
 	}
 	var missing []int64
-	err := exec(s.c, "SELECT id FROM segment ORDER BY lo", func(st *zs.Stmt) error {
+	err := lite.Exec(s.c, "SELECT id FROM segment ORDER BY lo", func(st *zs.Stmt) error {
 		id := st.ColumnInt64(0)
 		if known[id] == nil {
 			missing = append(missing, id)
@@ -140,7 +149,7 @@ func (s *session) segments() error {
 		return err
 	}
 	s.segs = s.segs[:0] // just committed, and not yet in the columns
-	return exec(s.c, segmentColumns+" ORDER BY lo", func(st *zs.Stmt) error {
+	return lite.Exec(s.c, segmentColumns+" ORDER BY lo", func(st *zs.Stmt) error {
 		g, err := readSegment(st)
 		s.segs = append(s.segs, g)
 		return err
@@ -201,6 +210,13 @@ func (x *Index) Search(ctx context.Context, scope gate.Scope, q Query) (res Resu
 	if err != nil {
 		return res, err
 	}
+	for _, f := range q.Filters {
+		p, err := f.part()
+		if err != nil {
+			return res, err
+		}
+		parts = append(parts, p)
+	}
 	if q.Limit <= 0 {
 		q.Limit = defaultHits
 	}
@@ -229,8 +245,10 @@ func (s *session) find(parts []part) (found, error) {
 			continue
 		}
 		keep := s.empty()
-		if err := s.filter(keep, p); err != nil {
-			return f, err
+		for _, text := range append([]string{p.text}, p.or...) {
+			if err := s.filter(keep, part{field: p.field, text: text}); err != nil {
+				return f, p.at(err)
+			}
 		}
 		f.keep(keep, p.not)
 	}
@@ -405,8 +423,8 @@ func (s *session) checkPhrase(f *found, phrase []uint32, keep bool) error {
 			err = fault.As(s.ctx.Err())
 			return false
 		}
-		err = exec(s.c, "SELECT words FROM text WHERE n = ?", func(st *zs.Stmt) error {
-			if follows(blob(st, 0), phrase) == keep {
+		err = lite.Exec(s.c, "SELECT words FROM text WHERE n = ?", func(st *zs.Stmt) error {
+			if follows(lite.Blob(st, 0), phrase) == keep {
 				out.set(n)
 			}
 			return nil
@@ -429,6 +447,15 @@ next:
 		return true
 	}
 	return false
+}
+
+// at says of a failure in which filter it is, where that stands beside the text.
+func (p *part) at(err error) error {
+	var f *fault.Error
+	if p.beside && errors.As(err, &f) {
+		f.Pointer = p.field
+	}
+	return err
 }
 
 // filter adds what a field:value means.
@@ -669,10 +696,9 @@ func (s *session) page(f found, q Query, res *Result) error {
 		})
 		below = uint32(len(s.m.docs))
 	}
+	more := false
 	if len(ns) > q.Limit {
-		ns = ns[:q.Limit]
-		d := &s.m.docs[ns[q.Limit-1]]
-		res.Next = string(binary.BigEndian.AppendUint64([]byte{byte(ranks[q.Limit-1])}, uint64(d.rec)))
+		ns, more = ns[:q.Limit], true
 	}
 	for i, n := range ns {
 		d := &s.m.docs[n]
@@ -681,6 +707,9 @@ func (s *session) page(f found, q Query, res *Result) error {
 			return err
 		}
 		res.Hits = append(res.Hits, Hit{Rec: record.Seq(d.rec), ID: id, Type: s.m.names[d.typ], Held: d.flags&flagHeld != 0, Rank: ranks[i]})
+	}
+	if more {
+		res.Next = res.Hits[len(res.Hits)-1].Place()
 	}
 	return nil
 }
@@ -724,31 +753,4 @@ func counts(by map[string]int) []Count {
 		return strings.Compare(a.Value, b.Value)
 	})
 	return out[:min(len(out), maxFacet)]
-}
-
-// Suggest lists words that begin as the text does and occur in what the asker may see, with the number of objects, most frequent first.
-func (x *Index) Suggest(ctx context.Context, scope gate.Scope, text string, limit int) (words []Count, err error) {
-	text = fold(strings.TrimSpace(text))
-	if len(text) > maxRun || utf8.RuneCountInString(text) < minPrefix {
-		return nil, nil
-	}
-	limit = max(1, min(limit, maxFacet))
-	err = x.read(ctx, scope, "suggest", func(s *session) error {
-		by := map[string]int{}
-		for _, kind := range []byte{termName, termWord} {
-			from := append([]byte{kind}, text...)
-			err := s.each(from, func(t []byte) bool { return bytes.HasPrefix(t, from) }, func(g *segment, t, data []byte) {
-				if n := s.v.is.common(data, g.lo); n > 0 {
-					by[string(t[1:])] += n
-				}
-			})
-			if err != nil {
-				return err
-			}
-		}
-		words = counts(by)
-		words = words[:min(len(words), limit)]
-		return nil
-	})
-	return words, err
 }

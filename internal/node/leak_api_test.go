@@ -161,6 +161,23 @@ func apiScript(reading, changing leakScript) {
 			}
 		}
 	}
+	reading["api GET /lists"] = plain("GET", "", "/lists")
+	reading["api GET /lists/check"] = plain("GET", "", "/lists/check?value=198.51.100.3", "/lists/check?value=8.8.8.8&type=any", "/lists/check")
+	reading["api GET /lists/taxonomies"] = plain("GET", "", "/lists/taxonomies", "/lists/taxonomies?q=tlp")
+	reading["api GET /lists/galaxies"] = plain("GET", "", "/lists/galaxies", "/lists/galaxies?q=shared&limit=1")
+	reading["api GET /objects/{id}/warnings"] = each("/warnings", one...)
+	changing["api POST /objects/{id}/label"] = func(s *session) {
+		for _, id := range probed() {
+			s.ask("POST", base+"/objects/"+id+"/label?dry_run=true", `{"label":"tlp:clear"}`)
+			s.ask("POST", base+"/objects/"+id+"/label", `{"label":"tlp:red"}`)
+		}
+	}
+	reading["api POST /review"] = func(s *session) {
+		for _, value := range []string{"198.51.100.3", "198.51.100[.]4", "evil.example", "CVE-2024-3400"} {
+			s.ask("POST", base+"/review", "it beacons to "+value)
+		}
+		s.ask("POST", base+"/review", "["+strings.Join(redefined(), ",")+"]")
+	}
 	changing["api POST /objects"] = func(s *session) {
 		all := "[" + strings.Join(written(), ",") + "]"
 		for _, q := range []string{"collection=open", "", "collection={open}&default=tlp:green", "collection=vault", "collection={vault}", "collection={foreign}", "collection=shown", "collection=box", "label=tlp:red", "label=blue", "via=Nonsense"} {

@@ -20,7 +20,11 @@ func leakScripts() (reading, changing leakScript) {
 	reading, changing = leakScript{}, leakScript{}
 	taxiiScript(reading, changing)
 	apiScript(reading, changing)
+	findingScript(reading)
+	registerScript(reading, changing)
+	streamScript(reading)
 	nodeScript(reading)
+	personScript(reading, changing)
 	return reading, changing
 }
 
@@ -36,6 +40,10 @@ func leakRoutes(n *Node) (routes []string) {
 		case "/api/v1/":
 			for _, r := range api.Routes() {
 				routes = append(routes, "api "+r.Method+" "+r.Path)
+			}
+		case "/auth/":
+			for _, pattern := range console.SignInRoutes() {
+				routes = append(routes, "auth "+pattern)
 			}
 		case "/":
 			for _, pattern := range console.Routes() {
@@ -243,6 +251,9 @@ func nodeScript(reading leakScript) {
 	reading["node GET /healthz"] = all("/healthz")
 	reading["node GET /readyz"] = all("/readyz")
 	reading["console GET /{$}"] = all("/")
+	reading["console GET /app/"] = all("/app/", "/app/search?q="+hiddenAccount+"0", "/app/objects/"+fixedID("indicator", 1000))
+	reading["console GET /assets/{file}"] = all("/assets/index.js", "/assets/"+hiddenAccount+"0")
+	reading["console GET /NOTICES.txt"] = all("/NOTICES.txt")
 	reading["console GET /style.css"] = all("/style.css")
 	reading["console GET /setup/{code}"] = all("/setup/AAAA", "/setup/"+hiddenAccount+"0")
 	reading["console POST /setup/{code}"] = func(s *session) {

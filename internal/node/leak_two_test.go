@@ -60,13 +60,13 @@ func showsSomething(t *testing.T, s *session) {
 	seen := map[string]int{}
 	for _, l := range s.lines {
 		seen[l.answer[:3]]++
-		for _, word := range []string{"Shared 23", "Two findings", "Second version", "The last one", "In a circle", "Of Ruritania", "Mine under a hidden id", `"more":true`} {
+		for _, word := range []string{"Shared 23", "Two findings", "Second version", "The last one", "In a circle", "Of Ruritania", "Mine under a hidden id", `"more":true`, "event: object"} {
 			if strings.Contains(l.answer, word) {
 				seen[word]++
 			}
 		}
 	}
-	for _, want := range []string{"200", "202", "400", "403", "404", "Shared 23", "Two findings", "Second version", "The last one", "In a circle", "Of Ruritania", "Mine under a hidden id", `"more":true`} {
+	for _, want := range []string{"200", "202", "400", "403", "404", "Shared 23", "Two findings", "Second version", "The last one", "In a circle", "Of Ruritania", "Mine under a hidden id", `"more":true`, "event: object"} {
 		if seen[want] == 0 {
 			t.Errorf("the partner never met %q", want)
 		}

@@ -81,6 +81,7 @@ func newLeakWorld(t *testing.T, leftOut func(from string) bool) *leakWorld {
 	cert, err := w.admin.AddCertificate(t.Context(), api.AddCertificate{Name: "rene", Org: ruritania, Roles: []string{"analyst"}})
 	w.must(err)
 	w.cert, w.ca = w.parse(cert.CertPEM), w.parse(cert.CAPEM)
+	w.streamFrom("rita", "rosa", "ursula", "cert")
 	return w
 }
 
@@ -115,7 +116,7 @@ func (w *leakWorld) fill(text string) string {
 
 // as is a session of the viewer with a token of that name; "" is nobody, "cert" shows the client certificate.
 func (w *leakWorld) as(name string) *session {
-	s := &session{t: w.t, w: w, limits: []int{7}}
+	s := &session{t: w.t, w: w, name: name, limits: []int{7}}
 	s.auth = func(r *http.Request) {
 		w.tick()
 		switch token := w.tokens[name]; {
@@ -276,6 +277,7 @@ func (w *leakWorld) build() {
 	})
 	w.clock.Add(int64(time.Hour / time.Microsecond))
 	w.secret("partner", func() { w.must(w.n.exchange.KeepTime(ctx)) })
+	w.secret("partner", w.fillRegister)
 	w.secret("everybody", func() { // its originator has used it: the node remembers what it says
 		w.submit("fred", "{open}", url.Values{"label": {embargo}}, exchange.Added,
 			fmt.Sprintf(`{"type":"marking-definition","spec_version":"2.1","id":%q,"created":%q,"definition_type":"statement","definition":{"statement":%q},"object_marking_refs":[%q]}`, fixedID("marking-definition", 902), first, w.taint("stmt", 3), clear))

@@ -25,6 +25,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/net/netutil"
 
+	"entente/internal/asset"
 	"entente/internal/blob"
 	"entente/internal/build"
 	"entente/internal/exchange"
@@ -32,7 +33,12 @@ import (
 	"entente/internal/feed"
 	"entente/internal/gate"
 	"entente/internal/identity"
+	"entente/internal/index"
 	"entente/internal/keyring"
+	"entente/internal/lists"
+	"entente/internal/notify"
+	"entente/internal/record"
+	"entente/internal/sso"
 	"entente/internal/store"
 	"entente/internal/store/sqlite"
 	"entente/internal/surface"
@@ -40,6 +46,8 @@ import (
 	"entente/internal/surface/console"
 	"entente/internal/surface/mispapi"
 	"entente/internal/surface/taxiiapi"
+	"entente/register"
+	"entente/web"
 )
 
 // Socket is the name of the administration socket in the data directory of a running node. Who may open it is the local
@@ -55,9 +63,14 @@ type Node struct {
 	ring     *keyring.Ring
 	store    store.Store
 	ids      *identity.Directory
+	sso      *sso.Providers
 	exchange *exchange.Exchange
+	register *asset.Register
 	feeds    *feed.Feeds
+	lists    *lists.Lists
+	desk     *notify.Desk
 	blobs    *blob.Store
+	index    *index.Index
 	sweeps   sync.WaitGroup
 	rest     context.CancelFunc // ends the sweeping of blobs
 	hall     *surface.Hall
@@ -73,6 +86,8 @@ type Node struct {
 	listener net.Listener
 	ready    bool
 	started  time.Time
+	stopping chan struct{} // closed when it begins to stop
+	once     sync.Once
 }
 
 // mount is a handler and where it stands.
@@ -86,7 +101,7 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, registry: prometheus.NewRegistry()}
+	n := &Node{cfg: cfg, registry: prometheus.NewRegistry(), stopping: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			n.close()
@@ -103,14 +118,20 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	n.store = db
 	names := n.ring.Names()
 	if n.ids, err = identity.New(ctx, identity.Config{Store: db, Nation: names.Nation, Org: names.Org, Realm: names.Realm, Pepper: n.ring.Pepper(),
-		ValidRole: gate.IsRole, AdminRole: gate.RoleAdmin, Now: cfg.Now, Log: cfg.Log}); err != nil {
+		ValidRole: gate.IsRole, AdminRole: gate.RoleAdmin, Now: cfg.Now, Log: cfg.Log, Sealer: n.ring, SessionIdle: time.Duration(cfg.Auth.IdleMinutes) * time.Minute,
+		SessionLife: time.Duration(cfg.Auth.SessionHours) * time.Hour, FactorRoles: cfg.Auth.RequireSecondFactor, RPID: cfg.relyingParty(), Origins: cfg.Auth.Origins}); err != nil {
 		return nil, fmt.Errorf("reading the register of organisations: %w", err)
 	}
-	if n.exchange, err = exchange.New(ctx, exchange.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Gate: n.gate, Now: cfg.Now,
+	if n.sso, err = sso.New(sso.Options{Providers: cfg.Auth.OIDC, Sealer: n.ring, Agent: "entente/" + build.Read().Version, Now: cfg.Now}); err != nil {
+		return nil, fmt.Errorf("opening the ways to the providers of single sign-on: %w", err)
+	}
+	if n.exchange, err = exchange.New(ctx, exchange.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Gate: n.gate, Now: cfg.Now, Signed: []string{register.Type},
 		Log: cfg.Log, ObjectBytes: cfg.Limits.ObjectBytes, PostObjects: cfg.Limits.PostObjects}, db); err != nil {
 		return nil, fmt.Errorf("opening the exchange: %w", err)
 	}
-	if n.feeds, err = feed.New(feed.Options{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Feeds: cfg.Feeds, Sources: sources(), Exchange: n.exchange, Docs: db,
+	n.lists = lists.Load(cfg.Lists, cfg.Data, cfg.Now(), cfg.Log)
+	n.register = asset.New(asset.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Door: n.exchange, Signer: n.ring, Now: cfg.Now, Log: cfg.Log})
+	if n.feeds, err = feed.New(feed.Options{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Feeds: cfg.Feeds, Sources: sources(), Exchange: n.exchange, Docs: db, Lists: n.lists,
 		Base: cfg.Data, Spool: n.SpoolDir(), UserAgent: "entente/" + build.Read().Version, Now: cfg.Now, Log: cfg.Log}); err != nil {
 		return nil, fmt.Errorf("opening the feeds: %w", err)
 	}
@@ -118,10 +139,27 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 		Now: cfg.Now, Log: cfg.Log, MaxBytes: cfg.Limits.BlobBytes, TotalBytes: cfg.Limits.BlobsBytes}, db); err != nil {
 		return nil, fmt.Errorf("opening the blobs of %s: %w", cfg.Data, err)
 	}
+	if n.index, err = index.Open(ctx, index.Config{Dir: filepath.Join(cfg.Data, indexFolder), Nation: names.Nation, Org: names.Org, Now: cfg.Now, Logger: cfg.Log,
+		CacheKiB: int(cfg.Index.CacheBytes >> 10)}, journal{n}); err != nil {
+		return nil, fmt.Errorf("opening the index of %s: %w", cfg.Data, err)
+	}
+	if err := n.openDesk(ctx); err != nil {
+		return nil, fmt.Errorf("opening the alerts: %w", err)
+	}
 	run, rest := context.WithCancel(context.WithoutCancel(ctx))
 	n.rest = rest
 	n.sweeps.Go(func() { n.sweepBlobs(run) })
 	return n, n.surfaces()
+}
+
+// indexFolder is where the index stands: beside the store, whose folder a purge searches, and in no backup, because it is made of the journal.
+const indexFolder = "index"
+
+// journal is what the index and the alerts follow: all of it, under the node's own scope.
+type journal struct{ n *Node }
+
+func (j journal) Follow(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error) {
+	return j.n.exchange.Follow(ctx, j.n.gate().Own(j.n.cfg.Now()), after, limit)
 }
 
 // blobFolder is where the files of blobs stand below the data directory.
@@ -161,7 +199,8 @@ func (n *Node) gate() *gate.Gate {
 }
 
 func (n *Node) surfaces() error {
-	n.hall = surface.New(surface.Config{Credentials: n.ids, Log: n.cfg.Log, InFlight: n.cfg.Limits.InFlight, Patience: n.cfg.Limits.Patience, NoBasic: !n.cfg.Auth.Basic})
+	cookie := surface.Cookie{Plain: n.cfg.TLS.Mode == "off"}
+	n.hall = surface.New(surface.Config{Credentials: n.ids, Cookie: cookie, Log: n.cfg.Log, InFlight: n.cfg.Limits.InFlight, Patience: n.cfg.Limits.Patience, NoBasic: !n.cfg.Auth.Basic})
 	names := n.ring.Names()
 	title := n.cfg.TAXII.Title
 	if title == "" {
@@ -174,7 +213,9 @@ func (n *Node) surfaces() error {
 		return err
 	}
 	native := api.New(n.exchange, n.ids, n.ring, n.blobs, n)
-	pages := console.New(names.Org, firstRun{n.ids})
+	pages := console.New(names.Org, firstRun{n.ids}, web.Dist())
+	signIn := console.NewSignIn(console.SignInConfig{Directory: n.ids, Cookie: cookie, Render: api.Render(nil), SSO: n.sso, Origin: n.cfg.origin(), Log: n.cfg.Log,
+		Org: names.Org, Nation: names.Nation, Realm: names.Realm})
 	metrics := promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{})
 
 	events := mispapi.New(mispapi.Config{Settings: n.cfg.MISP, Nation: names.Nation, Org: names.Org, Register: n.ids.Register, MaxBytes: n.cfg.Limits.PostBytes,
@@ -182,8 +223,9 @@ func (n *Node) surfaces() error {
 
 	tax := mount{taxiiapi.Prefix, n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii)}
 	n.mounts = []mount{
-		{"/api/v1/", n.hall.Protect("api", api.Render(challenges), native)},
-		{"GET /metrics", n.hall.Protect("metrics", api.Render(challenges), n.auditors(metrics))},
+		{"/api/v1/", n.hall.ProtectPeople("api", api.Render(challenges), native)},
+		{"/auth/", n.hall.Open("auth", api.Render(nil), signIn)},
+		{"GET /metrics", n.hall.ProtectPeople("metrics", api.Render(challenges), n.auditors(metrics))},
 		{"GET /healthz", n.hall.Open("health", console.Render, http.HandlerFunc(n.healthz))},
 		{"GET /readyz", n.hall.Open("health", console.Render, http.HandlerFunc(n.readyz))},
 		{"/", n.hall.Open("console", console.Render, pages)},
@@ -208,6 +250,8 @@ func (n *Node) surfaces() error {
 	if len(n.cfg.Feeds) > 0 {
 		n.registry.MustRegister(n.feeds.Collectors()...)
 	}
+	n.registry.MustRegister(n.index.Collectors()...)
+	n.registry.MustRegister(n.desk.Collectors()...)
 	n.registry.MustRegister(storeCollector{n.store})
 	return nil
 }
@@ -321,6 +365,7 @@ func (n *Node) Start(ctx context.Context) error {
 		n.serve(m, l, false)
 	}
 	n.feeds.Start()
+	n.desk.Start()
 	n.mu.Lock()
 	n.servers, n.listener, n.ready, n.started = servers, tcp, true, n.cfg.Now()
 	n.mu.Unlock()
@@ -384,6 +429,7 @@ func (n *Node) URL() string {
 
 // Stop lets requests under way end until ctx does, then closes everything. The node is not ready from its first moment.
 func (n *Node) Stop(ctx context.Context) error {
+	n.once.Do(func() { close(n.stopping) })
 	n.mu.Lock()
 	servers := n.servers
 	n.servers, n.ready = nil, false
@@ -401,9 +447,20 @@ func (n *Node) close() error {
 	if n.feeds != nil {
 		n.feeds.Close()
 	}
+	if n.sso != nil {
+		n.sso.Close()
+	}
+	if n.desk != nil {
+		n.desk.Close()
+	}
 	if n.rest != nil {
 		n.rest()
 		n.sweeps.Wait()
+	}
+	if n.index != nil {
+		if err := n.index.Close(); err != nil {
+			n.cfg.Log.Warn("the index was not closed as it should be", "error", err)
+		}
 	}
 	if n.exchange != nil {
 		n.exchange.Close()

@@ -21,6 +21,7 @@ import (
 
 	"entente/internal/fault"
 	"entente/internal/gate"
+	"entente/internal/identity"
 )
 
 // Credentials says who a credential belongs to. Every failure is a *fault.Error that tells nothing of why.
@@ -28,6 +29,8 @@ type Credentials interface {
 	Authenticate(ctx context.Context, name, password, remote string) (gate.Viewer, error)
 	AuthenticateToken(ctx context.Context, token string) (gate.Viewer, error)
 	AuthenticateCertificate(ctx context.Context, leaf *x509.Certificate, issuers ...*x509.Certificate) (gate.Viewer, error)
+	AuthenticateSession(ctx context.Context, text string) (gate.Viewer, identity.Session, error)
+	CheckSession(ctx context.Context, text string) (gate.Viewer, identity.Session, error) // the same, and no use of it
 }
 
 // Render writes a failure in the words of one protocol. id is the occurrence's, for the caller to quote.
@@ -43,6 +46,8 @@ type Config struct {
 	Patience time.Duration
 	// NoBasic turns HTTP Basic off (TAXII 2.1 section 8.2.2).
 	NoBasic bool
+	// Cookie is where browsers keep their sessions.
+	Cookie Cookie
 }
 
 // Hall authenticates, bounds and logs.
@@ -79,6 +84,7 @@ func (h *Hall) Collectors() []prometheus.Collector {
 
 type viewerKey struct{}
 type requestKey struct{}
+type renewKey struct{}
 
 // Viewer is who asks. A context that did not pass the hall has the viewer that may see nothing.
 func Viewer(ctx context.Context) gate.Viewer {
@@ -91,6 +97,15 @@ func WithViewer(ctx context.Context, v gate.Viewer) context.Context {
 	return context.WithValue(ctx, viewerKey{}, v)
 }
 
+// Renew finds out once more who asks: for answers that take longer than a credential may be good. It fails when the credential does not
+// count any more.
+func Renew(ctx context.Context) (gate.Viewer, error) {
+	if again, ok := ctx.Value(renewKey{}).(func() (gate.Viewer, error)); ok {
+		return again()
+	}
+	return Viewer(ctx), nil
+}
+
 // RequestID is the id under which the request stands in the log.
 func RequestID(ctx context.Context) string {
 	id, _ := ctx.Value(requestKey{}).(string)
@@ -99,17 +114,33 @@ func RequestID(ctx context.Context) string {
 
 // Protect wraps the handler of one surface: it runs only for a known viewer, within its share of the node.
 func (h *Hall) Protect(surface string, render Render, next http.Handler) http.Handler {
+	return h.protect(surface, render, next, false)
+}
+
+// ProtectPeople is Protect for a surface that people use with a browser: without another credential, its session is one.
+func (h *Hall) ProtectPeople(surface string, render Render, next http.Handler) http.Handler {
+	return h.protect(surface, render, next, true)
+}
+
+func (h *Hall) protect(surface string, render Render, next http.Handler, people bool) http.Handler {
 	return h.Open(surface, render, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := Viewer(r.Context())
 		if v.Org == "" {
-			found, err := h.authenticate(r)
+			found, ctx, err := h.authenticate(r, people)
 			if err != nil {
 				h.cfg.Log.Info("refused", "id", RequestID(r.Context()), "remote", remote(r), "reason", err)
 				render(w, r, fault.As(err), RequestID(r.Context()))
 				return
 			}
 			v = found
-			r = r.WithContext(WithViewer(r.Context(), v))
+			again := func() (gate.Viewer, error) {
+				if text := h.session(r, people); text != "" {
+					v, _, err := h.cfg.Credentials.CheckSession(r.Context(), text)
+					return v, err
+				}
+				return h.byMachine(r)
+			}
+			r = r.WithContext(context.WithValue(WithViewer(ctx, v), renewKey{}, again))
 		}
 		who := v.Nation + "/" + v.Org + "/" + v.Person
 		if !h.enter(who) {
@@ -157,8 +188,24 @@ func (h *Hall) Open(surface string, render Render, next http.Handler) http.Handl
 var errNoCredential = fault.New(fault.Unauthenticated, "auth.missing", "this needs a credential").
 	Try("send HTTP Basic, a bearer token, or a client certificate")
 
-// authenticate finds out who asks: what the Authorization header says, else the client certificate.
-func (h *Hall) authenticate(r *http.Request) (gate.Viewer, error) {
+// authenticate finds out who asks: what the Authorization header says, else the session of a browser, else the client certificate.
+func (h *Hall) authenticate(r *http.Request, people bool) (gate.Viewer, context.Context, error) {
+	if text := h.session(r, people); text != "" {
+		return h.byCookie(r, text)
+	}
+	v, err := h.byMachine(r)
+	return v, r.Context(), err
+}
+
+// session is the text of the session that a request is made in; empty: of none.
+func (h *Hall) session(r *http.Request, people bool) string {
+	if !people || r.Header.Get("Authorization") != "" {
+		return ""
+	}
+	return h.cfg.Cookie.Read(r)
+}
+
+func (h *Hall) byMachine(r *http.Request) (gate.Viewer, error) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
 		if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
@@ -196,7 +243,7 @@ func (h *Hall) leave(who string) {
 	}
 }
 
-// loggedPath is the path of a request for the log. The code of a first-run link is a secret.
+// loggedPath is the path of a request for the log, never its query. The code of a first-run link is a secret.
 func loggedPath(r *http.Request) string {
 	const setup = "/setup/"
 	if len(r.URL.Path) > len(setup) && strings.HasPrefix(r.URL.Path, setup) {

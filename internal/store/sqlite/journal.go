@@ -10,6 +10,7 @@ import (
 
 	"entente/internal/fault"
 	"entente/internal/gate"
+	"entente/internal/lite"
 	"entente/internal/record"
 	"entente/internal/store"
 )
@@ -52,12 +53,12 @@ func (t *tx) journal(seq int64, kind int, rec int64, commit, act, recs []byte) e
 
 // commitOf is the commitment of a stored record, from its bytes.
 func (t *tx) commitOf(rec int64) (commit []byte, err error) {
-	err = exec(t.c, "SELECT salt, body, envelope FROM record WHERE seq = ?", func(st *zs.Stmt) error {
+	err = lite.Exec(t.c, "SELECT salt, body, envelope FROM record WHERE seq = ?", func(st *zs.Stmt) error {
 		var envelope []byte
 		if st.ColumnType(2) != zs.TypeNull {
-			envelope = append([]byte{}, blob(st, 2)...)
+			envelope = append([]byte{}, lite.Blob(st, 2)...)
 		}
-		c := commitment(blob(st, 0), blob(st, 1), envelope)
+		c := commitment(lite.Blob(st, 0), lite.Blob(st, 1), envelope)
 		commit = c[:]
 		return nil
 	}, rec)
@@ -128,6 +129,79 @@ func (s *Store) Follow(ctx context.Context, scope gate.Scope, after record.Seq, 
 	return entries, nil
 }
 
+// Watch implements store.Store.
+func (s *Store) Watch(ctx context.Context, scope gate.Scope, after record.Seq, limit int) (entries []store.Entry, err error) {
+	if limit <= 0 || limit > followLimit {
+		limit = followLimit
+	}
+	err = s.read(ctx, scope, func(r *reader) error {
+		lines, err := r.journal(int64(after), limit)
+		for i := 0; err == nil && i < len(lines); i++ {
+			if i%256 == 255 && ctx.Err() != nil {
+				return fault.As(ctx.Err())
+			}
+			var e store.Entry
+			e, err = r.header(&lines[i])
+			entries = append(entries, e)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, wrap("reading the journal", err)
+	}
+	return entries, nil
+}
+
+// header completes a line with the header of its record, as far as the scope may have it, and with the rest of it whatever the scope.
+func (r *reader) header(l *line) (store.Entry, error) {
+	e := l.entry
+	if l.act != nil {
+		e.Act = new(store.Act)
+		if err := json.Unmarshal(l.act, e.Act); err != nil {
+			return e, err
+		}
+	}
+	if l.recs != nil {
+		var err error
+		if e.Recs, err = unpackRecs(l.recs); err != nil {
+			return e, err
+		}
+	}
+	if e.Rec == 0 {
+		return e, nil
+	}
+	row, rec, ok, err := r.whole(int64(e.Rec), true)
+	if err != nil || !ok {
+		return e, err
+	}
+	if ok, err = r.sees(row); err == nil && ok {
+		e.Record, e.Held = &rec, row.flags&flagHeld != 0
+	}
+	return e, err
+}
+
+// newest is the journal's end and what is closed when it moves on.
+type newest struct {
+	seq  int64
+	more chan struct{}
+}
+
+// Newest implements store.Store.
+func (s *Store) Newest() (record.Seq, <-chan struct{}) {
+	n := s.newest.Load()
+	return record.Seq(n.seq), n.more
+}
+
+// grown tells who waits that there is more in the journal.
+func (s *Store) grown(seq int64) {
+	if old := s.newest.Load(); old == nil || old.seq < seq {
+		s.newest.Store(&newest{seq, make(chan struct{})})
+		if old != nil {
+			close(old.more)
+		}
+	}
+}
+
 type line struct {
 	entry store.Entry
 	act   []byte
@@ -158,12 +232,12 @@ func unpackRecs(b []byte) (recs []record.Seq, err error) {
 }
 
 func (r *reader) journal(after int64, limit int) (lines []line, err error) {
-	err = exec(r.c, `SELECT seq, kind, rec, "commit", act, recs FROM journal WHERE seq > ? ORDER BY seq LIMIT ?`, func(st *zs.Stmt) error {
+	err = lite.Exec(r.c, `SELECT seq, kind, rec, "commit", act, recs FROM journal WHERE seq > ? ORDER BY seq LIMIT ?`, func(st *zs.Stmt) error {
 		l := line{entry: store.Entry{Seq: record.Seq(st.ColumnInt64(0)), Kind: entryKinds[st.ColumnInt64(1)], Rec: record.Seq(st.ColumnInt64(2))}}
 		st.ColumnBytes(3, l.entry.Commit[:])
-		l.act = blob(st, 4)
+		l.act = lite.Blob(st, 4)
 		if l.entry.Kind == store.EntryPurge {
-			l.recs = blob(st, 5)
+			l.recs = lite.Blob(st, 5)
 		}
 		lines = append(lines, l)
 		return nil

@@ -294,10 +294,64 @@ func (m *machine) follow() {
 			want = append(want, fmt.Sprint(e.Kind, " ", e.Rec, " ", shown, " ", e.Recs))
 		}
 	}
+	m.watch(scope)
 	slices.Sort(want) // removals of one act have no order among themselves
 	slices.Sort(lines)
 	if d := cmp.Diff(want, lines, cmpopts.EquateEmpty()); d != "" {
 		m.Fatalf("journal differs (-want +got):\n%s", d)
+	}
+}
+
+// history looks where each record lies.
+func (m *machine) history() {
+	scope := m.scope()
+	for _, s := range m.o.Records {
+		rec := s.Rec
+		got, err := m.s.History(ctx, scope, rec)
+		if m.o.find(scope, rec) == nil {
+			if fault.Of(err) != fault.NotFound {
+				m.Fatalf("history of %d, which is hidden: %+v, %v", rec, got, err)
+			}
+			continue
+		}
+		if err != nil {
+			m.Fatalf("history: %v", err)
+		}
+		in := map[string]record.Seq{"": s.Places[""]}
+		for _, p := range got.Places {
+			in[p.Collection] = p.Seq
+		}
+		if d := cmp.Diff(s.Places, in, cmpopts.EquateEmpty()); d != "" {
+			m.Fatalf("places of %d differ (-want +got):\n%s", rec, d)
+		}
+	}
+}
+
+// watch reads the whole journal for a scope in headers: every line is there, with the records that are there and may be had.
+func (m *machine) watch(scope gate.Scope) {
+	n, after := 0, record.Seq(0)
+	for {
+		es, err := m.s.Watch(ctx, scope, after, 3)
+		if err != nil {
+			m.Fatalf("watch: %v", err)
+		}
+		if len(es) == 0 {
+			break
+		}
+		for _, e := range es {
+			n++
+			if e.Seq <= after {
+				m.Fatalf("line %d after %d", e.Seq, after)
+			}
+			after = e.Seq
+			want := m.o.find(scope, e.Rec)
+			if (e.Record != nil) != (want != nil) || want != nil && (e.Record.ID != want.ID || e.Record.Body != nil) {
+				m.Fatalf("%s %d has the record %+v, want %+v", e.Kind, e.Rec, e.Record, want)
+			}
+		}
+	}
+	if last, _ := m.s.Newest(); n != len(m.o.Entries) || last < after {
+		m.Fatalf("%d lines of %d, the newest %d of %d", n, len(m.o.Entries), after, last)
 	}
 }
 
@@ -331,7 +385,7 @@ func testModel(t *testing.T, open Opener) {
 		acts := map[string]func(*rapid.T){}
 		for name, act := range map[string]func(){"append": m.append, "append more": m.append, "page": m.page, "page more": m.page, "page again": m.page,
 			"remove": m.remove, "relabel": m.relabel, "quarantined": m.quarantined, "release": m.release, "holders": m.holders, "purge": m.purge,
-			"due": m.due, "pass": m.pass, "follow": m.follow, "stats": m.stats} {
+			"due": m.due, "pass": m.pass, "follow": m.follow, "history": m.history, "stats": m.stats} {
 			acts[name] = func(t *rapid.T) {
 				m.T = t
 				act()

@@ -8,15 +8,20 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
+	"entente/internal/asset"
 	"entente/internal/blob"
 	"entente/internal/exchange"
 	"entente/internal/fault"
 	"entente/internal/feed"
 	"entente/internal/gate"
 	"entente/internal/identity"
+	"entente/internal/index"
 	"entente/internal/keyring"
+	"entente/internal/lists"
+	"entente/internal/notify"
 	"entente/internal/store"
 	"entente/internal/surface"
 )
@@ -40,6 +45,16 @@ type Ops interface {
 	SpoolDir() string
 	// Feeds are the node's feeds.
 	Feeds() *feed.Feeds
+	// Lists are the published lists that the node has loaded.
+	Lists() *lists.Lists
+	// Index finds objects and what they are connected with.
+	Index() *index.Index
+	// Stopping is closed when the node begins to stop: whatever goes on without end ends then.
+	Stopping() <-chan struct{}
+	// Register is the register of constituents.
+	Register() *asset.Register
+	// Desk is the node's alerts and notifications.
+	Desk() *notify.Desk
 	// Logger is the node's log.
 	Logger() *slog.Logger
 }
@@ -60,6 +75,8 @@ type API struct {
 	log   *slog.Logger
 	us    keyring.Names // whose node it is
 	doc   []byte        // the OpenAPI document
+
+	listeners listeners
 }
 
 // New makes the handler.
@@ -76,16 +93,36 @@ func New(x *exchange.Exchange, ids *identity.Directory, ring *keyring.Ring, blob
 	}
 	for path, methods := range paths {
 		allow := strings.Join(methods, ", ")
-		mux.HandleFunc(Prefix+path, func(w http.ResponseWriter, r *http.Request) {
+		refuse := func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Allow", allow)
 			e := fault.New(fault.Invalid, "method", "%s is not understood here", clip(r.Method)).Try("use one of " + allow)
 			write(w, r, nil, http.StatusMethodNotAllowed, e, surface.RequestID(r.Context()))
-		})
+		}
+		if !shadowed(path, paths) {
+			mux.HandleFunc(Prefix+path, refuse)
+			continue
+		}
+		for _, m := range []string{get, post, put, patch, remove} { // a ServeMux must be told by the method which of the two paths is meant
+			if !slices.Contains(methods, m) {
+				mux.HandleFunc(m+" "+Prefix+path, refuse)
+			}
+		}
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		Render(nil)(w, r, fault.New(fault.NotFound, "", "no such resource"), surface.RequestID(r.Context()))
 	})
 	return mux
+}
+
+// shadowed tells whether another path has a wildcard where this one has a word.
+func shadowed(path string, paths map[string][]string) bool {
+	dir, last := path[:strings.LastIndex(path, "/")+1], path[strings.LastIndex(path, "/")+1:]
+	for other := range paths {
+		if rest, ok := strings.CutPrefix(other, dir+"{"); ok && !strings.Contains(rest, "/") && !strings.HasPrefix(last, "{") {
+			return true
+		}
+	}
+	return false
 }
 
 // Route is one thing that can be asked. Path is below Prefix and has http.ServeMux wildcards.
@@ -146,6 +183,9 @@ func (a *API) serve(route Route) http.Handler {
 
 // admit checks what holds for every route.
 func (a *API) admit(c *call, route Route) error {
+	if err := enrolled(c, route); err != nil {
+		return err
+	}
 	if route.Needs != 0 {
 		if err := a.may(c.v, route.Needs); err != nil {
 			return err

@@ -296,3 +296,13 @@ func (c *Client) Import(ctx context.Context, r io.Reader, q url.Values, fn func(
 		fn(e)
 	}
 }
+
+// Relabel puts an object of the caller's organisation under another label, or says what that would change.
+func (c *Client) Relabel(ctx context.Context, id string, in PutLabel, dryRun bool) ([]exchange.Relabelled, error) {
+	q := url.Values{}
+	if dryRun {
+		q.Set("dry_run", "true")
+	}
+	l, err := ask[List[exchange.Relabelled]](ctx, c, post, "/objects/"+seg(id)+"/label", q, in)
+	return l.Items, err
+}

@@ -13,13 +13,17 @@ import (
 
 // AddBlob sends what r holds. The query is that of Routes: name, media_type, label, sample.
 func (c *Client) AddBlob(ctx context.Context, r io.Reader, q url.Values) (AddedBlob, error) {
-	var out AddedBlob
-	resp, err := c.send(ctx, post, "/blobs", q, importType, r)
+	return upload[AddedBlob](ctx, c, "/blobs", q, r)
+}
+
+// upload sends what r holds and reads the answer.
+func upload[T any](ctx context.Context, c *Client, path string, q url.Values, r io.Reader) (out T, err error) {
+	resp, err := c.send(ctx, post, path, q, importType, r)
 	if err != nil {
 		return out, err
 	}
 	defer resp.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return out, unreachable(err)
 	}
@@ -27,6 +31,11 @@ func (c *Client) AddBlob(ctx context.Context, r io.Reader, q url.Values) (AddedB
 		return out, fault.New(fault.Internal, "server.answer", "the node's answer cannot be read").Because(err)
 	}
 	return out, nil
+}
+
+// Review says what a text or a file contains. Nothing of it is stored.
+func (c *Client) Review(ctx context.Context, r io.Reader) (Review, error) {
+	return upload[Review](ctx, c, "/review", nil, r)
 }
 
 // Blobs calls fn for every blob that the caller may have.

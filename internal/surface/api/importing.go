@@ -15,6 +15,8 @@ import (
 	"entente/internal/fault"
 	"entente/internal/gate"
 	"entente/internal/surface"
+	"entente/label"
+	"entente/misp"
 	"entente/stix"
 )
 
@@ -81,6 +83,7 @@ const (
 const (
 	kindMarking = 'm'
 	kindObject  = 'o'
+	kindBound   = 128 // and above: objects with a label of their own, by its place in a list
 )
 
 var viaForm = regexp.MustCompile(`^[a-z0-9][a-z0-9:._-]{0,63}$`)
@@ -98,7 +101,17 @@ func (a *API) importing(c *call) error {
 		sp.limit = importBytesOthers
 	}
 	defer sp.close()
-	sum, losses, err := fill(sp, c.r.Body)
+	var sum Summary
+	var losses []Loss
+	var bounds []bound
+	switch format := c.q.get("format"); format {
+	case "", "stix":
+		sum, losses, err = fill(sp, c.r.Body)
+	case "misp":
+		sum, losses, bounds, err = a.fillEvents(sp, c)
+	default:
+		err = fault.New(fault.Invalid, "import.format", "there is no such format").At("format").Try("write stix or misp")
+	}
 	if err != nil {
 		return err
 	}
@@ -106,13 +119,13 @@ func (a *API) importing(c *call) error {
 	http.NewResponseController(c.w).SetReadDeadline(time.Time{})
 
 	headers(c.w, linesType)
-	e := &events{w: c.w}
+	e := &progress{w: c.w}
 	for i := range losses {
 		if err := e.send(Event{Loss: &losses[i]}); err != nil {
 			return err
 		}
 	}
-	if err := a.store(c, s, sp, &sum, e); err != nil {
+	if err := a.store(c, s, bounds, sp, &sum, e); err != nil {
 		if errors.Is(err, errStarted) {
 			return err
 		}
@@ -208,6 +221,77 @@ func fill(sp *spool, body io.Reader) (Summary, []Loss, error) {
 	return sum, nil, fault.New(fault.Invalid, "body.read", "the body could not be read to its end; nothing was imported").Because(err)
 }
 
+// bound is a label that a conversion found for some of its objects, besides what they say themselves.
+type bound struct {
+	label  label.Label
+	stated bool // it has a TLP: no default is needed
+}
+
+// maxBounds is how many labels of one file are told apart; further ones are joined into one.
+const maxBounds = 100
+
+// within is the submission of objects with the bound: its label only ever restricts what was asked for.
+func (b bound) within(s exchange.Submission) exchange.Submission {
+	restrict := b.label
+	if s.Restrict != nil {
+		restrict = label.Join(restrict, *s.Restrict)
+	}
+	s.Restrict = &restrict
+	if b.stated {
+		s.Default = &restrict
+	}
+	return s
+}
+
+// fillEvents reads a file of MISP events into the spool, as objects of STIX.
+func (a *API) fillEvents(sp *spool, c *call) (sum Summary, losses []Loss, bounds []bound, err error) {
+	raw, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, reviewBytes))
+	if err != nil {
+		var large *http.MaxBytesError
+		if errors.As(err, &large) {
+			return sum, nil, nil, fault.New(fault.TooLarge, "import.size", "a file of MISP events has at most %d bytes", reviewBytes).Try("take larger events by a feed or over the MISP interface")
+		}
+		return sum, nil, nil, fault.New(fault.Invalid, "body.read", "the body could not be read to its end; nothing was imported").Because(err)
+	}
+	events, err := parseEvents(raw)
+	if err != nil {
+		return sum, nil, nil, err
+	}
+	sum.Kind = "misp"
+	places := map[bound]byte{}
+	policy := a.eventPolicy()
+	for _, e := range events {
+		items, lost := misp.ToSTIX(e, misp.Options{Policy: policy})
+		sum.Losses += len(lost)
+		for _, l := range lost[:min(len(lost), maxOutcomes-len(losses))] {
+			losses = append(losses, Loss{ID: e.UUID, Code: l.Code, Pointer: l.Pointer, Message: l.Message})
+		}
+		for i := range items {
+			b := bound{items[i].Label, items[i].Stated}
+			place, there := places[b]
+			if !there {
+				if place = byte(min(len(bounds), maxBounds)); int(place) < maxBounds {
+					bounds = append(bounds, b)
+				} else if len(bounds) > maxBounds {
+					bounds[maxBounds] = bound{label.Join(bounds[maxBounds].label, b.label), bounds[maxBounds].stated && b.stated}
+				} else {
+					bounds = append(bounds, b)
+				}
+				places[b] = place
+			}
+			kind := kindBound + place
+			if isMarking(items[i].Raw) {
+				kind = kindMarking
+			}
+			sum.Objects++
+			if err := sp.add(kind, items[i].Raw); err != nil {
+				return sum, nil, nil, err
+			}
+		}
+	}
+	return sum, losses, bounds, nil
+}
+
 // isMarking tells whether an object defines a marking. Most objects are told by one look.
 func isMarking(raw []byte) bool {
 	if !bytes.Contains(raw, []byte(`"marking-definition"`)) {
@@ -227,12 +311,12 @@ func isOld(raw []byte) bool {
 }
 
 // store hands the spool to the exchange in batches: while one becomes durable, the next is prepared.
-func (a *API) store(c *call, s exchange.Submission, sp *spool, sum *Summary, e *events) error {
+func (a *API) store(c *call, s exchange.Submission, bounds []bound, sp *spool, sum *Summary, e *progress) error {
 	group, ctx := errgroup.WithContext(c.ctx())
 	batches := make(chan exchange.Prepared)
 	group.Go(func() error {
 		defer close(batches)
-		return a.prepare(ctx, c.v, s, sp, batches)
+		return a.prepare(ctx, c.v, s, bounds, sp, batches)
 	})
 	group.Go(func() error {
 		p := Progress{Total: sum.Objects}
@@ -261,8 +345,8 @@ func (a *API) store(c *call, s exchange.Submission, sp *spool, sum *Summary, e *
 	return group.Wait()
 }
 
-// prepare reads the spool in batches, definitions of markings first.
-func (a *API) prepare(ctx context.Context, v gate.Viewer, s exchange.Submission, sp *spool, to chan<- exchange.Prepared) error {
+// prepare reads the spool in batches, definitions of markings first, and then those that have bounds of their own.
+func (a *API) prepare(ctx context.Context, v gate.Viewer, s exchange.Submission, bounds []bound, sp *spool, to chan<- exchange.Prepared) error {
 	held := 0
 	flush := func() error {
 		if len(s.Objects) == 0 {
@@ -280,7 +364,15 @@ func (a *API) prepare(ctx context.Context, v gate.Viewer, s exchange.Submission,
 			return ctx.Err()
 		}
 	}
-	for _, kind := range []byte{kindMarking, kindObject} {
+	kinds := []byte{kindMarking, kindObject}
+	for i := range bounds {
+		kinds = append(kinds, kindBound+byte(i))
+	}
+	asked := s
+	for _, kind := range kinds {
+		if kind >= kindBound {
+			s = bounds[kind-kindBound].within(asked)
+		}
 		err := sp.each(kind, func(raw []byte) error {
 			s.Objects = append(s.Objects, raw)
 			if held += len(raw); len(s.Objects) == batchObjects || held >= batchBytes {
@@ -298,13 +390,13 @@ func (a *API) prepare(ctx context.Context, v gate.Viewer, s exchange.Submission,
 	return nil
 }
 
-// events writes the lines of an answer as they come about.
-type events struct {
+// progress writes the lines of an answer as they come about.
+type progress struct {
 	w        http.ResponseWriter
 	outcomes int
 }
 
-func (e *events) send(v Event) error {
+func (e *progress) send(v Event) error {
 	b, err := marshal(v)
 	if err != nil {
 		return err
@@ -318,7 +410,7 @@ func (e *events) send(v Event) error {
 	return started(err)
 }
 
-func (e *events) outcome(o *exchange.Outcome) error {
+func (e *progress) outcome(o *exchange.Outcome) error {
 	if e.outcomes++; e.outcomes > maxOutcomes {
 		return nil
 	}

@@ -13,6 +13,7 @@ const (
 	heldUUID      = "1c7b5b88-8ff7-4a4d-aa9d-feb398cd0061"
 	hiddenName    = "Unmentionable"
 	hiddenContent = "what is hidden from the outsider, and what it sends itself"
+	hiddenValue   = "hidden.example"
 	visibleUUID   = "2c7b5b88-8ff7-4a4d-aa9d-feb398cd0061"
 	unknownMark   = `,"object_marking_refs":["marking-definition--11111111-2222-4333-8444-555555555555"]`
 )
@@ -46,6 +47,8 @@ var asks = map[string][]probe{
 	"GET /blobs/{id}/content":    {{"/blobs/HIDDEN/content", ""}, {"/blobs/HIDDEN/content?zip=true", ""}},
 	"GET /blobs/{id}/holders":    {{"/blobs/HIDDEN/holders", ""}},
 	"POST /blobs/{id}/purge":     {{"/blobs/HIDDEN/purge", ""}},
+	"POST /objects/{id}/label":   {{"/objects/" + hiddenID + "/label", `{"label":"tlp:red"}`}, {"/objects/" + hiddenID + "/label?dry_run=true", `{"label":"tlp:clear"}`}, {"/objects/identity--" + visibleUUID + "/label", `{"label":"tlp:red"}`}},
+	"POST /review":               {{"/review", object(hiddenUUID, "mine", "")}, {"/review", "see " + hiddenValue}},
 	// The content that is hidden here must be taken as new, once.
 	"POST /blobs":                {{"/blobs?name=mine&label=tlp:red", hiddenContent}, {"/blobs?name=mine&label=tlp:red", hiddenContent}, {"/blobs?label=tlp:blue", "x"}, {"/blobs?name=open&label=tlp:clear", hiddenContent}},
 	"GET /collections":           {{"/collections", ""}, {"/collections?all=true", ""}, {"/collections?root=hidden", ""}},
@@ -123,7 +126,9 @@ func TestTwoViewers(t *testing.T) {
 		// Hidden: a RED object, alone and in a collection that both know, a held one, a collection for nobody, a root for somebody else,
 		// an account, an organisation.
 		w.importAll(admin, map[string][]string{"collection": {open.ID}}, object(hiddenUUID, hiddenName, ""))
+		w.importAll(admin, nil, `{"type":"domain-name","spec_version":"2.1","id":"domain-name--dd686e37-6889-53bd-8ae1-b1a503452613","value":"`+hiddenValue+`"}`)
 		w.importAll(admin, nil, object(heldUUID, "held "+hiddenName, unknownMark))
+		w.hideConstituents()
 		w.must(errOf(w.client(admin).AddRoot(t.Context(), rootFor("hidden", "UTO/Utopia CERT"))))
 		w.must(errOf(w.client(admin).AddCollection(t.Context(), PutCollection{Title: hiddenName, Alias: "secret", Root: "hidden", Read: []string{}, Write: []string{}})))
 		w.must(errOf(w.client(admin).AddUser(t.Context(), AddUser{Name: "spy", Org: "Secret Org", Roles: []string{"reader"}, Password: "a long enough phrase"})))
@@ -138,6 +143,9 @@ func TestTwoViewers(t *testing.T) {
 		w.must(errOf(w.client(admin).AddBlob(t.Context(), strings.NewReader("open"), url.Values{"name": {"Open blob"}, "label": {"tlp:clear"}})))
 	}
 
+	for _, w := range worlds {
+		w.must(w.index.Sync(t.Context()))
+	}
 	last := Route{}
 	for _, r := range append(Routes(), last) {
 		key := r.Method + " " + r.Path

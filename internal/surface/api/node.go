@@ -17,6 +17,17 @@ type Me struct {
 	Realm  string   `json:"realm"`
 	Own    bool     `json:"own"` // of the node's own organisation
 	May    []string `json:"may"`
+
+	// Of a person who has signed in with a browser.
+	Name          string    `json:"name,omitempty"`
+	SignedInBy    string    `json:"signed_in_by,omitempty"`
+	Session       string    `json:"session,omitempty"`
+	Expires       time.Time `json:"expires,omitzero"`
+	Enrol         bool      `json:"enrol,omitempty"`
+	HasPassword   bool      `json:"has_password,omitempty"`
+	HasTOTP       bool      `json:"has_totp,omitempty"`
+	Passkeys      int       `json:"passkeys,omitempty"`
+	RecoveryCodes int       `json:"recovery_codes,omitempty"`
 }
 
 // actions are the names of what a caller may do.
@@ -29,6 +40,8 @@ var actions = []struct {
 	{"quarantine.read", gate.QuarantineRead}, {"quarantine.decide", gate.QuarantineDecide},
 	{"backup", gate.Backup}, {"audit.read", gate.AuditRead}, {"config.read", gate.ConfigRead},
 	{"feed.read", gate.FeedRead}, {"feed.run", gate.FeedRun},
+	{"register.read", gate.RegisterRead}, {"register.write", gate.RegisterWrite},
+	{"alert.read", gate.AlertRead}, {"alert.write", gate.AlertWrite}, {"notification.send", gate.NotifySend}, {"label.loosen", gate.Downgrade},
 }
 
 func (a *API) me(c *call) error {
@@ -37,6 +50,9 @@ func (a *API) me(c *call) error {
 		if a.may(c.v, x.action) == nil {
 			out.May = append(out.May, x.name)
 		}
+	}
+	if err := a.signedIn(c, &out); err != nil {
+		return err
 	}
 	return c.answer(out)
 }

@@ -259,6 +259,12 @@ func (a *API) purge(c *call) error {
 	if err != nil {
 		return err
 	}
+	if !dry {
+		if err := a.ops.Index().Sync(c.ctx()); err != nil {
+			return fault.New(fault.Unavailable, "purge.index", "the store holds nothing of it any more, but the index has not let go of it yet").After(time.Minute).
+				Try("purge again, which waits for the index").Because(err)
+		}
+	}
 	return c.answer(report)
 }
 

@@ -93,6 +93,9 @@ func operation(r Route, s *schemas, failures schema) schema {
 		if media == linesType {
 			success["description"] = "One value per line; the schema is that of a line."
 		}
+		if media == eventsType {
+			success["description"] = "Server-sent events without end; the schema is that of their data."
+		}
 	}
 	if len(content) > 0 {
 		success["content"] = content

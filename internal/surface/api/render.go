@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -47,6 +48,9 @@ func write(w http.ResponseWriter, r *http.Request, challenges []string, status i
 	h.Set("X-Content-Type-Options", "nosniff")
 	if e.Kind == fault.Unauthenticated {
 		for _, ch := range challenges {
+			if strings.HasPrefix(ch, "Basic ") && r.Header.Get("Sec-Fetch-Site") != "" {
+				continue // a browser would ask for a name and a password over a page that asks for them itself
+			}
 			h.Add("WWW-Authenticate", ch)
 		}
 	}

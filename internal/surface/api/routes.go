@@ -24,6 +24,7 @@ const (
 // Media types of answers that are not one JSON value.
 const (
 	linesType  = "application/x-ndjson"
+	eventsType = "text/event-stream"
 	bytesType  = "application/octet-stream"
 	bundleType = "application/stix+json;version=2.1"
 	stixType   = "application/stix+json"
@@ -61,7 +62,7 @@ var (
 func with(more ...Param) []Param { return append(append([]Param{}, filters...), more...) }
 
 // routes is everything that can be asked.
-var routes = slices.Concat(houseRoutes, findingRoutes, streamRoutes, personRoutes, registerRoutes, alertRoutes)
+var routes = slices.Concat(houseRoutes, findingRoutes, streamRoutes, personRoutes, registerRoutes, alertRoutes, reviewRoutes, labelRoutes, listRoutes)
 
 // houseRoutes are the node itself, its records, and who may use it.
 var houseRoutes = []Route{
@@ -80,6 +81,7 @@ var houseRoutes = []Route{
 		{Name: "label", Doc: "A label that every object gets besides its own; it only ever restricts. For example tlp:amber,pap:green, or a label in JSON."},
 		{Name: "default", Doc: "The label of objects that have no TLP of their own."},
 		{Name: "via", Doc: "The way the objects came: import, or feed:NAME."},
+		{Name: "format", Doc: "What the body is: objects of STIX, or events of MISP.", Enum: []string{"stix", "misp"}, Default: "stix"},
 	}, streams(Event{}).upload(bytesType), (*API).importing},
 	{get, "/objects/{id}", "One object with its label and origin.", gate.ObjectRead, versioned, gives(Object{}), (*API).object},
 	{remove, "/objects/{id}", "Take an object out of a collection.", gate.ObjectWrite, versioned, gives(Removed{}), (*API).removeObject},
@@ -122,7 +124,7 @@ var houseRoutes = []Route{
 	{post, "/roots", "Make an API root.", gate.CollectionManage, nil, makes(exchange.Root{}).of(exchange.Root{}, "path", "title"), (*API).addRoot},
 
 	{get, "/users", "Accounts, by name.", gate.UserManage, paging, pages[identity.User](), (*API).users},
-	{post, "/users", "Make an account.", gate.UserManage, nil, makes(identity.User{}).of(AddUser{}, "name", "roles", "password"), (*API).addUser},
+	{post, "/users", "Make an account.", gate.UserManage, nil, makes(identity.User{}).of(AddUser{}, "name", "roles"), (*API).addUser},
 	{patch, "/users/{name}", "Change an account's roles, password or state.", gate.UserManage, nil, gives(identity.User{}).of(ChangeUser{}), (*API).changeUser},
 	{remove, "/users/{name}", "Remove an account.", gate.UserManage, nil, ends(), (*API).removeUser},
 	{get, "/tokens", "API tokens, without their secrets.", gate.TokenManage, paging, pages[identity.Token](), (*API).tokens},

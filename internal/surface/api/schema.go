@@ -8,10 +8,14 @@ import (
 	"strings"
 	"time"
 
+	"entente/internal/asset"
 	"entente/internal/blob"
 	"entente/internal/exchange"
 	"entente/internal/feed"
+	"entente/internal/index"
+	"entente/internal/lists"
 	"entente/label"
+	"entente/register"
 )
 
 // schema is a JSON object of the document.
@@ -167,6 +171,30 @@ var renamed = map[string]string{
 	qualified[feed.Problem](): "FeedProblem",
 	qualified[feed.Failure](): "FeedFailure",
 	qualified[blob.Holding](): "BlobHolding",
+
+	qualified[asset.View]():           "KeptConstituent",
+	qualified[asset.Match]():          "ConstituentMatch",
+	qualified[asset.Verification]():   "RegisterVerification",
+	qualified[asset.Problem]():        "RegisterProblem",
+	qualified[asset.Review]():         "RegisterReview",
+	qualified[asset.ReviewItem]():     "RegisterReviewItem",
+	qualified[asset.ReviewRefusal]():  "RegisterRefusal",
+	qualified[register.Source]():      "ConstituentSource",
+	qualified[register.Extension]():   "ConstituentExtension",
+	qualified[register.Contact]():     "ConstituentContact",
+	qualified[register.Hours]():       "DutyHours",
+	qualified[register.Network]():     "ConstituentNetwork",
+	qualified[register.Domain]():      "ConstituentDomain",
+	qualified[register.Certificate](): "ConstituentCertificate",
+	qualified[register.Software]():    "ConstituentSoftware",
+	qualified[index.State]():          "IndexState",
+
+	qualified[lists.Summary](): "Lists",
+	qualified[lists.List]():    "WarningList",
+	qualified[lists.Fault]():   "ListFault",
+	qualified[lists.Hit]():     "WarningHit",
+	qualified[lists.Term]():    "Term",
+	qualified[lists.Cluster](): "Cluster",
 }
 
 func qualified[T any]() string {

@@ -42,12 +42,15 @@ type Shape struct {
 
 const jsonType = "application/json"
 
-// gives is an answer of one value, pages one of a list, streams one of a value per line, copies one of bytes.
+// gives is an answer of one value, pages one of a list, streams one of a value per line, events one that goes on, copies one of bytes.
 func gives(v any) Shape { return Shape{Status: 200, Answer: v, Media: []string{jsonType}} }
 
 func pages[T any]() Shape { return gives(List[T]{}) }
 
 func streams(v any) Shape { return Shape{Status: 200, Answer: v, Media: []string{linesType}} }
+
+// events is an answer of server-sent events whose data is a value each.
+func events(v any) Shape { return Shape{Status: 200, Answer: v, Media: []string{eventsType}} }
 
 func copies(media ...string) Shape { return Shape{Status: 200, Media: media} }
 

@@ -16,30 +16,42 @@ import (
 	"testing"
 	"time"
 
+	"entente/internal/asset"
 	"entente/internal/blob"
 	"entente/internal/build"
 	"entente/internal/exchange"
 	"entente/internal/feed"
 	"entente/internal/gate"
 	"entente/internal/identity"
+	"entente/internal/index"
 	"entente/internal/keyring"
+	"entente/internal/lists"
+	"entente/internal/notify"
+	"entente/internal/record"
 	"entente/internal/store"
 	"entente/internal/store/sqlite"
 	"entente/internal/surface"
 	"entente/internal/surface/api/apitest"
+	"entente/register"
 )
 
 // world is a node's waist with the interface over it.
 type world struct {
-	t     testing.TB
-	dir   string
-	x     *exchange.Exchange
-	ids   *identity.Directory
-	st    store.Store
-	blobs *blob.Store
-	http  http.Handler
-	feeds *feed.Feeds
-	late  atomic.Int64 // nanoseconds that the store's clock is ahead
+	t        testing.TB
+	dir      string
+	x        *exchange.Exchange
+	ids      *identity.Directory
+	st       store.Store
+	blobs    *blob.Store
+	http     http.Handler
+	feeds    *feed.Feeds
+	lists    *lists.Lists
+	gate     *gate.Gate
+	reg      *asset.Register
+	index    *index.Index
+	desk     *notify.Desk
+	stopping chan struct{}
+	late     atomic.Int64 // nanoseconds that the store's clock is ahead
 }
 
 var (
@@ -49,7 +61,7 @@ var (
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir()}
+	w := &world{t: t, dir: t.TempDir(), stopping: make(chan struct{})}
 	ring, err := keyring.Create(w.dir, keyring.Names{Nation: "UTO", Org: "Utopia CERT"}, time.Now)
 	w.must(err)
 	w.must(os.Mkdir(filepath.Join(w.dir, "store"), 0o700))
@@ -57,14 +69,19 @@ func newWorld(t testing.TB) *world {
 	w.must(err)
 	w.st = db
 	t.Cleanup(func() { db.Close() })
-	w.ids, err = identity.New(t.Context(), identity.Config{Store: db, Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Pepper: ring.Pepper(), ValidRole: gate.IsRole})
+	w.ids, err = identity.New(t.Context(), identity.Config{Store: db, Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Pepper: ring.Pepper(), ValidRole: gate.IsRole, Sealer: ring})
 	w.must(err)
 	_, err = w.ids.AddOrg(t.Context(), "node", identity.Org{Name: "Erewhon CERT", Nation: "XER"})
 	w.must(err)
 	g := gate.New(gate.Rules{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational})
-	w.x, err = exchange.New(t.Context(), exchange.Config{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Gate: func() *gate.Gate { return g }}, db)
+	w.x, err = exchange.New(t.Context(), exchange.Config{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Gate: func() *gate.Gate { return g }, Signed: []string{register.Type}}, db)
 	w.must(err)
+	w.reg = asset.New(asset.Config{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Door: w.x, Signer: ring})
 	t.Cleanup(w.x.Close)
+	w.gate = g
+	w.index, err = index.Open(t.Context(), index.Config{Dir: filepath.Join(w.dir, "index"), Nation: "UTO", Org: "Utopia CERT"}, journal{w})
+	w.must(err)
+	t.Cleanup(func() { w.index.Close() })
 	list := filepath.Join(w.dir, "list.txt")
 	w.must(os.WriteFile(list, []byte("192.0.2.1\n"), 0o600))
 	w.feeds, err = feed.New(feed.Options{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Sources: []feed.Source{feed.List{}}, Exchange: w.x, Docs: db,
@@ -72,8 +89,17 @@ func newWorld(t testing.TB) *world {
 	w.must(err)
 	w.blobs, err = blob.Open(t.Context(), blob.Config{Dir: filepath.Join(w.dir, "blobs"), Secret: ring.Secret("blob"), Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational}, db)
 	w.must(err)
+	w.lists = someLists(t)
+	w.openDesk()
 	w.http = New(w.x, w.ids, ring, w.blobs, w)
 	return w
+}
+
+// journal is what the index follows.
+type journal struct{ w *world }
+
+func (j journal) Follow(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error) {
+	return j.w.x.Follow(ctx, j.w.gate.Own(time.Now()), after, limit)
 }
 
 func (w *world) must(err error) {
@@ -89,7 +115,12 @@ func (w *world) Build() any                                     { return build.R
 func (w *world) Docs() Docs                                     { return w.st }
 func (w *world) SpoolDir() string                               { return filepath.Join(w.dir, "tmp") }
 func (w *world) Logger() *slog.Logger                           { return slog.New(slog.DiscardHandler) }
+func (w *world) Lists() *lists.Lists                            { return w.lists }
+func (w *world) Register() *asset.Register                      { return w.reg }
 func (w *world) Feeds() *feed.Feeds                             { return w.feeds }
+func (w *world) Stopping() <-chan struct{}                      { return w.stopping }
+func (w *world) Desk() *notify.Desk                             { return w.desk }
+func (w *world) Index() *index.Index                            { return w.index }
 func (w *world) Backup(_ context.Context, out io.Writer) error {
 	_, err := io.WriteString(out, "backup")
 	return err

@@ -1,10 +1,11 @@
-// Package console is what a browser is shown.
+// Package console is what a browser is shown: the application that npm builds in web, and the pages with which a node is set up.
 package console
 
 import (
 	"context"
 	"embed"
 	"html/template"
+	"io/fs"
 	"net/http"
 
 	"entente/internal/fault"
@@ -31,7 +32,7 @@ type screen struct {
 // Routes lists the pages, as http.ServeMux has their patterns.
 func Routes() []string {
 	var list []string
-	for _, p := range routes("", nil) {
+	for _, p := range routes("", nil, app{}) {
 		list = append(list, p.pattern)
 	}
 	return list
@@ -42,20 +43,21 @@ type route struct {
 	handle  http.HandlerFunc
 }
 
-// New serves the front page and the first-run page.
-func New(org string, s Setup) http.Handler {
+// New serves the application from its files and the first-run page.
+func New(org string, s Setup, files fs.FS) http.Handler {
 	mux := http.NewServeMux()
-	for _, p := range routes(org, s) {
+	for _, p := range routes(org, s, newApp(files)) {
 		mux.HandleFunc(p.pattern, p.handle)
 	}
 	return mux
 }
 
-func routes(org string, s Setup) []route {
+func routes(org string, s Setup, a app) []route {
 	return []route{
-		{"GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-			show(w, http.StatusOK, "home.html", screen{Title: org, Org: org})
-		}},
+		{"GET /{$}", a.page},
+		{"GET /app/", a.page},
+		{"GET /assets/{file}", a.asset},
+		{"GET /NOTICES.txt", a.notices},
 		{"GET /style.css", func(w http.ResponseWriter, r *http.Request) {
 			head(w)
 			http.ServeFileFS(w, r, files, "pages/style.css")
@@ -105,7 +107,7 @@ func Render(w http.ResponseWriter, r *http.Request, e *fault.Error, id string) {
 
 func head(w http.ResponseWriter) {
 	h := w.Header()
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")

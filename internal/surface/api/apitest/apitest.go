@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"mime"
 	"net/http"
 	"net/url"
@@ -96,22 +97,22 @@ func (d *Document) note(operation string, status int) {
 	d.seen[operation][status] = true
 }
 
-// path finds the path item of a request.
+// path finds the path item of a request: of several, the one that says most of the path itself (OpenAPI 3.1 section 4.8.8.2).
 func (d *Document) path(path string) (template string, item map[string]any) {
 	rest, ok := strings.CutPrefix(path, d.prefix)
 	if !ok {
 		return "", nil
 	}
 	segments := strings.Split(rest, "/")
-	for template, item := range object(d.root["paths"]) {
-		want := strings.Split(template, "/")
+	for other, found := range object(d.root["paths"]) {
+		want := strings.Split(other, "/")
 		if len(want) == len(segments) && !slices.ContainsFunc(seq(len(want)), func(i int) bool {
 			return want[i] != segments[i] && (!strings.HasPrefix(want[i], "{") || segments[i] == "")
-		}) {
-			return template, object(item)
+		}) && (template == "" || strings.Count(other, "{") < strings.Count(template, "{")) {
+			template, item = other, object(found)
 		}
 	}
-	return "", nil
+	return template, item
 }
 
 func seq(n int) []int {
@@ -223,15 +224,31 @@ func (d *Document) checkAnswer(op map[string]any, x Exchange) error {
 	if schema == nil {
 		return nil
 	}
-	if kind != "application/x-ndjson" {
+	lines := bytes.Lines
+	switch kind {
+	case "text/event-stream":
+		lines = data
+	case "application/x-ndjson":
+	default:
 		return d.validJSON(schema, x.Answer)
 	}
-	for line := range bytes.Lines(x.Answer) {
+	for line := range lines(x.Answer) {
 		if err := d.validJSON(schema, line); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// data are the data of server-sent events, where each has one line of them.
+func data(stream []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for line := range bytes.Lines(stream) {
+			if text, ok := bytes.CutPrefix(line, []byte("data: ")); ok && !yield(text) {
+				return
+			}
+		}
+	}
 }
 
 func (d *Document) validJSON(schema map[string]any, b []byte) error {

@@ -1,0 +1,76 @@
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { expect, inject } from 'vitest';
+
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((p) => existsSync(p));
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const shots = join(import.meta.dirname, '../../docs/screenshots');
+
+export function launch(): Promise<Browser> {
+  return chromium.launch({
+    executablePath,
+    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  });
+}
+
+export interface Visit {
+  context: BrowserContext;
+  page: Page;
+  /** What must not have happened: broken policies, failures of scripts, requests that left the node. */
+  faults: string[];
+}
+
+/** Opens the console as somebody would who has that colour scheme. With an account it is signed in; without one it is not. */
+export async function visit(browser: Browser, { as, scheme = 'light', width = 1440, height = 900 }: { as?: string; scheme?: 'light' | 'dark'; width?: number; height?: number } = {}): Promise<Visit> {
+  const base = inject('base');
+  const token = as && inject('tokens')[as];
+  const context = await browser.newContext({
+    baseURL: base,
+    ignoreHTTPSErrors: true, // the node's own authority, of this run only
+    colorScheme: scheme,
+    viewport: { width, height },
+    locale: 'en-GB',
+    timezoneId: 'UTC',
+    reducedMotion: 'reduce',
+    extraHTTPHeaders: token ? { Authorization: 'Bearer ' + token } : undefined,
+  });
+  const faults: string[] = [];
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  page.on('pageerror', (e) => faults.push('script: ' + e.message));
+  page.on('console', (m) => {
+    if (/Content Security Policy|Trusted Type|Refused to/i.test(m.text())) faults.push('policy: ' + m.text());
+  });
+  page.on('request', (r) => {
+    if (!r.url().startsWith(base) && !r.url().startsWith('data:') && !r.url().startsWith('blob:')) faults.push('left the node: ' + r.url());
+  });
+  await page.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', (e) => console.error(`Content Security Policy: ${e.violatedDirective} ${e.blockedURI} ${e.sample}`));
+  });
+  return { context, page, faults };
+}
+
+/** Ends a visit, and fails if something happened that must not. */
+export async function leave(v: Visit): Promise<void> {
+  await v.context.close();
+  expect(v.faults).toEqual([]);
+}
+
+/** Looks for barriers with axe: WCAG 2.2 A and AA. */
+export async function accessible(page: Page): Promise<void> {
+  const found = await page.evaluate(async (source) => {
+    // The page's policy allows no script but its own: axe runs in the tool's own context of evaluation.
+    const run = new Function(source + '; return window.axe;') as () => { run(node: Document, options: object): Promise<{ violations: { id: string; impact: string; nodes: { target: string[]; failureSummary: string }[] }[] }> };
+    const result = await run().run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] });
+    return result.violations.flatMap((v) => v.nodes.slice(0, 5).map((n) => `${v.impact} ${v.id} ${n.target.join(' ')}: ${n.failureSummary.replace(/\s+/g, ' ')}`));
+  }, axe);
+  expect(found).toEqual([]);
+}
+
+/** Takes a picture for the documentation. */
+export async function picture(page: Page, name: string): Promise<void> {
+  mkdirSync(shots, { recursive: true });
+  await page.screenshot({ path: join(shots, name + '.png'), animations: 'disabled', caret: 'hide' });
+}

@@ -1,0 +1,109 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    base: string;
+    data: string;
+    tokens: Record<string, string>;
+  }
+}
+
+const program = join(import.meta.dirname, '../../bin/entente');
+
+/** Accounts of the stories and their roles. Each has the password below. */
+export const accounts: Record<string, string[]> = {
+  ada: ['admin'],
+  ana: ['analyst'],
+  otto: ['officer', 'auditor'],
+  rita: ['reader'],
+  reg: ['registrar'],
+};
+export const password = 'correct horse battery';
+
+/** A feed that reads a file beside it, and one whose file is not there. */
+const feeds = `[[feed]]
+name = "harbour-blocklist"
+kind = "list"
+file = "harbour.txt"
+type = "ip"
+label = "tlp:green"
+confidence = 60
+expire = "30d"
+schedule = "manual"
+
+[[feed]]
+name = "lost"
+kind = "stix"
+file = "nowhere.json"
+schedule = "manual"
+label = "tlp:amber"
+`;
+const list = ['# seen at the harbour', ...Array.from({ length: 40 }, (_, i) => `203.0.113.${i + 1}`), 'not an address', 'neither.this', ''].join('\n');
+
+/** Starts one node for all stories: the invented Utopia CERT with its starter set, and an account for every role. */
+export default async function setup(project: TestProject): Promise<() => void> {
+  if (!existsSync(program)) throw new Error('bin/entente is not there: run make build first');
+  const data = mkdtempSync(join(tmpdir(), 'entente-stories-'));
+  const port = await freePort();
+  const base = `https://127.0.0.1:${port}`;
+  writeFileSync(join(data, 'entente.toml'), feeds);
+  writeFileSync(join(data, 'harbour.txt'), list);
+  let said = '';
+  const node: ChildProcess = spawn(program, ['demo', '--data', data, '--listen', `127.0.0.1:${port}`], { stdio: ['ignore', 'pipe', 'pipe'] });
+  node.stdout?.on('data', (b: Buffer) => (said += b.toString()));
+  node.stderr?.on('data', (b: Buffer) => (said += b.toString()));
+  const stop = () => {
+    node.kill('SIGTERM');
+    rmSync(data, { recursive: true, force: true });
+  };
+  try {
+    await untilReady(data, node, () => said);
+    const file = join(data, 'stories.password');
+    writeFileSync(file, password + '\n', { mode: 0o600 });
+    const tokens: Record<string, string> = {};
+    for (const [name, roles] of Object.entries(accounts)) {
+      const list = ['--role', roles.join(',')];
+      run('user', 'add', '--data', data, name, ...list, '--password-file', file);
+      tokens[name] = run('token', 'add', '--data', data, 'stories-' + name, ...list).trim();
+    }
+    project.provide('base', base);
+    project.provide('data', data);
+    project.provide('tokens', tokens);
+  } catch (e) {
+    stop();
+    throw e;
+  }
+  return stop;
+}
+
+/** Runs a command of the program and gives what it wrote. */
+export function run(...args: string[]): string {
+  const r = spawnSync(program, args, { encoding: 'utf8' });
+  if (r.status !== 0) throw new Error(`entente ${args.join(' ')}: ${r.stderr}`);
+  return r.stdout;
+}
+
+async function untilReady(data: string, node: ChildProcess, said: () => string): Promise<void> {
+  for (let i = 0; i < 300; i++) {
+    if (node.exitCode !== null) break;
+    if (spawnSync(program, ['status', '--data', data]).status === 0 && existsSync(join(data, 'admin.sock'))) return;
+    await new Promise((go) => setTimeout(go, 100));
+  }
+  throw new Error('the node did not start: ' + said());
+}
+
+function freePort(): Promise<number> {
+  return new Promise((done, fail) => {
+    const s = createServer();
+    s.on('error', fail);
+    s.listen(0, '127.0.0.1', () => {
+      const a = s.address();
+      s.close(() => (a && typeof a === 'object' ? done(a.port) : fail(new Error('no port'))));
+    });
+  });
+}

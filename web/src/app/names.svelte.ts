@@ -1,0 +1,50 @@
+import { SvelteMap } from 'svelte/reactivity';
+import { api, type Entry } from '$/api';
+import { nameOf } from '$/lib/names';
+
+const most = 5000;
+const atOnce = 100;
+
+/** What objects are called, by id. Whoever shows a reference asks; what is asked for within a moment is asked of the node at once. */
+class Names {
+  private known = new SvelteMap<string, string>();
+  private wanted = new Set<string>();
+  private timer = 0;
+
+  /** The name, empty where the object has none or is not there for us; undefined until the node was asked. */
+  get(id: string): string | undefined {
+    return this.known.get(id);
+  }
+
+  /** Notes what is known already. */
+  put(entry: Pick<Entry, 'id' | 'object'>) {
+    if (entry.object) this.note(entry.id, nameOf(entry.object));
+  }
+
+  /** Asks for the names of ids. */
+  want(ids: readonly string[]) {
+    for (const id of ids) if (!this.known.has(id)) this.wanted.add(id);
+    if (this.wanted.size && !this.timer) this.timer = window.setTimeout(() => this.ask(), 20);
+  }
+
+  private note(id: string, name: string) {
+    if (this.known.size >= most) this.known.clear();
+    this.known.set(id, name);
+  }
+
+  private async ask() {
+    this.timer = 0;
+    const ids = [...this.wanted].slice(0, atOnce);
+    for (const id of ids) this.wanted.delete(id);
+    try {
+      const page = await api.page<Entry>('/objects', { id: ids, limit: ids.length });
+      for (const x of page.items) this.put(x);
+    } catch {
+      // A reference without its name is shown by its id.
+    }
+    for (const id of ids) if (!this.known.has(id)) this.note(id, '');
+    if (this.wanted.size) this.want([]);
+  }
+}
+
+export const names = new Names();
