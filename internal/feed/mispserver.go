@@ -37,8 +37,7 @@ func (MISPServer) Check(c *Config) error {
 const eventView = "events/view/%s/deleted[]:0/deleted[]:1/excludeGalaxy:1/includeEventCorrelations:0/includeFeedCorrelations:0/includeWarninglistHits:0/excludeLocalTags:1"
 
 func (MISPServer) Pull(ctx context.Context, r *Run) error {
-	about, err := r.mispVersion(ctx)
-	if err != nil {
+	if _, err := r.mispVersion(ctx); err != nil {
 		return err
 	}
 	known, err := r.takenEvents(ctx)
@@ -61,7 +60,7 @@ func (MISPServer) Pull(ctx context.Context, r *Run) error {
 			}
 		}
 	}
-	if about.Clusters != refused && !slices.Contains(r.c.MISP.Without, "clusters") {
+	if !slices.Contains(r.c.MISP.Without, "clusters") {
 		err := r.mispClusters(ctx)
 		if left += r.tolerated("galaxy clusters", err); err != nil && left == 0 {
 			return err
@@ -138,15 +137,16 @@ const (
 )
 
 type mispAbout struct {
-	Version           string
-	Clusters, Analyst permission
+	Sync permission
+	Gzip bool // it takes packed requests
 }
 
 // mispVersion asks who the server is, by which a wrong address or key shows at once.
 func (r *Run) mispVersion(ctx context.Context) (mispAbout, error) {
 	var v struct {
-		Version string `json:"version"`
-		Analyst *loose `json:"perm_analyst_data"`
+		Version  string   `json:"version"`
+		Sync     *loose   `json:"perm_sync"`
+		Encoding []string `json:"request_encoding"`
 	}
 	if err := r.mispJSON(ctx, http.MethodGet, "servers/getVersion", nil, &v); err != nil {
 		return mispAbout{}, err
@@ -157,11 +157,11 @@ func (r *Run) mispVersion(ctx context.Context) (mispAbout, error) {
 	if !strings.HasPrefix(v.Version, "2.5.") {
 		r.Note("the server is MISP " + cut(v.Version) + ", and this feed is made for 2.5")
 	}
-	about := mispAbout{Version: v.Version}
-	if v.Analyst != nil {
-		about.Analyst = refused
-		if v.Analyst.n != 0 {
-			about.Analyst = granted
+	about := mispAbout{Gzip: slices.Contains(v.Encoding, "gzip")}
+	if v.Sync != nil {
+		about.Sync = refused
+		if v.Sync.n != 0 {
+			about.Sync = granted
 		}
 	}
 	return about, nil
