@@ -21,6 +21,7 @@ import (
 	"entente/internal/index"
 	"entente/internal/keyring"
 	"entente/internal/lists"
+	"entente/internal/notify"
 	"entente/internal/store"
 	"entente/internal/surface"
 )
@@ -54,6 +55,8 @@ type Ops interface {
 	Stopping() <-chan struct{}
 	// Register is the register of constituents.
 	Register() *asset.Register
+	// Desk is the node's alerts and notifications.
+	Desk() *notify.Desk
 	// Logger is the node's log.
 	Logger() *slog.Logger
 }

@@ -107,6 +107,8 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	do("POST /blobs", "/blobs?sample=true", "MZ")
 	do("DELETE /blobs/{id}", "/blobs/"+text("id"), "")
 
+	registerRows(do, &last)
+
 	do("GET /feeds", "/feeds", "")
 	do("POST /feeds/{name}/run", "/feeds/secret/run?dry_run=true", "")
 	do("POST /feeds/{name}/run", "/feeds/secret/run", "")
@@ -158,6 +160,7 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	do("GET /journal", "/journal?limit=3", "")
 	personSucceeds(w, met)
 	askStream(w, do)
+	askAlerts(w, do)
 
 	for _, r := range Routes() {
 		key := r.Method + " " + r.Path

@@ -171,7 +171,6 @@ var renamed = map[string]string{
 	qualified[feed.Problem](): "FeedProblem",
 	qualified[feed.Failure](): "FeedFailure",
 	qualified[blob.Holding](): "BlobHolding",
-	qualified[index.State]():  "IndexState",
 
 	qualified[asset.View]():           "KeptConstituent",
 	qualified[asset.Match]():          "ConstituentMatch",
@@ -188,6 +187,7 @@ var renamed = map[string]string{
 	qualified[register.Domain]():      "ConstituentDomain",
 	qualified[register.Certificate](): "ConstituentCertificate",
 	qualified[register.Software]():    "ConstituentSoftware",
+	qualified[index.State]():          "IndexState",
 
 	qualified[lists.Summary](): "Lists",
 	qualified[lists.List]():    "WarningList",

@@ -26,6 +26,7 @@ import (
 	"entente/internal/index"
 	"entente/internal/keyring"
 	"entente/internal/lists"
+	"entente/internal/notify"
 	"entente/internal/record"
 	"entente/internal/store"
 	"entente/internal/store/sqlite"
@@ -49,6 +50,7 @@ type world struct {
 	gate     *gate.Gate
 	reg      *asset.Register
 	index    *index.Index
+	desk     *notify.Desk
 	stopping chan struct{}
 	late     atomic.Int64 // nanoseconds that the store's clock is ahead
 }
@@ -89,6 +91,7 @@ func newWorld(t testing.TB) *world {
 	w.blobs, err = blob.Open(t.Context(), blob.Config{Dir: filepath.Join(w.dir, "blobs"), Secret: ring.Secret("blob"), Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational}, db)
 	w.must(err)
 	w.lists = someLists(t)
+	w.openDesk()
 	w.http = New(w.x, w.ids, ring, w.blobs, w)
 	return w
 }
@@ -120,6 +123,7 @@ func (w *world) Lists() *lists.Lists       { return w.lists }
 func (w *world) Register() *asset.Register { return w.reg }
 func (w *world) Feeds() *feed.Feeds        { return w.feeds }
 func (w *world) Stopping() <-chan struct{} { return w.stopping }
+func (w *world) Desk() *notify.Desk        { return w.desk }
 func (w *world) Index() *index.Index       { return w.index }
 func (w *world) Backup(_ context.Context, out io.Writer) error {
 	_, err := io.WriteString(out, "backup")
