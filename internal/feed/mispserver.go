@@ -53,17 +53,24 @@ func (MISPServer) Pull(ctx context.Context, r *Run) error {
 		if left, err = r.mispEvents(ctx, index, known); err != nil {
 			return err
 		}
-		if !slices.Contains(r.c.MISP.Without, "sightings") {
-			err := r.mispSightings(ctx, index, known)
-			if left += r.tolerated("sightings", err); err != nil && left == 0 {
-				return err
-			}
-		}
 	}
-	if !slices.Contains(r.c.MISP.Without, "clusters") {
-		err := r.mispClusters(ctx)
-		if left += r.tolerated("galaxy clusters", err); err != nil && left == 0 {
+	for _, more := range []struct {
+		word, what string
+		take       func() error
+	}{
+		{"sightings", "sightings", func() error { return r.mispSightings(ctx, index, known) }},
+		{"clusters", "galaxy clusters", func() error { return r.mispClusters(ctx) }},
+		{"analyst", "analyst data", func() error { return r.mispAnalyst(ctx) }},
+	} {
+		if slices.Contains(r.c.MISP.Without, more.word) {
+			continue
+		}
+		err := more.take()
+		if err != nil && !r.tolerates(more.what, err) {
 			return err
+		}
+		if err != nil && more.word == "sightings" {
+			left++
 		}
 	}
 	if index != nil && left == 0 && !r.report.DryRun {
@@ -73,14 +80,14 @@ func (MISPServer) Pull(ctx context.Context, r *Run) error {
 	return nil
 }
 
-// tolerated tells of something besides events that a server does not give: the events are taken all the same.
-func (r *Run) tolerated(what string, err error) int {
+// tolerates tells whether the events can be taken although the server does not give something else.
+func (r *Run) tolerates(what string, err error) bool {
 	var f *fault.Error
 	if !errors.As(err, &f) || f.Kind != fault.Forbidden && f.Kind != fault.NotFound && f.Kind != fault.Unprocessable {
-		return 0
+		return false
 	}
 	r.Note(fmt.Sprintf("the server gives no %s: %s", what, said(f)))
-	return 1
+	return true
 }
 
 // mispEvents takes the events that are newer than what is here, the oldest first, and tells how many must be looked for again.
