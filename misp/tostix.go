@@ -70,7 +70,7 @@ type converter struct {
 // ref is an object of the event, with the place of its item.
 type ref struct {
 	id string
-	at int
+	at int // -1: it went out before, and the report may name it
 }
 
 // level is what restricts an element.
@@ -351,7 +351,7 @@ func (c *converter) listed() []string {
 		if len(ids) == maxRefs {
 			break
 		}
-		if seen[r.id] || !label.LessEqual(c.items[r.at].Label, c.outer.label) {
+		if seen[r.id] || r.at >= 0 && !label.LessEqual(c.items[r.at].Label, c.outer.label) {
 			continue
 		}
 		seen[r.id] = true

@@ -35,8 +35,10 @@ import (
 	"entente/internal/identity"
 	"entente/internal/index"
 	"entente/internal/keyring"
+	"entente/internal/lists"
 	"entente/internal/notify"
 	"entente/internal/record"
+	"entente/internal/sso"
 	"entente/internal/store"
 	"entente/internal/store/sqlite"
 	"entente/internal/surface"
@@ -61,9 +63,11 @@ type Node struct {
 	ring     *keyring.Ring
 	store    store.Store
 	ids      *identity.Directory
+	sso      *sso.Providers
 	exchange *exchange.Exchange
 	register *asset.Register
 	feeds    *feed.Feeds
+	lists    *lists.Lists
 	desk     *notify.Desk
 	blobs    *blob.Store
 	index    *index.Index
@@ -115,15 +119,19 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	names := n.ring.Names()
 	if n.ids, err = identity.New(ctx, identity.Config{Store: db, Nation: names.Nation, Org: names.Org, Realm: names.Realm, Pepper: n.ring.Pepper(),
 		ValidRole: gate.IsRole, AdminRole: gate.RoleAdmin, Now: cfg.Now, Log: cfg.Log, Sealer: n.ring, SessionIdle: time.Duration(cfg.Auth.IdleMinutes) * time.Minute,
-		SessionLife: time.Duration(cfg.Auth.SessionHours) * time.Hour, FactorRoles: cfg.Auth.RequireSecondFactor}); err != nil {
+		SessionLife: time.Duration(cfg.Auth.SessionHours) * time.Hour, FactorRoles: cfg.Auth.RequireSecondFactor, RPID: cfg.relyingParty(), Origins: cfg.Auth.Origins}); err != nil {
 		return nil, fmt.Errorf("reading the register of organisations: %w", err)
+	}
+	if n.sso, err = sso.New(sso.Options{Providers: cfg.Auth.OIDC, Sealer: n.ring, Agent: "entente/" + build.Read().Version, Now: cfg.Now}); err != nil {
+		return nil, fmt.Errorf("opening the ways to the providers of single sign-on: %w", err)
 	}
 	if n.exchange, err = exchange.New(ctx, exchange.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Gate: n.gate, Now: cfg.Now, Signed: []string{register.Type},
 		Log: cfg.Log, ObjectBytes: cfg.Limits.ObjectBytes, PostObjects: cfg.Limits.PostObjects}, db); err != nil {
 		return nil, fmt.Errorf("opening the exchange: %w", err)
 	}
+	n.lists = lists.Load(cfg.Lists, cfg.Data, cfg.Now(), cfg.Log)
 	n.register = asset.New(asset.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Door: n.exchange, Signer: n.ring, Now: cfg.Now, Log: cfg.Log})
-	if n.feeds, err = feed.New(feed.Options{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Feeds: cfg.Feeds, Sources: sources(), Exchange: n.exchange, Docs: db,
+	if n.feeds, err = feed.New(feed.Options{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Feeds: cfg.Feeds, Sources: sources(), Exchange: n.exchange, Docs: db, Lists: n.lists,
 		Base: cfg.Data, Spool: n.SpoolDir(), UserAgent: "entente/" + build.Read().Version, Now: cfg.Now, Log: cfg.Log}); err != nil {
 		return nil, fmt.Errorf("opening the feeds: %w", err)
 	}
@@ -206,7 +214,8 @@ func (n *Node) surfaces() error {
 	}
 	native := api.New(n.exchange, n.ids, n.ring, n.blobs, n)
 	pages := console.New(names.Org, firstRun{n.ids}, web.Dist())
-	signIn := console.NewSignIn(console.SignInConfig{Directory: n.ids, Cookie: cookie, Render: api.Render(nil), Org: names.Org, Nation: names.Nation, Realm: names.Realm})
+	signIn := console.NewSignIn(console.SignInConfig{Directory: n.ids, Cookie: cookie, Render: api.Render(nil), SSO: n.sso, Origin: n.cfg.origin(), Log: n.cfg.Log,
+		Org: names.Org, Nation: names.Nation, Realm: names.Realm})
 	metrics := promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{})
 
 	events := mispapi.New(mispapi.Config{Settings: n.cfg.MISP, Nation: names.Nation, Org: names.Org, Register: n.ids.Register, MaxBytes: n.cfg.Limits.PostBytes,
@@ -437,6 +446,9 @@ func (n *Node) Stop(ctx context.Context) error {
 func (n *Node) close() error {
 	if n.feeds != nil {
 		n.feeds.Close()
+	}
+	if n.sso != nil {
+		n.sso.Close()
 	}
 	if n.desk != nil {
 		n.desk.Close()

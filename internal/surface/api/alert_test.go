@@ -108,7 +108,6 @@ func askAlerts(w *world, do func(route, path, body string)) {
 	do("GET /channels", "/channels?check=true", "")
 }
 
-var registrar = gate.Viewer{Nation: "UTO", Org: "Utopia CERT", Person: "reg", Roles: []string{"registrar"}, Realm: keyring.Operational}
 
 func (w *world) editionOf(id string) int {
 	w.t.Helper()

@@ -20,6 +20,7 @@ import (
 	"entente/internal/identity"
 	"entente/internal/index"
 	"entente/internal/keyring"
+	"entente/internal/lists"
 	"entente/internal/notify"
 	"entente/internal/store"
 	"entente/internal/surface"
@@ -44,6 +45,8 @@ type Ops interface {
 	SpoolDir() string
 	// Feeds are the node's feeds.
 	Feeds() *feed.Feeds
+	// Lists are the published lists that the node has loaded.
+	Lists() *lists.Lists
 	// Index finds objects and what they are connected with.
 	Index() *index.Index
 	// Stopping is closed when the node begins to stop: whatever goes on without end ends then.

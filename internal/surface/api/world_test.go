@@ -25,6 +25,7 @@ import (
 	"entente/internal/identity"
 	"entente/internal/index"
 	"entente/internal/keyring"
+	"entente/internal/lists"
 	"entente/internal/notify"
 	"entente/internal/record"
 	"entente/internal/store"
@@ -44,6 +45,7 @@ type world struct {
 	blobs    *blob.Store
 	http     http.Handler
 	feeds    *feed.Feeds
+	lists    *lists.Lists
 	gate     *gate.Gate
 	reg      *asset.Register
 	index    *index.Index
@@ -87,6 +89,7 @@ func newWorld(t testing.TB) *world {
 	w.must(err)
 	w.blobs, err = blob.Open(t.Context(), blob.Config{Dir: filepath.Join(w.dir, "blobs"), Secret: ring.Secret("blob"), Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational}, db)
 	w.must(err)
+	w.lists = someLists(t)
 	w.openDesk()
 	w.http = New(w.x, w.ids, ring, w.blobs, w)
 	return w
@@ -112,6 +115,7 @@ func (w *world) Build() any                                     { return build.R
 func (w *world) Docs() Docs                                     { return w.st }
 func (w *world) SpoolDir() string                               { return filepath.Join(w.dir, "tmp") }
 func (w *world) Logger() *slog.Logger                           { return slog.New(slog.DiscardHandler) }
+func (w *world) Lists() *lists.Lists                            { return w.lists }
 func (w *world) Register() *asset.Register                      { return w.reg }
 func (w *world) Feeds() *feed.Feeds                             { return w.feeds }
 func (w *world) Stopping() <-chan struct{}                      { return w.stopping }

@@ -14,6 +14,7 @@ export type Decision = Schemas['Decision'];
 export type Holding = Schemas['Holding'];
 export type Act = Schemas['Act'];
 export type Feed = Schemas['Feed'];
+export type Neighbour = Schemas['Neighbour'];
 export type Held = Schemas['Held'];
 export type PurgeReport = Schemas['PurgeReport'];
 export type Collection = Schemas['CollectionView'];

@@ -1,4 +1,5 @@
 import { fill, plural, type Values } from '$/lib/text';
+import { spelled } from '$/lib/kinds';
 import { kept } from '$/app/kept';
 import { en, type Key } from './en';
 import { de } from './de';
@@ -61,4 +62,15 @@ export function tOr(key: string, other: string, values?: Values): string {
 
 export function number(n: number): string {
   return i18n.numbers.format(n);
+}
+
+/** What a type of objects is called. */
+export function typeName(type: string): string {
+  return tOr('type.' + type, spelled(type));
+}
+
+/** A time by the clock, in the chosen language. */
+export function time(at: string): string {
+  const date = new Date(at);
+  return Number.isNaN(date.getTime()) ? at : i18n.dates.format(date);
 }

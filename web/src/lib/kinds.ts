@@ -49,9 +49,18 @@ const known: Record<string, [string, Family]> = {
 /** The types in the order in which they are offered. */
 export const types = Object.keys(known);
 
-/** Two letters that stand for a type. */
+/** Two letters that stand for a type. Those of types that are not of the standard are made of its last words: x-acme-data-source is DS. */
 export function sigil(type: string): string {
-  return known[type]?.[0] ?? type.replace(/^x-/, '').slice(0, 2).toUpperCase();
+  const own = known[type]?.[0];
+  if (own) return own;
+  const words = type.replace(/^x-/, '').split('-').filter(Boolean);
+  const last = words.at(-1) ?? '?';
+  return (words.length > 2 ? (words.at(-2) ?? '').slice(0, 1) + last.slice(0, 1) : last.slice(0, 2)).toUpperCase();
+}
+
+/** A type that has no name of its own, as people read it: x-acme-data-source is acme data source. */
+export function spelled(type: string): string {
+  return type.replace(/^x-/, '').replaceAll('-', ' ');
 }
 
 export function family(type: string): Family {

@@ -49,8 +49,8 @@ export function plain(text: string): string {
 const id = /^[a-z0-9][a-z0-9-]*--[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Whether a text is the id of an object. */
-export function isID(text: unknown): text is string {
-  return typeof text === 'string' && id.test(text);
+export function isID(text: string): boolean {
+  return id.test(text);
 }
 
 /** The type that an id names. */
@@ -63,8 +63,9 @@ export function idsIn(value: unknown, most = 200): string[] {
   const out = new Set<string>();
   const walk = (v: unknown, depth: number) => {
     if (out.size >= most || depth > 12) return;
-    if (isID(v)) out.add(v);
-    else if (Array.isArray(v)) for (const x of v) walk(x, depth + 1);
+    if (typeof v === 'string') {
+      if (isID(v)) out.add(v);
+    } else if (Array.isArray(v)) for (const x of v) walk(x, depth + 1);
     else if (v && typeof v === 'object') for (const x of Object.values(v)) walk(x, depth + 1);
   };
   walk(value, 0);
