@@ -73,6 +73,7 @@ With --json, every command that reads prints one JSON value per line.
 		a.feedCmd(),
 		a.listsCmd(),
 		a.constituentCmd(),
+		a.alertCmd(), a.notificationCmd(),
 		a.journalCmd(), a.backupCmd(), a.restoreCmd(), a.downgradeCmd(), a.configCmd(), a.versionCmd(), a.changelogCmd(), a.docsCmd(),
 	} {
 		root.AddCommand(c)
