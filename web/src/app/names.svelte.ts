@@ -1,5 +1,5 @@
 import { SvelteMap } from 'svelte/reactivity';
-import { api, type Entry } from '$/api';
+import { api, refusal, type Entry } from '$/api';
 import { nameOf } from '$/lib/names';
 
 const most = 5000;
@@ -21,6 +21,11 @@ class Names {
     if (entry.object) this.note(entry.id, nameOf(entry.object));
   }
 
+  /** Notes a name that came with something else. */
+  tell(id: string, name: string | undefined) {
+    if (name) this.note(id, name);
+  }
+
   /** Asks for the names of ids. */
   want(ids: readonly string[]) {
     for (const id of ids) if (!this.known.has(id)) this.wanted.add(id);
@@ -39,8 +44,12 @@ class Names {
     try {
       const page = await api.page<Entry>('/objects', { id: ids, limit: ids.length });
       for (const x of page.items) this.put(x);
-    } catch {
-      // A reference without its name is shown by its id.
+    } catch (e) {
+      if (refusal(e).status === 0) { // the node does not answer: it is asked again
+        for (const id of ids) this.wanted.add(id);
+        this.timer = window.setTimeout(() => this.ask(), 5000);
+        return;
+      }
     }
     for (const id of ids) if (!this.known.has(id)) this.note(id, '');
     if (this.wanted.size) this.want([]);
