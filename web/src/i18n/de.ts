@@ -102,6 +102,7 @@ export const de: Record<Key, string> = {
 
   'home.hello': '{org}',
   'home.feeds': 'Zuflüsse',
+  'home.feeds.none': 'Keine Zuflüsse eingerichtet',
   'home.feeds.failing': '{n} Zufluss scheitert|{n} Zuflüsse scheitern',
   'home.feeds.well': '{n} Zufluss, alles gut|{n} Zuflüsse, alles gut',
   'home.quarantine': 'Quarantäne',

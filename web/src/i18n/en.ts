@@ -101,6 +101,7 @@ export const en = {
 
   'home.hello': '{org}',
   'home.feeds': 'Feeds',
+  'home.feeds.none': 'No feeds are set up',
   'home.feeds.failing': '{n} feed is failing|{n} feeds are failing',
   'home.feeds.well': '{n} feed, all well|{n} feeds, all well',
   'home.quarantine': 'Quarantine',
