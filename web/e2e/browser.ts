@@ -51,6 +51,7 @@ export async function visit(browser: Browser, { as, scheme = 'light', width = 14
   context.setDefaultTimeout(15_000);
   const faults: string[] = [];
   const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
   page.on('pageerror', (e) => faults.push('script: ' + e.message));
   page.on('console', (m) => {
     if (/Content Security Policy|Trusted Type|Refused to/i.test(m.text())) faults.push('policy: ' + m.text());

@@ -30,12 +30,34 @@ export const accounts: Record<string, string[]> = {
 export const fresh: Record<string, string[]> = { frida: ['analyst'], olga: ['officer'], oscar: ['officer'] };
 export const password = 'correct horse battery';
 
+/** A feed that reads a file beside it, and one whose file is not there. */
+const feeds = `[[feed]]
+name = "harbour-blocklist"
+kind = "list"
+file = "harbour.txt"
+type = "ip"
+label = "tlp:green"
+confidence = 60
+expire = "30d"
+schedule = "manual"
+
+[[feed]]
+name = "lost"
+kind = "stix"
+file = "nowhere.json"
+schedule = "manual"
+label = "tlp:amber"
+`;
+const list = ['# seen at the harbour', ...Array.from({ length: 40 }, (_, i) => `203.0.113.${i + 1}`), 'not an address', 'neither.this', ''].join('\n');
+
 /** Starts one node for all stories: the invented Utopia CERT with its starter set, an account for every role, and a session of each. */
 export default async function setup(project: TestProject): Promise<() => void> {
   if (!existsSync(program)) throw new Error('bin/entente is not there: run make build first');
   const data = mkdtempSync(join(tmpdir(), 'entente-stories-'));
   const port = await freePort();
   const base = `https://127.0.0.1:${port}`;
+  writeFileSync(join(data, 'entente.toml'), feeds);
+  writeFileSync(join(data, 'harbour.txt'), list);
   let said = '';
   const node: ChildProcess = spawn(program, ['demo', '--data', data, '--listen', `127.0.0.1:${port}`], { stdio: ['ignore', 'pipe', 'pipe'] });
   node.stdout?.on('data', (b: Buffer) => (said += b.toString()));

@@ -21,6 +21,14 @@ export const nav: Group[] = [
     places: [
       { path: '/', title: 'nav.home', icon: 'home', letter: 'h' },
       { path: '/app/search', title: 'nav.search', icon: 'search', letter: 's', right: 'object.read' },
+      { path: '/app/import', title: 'nav.import', icon: 'import', letter: 'i', right: 'object.write' },
+    ],
+  },
+  {
+    title: 'nav.desk',
+    places: [
+      { path: '/app/quarantine', title: 'nav.quarantine', icon: 'quarantine', letter: 'q', right: 'quarantine.read' },
+      { path: '/app/feeds', title: 'nav.feeds', icon: 'feed', letter: 'f', right: 'feed.read' },
     ],
   },
 ];

@@ -5,4 +5,8 @@ export const routes: Route[] = [
   { path: '/', screen: () => import('./screens/Home.svelte'), title: 'nav.home' },
   { path: '/app/search', screen: () => import('./screens/Search.svelte'), title: 'nav.search', right: 'object.read' },
   { path: '/app/objects/:id', screen: () => import('./screens/Object.svelte'), title: 'object.title', right: 'object.read' },
+  { path: '/app/import', screen: () => import('./screens/Import.svelte'), title: 'nav.import', right: 'object.write' },
+  { path: '/app/quarantine', screen: () => import('./screens/Quarantine.svelte'), title: 'nav.quarantine', right: 'quarantine.read' },
+  { path: '/app/feeds', screen: () => import('./screens/Feeds.svelte'), title: 'nav.feeds', right: 'feed.read' },
+  { path: '/app/feeds/:name', screen: () => import('./screens/Feed.svelte'), title: 'feed.name', right: 'feed.read' },
 ];

@@ -1,4 +1,6 @@
 import type { Key } from './en';
+import { desk } from './de/desk';
+import { house } from './de/house';
 
 export const de: Record<Key, string> = {
   skip: 'Zum Inhalt',
@@ -325,4 +327,7 @@ export const de: Record<Key, string> = {
   'label.purge.on-request': 'Kopien auf Verlangen vernichten.',
   'label.view': 'Ansehen, keine Kopie behalten.',
   'label.caveat': 'Achtung: {what}.',
+
+  ...desk,
+  ...house,
 };

@@ -1,3 +1,6 @@
+import { desk } from './en/desk';
+import { house } from './en/house';
+
 /** Every text of the console. A key begins with the screen it stands on. Two forms, for one and for more, are separated by |. */
 export const en = {
   skip: 'Skip to content',
@@ -324,6 +327,9 @@ export const en = {
   'label.purge.on-request': 'Destroy copies on request.',
   'label.view': 'Look at it, keep no copy.',
   'label.caveat': 'Warning: {what}.',
+
+  ...desk,
+  ...house,
 } as const;
 
 export type Key = keyof typeof en;
