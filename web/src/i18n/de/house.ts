@@ -1,6 +1,7 @@
 import type { house as en } from '../en/house';
 
 export const house: Record<keyof typeof en, string> = {
+  actions: 'Was getan werden kann',
   'nav.house': 'Haus',
   'nav.admin': 'Verwaltung',
   'admin.accounts': 'Konten',

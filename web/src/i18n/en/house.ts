@@ -1,5 +1,6 @@
 /** Texts of the house: administration, the own account, files. */
 export const house = {
+  actions: 'What can be done',
   'nav.house': 'House',
   'nav.admin': 'Administration',
   'admin.accounts': 'Accounts',
