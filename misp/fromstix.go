@@ -68,7 +68,7 @@ func newBack(objects []*stix.Object) *back {
 		}
 	}
 	for _, o := range b.order {
-		if kind, _ := ours(o); kind != "" {
+		if kind, _ := ours(o); isElement(kind) || kind == kindDerived {
 			if event := EventOf(o); event != "" {
 				b.members[event] = append(b.members[event], o.ID())
 			}

@@ -78,8 +78,22 @@ func (c *converter) objectTail(o *Object, id, pointer string, l level) {
 		own = append(own, `misp:meta-category="`+o.MetaCategory+`"`)
 	}
 	c.w.list("labels", own)
+	for i := range o.Attributes {
+		if u := stixUUID(o.Attributes[i].UUID); u != "" && i < maxNamed {
+			if c.external != "" {
+				c.external += ","
+			}
+			c.external += `{"source_name":"` + AttributeSource + `","external_id":"` + u + `"}`
+		}
+	}
 	c.carry(kindObject, id, pointer, o, l)
 }
+
+// AttributeSource is the source_name of the external references by which an object names the first maxNamed of its attributes.
+const (
+	AttributeSource = "misp-attribute"
+	maxNamed        = 200
+)
 
 // first is the first value of a relation.
 func (o *Object) first(relation string) string {

@@ -54,13 +54,10 @@ func HeldID(o *Object) string { return heldID(o) }
 // says already gives nothing.
 func (r *Reading) Element(o *stix.Object) Element {
 	kind, text := ours(o)
-	if kind == kindDerived || kind == kindEvent || text == nil {
+	if !isElement(kind) || text == nil {
 		return Element{}
 	}
 	t := read(o, kind, text)
-	if t.attribute == nil && t.object == nil && t.report == nil && !t.changed {
-		return Element{}
-	}
 	if t.changed || !r.says(&t) {
 		var e Event
 		newBack([]*stix.Object{o}).object(&e, o)
@@ -73,6 +70,10 @@ func (r *Reading) Element(o *stix.Object) Element {
 		return Element{Objects: []Object{*t.object}}
 	}
 	return Element{Reports: []EventReport{*t.report}}
+}
+
+func isElement(kind string) bool {
+	return kind == kindAttribute || kind == kindObject || kind == kindReport
 }
 
 // says tells whether the object is what its element gives.

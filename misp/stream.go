@@ -46,10 +46,37 @@ func (s *Stream) Take() ([]Item, []Loss) {
 		}
 		out = append(out, it)
 	}
+	s.refer(out)
 	clear(c.items[len(kept):])
 	losses := c.losses
 	c.items, c.losses, s.kept = kept, nil, len(kept)
 	return out, losses
+}
+
+// refer settles which of the items that go may be named by the report, and where those that stay are now.
+func (s *Stream) refer(gone []Item) {
+	c := s.c
+	open := make(map[string]bool, len(gone))
+	for i := range gone {
+		open[gone[i].ID] = label.LessEqual(gone[i].Label, c.outer.label)
+	}
+	refs, sure := c.refs[:0], make(map[string]bool)
+	for _, r := range c.refs {
+		if at, stays := c.scos[r.id]; stays {
+			r.at = at
+		} else if r.at >= 0 {
+			if !open[r.id] {
+				continue
+			}
+			r.at = -1
+		}
+		if refs = append(refs, r); r.at < 0 {
+			if sure[r.id] = true; len(sure) == maxRefs {
+				break // nothing after it is named
+			}
+		}
+	}
+	c.refs = refs
 }
 
 // Finish hands over the rest; its last item is the report or grouping.
@@ -77,8 +104,8 @@ func SightingsToSTIX(of string, sightings []Sighting, l label.Label) []Item {
 	return c.items
 }
 
-// Kind says what element of MISP an object that ToSTIX made stands for: "event", "attribute", "object", "event-report", "derived" for
-// what another object says too; empty: ToSTIX did not make it.
+// Kind says what element of MISP an object that ToSTIX made stands for: "event", "attribute", "object", "event-report", "derived"
+// for what another object says too; empty: ToSTIX did not make it.
 func Kind(o *stix.Object) string {
 	kind, _ := ours(o)
 	return kind

@@ -78,6 +78,40 @@ func Withdrawn(o *stix.Object, at time.Time) ([]byte, error) {
 	return json.Marshal(members, writing)
 }
 
+// KeepRefs lets the new version of an event's report name what an earlier version named, besides what it names itself; those that are in made are
+// what the new version was made with, and were decided on.
+func KeepRefs(raw []byte, earlier *stix.Object, made map[string]bool) ([]byte, error) {
+	var members map[string]jsontext.Value
+	var refs []string
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(members["object_refs"], &refs); err != nil {
+		return nil, err
+	}
+	if len(refs) == 1 && refs[0] == authorID {
+		refs = nil
+	}
+	known := map[string]bool{}
+	for _, id := range refs {
+		known[id] = true
+	}
+	for _, id := range refsOf(earlier, "object_refs") {
+		if len(refs) < maxRefs && !known[id] && !made[id] && id != authorID {
+			refs = append(refs, id)
+		}
+	}
+	if len(refs) == 0 {
+		refs = []string{authorID}
+	}
+	list, err := json.Marshal(refs, writing)
+	if err != nil {
+		return nil, err
+	}
+	members["object_refs"] = list
+	return json.Marshal(members, writing)
+}
+
 // Loose is something of MISP that stands by itself and that STIX has no type for: a proposal, a note on somebody's data, a cluster. Kind becomes
 // part of the type.
 type Loose struct {
@@ -85,6 +119,7 @@ type Loose struct {
 	UUID  string
 	At    time.Time // its version
 	Of    string    // uuid of the event or element that it is about; may be empty
+	Event string    // uuid of the event of that; may be empty
 	Label label.Label
 	TLP   bool // the label states a TLP
 	Text  []byte
@@ -106,11 +141,21 @@ func (l *Loose) Item() (it Item, ok bool) {
 	var w writer
 	w.begin(LooseType(l.Kind), it.ID)
 	w.times(l.At.UTC(), l.At.UTC())
-	if of := strings.ToLower(l.Of); of != "" {
+	if refs := [][2]string{{AboutSource, l.Of}, {EventSource, l.Event}}; l.Of != "" || l.Event != "" {
 		w.key("external_references")
-		w.b = append(w.b, `[{"source_name":"`+AboutSource+`","external_id":`...)
-		w.quote(of)
-		w.b = append(w.b, "}]"...)
+		w.b = append(w.b, '[')
+		for _, r := range refs {
+			if r[1] == "" {
+				continue
+			}
+			if w.b[len(w.b)-1] != '[' {
+				w.b = append(w.b, ',')
+			}
+			w.b = append(w.b, `{"source_name":"`+r[0]+`","external_id":`...)
+			w.quote(strings.ToLower(r[1]))
+			w.b = append(w.b, '}')
+		}
+		w.b = append(w.b, ']')
 	}
 	w.extension("new-sdo", l.Kind, l.Text)
 	it.Raw = w.end()

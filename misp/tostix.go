@@ -67,10 +67,10 @@ type converter struct {
 	outer             level
 }
 
-// ref is an object of the event, with the label that it was made with.
+// ref is an object of the event, with the place of its item.
 type ref struct {
-	id    string
-	label label.Label
+	id string
+	at int // -1: it went out before, and the report may name it
 }
 
 // level is what restricts an element.
@@ -240,7 +240,7 @@ func (c *converter) externals() {
 }
 
 // refer lets the report name the last item.
-func (c *converter) refer(id string) { c.refs = append(c.refs, ref{id, c.items[len(c.items)-1].Label}) }
+func (c *converter) refer(id string) { c.refs = append(c.refs, ref{id, len(c.items) - 1}) }
 
 // observe adds cyber-observable objects. One that is there already takes the stricter markings of both.
 func (c *converter) observe(objects []*stix.Object, l level) []string {
@@ -351,11 +351,7 @@ func (c *converter) listed() []string {
 		if len(ids) == maxRefs {
 			break
 		}
-		l := r.label
-		if at, ok := c.scos[r.id]; ok { // a later element may have marked it more strictly
-			l = c.items[at].Label
-		}
-		if seen[r.id] || !label.LessEqual(l, c.outer.label) {
+		if seen[r.id] || r.at >= 0 && !label.LessEqual(c.items[r.at].Label, c.outer.label) {
 			continue
 		}
 		seen[r.id] = true

@@ -83,6 +83,7 @@ func New(cfg Config) *Register {
 	} else {
 		l.Audience = aud
 	}
+	l.Onward = label.OnwardNone
 	return &Register{cfg: cfg, label: l, index: register.NewIndex(), names: map[string]string{}}
 }
 

@@ -61,7 +61,13 @@ func (b *bench) grow(ctx context.Context) error {
 		if err := s.growTo(ctx, size); err != nil {
 			return err
 		}
+		if err := s.caughtUp(ctx, fmt.Sprintf("find.lag.after_growth@%d", size)); err != nil {
+			return err
+		}
 		if err := s.compare(ctx, base); err != nil {
+			return err
+		}
+		if err := s.find(ctx); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-// Bench measures what the node must reach, on the real program over its command line and its TAXII interface, and says of every figure
+// Bench measures what the node must reach, on the real program over its command line and its two interfaces, and says of every figure
 // whether it does. bench/run starts it.
 package main
 

@@ -24,8 +24,11 @@ type Submission struct {
 	Via        string       // how they came: "taxii", "import" …
 	Restrict   *label.Label // joined to every object's label: it never permits more than the object itself says
 	Default    *label.Label // for objects without a TLP, instead of the collection's default
-	Envelopes  [][]byte     // the signed envelopes that the objects came in, one for each, nil for one without; nil: all without. Retained
-	Needs      gate.Action  // what the viewer must be allowed to, where no collection is named; 0: ObjectWrite
+	// Look, when not nil, sees each object that is sound, by its place in Objects, with what it can be found by. One for which it gives a reason goes to
+	// quarantine. It is called from several goroutines at once.
+	Look      func(i int, r *record.Record) *store.Reason
+	Envelopes [][]byte    // the signed envelopes that the objects came in, one for each, nil for one without; nil: all without. Retained
+	Needs     gate.Action // what the viewer must be allowed to, where no collection is named; 0: ObjectWrite
 	// Also, when not nil, makes documents that are written in the transaction that stores the objects, or that would store them where none is
 	// accepted. It is called inside the transaction and must not call the exchange.
 	Also func([]Outcome) []store.Doc
@@ -87,6 +90,14 @@ func (x *Exchange) prepare(v gate.Viewer, s Submission, policy Policy) Prepared 
 		}
 		if !d.refused && d.rec.Envelope == nil && x.isOwn(v.Nation, v.Org) && slices.Contains(x.cfg.Signed, d.rec.Type) {
 			d = refuse(d.rec.ID, d.rec.Version, fault.New(fault.Forbidden, "object.unsigned", "objects of the type %s are kept signed, in a register of their own", d.rec.Type).At("/type"))
+		}
+		if s.Look != nil && !d.refused {
+			if why := s.Look(i, &d.rec); why != nil {
+				if d.hold == nil {
+					d.hold = &store.Hold{}
+				}
+				d.hold.Reasons = append(d.hold.Reasons, *why)
+			}
 		}
 		p.drafts[i] = d
 	})

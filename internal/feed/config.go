@@ -57,6 +57,8 @@ type Config struct {
 	Window       string `toml:"window"`       // taxii: how far before the last date added a poll starts
 	MISP         Rules  `toml:"misp"`
 
+	Warninglists string `toml:"warninglists"` // what becomes of objects with values on warning lists: "note" them, "hold" them in quarantine, or "ignore"
+
 	Limits Limits `toml:"limits"`
 
 	base  string
@@ -253,6 +255,11 @@ func (c *Config) checkContent() *fault.Error {
 	if len(observable.Kinds(c.Type)) == 0 {
 		return bad("type", "%q is no kind of value; there are %s", c.Type, observable.Words())
 	}
+	switch c.Warninglists = cmp.Or(c.Warninglists, "note"); c.Warninglists {
+	case "note", "hold", "ignore":
+	default:
+		return bad("warninglists", "%q is not note, hold or ignore", c.Warninglists)
+	}
 	if c.Scheme != "" && c.Scheme != "http" && c.Scheme != "https" {
 		return bad("scheme", "%q is not http or https", c.Scheme)
 	}
@@ -313,7 +320,7 @@ func (c *Config) Settings() map[string]any {
 	out := map[string]any{"name": c.Name, "kind": c.Kind}
 	for name, text := range map[string]string{"schedule": c.Schedule, "jitter": c.Jitter, "file": c.File, "remote": c.Remote, "ca": c.CA, "user": c.User, "password_file": c.PasswordFile,
 		"token_file": c.TokenFile, "header": c.Header, "cert_file": c.CertFile, "key_file": c.KeyFile, "collection": c.Collection, "label": c.Label, "source": c.Source, "expire": c.Expire,
-		"gone": c.Gone, "type": c.Type, "scheme": c.Scheme, "to": c.To, "window": c.Window, "distribution": c.Distribution} {
+		"gone": c.Gone, "type": c.Type, "scheme": c.Scheme, "to": c.To, "window": c.Window, "distribution": c.Distribution, "warninglists": c.Warninglists} {
 		if text != "" {
 			out[name] = text
 		}
@@ -328,6 +335,17 @@ func (c *Config) Settings() map[string]any {
 		if on {
 			out[name] = true
 		}
+	}
+	for name, words := range map[string][]string{"misp.orgs": c.MISP.Orgs, "misp.tags": c.MISP.Tags, "misp.block": c.MISP.Block, "misp.without": c.MISP.Without} {
+		if len(words) > 0 {
+			out[name] = words
+		}
+	}
+	if c.MISP.Own != "" {
+		out["misp.own"] = c.MISP.Own
+	}
+	if len(c.MISP.Organisations) > 0 {
+		out["misp.organisations"] = c.MISP.Organisations
 	}
 	if c.Confidence > 0 {
 		out["confidence"] = c.Confidence

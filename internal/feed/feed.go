@@ -29,6 +29,12 @@ type Docs interface {
 	Docs(ctx context.Context, kind, after string, limit int) ([]store.Doc, error)
 }
 
+// Lists tells which values are known to be harmless or shared.
+type Lists interface {
+	// Known gives the first warning list that a value stands on; empty: none.
+	Known(value string) string
+}
+
 // Options is what feeds need to know of their node.
 type Options struct {
 	Nation, Org, Realm string // of the node: what comes by a feed is its own organisation's
@@ -36,6 +42,7 @@ type Options struct {
 	Sources            []Source
 	Exchange           *exchange.Exchange
 	Docs               Docs
+	Lists              Lists  // nil: no value stands on a warning list
 	Base               string // relative file names in the configuration start here
 	Spool              string // directory for downloads in transit
 	UserAgent          string

@@ -16,9 +16,6 @@ import (
 	"entente/misp"
 )
 
-// mispAgent is how a client of MISP names itself: servers of MISP look for the first word.
-const mispAgent = "MISP 2.5.1 - "
-
 // mispCall asks the server; a body is sent as JSON. The answer has any status.
 func (r *Run) mispCall(ctx context.Context, method, path string, body any, header ...string) (*http.Response, error) {
 	var content io.Reader

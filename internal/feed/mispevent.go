@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"entente/internal/fault"
+	"entente/internal/record"
 	"entente/internal/store"
 	"entente/label"
 	"entente/misp"
@@ -131,53 +132,38 @@ func (t *taking) kept(items []misp.Item) {
 	}
 }
 
-// ids are those that the report or grouping of an event can have.
+// eventIDs are those that the report or grouping of an event can have.
 func eventIDs(id string) []string { return []string{"report--" + id, "grouping--" + id} }
 
-// listedBefore is what the event listed when this feed took it last; nil where it is new. An event that came to this node another way is not
-// touched.
+// listedBefore is the elements of an event that this node has by feeds and that are not ended; nil where the event is new. One that came to this
+// node another way is not touched.
 func (r *Run) listedBefore(ctx context.Context, id string) (map[string]bool, error) {
-	items, err := r.stored(ctx, eventIDs(id))
-	if err != nil || len(items) == 0 {
+	heads, err := r.headers(ctx, eventIDs(id))
+	if err != nil || len(heads) == 0 {
 		return nil, err
 	}
-	var out map[string]bool
-	for i := range items {
-		o := &items[i].Record.Origin
+	for i := range heads {
+		o := &heads[i].Record.Origin
 		if o.Nation != r.f.o.Nation || o.Org != r.f.o.Org || !strings.HasPrefix(o.Via, "feed:") {
 			return nil, fault.New(fault.Conflict, "misp.local", "the event stands here already, and did not come by a feed: it is not overwritten")
 		}
-		if out == nil {
-			out = map[string]bool{}
-		}
-		var parts []string
-		for _, ref := range objectRefs(items[i].Record.Body) {
-			out[ref] = true
-			if strings.HasPrefix(ref, "grouping--") {
-				parts = append(parts, ref)
-			}
-		}
-		lists, err := r.stored(ctx, parts)
+	}
+	out := map[string]bool{}
+	q := store.Query{Lookups: []record.Lookup{{Kind: record.External, Text: misp.EventSource + ":" + id}}, Headers: true, Limit: batchObjects}
+	for {
+		page, err := r.f.o.Exchange.Read(ctx, r.viewer, q)
 		if err != nil {
 			return nil, err
 		}
-		for j := range lists {
-			for _, ref := range objectRefs(lists[j].Record.Body) {
-				out[ref] = true
+		for i := range page.Items {
+			if rec := &page.Items[i].Record; !rec.Revoked && strings.HasPrefix(rec.Origin.Via, "feed:") {
+				out[rec.ID] = true
 			}
 		}
+		if q.After = page.Next; !page.More {
+			return out, nil
+		}
 	}
-	return out, nil
-}
-
-func objectRefs(body []byte) []string {
-	var o struct {
-		Refs []string `json:"object_refs"`
-	}
-	if json.Unmarshal(body, &o) != nil {
-		return nil
-	}
-	return o.Refs
 }
 
 // stored reads the latest versions of objects.
@@ -228,8 +214,12 @@ func (t *taking) revoke() error {
 		if k := misp.Kind(o); k != "attribute" && k != "object" && k != "event-report" {
 			continue
 		}
-		last, ok := revoked(rec.Body, t.r.now)
-		if !ok {
+		modified, err := time.Parse(time.RFC3339Nano, rec.Version)
+		if err != nil {
+			continue
+		}
+		last, err := misp.Withdrawn(o, later(t.r.now, modified))
+		if err != nil {
 			continue
 		}
 		l := rec.Label
@@ -241,22 +231,6 @@ func (t *taking) revoke() error {
 		t.r.report.Counts.Gone++
 	}
 	return nil
-}
-
-// revoked is the version of an object that ends it.
-func revoked(body []byte, now time.Time) ([]byte, bool) {
-	var o map[string]json.RawMessage
-	if json.Unmarshal(body, &o) != nil {
-		return nil, false
-	}
-	var modified time.Time
-	if json.Unmarshal(o["modified"], &modified) != nil {
-		return nil, false
-	}
-	o["modified"] = json.RawMessage(`"` + later(now, modified).UTC().Format(timeForm) + `"`)
-	o["revoked"] = json.RawMessage("true")
-	b, err := json.Marshal(o)
-	return b, err == nil
 }
 
 // cleanEvent takes off what belongs to the instance that the event came from, and downgrades its distribution by one step: what was for the

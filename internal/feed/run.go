@@ -254,7 +254,8 @@ func (r *Run) submit(ctx context.Context, objects [][]byte, restrict, fallback *
 	if len(objects) == 0 {
 		target = "" // a push reads a collection that it need not write to
 	}
-	return r.f.o.Exchange.Accept(ctx, r.viewer, exchange.Submission{Collection: target, Objects: objects, Via: "feed:" + r.c.Name, Restrict: restrict, Default: fallback,
+	looked := r.watch(len(objects))
+	outcomes, err := r.f.o.Exchange.Accept(ctx, r.viewer, exchange.Submission{Collection: target, Objects: objects, Via: "feed:" + r.c.Name, Restrict: restrict, Default: fallback, Look: looked.look(),
 		Also: func(outcomes []exchange.Outcome) []store.Doc {
 			out := []store.Doc{stateDoc(r.c.Name, r.state)}
 			if docs != nil {
@@ -262,6 +263,8 @@ func (r *Run) submit(ctx context.Context, objects [][]byte, restrict, fallback *
 			}
 			return out
 		}})
+	looked.tell(&r.report, outcomes)
+	return outcomes, err
 }
 
 // check says what a dry run would come to, as far as objects tell it by themselves.

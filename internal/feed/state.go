@@ -73,6 +73,7 @@ type Counts struct {
 	Dropped   int64 `json:"dropped,omitempty"` // unusable, before they were objects
 	Gone      int64 `json:"gone,omitempty"`    // of Added, revocations and expiries of entries that have left
 	Pushed    int64 `json:"pushed,omitempty"`  // objects that a remote server has taken
+	Listed    int64 `json:"listed,omitempty"`  // values of what was added or held that stand on warning lists
 }
 
 func (c *Counts) add(o Counts) {
@@ -86,6 +87,7 @@ func (c *Counts) add(o Counts) {
 	c.Dropped += o.Dropped
 	c.Gone += o.Gone
 	c.Pushed += o.Pushed
+	c.Listed += o.Listed
 }
 
 // idle tells whether nothing became of what was read.
@@ -96,7 +98,7 @@ func (c Counts) idle() bool {
 
 // Problem is one reason for which things were not taken as they were.
 type Problem struct {
-	State    string   `json:"state"` // "dropped", "refused", "held" or "different"
+	State    string   `json:"state"` // "dropped", "refused", "held", "different", "converted" or "listed"
 	Code     string   `json:"code"`
 	Message  string   `json:"message,omitempty"` // of the first
 	Count    int64    `json:"count"`

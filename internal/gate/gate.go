@@ -28,6 +28,13 @@ type Gate struct{ rules Rules }
 // New makes a gate. It keeps a copy of the rules.
 func New(r Rules) *Gate { return &Gate{r.clone()} }
 
+// WithClient is the gate with one more client of the own organisation: for somebody who stands in no register and is served all the same.
+func (g *Gate) WithClient(p Party) *Gate {
+	r := g.rules.clone()
+	r.Clients = append(r.Clients, p)
+	return &Gate{r}
+}
+
 // Scope is the key without which no store can be read. Its zero value admits nothing.
 type Scope struct {
 	own    bool // the node's own followers

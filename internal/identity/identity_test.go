@@ -70,7 +70,7 @@ func open(t testing.TB) *house {
 // another opens one more directory on the same store, as another node or a restart does.
 func (h *house) another(t testing.TB) *Directory {
 	t.Helper()
-	d, err := New(ctx, Config{Store: h.mem, Nation: "UTO", Org: "Utopia CERT", Realm: "operational", Pepper: pepper, Now: h.now,
+	d, err := New(ctx, Config{Store: h.mem, Nation: "UTO", Org: "Utopia CERT", Realm: "operational", Pepper: pepper, Now: h.now, Sealer: seals{},
 		ValidRole: func(r string) bool { return slices.Contains(allRoles, r) }, Log: slog.New(slog.NewTextHandler(h.log, nil))})
 	if err != nil {
 		t.Fatal(err)

@@ -39,8 +39,8 @@ type passkey struct {
 	AAGUID     []byte   `json:"aaguid,omitempty"`
 }
 
-// passkeyOwner finds the account of a credential.
-type passkeyOwner struct {
+// ownerDoc finds the account of a passkey, or of a person of a provider.
+type ownerDoc struct {
 	User string `json:"user"`
 }
 
@@ -199,7 +199,7 @@ func (d *Directory) AddPasskey(ctx context.Context, s Session, text, name string
 			p.Transports = append(p.Transports, string(tr))
 		}
 	}
-	switch _, _, err := read[passkeyOwner](ctx, d.store, kindPasskey, credentialID(made.ID)); {
+	switch _, _, err := read[ownerDoc](ctx, d.store, kindPasskey, credentialID(made.ID)); {
 	case err == nil:
 		return Passkey{}, fault.New(fault.Conflict, "passkey.exists", "this passkey is registered already").At("credential")
 	case fault.Of(err) != fault.NotFound:
@@ -281,7 +281,7 @@ func (d *Directory) SignInPasskey(ctx context.Context, text string, credential [
 	var a account
 	var failed error // of the store, not of the passkey
 	used, err := w.ValidateDiscoverableLogin(func(id, handle []byte) (webauthn.User, error) {
-		owner, _, err := read[passkeyOwner](ctx, d.store, kindPasskey, credentialID(id))
+		owner, _, err := read[ownerDoc](ctx, d.store, kindPasskey, credentialID(id))
 		if err == nil {
 			a, _, err = d.account(ctx, owner.User)
 		}
@@ -336,8 +336,11 @@ func (d *Directory) passkeyUsed(ctx context.Context, name string, used *webauthn
 	return d.store.PutDocs(ctx, store.Act{}, doc) // no change of rights
 }
 
-// owned makes the documents by which passkeys find their account, for a change of it.
+// owned makes the documents by which passkeys and persons of a provider find their account, for a change of it.
 func owned(before, after account) (docs []store.Doc, err error) {
+	if docs, err = linked(before, after); err != nil {
+		return nil, err
+	}
 	has := func(a account, id []byte) bool {
 		return slices.ContainsFunc(a.Passkeys, func(p passkey) bool { return bytes.Equal(p.Credential, id) })
 	}
@@ -350,7 +353,7 @@ func owned(before, after account) (docs []store.Doc, err error) {
 		if has(before, p.Credential) {
 			continue
 		}
-		doc, err := write(kindPasskey, credentialID(p.Credential), passkeyOwner{after.Name}, 0)
+		doc, err := write(kindPasskey, credentialID(p.Credential), ownerDoc{after.Name}, 0)
 		if err != nil {
 			return nil, err
 		}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"entente/internal/fault"
 	"entente/internal/gate"
@@ -344,10 +345,11 @@ func place(remote string) string { return strings.TrimSuffix(address(remote), "/
 // agent is what is kept of a browser's own description: short, and of printable characters.
 func agent(s string) string {
 	s = printable(s)
-	for len(s) > maxAgent {
-		s = s[:strings.LastIndexFunc(s[:maxAgent], func(rune) bool { return true })]
+	cut := min(len(s), maxAgent)
+	for cut < len(s) && !utf8.RuneStart(s[cut]) {
+		cut--
 	}
-	return s
+	return s[:cut]
 }
 
 func printable(s string) string {
@@ -357,4 +359,21 @@ func printable(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, ""))
+}
+
+// DropSessions ends every session of a store that no directory has open, as after a restore: a copy of a node must not know who was
+// signed in to the node.
+func DropSessions(ctx context.Context, s Store) error {
+	for {
+		docs, err := s.Docs(ctx, kindSession, "", page)
+		if err != nil || len(docs) == 0 {
+			return err
+		}
+		for i := range docs {
+			docs[i] = store.Doc{Kind: kindSession, Key: docs[i].Key, Version: -1}
+		}
+		if err := s.PutDocs(ctx, store.Act{Actor: "node", Verb: "session.drop"}, docs...); err != nil {
+			return err
+		}
+	}
 }

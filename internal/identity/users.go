@@ -27,6 +27,7 @@ type account struct {
 	PasswordHash string    `json:"password_hash"`
 	Epoch        string    `json:"epoch,omitempty"` // another one with every change after which no earlier session counts
 	TOTP         *totp     `json:"totp,omitempty"`
+	SSO          *link     `json:"sso,omitempty"`
 	Handle       []byte    `json:"handle,omitempty"` // by which passkeys know the account: random, it tells nothing
 	Passkeys     []passkey `json:"passkeys,omitempty"`
 }
@@ -38,19 +39,37 @@ type NewUser struct {
 	Roles      []string
 	Password   string
 	MustChange bool
+	Provider   string // of single sign-on, whose person of this name gets the account when it first comes; it then needs no password
 }
 
 // AddUser makes an account. A name that is taken is a Conflict.
 func (d *Directory) AddUser(ctx context.Context, actor string, n NewUser) (User, error) {
+	if _, err := d.roles(n.Roles); err != nil { // before the cost of a hash
+		return User{}, err
+	}
+	var hash string
+	var l *link
+	if n.Provider != "" {
+		l = &link{Provider: n.Provider}
+	}
+	if n.Password != "" || l == nil {
+		name, err := AccountName(n.Name)
+		if err != nil {
+			return User{}, err
+		}
+		if hash, err = d.newHash(ctx, name, n.Password); err != nil {
+			return User{}, err
+		}
+	}
+	return d.addAccount(ctx, actor, n, hash, l)
+}
+
+func (d *Directory) addAccount(ctx context.Context, actor string, n NewUser, hash string, l *link) (User, error) {
 	name, err := AccountName(n.Name)
 	if err != nil {
 		return User{}, err
 	}
 	roles, err := d.roles(n.Roles)
-	if err != nil {
-		return User{}, err
-	}
-	hash, err := d.newHash(ctx, name, n.Password)
 	if err != nil {
 		return User{}, err
 	}
@@ -68,13 +87,20 @@ func (d *Directory) AddUser(ctx context.Context, actor string, n NewUser) (User,
 	case fault.Of(err) != fault.NotFound:
 		return User{}, err
 	}
-	a := account{User: User{Name: name, Org: org, Roles: roles, MustChange: n.MustChange, Created: d.now().UTC()}, PasswordHash: hash, Epoch: base62(idLength)}
+	a := account{User: User{Name: name, Org: org, Roles: roles, MustChange: n.MustChange, Created: d.now().UTC()}, PasswordHash: hash, Epoch: base62(idLength), SSO: l}
+	docs, err := owned(account{}, a)
+	if err != nil {
+		return User{}, err
+	}
 	doc, err := write(kindUser, name, a, 0)
 	if err != nil {
 		return User{}, err
 	}
 	act := store.Act{Actor: actor, Verb: "user.add", Target: name, Detail: "org=" + org + " roles=" + strings.Join(roles, ",")}
-	if err := d.commit(ctx, act, doc); err != nil {
+	if l != nil {
+		act.Detail += " sso=" + l.Provider
+	}
+	if err := d.commit(ctx, act, append(docs, doc)...); err != nil {
 		return User{}, err
 	}
 	return a.User, nil

@@ -8,6 +8,7 @@ import (
 
 	zs "zombiezen.com/go/sqlite"
 
+	"entente/internal/lite"
 	"entente/internal/record"
 )
 
@@ -103,28 +104,14 @@ func scanRow(st *zs.Stmt, r *row) {
 	r.n = uint32(st.ColumnInt64(0))
 	r.doc = doc{rec: st.ColumnInt64(1), obj: uint32(st.ColumnInt64(2)), mark: uint32(st.ColumnInt64(3)), typ: uint32(st.ColumnInt64(4)),
 		rel: uint32(st.ColumnInt64(5)), flags: uint32(st.ColumnInt64(6))}
-	r.span = span{unpackTime(st.ColumnInt64(7)), unpackTime(st.ColumnInt64(8))}
+	r.span = span{lite.UnpackTime(st.ColumnInt64(7)), lite.UnpackTime(st.ColumnInt64(8))}
 	r.place, r.spec, r.ord = st.ColumnInt64(9), st.ColumnText(10), st.ColumnText(11)
-	r.refs = blob(st, 12)
+	r.refs = lite.Blob(st, 12)
 }
 
 func insertRow(c *zs.Conn, r *row) error {
-	return exec(c, "INSERT INTO doc("+docColumns+") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)", nil, r.n, r.doc.rec, r.doc.obj, r.doc.mark, r.doc.typ, r.doc.rel,
-		r.doc.flags, packTime(r.span.from), packTime(r.span.to), r.place, r.spec, r.ord, r.refs)
-}
-
-func packTime(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMicro()
-}
-
-func unpackTime(us int64) time.Time {
-	if us == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(us).UTC()
+	return lite.Exec(c, "INSERT INTO doc("+docColumns+") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)", nil, r.n, r.doc.rec, r.doc.obj, r.doc.mark, r.doc.typ, r.doc.rel,
+		r.doc.flags, lite.PackTime(r.span.from), lite.PackTime(r.span.to), r.place, r.spec, r.ord, r.refs)
 }
 
 // packEdges writes references as numbers of object and name.

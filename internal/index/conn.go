@@ -4,79 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	zs "zombiezen.com/go/sqlite"
+
+	"entente/internal/lite"
 )
-
-// exec runs a prepared statement with integer, string, byte or nil arguments and hands every row to each, which may be nil.
-func exec(c *zs.Conn, query string, each func(*zs.Stmt) error, args ...any) (err error) {
-	st, err := c.Prepare(query)
-	if err != nil {
-		return err
-	}
-	for i, a := range args {
-		switch v := a.(type) {
-		case nil:
-			st.BindNull(i + 1)
-		case int64:
-			st.BindInt64(i+1, v)
-		case uint32:
-			st.BindInt64(i+1, int64(v))
-		case string:
-			st.BindText(i+1, v)
-		case []byte:
-			st.BindBytes(i+1, v)
-		default:
-			return fmt.Errorf("no binding for %T", a)
-		}
-	}
-	defer func() { err = errors.Join(err, st.Reset()) }()
-	for {
-		row, err := st.Step()
-		if err != nil || !row {
-			return err
-		}
-		if each != nil {
-			if err := each(st); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// number is the first column of the first row, or 0.
-func number(c *zs.Conn, query string, args ...any) (n int64, err error) {
-	err = exec(c, query, func(st *zs.Stmt) error { n = st.ColumnInt64(0); return nil }, args...)
-	return n, err
-}
-
-// script runs statements one by one, outside any transaction of its own.
-func script(c *zs.Conn, text string) error {
-	for text = strings.TrimSpace(text); text != ""; text = strings.TrimSpace(text) {
-		st, rest, err := c.PrepareTransient(text)
-		if err != nil {
-			return err
-		}
-		if st != nil {
-			for row := true; row && err == nil; {
-				row, err = st.Step()
-			}
-			if err = errors.Join(err, st.Finalize()); err != nil {
-				return err
-			}
-		}
-		text = text[len(text)-rest:]
-	}
-	return nil
-}
-
-// blob copies a column.
-func blob(st *zs.Stmt, col int) []byte {
-	b := make([]byte, st.ColumnLen(col))
-	st.ColumnBytes(col, b)
-	return b
-}
 
 // schemaVersion changes with everything that is stored: an index of another one is made anew from the journal.
 const schemaVersion = 1
@@ -110,7 +42,7 @@ func openWriter(path string, cacheKiB int) (*zs.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = script(c, fmt.Sprintf(`PRAGMA cache_size=-%d; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=ON;
+	err = lite.Script(c, fmt.Sprintf(`PRAGMA cache_size=-%d; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=ON;
 		PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA wal_autocheckpoint=8192; PRAGMA journal_size_limit=33554432;`, cacheKiB))
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
@@ -123,7 +55,7 @@ func openReader(path string, cacheKiB int) (*zs.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := script(c, fmt.Sprintf("PRAGMA cache_size=-%d; PRAGMA trusted_schema=OFF; PRAGMA query_only=ON;", cacheKiB)); err != nil {
+	if err := lite.Script(c, fmt.Sprintf("PRAGMA cache_size=-%d; PRAGMA trusted_schema=OFF; PRAGMA query_only=ON;", cacheKiB)); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
@@ -131,15 +63,15 @@ func openReader(path string, cacheKiB int) (*zs.Conn, error) {
 
 // transaction runs f, all or nothing.
 func transaction(c *zs.Conn, f func() error) error {
-	if err := exec(c, "BEGIN IMMEDIATE", nil); err != nil {
+	if err := lite.Exec(c, "BEGIN IMMEDIATE", nil); err != nil {
 		return err
 	}
 	err := f()
 	if err == nil {
-		err = exec(c, "COMMIT", nil)
+		err = lite.Exec(c, "COMMIT", nil)
 	}
 	if err != nil && !c.AutocommitEnabled() {
-		err = errors.Join(err, exec(c, "ROLLBACK", nil))
+		err = errors.Join(err, lite.Exec(c, "ROLLBACK", nil))
 	}
 	return err
 }

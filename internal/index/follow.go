@@ -9,6 +9,7 @@ import (
 
 	zs "zombiezen.com/go/sqlite"
 
+	"entente/internal/lite"
 	"entente/internal/record"
 	"entente/internal/store"
 )
@@ -272,7 +273,7 @@ func (x *Index) scrub() error {
 	if w.merge != nil { // it may have written what is purged since
 		id := w.merge.out.id
 		w.merge = nil
-		if err := exec(w.c, "DELETE FROM block WHERE id >= ? AND id < ?", nil, id<<blockBits, (id+1)<<blockBits); err != nil {
+		if err := lite.Exec(w.c, "DELETE FROM block WHERE id >= ? AND id < ?", nil, id<<blockBits, (id+1)<<blockBits); err != nil {
 			return err
 		}
 	}
@@ -298,7 +299,7 @@ func (x *Index) scrub() error {
 		return err
 	}
 	w.scrub = false
-	return exec(w.c, "DELETE FROM meta WHERE name = 'scrub'", nil)
+	return lite.Exec(w.c, "DELETE FROM meta WHERE name = 'scrub'", nil)
 }
 
 // unused are the names, marks and objects that nothing living has.
@@ -343,7 +344,7 @@ func (w *writer) sweep(m *columns) error {
 		ids   []uint32
 	}{{"DELETE FROM name WHERE id = ?", names}, {"DELETE FROM mark WHERE id = ?", marks}, {"DELETE FROM object WHERE num = ?", objs}} {
 		for _, id := range list.ids {
-			if err := exec(w.c, list.query, nil, id); err != nil {
+			if err := lite.Exec(w.c, list.query, nil, id); err != nil {
 				return err
 			}
 		}
@@ -381,7 +382,7 @@ func (x *Index) truncateLog() error {
 			return errors.New("a query holds the log")
 		}
 	}
-	busy, err := number(x.w.c, "PRAGMA wal_checkpoint(TRUNCATE)")
+	busy, err := lite.Number(x.w.c, "PRAGMA wal_checkpoint(TRUNCATE)")
 	if err == nil && busy != 0 {
 		err = errors.New("the log is in use")
 	}

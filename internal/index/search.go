@@ -15,6 +15,7 @@ import (
 
 	"entente/internal/fault"
 	"entente/internal/gate"
+	"entente/internal/lite"
 	"entente/internal/record"
 	"entente/label"
 )
@@ -110,13 +111,13 @@ func (x *Index) read(ctx context.Context, scope gate.Scope, kind string, f func(
 	c.SetInterrupt(ctx.Done())
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	if err := exec(c, "BEGIN", nil); err != nil {
+	if err := lite.Exec(c, "BEGIN", nil); err != nil {
 		c.SetInterrupt(nil)
 		return wrap("searching", err)
 	}
 	defer func() {
 		c.SetInterrupt(nil)
-		if e := exec(c, "ROLLBACK", nil); err == nil {
+		if e := lite.Exec(c, "ROLLBACK", nil); err == nil {
 			err = e
 		}
 		err = wrap("searching", err)
@@ -136,7 +137,7 @@ func (s *session) segments() error {
 		known[g.id] = g
 	}
 	var missing []int64
-	err := exec(s.c, "SELECT id FROM segment ORDER BY lo", func(st *zs.Stmt) error {
+	err := lite.Exec(s.c, "SELECT id FROM segment ORDER BY lo", func(st *zs.Stmt) error {
 		id := st.ColumnInt64(0)
 		if known[id] == nil {
 			missing = append(missing, id)
@@ -148,7 +149,7 @@ func (s *session) segments() error {
 		return err
 	}
 	s.segs = s.segs[:0] // just committed, and not yet in the columns
-	return exec(s.c, segmentColumns+" ORDER BY lo", func(st *zs.Stmt) error {
+	return lite.Exec(s.c, segmentColumns+" ORDER BY lo", func(st *zs.Stmt) error {
 		g, err := readSegment(st)
 		s.segs = append(s.segs, g)
 		return err
@@ -422,8 +423,8 @@ func (s *session) checkPhrase(f *found, phrase []uint32, keep bool) error {
 			err = fault.As(s.ctx.Err())
 			return false
 		}
-		err = exec(s.c, "SELECT words FROM text WHERE n = ?", func(st *zs.Stmt) error {
-			if follows(blob(st, 0), phrase) == keep {
+		err = lite.Exec(s.c, "SELECT words FROM text WHERE n = ?", func(st *zs.Stmt) error {
+			if follows(lite.Blob(st, 0), phrase) == keep {
 				out.set(n)
 			}
 			return nil
@@ -752,31 +753,4 @@ func counts(by map[string]int) []Count {
 		return strings.Compare(a.Value, b.Value)
 	})
 	return out[:min(len(out), maxFacet)]
-}
-
-// Suggest lists words that begin as the text does and occur in what the asker may see, with the number of objects, most frequent first.
-func (x *Index) Suggest(ctx context.Context, scope gate.Scope, text string, limit int) (words []Count, err error) {
-	text = fold(strings.TrimSpace(text))
-	if len(text) > maxRun || utf8.RuneCountInString(text) < minPrefix {
-		return nil, nil
-	}
-	limit = max(1, min(limit, maxFacet))
-	err = x.read(ctx, scope, "suggest", func(s *session) error {
-		by := map[string]int{}
-		for _, kind := range []byte{termName, termWord} {
-			from := append([]byte{kind}, text...)
-			err := s.each(from, func(t []byte) bool { return bytes.HasPrefix(t, from) }, func(g *segment, t, data []byte) {
-				if n := s.v.is.common(data, g.lo); n > 0 {
-					by[string(t[1:])] += n
-				}
-			})
-			if err != nil {
-				return err
-			}
-		}
-		words = counts(by)
-		words = words[:min(len(words), limit)]
-		return nil
-	})
-	return words, err
 }

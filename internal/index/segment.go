@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	zs "zombiezen.com/go/sqlite"
+
+	"entente/internal/lite"
 )
 
 // segment is an immutable sorted list of terms, each with the numbers of the records that have it. Its terms stand in blocks, every one
@@ -68,7 +70,7 @@ func (w *blockWriter) flush() error {
 		return nil
 	}
 	id := w.id<<blockBits | int64(len(w.first)-1)
-	err := exec(w.c, "INSERT INTO block(id, data) VALUES(?,?)", nil, id, w.buf)
+	err := lite.Exec(w.c, "INSERT INTO block(id, data) VALUES(?,?)", nil, id, w.buf)
 	w.buf = w.buf[:0]
 	return err
 }
@@ -79,12 +81,12 @@ func (w *blockWriter) end(level int) (*segment, error) {
 		return nil, err
 	}
 	s := &segment{id: w.id, level: level, lo: w.lo, hi: w.hi, dir: w.first}
-	return s, exec(w.c, "INSERT INTO segment(id, level, lo, hi, dir) VALUES(?,?,?,?,?)", nil, s.id, int64(level), s.lo, s.hi, w.dir)
+	return s, lite.Exec(w.c, "INSERT INTO segment(id, level, lo, hi, dir) VALUES(?,?,?,?,?)", nil, s.id, int64(level), s.lo, s.hi, w.dir)
 }
 
 func readSegment(st *zs.Stmt) (*segment, error) {
 	s := &segment{id: st.ColumnInt64(0), level: int(st.ColumnInt64(1)), lo: uint32(st.ColumnInt64(2)), hi: uint32(st.ColumnInt64(3))}
-	for dir := blob(st, 4); len(dir) > 0; {
+	for dir := lite.Blob(st, 4); len(dir) > 0; {
 		n, w := binary.Uvarint(dir)
 		if w <= 0 || n > uint64(len(dir)-w) {
 			return nil, errSegment
@@ -98,10 +100,10 @@ func readSegment(st *zs.Stmt) (*segment, error) {
 const segmentColumns = "SELECT id, level, lo, hi, dir FROM segment"
 
 func dropSegment(c *zs.Conn, id int64) error {
-	if err := exec(c, "DELETE FROM segment WHERE id = ?", nil, id); err != nil {
+	if err := lite.Exec(c, "DELETE FROM segment WHERE id = ?", nil, id); err != nil {
 		return err
 	}
-	return exec(c, "DELETE FROM block WHERE id >= ? AND id < ?", nil, id<<blockBits, (id+1)<<blockBits)
+	return lite.Exec(c, "DELETE FROM block WHERE id >= ? AND id < ?", nil, id<<blockBits, (id+1)<<blockBits)
 }
 
 // cursor walks the terms of a segment. term and data are valid until the next step.
@@ -139,7 +141,7 @@ func (k *cursor) next() (bool, error) {
 			return false, nil
 		}
 		found := false
-		err := exec(k.c, "SELECT data FROM block WHERE id = ?", func(st *zs.Stmt) error {
+		err := lite.Exec(k.c, "SELECT data FROM block WHERE id = ?", func(st *zs.Stmt) error {
 			found = true
 			n := st.ColumnLen(0)
 			if cap(k.buf) < n {

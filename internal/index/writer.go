@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 	zs "zombiezen.com/go/sqlite"
 
+	"entente/internal/lite"
 	"entente/internal/record"
 	"entente/internal/store"
 	"entente/label"
@@ -44,12 +45,12 @@ func openIndex(ctx context.Context, path string, cfg Config) (w *writer, m *colu
 			err = errors.Join(err, c.Close())
 		}
 	}()
-	version, err := number(c, "PRAGMA user_version")
+	version, err := lite.Number(c, "PRAGMA user_version")
 	if err != nil {
 		return nil, nil, err
 	}
 	if version == 0 {
-		err = script(c, fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA user_version=%d; COMMIT;", schema, schemaVersion))
+		err = lite.Script(c, fmt.Sprintf("BEGIN IMMEDIATE; %s PRAGMA user_version=%d; COMMIT;", schema, schemaVersion))
 	} else if version != schemaVersion {
 		err = fmt.Errorf("the index has schema %d and this program %d", version, schemaVersion)
 	}
@@ -65,7 +66,7 @@ func openIndex(ctx context.Context, path string, cfg Config) (w *writer, m *colu
 
 // load reads what is kept in memory, and drops what an interrupted merge left.
 func (w *writer) load(m *columns, cfg Config) error {
-	err := exec(w.c, "SELECT name, value FROM meta", func(st *zs.Stmt) error {
+	err := lite.Exec(w.c, "SELECT name, value FROM meta", func(st *zs.Stmt) error {
 		switch st.ColumnText(0) {
 		case "cursor":
 			w.cursor = record.Seq(st.ColumnInt64(1))
@@ -74,7 +75,7 @@ func (w *writer) load(m *columns, cfg Config) error {
 		case "object":
 			w.nextOb = uint32(st.ColumnInt64(1))
 		case "secret":
-			w.secret = blob(st, 1)
+			w.secret = lite.Blob(st, 1)
 		case "scrub":
 			w.scrub = true
 		case "owner":
@@ -90,12 +91,12 @@ func (w *writer) load(m *columns, cfg Config) error {
 	if w.secret == nil {
 		w.next, w.nextOb, w.secret = 1, 1, make([]byte, 16)
 		rand.Read(w.secret)
-		if err := exec(w.c, "INSERT INTO meta VALUES('secret', ?1), ('owner', ?2), ('next', 1), ('object', 1)", nil, w.secret, cfg.Nation+"/"+cfg.Org); err != nil {
+		if err := lite.Exec(w.c, "INSERT INTO meta VALUES('secret', ?1), ('owner', ?2), ('next', 1), ('object', 1)", nil, w.secret, cfg.Nation+"/"+cfg.Org); err != nil {
 			return err
 		}
 	}
-	err = exec(w.c, "SELECT id, mark FROM mark ORDER BY id", func(st *zs.Stmt) error {
-		mark, err := unpackMark(blob(st, 1))
+	err = lite.Exec(w.c, "SELECT id, mark FROM mark ORDER BY id", func(st *zs.Stmt) error {
+		mark, err := unpackMark(lite.Blob(st, 1))
 		if err != nil {
 			return err
 		}
@@ -105,14 +106,14 @@ func (w *writer) load(m *columns, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	err = exec(w.c, "SELECT id, text FROM name ORDER BY id", func(st *zs.Stmt) error {
+	err = lite.Exec(w.c, "SELECT id, text FROM name ORDER BY id", func(st *zs.Stmt) error {
 		m.setName(uint32(st.ColumnInt64(0)), st.ColumnText(1))
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	err = exec(w.c, segmentColumns+" ORDER BY lo", func(st *zs.Stmt) error {
+	err = lite.Exec(w.c, segmentColumns+" ORDER BY lo", func(st *zs.Stmt) error {
 		s, err := readSegment(st)
 		m.segments = append(m.segments, s)
 		return err
@@ -123,11 +124,11 @@ func (w *writer) load(m *columns, cfg Config) error {
 	for _, s := range m.segments {
 		w.nextSg = max(w.nextSg, s.id)
 	}
-	if err := exec(w.c, "DELETE FROM block WHERE (id >> 24) NOT IN (SELECT id FROM segment)", nil); err != nil {
+	if err := lite.Exec(w.c, "DELETE FROM block WHERE (id >> 24) NOT IN (SELECT id FROM segment)", nil); err != nil {
 		return err
 	}
 	var r row
-	err = exec(w.c, "SELECT "+docColumns+" FROM doc ORDER BY n", func(st *zs.Stmt) error {
+	err = lite.Exec(w.c, "SELECT "+docColumns+" FROM doc ORDER BY n", func(st *zs.Stmt) error {
 		scanRow(st, &r)
 		if int(r.doc.mark) >= len(m.marks) || int(r.doc.typ) >= len(m.names) || int(r.n) < len(m.docs) {
 			return errSegment
@@ -180,7 +181,7 @@ func (w *writer) key(n uint32) (k versionKey, err error) {
 	if k, ok := w.keys[n]; ok {
 		return k, nil
 	}
-	err = exec(w.c, "SELECT spec, ord, place FROM doc WHERE n = ?", func(st *zs.Stmt) error {
+	err = lite.Exec(w.c, "SELECT spec, ord, place FROM doc WHERE n = ?", func(st *zs.Stmt) error {
 		k = versionKey{st.ColumnText(0), st.ColumnText(1), st.ColumnInt64(2)}
 		return nil
 	}, n)
@@ -203,7 +204,7 @@ func hashID(secret []byte, id string) int64 {
 
 // findObject is the number of an id; 0 when it was never met.
 func findObject(c *zs.Conn, secret []byte, id string) (num uint32, err error) {
-	err = exec(c, "SELECT num, id FROM object WHERE h = ?", func(st *zs.Stmt) error {
+	err = lite.Exec(c, "SELECT num, id FROM object WHERE h = ?", func(st *zs.Stmt) error {
 		if st.ColumnText(1) == id {
 			num = uint32(st.ColumnInt64(0))
 		}
@@ -213,7 +214,7 @@ func findObject(c *zs.Conn, secret []byte, id string) (num uint32, err error) {
 }
 
 func objectID(c *zs.Conn, num uint32) (id string, err error) {
-	err = exec(c, "SELECT id FROM object WHERE num = ?", func(st *zs.Stmt) error { id = st.ColumnText(0); return nil }, num)
+	err = lite.Exec(c, "SELECT id FROM object WHERE num = ?", func(st *zs.Stmt) error { id = st.ColumnText(0); return nil }, num)
 	return id, err
 }
 
@@ -291,7 +292,7 @@ func (b *batch) put(e *store.Entry) error {
 	if err := insertRow(w.c, out); err != nil {
 		return err
 	}
-	if err := exec(w.c, "INSERT INTO text(n, words) VALUES(?,?)", nil, n, w.e.words); err != nil {
+	if err := lite.Exec(w.c, "INSERT INTO text(n, words) VALUES(?,?)", nil, n, w.e.words); err != nil {
 		return err
 	}
 	for t := range w.e.terms {
@@ -325,8 +326,8 @@ func (b *batch) remark(n uint32, e *store.Entry) error {
 	if e.Kind == store.EntryRelabel {
 		place = "?6"
 	}
-	err = exec(w.c, "UPDATE doc SET mark = ?2, flags = ?3, notbefore = ?4, notafter = ?5, place = "+place+" WHERE n = ?1 AND ?6 > 0", nil,
-		n, mark, flags, packTime(at.from), packTime(at.to), int64(e.Seq))
+	err = lite.Exec(w.c, "UPDATE doc SET mark = ?2, flags = ?3, notbefore = ?4, notafter = ?5, place = "+place+" WHERE n = ?1 AND ?6 > 0", nil,
+		n, mark, flags, lite.PackTime(at.from), lite.PackTime(at.to), int64(e.Seq))
 	b.order = append(b.order, func() error {
 		delete(w.keys, n)
 		return b.m.remark(n, mark, flags, at, w.key)
@@ -343,10 +344,10 @@ func (b *batch) kill(n uint32) error {
 		b.m.kill(n)
 		return nil
 	})
-	if err := exec(b.w.c, "DELETE FROM text WHERE n = ?", nil, n); err != nil {
+	if err := lite.Exec(b.w.c, "DELETE FROM text WHERE n = ?", nil, n); err != nil {
 		return err
 	}
-	return exec(b.w.c, "DELETE FROM doc WHERE n = ?", nil, n)
+	return lite.Exec(b.w.c, "DELETE FROM doc WHERE n = ?", nil, n)
 }
 
 func (b *batch) object(id string) (uint32, error) {
@@ -361,7 +362,7 @@ func (b *batch) object(id string) (uint32, error) {
 	if num == 0 {
 		num = w.nextOb
 		w.nextOb++
-		if err := exec(w.c, "INSERT INTO object(num, h, id) VALUES(?,?,?)", nil, num, w.hash(id), id); err != nil {
+		if err := lite.Exec(w.c, "INSERT INTO object(num, h, id) VALUES(?,?,?)", nil, num, w.hash(id), id); err != nil {
 			return 0, err
 		}
 	}
@@ -387,7 +388,7 @@ func (b *batch) mark(m record.Mark) (uint32, error) {
 	id := uint32(len(b.m.marks) + len(b.marks))
 	b.marks[m] = id
 	b.order = append(b.order, func() error { b.m.setMark(id, m); return nil })
-	return id, exec(b.w.c, "INSERT INTO mark(id, mark) VALUES(?,?)", nil, id, packed)
+	return id, lite.Exec(b.w.c, "INSERT INTO mark(id, mark) VALUES(?,?)", nil, id, packed)
 }
 
 func (b *batch) name(text string) (uint32, error) {
@@ -400,7 +401,7 @@ func (b *batch) name(text string) (uint32, error) {
 	id := uint32(len(b.m.names) + len(b.names))
 	b.names[text] = id
 	b.order = append(b.order, func() error { b.m.setName(id, text); return nil })
-	return id, exec(b.w.c, "INSERT INTO name(id, text) VALUES(?,?)", nil, id, text)
+	return id, lite.Exec(b.w.c, "INSERT INTO name(id, text) VALUES(?,?)", nil, id, text)
 }
 
 // end writes the terms as a new segment, and where the journal was left.
@@ -426,11 +427,11 @@ func (b *batch) end(cursor record.Seq) error {
 		b.order = append([]func() error{func() error { b.m.segments = append(b.m.segments, s); return nil }}, b.order...)
 	}
 	if b.purge {
-		if err := exec(w.c, "INSERT OR REPLACE INTO meta VALUES('scrub', 1)", nil); err != nil {
+		if err := lite.Exec(w.c, "INSERT OR REPLACE INTO meta VALUES('scrub', 1)", nil); err != nil {
 			return err
 		}
 	}
-	return exec(w.c, "INSERT OR REPLACE INTO meta VALUES('cursor', ?1), ('next', ?2), ('object', ?3)", nil, int64(cursor), w.next, w.nextOb)
+	return lite.Exec(w.c, "INSERT OR REPLACE INTO meta VALUES('cursor', ?1), ('next', ?2), ('object', ?3)", nil, int64(cursor), w.next, w.nextOb)
 }
 
 // tidy forgets the ids that neither a record nor a reference has any more, of the objects of the batch's dead and what those named.
@@ -440,7 +441,7 @@ func (w *writer) tidy(m *columns, objs []uint32) error {
 		if m.isNamed(num) {
 			continue
 		}
-		if err := exec(w.c, "DELETE FROM object WHERE num = ?", nil, num); err != nil {
+		if err := lite.Exec(w.c, "DELETE FROM object WHERE num = ?", nil, num); err != nil {
 			return err
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"entente/internal/blob"
 	"entente/internal/build"
 	"entente/internal/fault"
+	"entente/internal/identity"
 	"entente/internal/keyring"
 	"entente/internal/store/sqlite"
 )
@@ -144,6 +145,9 @@ func Restore(ctx context.Context, r io.ReaderAt, size int64, data string) (made 
 	if _, err := keyring.Open(stage, made.Realm, time.Now); err != nil {
 		return made, damaged(err)
 	}
+	if err := dropSessions(ctx, stage); err != nil {
+		return made, damaged(err)
+	}
 	if err := os.Remove(data); err != nil && !errors.Is(err, os.ErrNotExist) { // an empty directory
 		return made, err
 	}
@@ -151,6 +155,16 @@ func Restore(ctx context.Context, r io.ReaderAt, size int64, data string) (made 
 		return made, err
 	}
 	return made, syncDir(parent)
+}
+
+// dropSessions lets nobody be signed in to what was restored.
+func dropSessions(ctx context.Context, data string) (err error) {
+	db, err := sqlite.Open(ctx, sqlite.Config{Dir: filepath.Join(data, storeFolder)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return identity.DropSessions(ctx, db)
 }
 
 // syncDir makes the names in a directory durable.

@@ -6,16 +6,22 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/pelletier/go-toml/v2"
 
 	"entente/internal/blob"
 	"entente/internal/fault"
 	"entente/internal/feed"
 	"entente/internal/gate"
+	"entente/internal/lists"
+	"entente/internal/notify"
+	"entente/internal/sso"
 	"entente/internal/surface/mispapi"
 )
 
@@ -28,18 +34,20 @@ type Config struct {
 	Log  *slog.Logger     `toml:"-"`
 	Now  func() time.Time `toml:"-"`
 
-	Listen  string  `toml:"listen"` // host:port
-	Realm   string  `toml:"realm"`  // "operational" or "exercise:NAME"; must be the one the node was made for
-	TLS     TLS     `toml:"tls"`
-	Limits  Limits  `toml:"limits"`
-	Auth    Auth    `toml:"auth"`
-	TAXII   TAXII   `toml:"taxii"`
-	Gate    Gate    `toml:"gate"`
-	Metrics Metrics `toml:"metrics"`
-	Index   Index   `toml:"index"`
+	Listen  string       `toml:"listen"` // host:port
+	Realm   string       `toml:"realm"`  // "operational" or "exercise:NAME"; must be the one the node was made for
+	TLS     TLS          `toml:"tls"`
+	Limits  Limits       `toml:"limits"`
+	Auth    Auth         `toml:"auth"`
+	TAXII   TAXII        `toml:"taxii"`
+	Gate    Gate         `toml:"gate"`
+	Metrics Metrics      `toml:"metrics"`
+	Index   Index        `toml:"index"`
+	Lists   lists.Config `toml:"lists"`
 
-	MISP  mispapi.Settings `toml:"misp"`
-	Feeds []feed.Config    `toml:"feed"`
+	MISP   mispapi.Settings `toml:"misp"`
+	Feeds  []feed.Config    `toml:"feed"`
+	Notify notify.Config    `toml:"notify"`
 }
 
 // TLS says how the listener is protected.
@@ -72,6 +80,10 @@ type Auth struct {
 	IdleMinutes         int      `toml:"idle_minutes"`          // after which a session that is not used ends
 	SessionHours        int      `toml:"session_hours"`         // after which it ends in any case
 	RequireSecondFactor []string `toml:"require_second_factor"` // roles whose people must have one
+	RPID                string   `toml:"rp_id"`                 // the name that passkeys are bound to; empty: the first of tls.hosts, or localhost
+	Origins             []string `toml:"origins"`               // where browsers open the console, https://host; empty: wherever they ask for it
+
+	OIDC []sso.Config `toml:"oidc"`
 }
 
 // TAXII describes the TAXII surface.
@@ -104,6 +116,7 @@ func DefaultConfig(data string) Config {
 		TLS:    TLS{Mode: "auto"},
 		Auth:   Auth{Basic: true, IdleMinutes: 30, SessionHours: 12, RequireSecondFactor: []string{gate.RoleAdmin, gate.RoleOfficer}},
 		Index:  Index{CacheBytes: 16 << 20},
+		Notify: notify.DefaultConfig(),
 		Limits: Limits{ObjectBytes: 1 << 20, PostBytes: 100 << 20, PostObjects: 2000, BlobBytes: 256 << 20, BlobsBytes: 64 << 30, CacheBytes: 64 << 20, MemoryBytes: 256 << 20, InFlight: 64, Connections: 4096, Patience: 30 * time.Second},
 	}
 }
@@ -194,7 +207,13 @@ func (c *Config) Validate() error {
 			return bad("gate.authorities", "%q lapses on %q, which is not a date like 2030-09-30", basis, day)
 		}
 	}
+	if err := c.Lists.Validate(); err != nil {
+		return err
+	}
 	if err := c.MISP.Validate(); err != nil {
+		return err
+	}
+	if err := c.Notify.Validate(); err != nil {
 		return err
 	}
 	return feed.Validate(c.Feeds, sources())
@@ -207,12 +226,20 @@ func (a Auth) validate(bad func(at, format string, args ...any) *fault.Error) er
 	case a.SessionHours < 1 || a.SessionHours > 24*7:
 		return bad("auth.session_hours", "%d is outside 1 to 168", a.SessionHours)
 	}
+	if a.RPID != "" && (protocol.ValidateRPID(a.RPID) != nil || strings.ToLower(a.RPID) != a.RPID) {
+		return bad("auth.rp_id", "%q is not a name like console.example.org", a.RPID)
+	}
+	for _, o := range a.Origins {
+		if u, err := url.Parse(o); err != nil || u.Scheme != "https" && u.Hostname() != "localhost" || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.User != nil {
+			return bad("auth.origins", "%q is not like https://console.example.org", o)
+		}
+	}
 	for _, r := range a.RequireSecondFactor {
 		if !gate.IsRole(r) {
 			return bad("auth.require_second_factor", "%q is not a role", r)
 		}
 	}
-	return nil
+	return sso.Validate(a.OIDC, gate.IsRole)
 }
 
 // sources is every kind of feed.
@@ -226,4 +253,23 @@ func loopback(host string) bool {
 	}
 	a, err := netip.ParseAddr(host)
 	return err == nil && a.IsLoopback()
+}
+
+// relyingParty is the name that passkeys are bound to.
+func (c *Config) relyingParty() string {
+	switch {
+	case c.Auth.RPID != "":
+		return c.Auth.RPID
+	case len(c.TLS.Hosts) > 0 && protocol.ValidateRPID(c.TLS.Hosts[0]) == nil:
+		return strings.ToLower(c.TLS.Hosts[0])
+	}
+	return "localhost"
+}
+
+// origin is where providers of single sign-on send browsers back to; empty: where the browser came from.
+func (c *Config) origin() string {
+	if len(c.Auth.Origins) > 0 {
+		return c.Auth.Origins[0]
+	}
+	return ""
 }

@@ -161,6 +161,11 @@ func apiScript(reading, changing leakScript) {
 			}
 		}
 	}
+	reading["api GET /lists"] = plain("GET", "", "/lists")
+	reading["api GET /lists/check"] = plain("GET", "", "/lists/check?value=198.51.100.3", "/lists/check?value=8.8.8.8&type=any", "/lists/check")
+	reading["api GET /lists/taxonomies"] = plain("GET", "", "/lists/taxonomies", "/lists/taxonomies?q=tlp")
+	reading["api GET /lists/galaxies"] = plain("GET", "", "/lists/galaxies", "/lists/galaxies?q=shared&limit=1")
+	reading["api GET /objects/{id}/warnings"] = each("/warnings", one...)
 	changing["api POST /objects/{id}/label"] = func(s *session) {
 		for _, id := range probed() {
 			s.ask("POST", base+"/objects/"+id+"/label?dry_run=true", `{"label":"tlp:clear"}`)

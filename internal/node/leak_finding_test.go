@@ -55,5 +55,10 @@ func findingScript(reading leakScript) {
 			}
 		}
 	}
+	reading["api GET /objects/{id}/provenance"] = func(s *session) {
+		for _, id := range probed() {
+			s.page(base + "/objects/" + id + "/provenance")
+		}
+	}
 	reading["api GET /index"] = func(s *session) { s.get(base + "/index"); s.get(base + "/index?" + strings.Repeat("x", 9)) }
 }

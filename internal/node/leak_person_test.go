@@ -29,6 +29,9 @@ func personScript(reading, changing leakScript) {
 	changing["auth POST /auth/passkey/begin"] = json("/auth/passkey/begin", "{}")
 	changing["auth POST /auth/passkey/finish"] = json("/auth/passkey/finish", `{"ticket":"AAAA","credential":{"id":"AAAA"}}`, `{"credential":7}`)
 
+	reading["auth GET /auth/oidc/{id}"] = plain("GET", "", "/auth/oidc/none")
+	reading["auth GET /auth/oidc/{id}/callback"] = plain("GET", "", "/auth/oidc/none/callback?code=x&state=y", "/auth/oidc/none/callback")
+
 	reading["api GET /me/passkeys"] = plain("GET", "", base+"/me/passkeys")
 	changing["api POST /me/passkeys/begin"] = plain("POST", "", base+"/me/passkeys/begin")
 	changing["api POST /me/passkeys"] = plain("POST", `{"ticket":"AAAA","name":"x","credential":{}}`, base+"/me/passkeys")

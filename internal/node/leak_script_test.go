@@ -21,6 +21,7 @@ func leakScripts() (reading, changing leakScript) {
 	taxiiScript(reading, changing)
 	apiScript(reading, changing)
 	findingScript(reading)
+	registerScript(reading, changing)
 	streamScript(reading)
 	nodeScript(reading)
 	personScript(reading, changing)

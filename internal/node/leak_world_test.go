@@ -277,6 +277,7 @@ func (w *leakWorld) build() {
 	})
 	w.clock.Add(int64(time.Hour / time.Microsecond))
 	w.secret("partner", func() { w.must(w.n.exchange.KeepTime(ctx)) })
+	w.secret("partner", w.fillRegister)
 	w.secret("everybody", func() { // its originator has used it: the node remembers what it says
 		w.submit("fred", "{open}", url.Values{"label": {embargo}}, exchange.Added,
 			fmt.Sprintf(`{"type":"marking-definition","spec_version":"2.1","id":%q,"created":%q,"definition_type":"statement","definition":{"statement":%q},"object_marking_refs":[%q]}`, fixedID("marking-definition", 902), first, w.taint("stmt", 3), clear))

@@ -35,7 +35,10 @@ import (
 	"entente/internal/identity"
 	"entente/internal/index"
 	"entente/internal/keyring"
+	"entente/internal/lists"
+	"entente/internal/notify"
 	"entente/internal/record"
+	"entente/internal/sso"
 	"entente/internal/store"
 	"entente/internal/store/sqlite"
 	"entente/internal/surface"
@@ -60,9 +63,12 @@ type Node struct {
 	ring     *keyring.Ring
 	store    store.Store
 	ids      *identity.Directory
+	sso      *sso.Providers
 	exchange *exchange.Exchange
 	register *asset.Register
 	feeds    *feed.Feeds
+	lists    *lists.Lists
+	desk     *notify.Desk
 	blobs    *blob.Store
 	index    *index.Index
 	sweeps   sync.WaitGroup
@@ -113,15 +119,19 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	names := n.ring.Names()
 	if n.ids, err = identity.New(ctx, identity.Config{Store: db, Nation: names.Nation, Org: names.Org, Realm: names.Realm, Pepper: n.ring.Pepper(),
 		ValidRole: gate.IsRole, AdminRole: gate.RoleAdmin, Now: cfg.Now, Log: cfg.Log, Sealer: n.ring, SessionIdle: time.Duration(cfg.Auth.IdleMinutes) * time.Minute,
-		SessionLife: time.Duration(cfg.Auth.SessionHours) * time.Hour, FactorRoles: cfg.Auth.RequireSecondFactor}); err != nil {
+		SessionLife: time.Duration(cfg.Auth.SessionHours) * time.Hour, FactorRoles: cfg.Auth.RequireSecondFactor, RPID: cfg.relyingParty(), Origins: cfg.Auth.Origins}); err != nil {
 		return nil, fmt.Errorf("reading the register of organisations: %w", err)
+	}
+	if n.sso, err = sso.New(sso.Options{Providers: cfg.Auth.OIDC, Sealer: n.ring, Agent: "entente/" + build.Read().Version, Now: cfg.Now}); err != nil {
+		return nil, fmt.Errorf("opening the ways to the providers of single sign-on: %w", err)
 	}
 	if n.exchange, err = exchange.New(ctx, exchange.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Gate: n.gate, Now: cfg.Now, Signed: []string{register.Type},
 		Log: cfg.Log, ObjectBytes: cfg.Limits.ObjectBytes, PostObjects: cfg.Limits.PostObjects}, db); err != nil {
 		return nil, fmt.Errorf("opening the exchange: %w", err)
 	}
+	n.lists = lists.Load(cfg.Lists, cfg.Data, cfg.Now(), cfg.Log)
 	n.register = asset.New(asset.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Door: n.exchange, Signer: n.ring, Now: cfg.Now, Log: cfg.Log})
-	if n.feeds, err = feed.New(feed.Options{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Feeds: cfg.Feeds, Sources: sources(), Exchange: n.exchange, Docs: db,
+	if n.feeds, err = feed.New(feed.Options{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Feeds: cfg.Feeds, Sources: sources(), Exchange: n.exchange, Docs: db, Lists: n.lists,
 		Base: cfg.Data, Spool: n.SpoolDir(), UserAgent: "entente/" + build.Read().Version, Now: cfg.Now, Log: cfg.Log}); err != nil {
 		return nil, fmt.Errorf("opening the feeds: %w", err)
 	}
@@ -133,6 +143,9 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 		CacheKiB: int(cfg.Index.CacheBytes >> 10)}, journal{n}); err != nil {
 		return nil, fmt.Errorf("opening the index of %s: %w", cfg.Data, err)
 	}
+	if err := n.openDesk(ctx); err != nil {
+		return nil, fmt.Errorf("opening the alerts: %w", err)
+	}
 	run, rest := context.WithCancel(context.WithoutCancel(ctx))
 	n.rest = rest
 	n.sweeps.Go(func() { n.sweepBlobs(run) })
@@ -142,7 +155,7 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 // indexFolder is where the index stands: beside the store, whose folder a purge searches, and in no backup, because it is made of the journal.
 const indexFolder = "index"
 
-// journal is what the index follows: all of it, under the node's own scope.
+// journal is what the index and the alerts follow: all of it, under the node's own scope.
 type journal struct{ n *Node }
 
 func (j journal) Follow(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error) {
@@ -201,7 +214,8 @@ func (n *Node) surfaces() error {
 	}
 	native := api.New(n.exchange, n.ids, n.ring, n.blobs, n)
 	pages := console.New(names.Org, firstRun{n.ids}, web.Dist())
-	signIn := console.NewSignIn(console.SignInConfig{Directory: n.ids, Cookie: cookie, Render: api.Render(nil), Org: names.Org, Nation: names.Nation, Realm: names.Realm})
+	signIn := console.NewSignIn(console.SignInConfig{Directory: n.ids, Cookie: cookie, Render: api.Render(nil), SSO: n.sso, Origin: n.cfg.origin(), Log: n.cfg.Log,
+		Org: names.Org, Nation: names.Nation, Realm: names.Realm})
 	metrics := promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{})
 
 	events := mispapi.New(mispapi.Config{Settings: n.cfg.MISP, Nation: names.Nation, Org: names.Org, Register: n.ids.Register, MaxBytes: n.cfg.Limits.PostBytes,
@@ -237,6 +251,7 @@ func (n *Node) surfaces() error {
 		n.registry.MustRegister(n.feeds.Collectors()...)
 	}
 	n.registry.MustRegister(n.index.Collectors()...)
+	n.registry.MustRegister(n.desk.Collectors()...)
 	n.registry.MustRegister(storeCollector{n.store})
 	return nil
 }
@@ -350,6 +365,7 @@ func (n *Node) Start(ctx context.Context) error {
 		n.serve(m, l, false)
 	}
 	n.feeds.Start()
+	n.desk.Start()
 	n.mu.Lock()
 	n.servers, n.listener, n.ready, n.started = servers, tcp, true, n.cfg.Now()
 	n.mu.Unlock()
@@ -430,6 +446,12 @@ func (n *Node) Stop(ctx context.Context) error {
 func (n *Node) close() error {
 	if n.feeds != nil {
 		n.feeds.Close()
+	}
+	if n.sso != nil {
+		n.sso.Close()
+	}
+	if n.desk != nil {
+		n.desk.Close()
 	}
 	if n.rest != nil {
 		n.rest()

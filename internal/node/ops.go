@@ -9,6 +9,8 @@ import (
 	"entente/internal/build"
 	"entente/internal/feed"
 	"entente/internal/index"
+	"entente/internal/lists"
+	"entente/internal/notify"
 	"entente/internal/store"
 	"entente/internal/surface/api"
 )
@@ -21,8 +23,14 @@ func (n *Node) Stats(ctx context.Context) (store.Stats, error) { return n.store.
 // Build is which build runs.
 func (n *Node) Build() any { return build.Read() }
 
+// Desk is the node's alerts and notifications.
+func (n *Node) Desk() *notify.Desk { return n.desk }
+
 // Feeds are the node's feeds.
 func (n *Node) Feeds() *feed.Feeds { return n.feeds }
+
+// Lists are the published lists that the node has loaded.
+func (n *Node) Lists() *lists.Lists { return n.lists }
 
 // Index finds objects and what they are connected with.
 func (n *Node) Index() *index.Index { return n.index }
@@ -52,15 +60,20 @@ func (n *Node) Settings() any {
 	for i := range c.Feeds {
 		feeds = append(feeds, c.Feeds[i].Settings())
 	}
+	providers := []any{}
+	for _, p := range c.Auth.OIDC {
+		providers = append(providers, p.Settings())
+	}
 	return map[string]any{
 		"listen": c.Listen, "realm": c.Realm,
 		"tls":     map[string]any{"mode": c.TLS.Mode, "cert": c.TLS.Cert, "key": c.TLS.Key, "hosts": c.TLS.Hosts, "client_cas": c.TLS.ClientCAs},
 		"limits":  map[string]any{"object_bytes": c.Limits.ObjectBytes, "post_bytes": c.Limits.PostBytes, "post_objects": c.Limits.PostObjects, "store_bytes": c.Limits.StoreBytes, "cache_bytes": c.Limits.CacheBytes, "memory_bytes": c.Limits.MemoryBytes, "in_flight": c.Limits.InFlight, "connections": c.Limits.Connections},
-		"auth":    map[string]any{"basic": c.Auth.Basic, "idle_minutes": c.Auth.IdleMinutes, "session_hours": c.Auth.SessionHours, "require_second_factor": c.Auth.RequireSecondFactor},
+		"auth":    map[string]any{"basic": c.Auth.Basic, "idle_minutes": c.Auth.IdleMinutes, "session_hours": c.Auth.SessionHours, "require_second_factor": c.Auth.RequireSecondFactor, "rp_id": c.relyingParty(), "origins": c.Auth.Origins, "oidc": providers},
 		"taxii":   map[string]any{"title": c.TAXII.Title, "contact": c.TAXII.Contact},
 		"gate":    map[string]any{"community": c.Gate.Community, "authorities": c.Gate.Authorities},
 		"metrics": map[string]any{"listen": c.Metrics.Listen},
 		"index":   map[string]any{"cache_bytes": c.Index.CacheBytes},
 		"feed":    feeds,
+		"notify":  c.Notify.Settings(),
 	}
 }

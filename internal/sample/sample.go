@@ -124,15 +124,21 @@ func (s *Source) Indicator(tlp label.TLP) Object {
 
 // Relationship says that a recent indicator of the source indicates one of its malware families.
 func (s *Source) Relationship() Object {
+	return s.relate(s.recent[s.rnd.IntN(len(s.recent))], s.malware[s.rnd.IntN(len(s.malware))])
+}
+
+// Indicates says that an indicator indicates the first of the source's malware families.
+func (s *Source) Indicates(from Object) Object { return s.relate(from, s.malware[0]) }
+
+func (s *Source) relate(from Object, malware string) Object {
 	id := "relationship--" + s.uuid()
-	from := s.recent[s.rnd.IntN(len(s.recent))]
 	b := s.open("relationship", id)
 	b = append(b, `,"created_by_ref":"`...)
 	b = append(b, s.identity...)
 	b = append(b, `","relationship_type":"indicates","source_ref":"`...)
 	b = append(b, from.ID...)
 	b = append(b, `","target_ref":"`...)
-	b = append(b, s.malware[s.rnd.IntN(len(s.malware))]...)
+	b = append(b, malware...)
 	b = append(b, `","description":"`...)
 	b = s.phrase(b, 12)
 	b = append(b, '"')

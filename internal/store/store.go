@@ -50,6 +50,9 @@ type Store interface {
 	Watch(ctx context.Context, scope gate.Scope, after record.Seq, limit int) ([]Entry, error)
 	// Newest is the journal's end, and a channel that is closed when there is more.
 	Newest() (record.Seq, <-chan struct{})
+	// History is where a record lies and what was done to it since it came. A record that the scope does not see is NotFound; the acts are
+	// there for every scope.
+	History(ctx context.Context, scope gate.Scope, rec record.Seq) (History, error)
 	// Release notes a hand-over. A record that the party does not hold and that is no more makes it Unavailable, and nothing is
 	// noted: what has gone since it was read must not be handed over.
 	Release(ctx context.Context, r Release) error
@@ -262,6 +265,18 @@ type Act struct {
 	Verb   string `json:"verb"`             // "user.add", "collection.add", "object.purge" …
 	Target string `json:"target,omitempty"` // never a secret, never content of a record
 	Detail string `json:"detail,omitempty"`
+}
+
+// History is what became of a record.
+type History struct {
+	Places []Place
+	Acts   []Entry // relabellings and removals, oldest first; without Record
+}
+
+// Place is a collection that a record lies in, and its date added there.
+type Place struct {
+	Collection string
+	Seq        record.Seq
 }
 
 // Release is the hand-over of records to another party: what, to whom, under which clause. Records the party already holds under the

@@ -8,6 +8,7 @@ import (
 
 	"entente/internal/fault"
 	"entente/internal/gate"
+	"entente/internal/lite"
 	"entente/internal/record"
 	"entente/internal/store"
 )
@@ -56,7 +57,7 @@ func (t *tx) admits(v *sight, r *row) bool {
 		v.seen = t.s.marks.admitted(v.scope)
 	}
 	return v.seen.admits(r.label) && (r.notBefore == 0 && r.notAfter == 0 ||
-		v.scope.InForce(t.s.marks.mark(r.label), unpackTime(r.notBefore), unpackTime(r.notAfter)))
+		v.scope.InForce(t.s.marks.mark(r.label), lite.UnpackTime(r.notBefore), lite.UnpackTime(r.notAfter)))
 }
 
 func (t *tx) append(scope gate.Scope, collection string, puts []put) ([]store.Outcome, error) {
@@ -169,8 +170,8 @@ func (t *tx) insertRecord(p *put, seq int64, mark uint32, flags, coll int64) err
 	st.BindInt64(1, seq)
 	st.BindInt64(2, int64(mark))
 	st.BindInt64(3, flags)
-	st.BindInt64(4, packTime(p.rec.Label.NotBefore))
-	st.BindInt64(5, packTime(p.rec.Label.NotAfter))
+	st.BindInt64(4, lite.PackTime(p.rec.Label.NotBefore))
+	st.BindInt64(5, lite.PackTime(p.rec.Label.NotAfter))
 	st.BindInt64(6, coll)
 	st.BindBytes(7, p.head)
 	st.BindBytes(8, p.lookups)
@@ -223,7 +224,7 @@ func (t *tx) twin(v *sight, coll int64, p *put, places []place) (best *row, seve
 		}
 		several = true
 		if r.flags&flagMulti == 0 {
-			if err := exec(t.c, "UPDATE record SET flags = flags | ? WHERE seq = ?", nil, flagMulti, r.seq); err != nil {
+			if err := lite.Exec(t.c, "UPDATE record SET flags = flags | ? WHERE seq = ?", nil, flagMulti, r.seq); err != nil {
 				return nil, false, nil, err
 			}
 		}
@@ -295,7 +296,7 @@ func (t *tx) again(coll int64, p *put, twin *row, seq int64) (out store.Outcome,
 
 // place puts a stored record into one more collection.
 func (t *tx) place(r *row, id, typ string, coll, seq int64) error {
-	if err := exec(t.c, "INSERT INTO placement(rec, coll, seq) VALUES(?,?,?)", nil, r.seq, coll, seq); err != nil {
+	if err := lite.Exec(t.c, "INSERT INTO placement(rec, coll, seq) VALUES(?,?,?)", nil, r.seq, coll, seq); err != nil {
 		return err
 	}
 	t.addStreams(coll, r.label, typ, seq, r.seq)
@@ -321,11 +322,11 @@ func (t *tx) hold(rec int64, h *store.Hold) error {
 	if err != nil {
 		return fault.New(fault.Invalid, "store.hold", "the hold cannot be written").Because(err)
 	}
-	if err := exec(t.c, "INSERT INTO quarantine(rec, hold) VALUES(?,?)", nil, rec, packed); err != nil {
+	if err := lite.Exec(t.c, "INSERT INTO quarantine(rec, hold) VALUES(?,?)", nil, rec, packed); err != nil {
 		return err
 	}
 	for _, id := range h.Awaits {
-		if err := exec(t.c, "INSERT OR IGNORE INTO awaits(h, rec) VALUES(?,?)", nil, t.h.of(keyID, id), rec); err != nil {
+		if err := lite.Exec(t.c, "INSERT OR IGNORE INTO awaits(h, rec) VALUES(?,?)", nil, t.h.of(keyID, id), rec); err != nil {
 			return err
 		}
 	}

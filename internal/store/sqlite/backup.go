@@ -12,6 +12,7 @@ import (
 	zs "zombiezen.com/go/sqlite"
 
 	"entente/internal/fault"
+	"entente/internal/lite"
 )
 
 // Backup implements store.Store. It writes one consistent state as a SQLite file, with everything in it, the store's secret too.
@@ -30,7 +31,7 @@ func (s *Store) Backup(ctx context.Context, w io.Writer, progress func(done, tot
 		return wrap("opening a backup", err)
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	if err := exec(c, "BEGIN", nil); err != nil {
+	if err := lite.Exec(c, "BEGIN", nil); err != nil {
 		return wrap("beginning a backup", err)
 	}
 	total, err := pragma(c, "page_count")
@@ -40,7 +41,7 @@ func (s *Store) Backup(ctx context.Context, w io.Writer, progress func(done, tot
 	out := bufio.NewWriterSize(w, 1<<20)
 	page, done := make([]byte, pageSize), int64(0)
 	var failed error // of w: not the store's
-	err = exec(c, "SELECT data FROM sqlite_dbpage ORDER BY pgno", func(st *zs.Stmt) error {
+	err = lite.Exec(c, "SELECT data FROM sqlite_dbpage ORDER BY pgno", func(st *zs.Stmt) error {
 		if st.ColumnBytes(0, page) != pageSize {
 			return fault.New(fault.Internal, "store.backup", "a page has another size than %d", pageSize)
 		}
@@ -146,7 +147,7 @@ func verify(path string) error {
 		return damaged(fault.New(fault.Invalid, "store.schema", "schema %d", version))
 	}
 	var said []string
-	err = exec(c, "PRAGMA integrity_check(5)", func(st *zs.Stmt) error { said = append(said, st.ColumnText(0)); return nil })
+	err = lite.Exec(c, "PRAGMA integrity_check(5)", func(st *zs.Stmt) error { said = append(said, st.ColumnText(0)); return nil })
 	if err != nil {
 		return damaged(err)
 	}

@@ -6,6 +6,7 @@ import (
 	zs "zombiezen.com/go/sqlite"
 
 	"entente/internal/fault"
+	"entente/internal/lite"
 )
 
 // collections are the interned names. 0 is the whole store.
@@ -18,7 +19,7 @@ type collections struct {
 
 func (cs *collections) load(c *zs.Conn) error {
 	cs.ids, cs.names = map[string]int64{}, map[int64]string{}
-	return exec(c, "SELECT id, name FROM collection", func(st *zs.Stmt) error {
+	return lite.Exec(c, "SELECT id, name FROM collection", func(st *zs.Stmt) error {
 		id, name := st.ColumnInt64(0), st.ColumnText(1)
 		cs.ids[name], cs.names[id] = id, name
 		cs.next = max(cs.next, id+1)

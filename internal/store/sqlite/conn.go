@@ -2,57 +2,12 @@ package sqlite
 
 import (
 	"fmt"
-	"strings"
 
 	zs "zombiezen.com/go/sqlite"
+
+	"entente/internal/lite"
 	"zombiezen.com/go/sqlite/sqlitex"
 )
-
-// exec runs a prepared statement with integer, string, byte or nil arguments and hands every row to each, which may be nil.
-func exec(c *zs.Conn, query string, each func(*zs.Stmt) error, args ...any) (err error) {
-	st, err := c.Prepare(query)
-	if err != nil {
-		return err
-	}
-	for i, a := range args {
-		switch v := a.(type) {
-		case nil:
-			st.BindNull(i + 1)
-		case int:
-			st.BindInt64(i+1, int64(v))
-		case int64:
-			st.BindInt64(i+1, v)
-		case string:
-			st.BindText(i+1, v)
-		case []byte:
-			st.BindBytes(i+1, v)
-		default:
-			return fmt.Errorf("no binding for %T", a)
-		}
-	}
-	defer func() {
-		if e := st.Reset(); err == nil {
-			err = e
-		}
-	}()
-	for {
-		row, err := st.Step()
-		if err != nil || !row {
-			return err
-		}
-		if each != nil {
-			if err := each(st); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// number is the first column of the first row, or 0.
-func number(c *zs.Conn, query string, args ...any) (n int64, err error) {
-	err = exec(c, query, func(st *zs.Stmt) error { n = st.ColumnInt64(0); return nil }, args...)
-	return n, err
-}
 
 func pragma(c *zs.Conn, name string) (int64, error) {
 	st, _, err := c.PrepareTransient("PRAGMA " + name)
@@ -64,40 +19,6 @@ func pragma(c *zs.Conn, name string) (int64, error) {
 		return 0, err
 	}
 	return st.ColumnInt64(0), nil
-}
-
-// script runs several statements one by one, outside any transaction of its own.
-func script(c *zs.Conn, text string) error {
-	for text = strings.TrimSpace(text); text != ""; text = strings.TrimSpace(text) {
-		st, rest, err := c.PrepareTransient(text)
-		if err != nil {
-			return err
-		}
-		if st != nil {
-			for row := true; row && err == nil; {
-				row, err = st.Step()
-			}
-			if e := st.Finalize(); err == nil {
-				err = e
-			}
-		}
-		if err != nil {
-			return err
-		}
-		text = text[len(text)-rest:]
-	}
-	return nil
-}
-
-// blob copies a column.
-func blob(st *zs.Stmt, col int) []byte {
-	n := st.ColumnLen(col)
-	if n == 0 {
-		return nil
-	}
-	b := make([]byte, n)
-	st.ColumnBytes(col, b)
-	return b
 }
 
 // openConn opens one connection. cache is in KiB.
@@ -120,7 +41,7 @@ func openConn(path string, write bool, cache int, maxPages int64) (*zs.Conn, err
 	} else {
 		set += "PRAGMA query_only=ON;"
 	}
-	if err := script(c, set); err != nil {
+	if err := lite.Script(c, set); err != nil {
 		c.Close()
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"entente/internal/fault"
 	"entente/internal/gate"
+	"entente/internal/lite"
 	"entente/internal/store"
 )
 
@@ -38,7 +39,7 @@ func (t *tx) putDocs(docs []store.Doc) error {
 	}
 	now := t.s.cfg.Now()
 	// Each write takes some expired ones away.
-	if err := exec(t.c, "DELETE FROM doc WHERE (kind, key) IN (SELECT kind, key FROM doc WHERE expires > 0 AND expires <= ? LIMIT 100)", nil, now.UnixMicro()); err != nil {
+	if err := lite.Exec(t.c, "DELETE FROM doc WHERE (kind, key) IN (SELECT kind, key FROM doc WHERE expires > 0 AND expires <= ? LIMIT 100)", nil, now.UnixMicro()); err != nil {
 		return err
 	}
 	for i := range docs {
@@ -53,7 +54,7 @@ func (t *tx) putDoc(d *store.Doc, now time.Time) error {
 	if d.Kind == "" || len(d.Kind) > maxDocKey || len(d.Key) > maxDocKey || len(d.Value) > maxDocBytes {
 		return fault.New(fault.Invalid, "store.doc", "a document needs a kind; kind and key have at most %d bytes, the value %d", maxDocKey, maxDocBytes).At(d.Kind)
 	}
-	have, err := number(t.c, "SELECT version FROM doc WHERE kind = ? AND key = ? AND (expires = 0 OR expires > ?)", d.Kind, d.Key, now.UnixMicro())
+	have, err := lite.Number(t.c, "SELECT version FROM doc WHERE kind = ? AND key = ? AND (expires = 0 OR expires > ?)", d.Kind, d.Key, now.UnixMicro())
 	if err != nil {
 		return err
 	}
@@ -61,16 +62,16 @@ func (t *tx) putDoc(d *store.Doc, now time.Time) error {
 		return fault.New(fault.Conflict, "store.doc", "the %s %q has been changed meanwhile", d.Kind, d.Key).Try("read it again and repeat the change")
 	}
 	if d.Value == nil {
-		return exec(t.c, "DELETE FROM doc WHERE kind = ? AND key = ?", nil, d.Kind, d.Key)
+		return lite.Exec(t.c, "DELETE FROM doc WHERE kind = ? AND key = ?", nil, d.Kind, d.Key)
 	}
-	return exec(t.c, "INSERT OR REPLACE INTO doc(kind, key, version, expires, value) VALUES(?,?,?,?,?)", nil, d.Kind, d.Key, have+1, packTime(d.Expires), d.Value)
+	return lite.Exec(t.c, "INSERT OR REPLACE INTO doc(kind, key, version, expires, value) VALUES(?,?,?,?,?)", nil, d.Kind, d.Key, have+1, lite.PackTime(d.Expires), d.Value)
 }
 
 // Doc implements store.Store.
 func (s *Store) Doc(ctx context.Context, kind, key string) (d store.Doc, err error) {
 	found := false
 	err = s.read(ctx, gate.Scope{}, func(r *reader) error {
-		return exec(r.c, "SELECT kind, key, version, expires, value FROM doc WHERE kind = ? AND key = ? AND (expires = 0 OR expires > ?)", func(st *zs.Stmt) error {
+		return lite.Exec(r.c, "SELECT kind, key, version, expires, value FROM doc WHERE kind = ? AND key = ? AND (expires = 0 OR expires > ?)", func(st *zs.Stmt) error {
 			d, found = scanDoc(st), true
 			return nil
 		}, kind, key, s.cfg.Now().UnixMicro())
@@ -87,7 +88,7 @@ func (s *Store) Docs(ctx context.Context, kind, after string, limit int) (docs [
 		limit = maxDocs
 	}
 	err = s.read(ctx, gate.Scope{}, func(r *reader) error {
-		return exec(r.c, "SELECT kind, key, version, expires, value FROM doc WHERE kind = ? AND key > ? AND (expires = 0 OR expires > ?) ORDER BY key LIMIT ?", func(st *zs.Stmt) error {
+		return lite.Exec(r.c, "SELECT kind, key, version, expires, value FROM doc WHERE kind = ? AND key > ? AND (expires = 0 OR expires > ?) ORDER BY key LIMIT ?", func(st *zs.Stmt) error {
 			docs = append(docs, scanDoc(st))
 			return nil
 		}, kind, after, s.cfg.Now().UnixMicro(), limit)
@@ -96,7 +97,7 @@ func (s *Store) Docs(ctx context.Context, kind, after string, limit int) (docs [
 }
 
 func scanDoc(st *zs.Stmt) store.Doc {
-	d := store.Doc{Kind: st.ColumnText(0), Key: st.ColumnText(1), Version: st.ColumnInt64(2), Expires: unpackTime(st.ColumnInt64(3)), Value: blob(st, 4)}
+	d := store.Doc{Kind: st.ColumnText(0), Key: st.ColumnText(1), Version: st.ColumnInt64(2), Expires: lite.UnpackTime(st.ColumnInt64(3)), Value: lite.Blob(st, 4)}
 	if d.Value == nil {
 		d.Value = []byte{}
 	}

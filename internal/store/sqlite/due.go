@@ -8,6 +8,7 @@ import (
 	zs "zombiezen.com/go/sqlite"
 
 	"entente/internal/gate"
+	"entente/internal/lite"
 	"entente/internal/store"
 )
 
@@ -29,7 +30,7 @@ func (s *Store) Due(ctx context.Context, scope gate.Scope, now time.Time, limit 
 // reached are the first records whose time in the column has come.
 func (r *reader) reached(column string, now time.Time, limit int) (items []store.Item, err error) {
 	query := "SELECT seq FROM record WHERE " + column + " > 0 AND " + column + " <= ? ORDER BY " + column + ", seq"
-	err = exec(r.c, query, func(st *zs.Stmt) error {
+	err = lite.Exec(r.c, query, func(st *zs.Stmt) error {
 		w, rec, ok, err := r.whole(st.ColumnInt64(0), true)
 		if err != nil || !ok {
 			return err

@@ -8,6 +8,7 @@ import (
 	zs "zombiezen.com/go/sqlite"
 
 	"entente/internal/gate"
+	"entente/internal/lite"
 	"entente/internal/record"
 	"entente/internal/store"
 )
@@ -47,7 +48,7 @@ func (s *Store) Holders(ctx context.Context, scope gate.Scope, id string) (holdi
 
 // parties visits every party and clause, in their order.
 func parties(c *zs.Conn, visit func(id int64, name store.Holding) error) error {
-	return exec(c, "SELECT id, party, clause FROM party ORDER BY party, clause", func(st *zs.Stmt) error {
+	return lite.Exec(c, "SELECT id, party, clause FROM party ORDER BY party, clause", func(st *zs.Stmt) error {
 		return visit(st.ColumnInt64(0), store.Holding{Party: st.ColumnText(1), Clause: st.ColumnText(2)})
 	})
 }
@@ -84,7 +85,7 @@ func (r *reader) known(id string) ([]former, error) {
 // formers are those of one id. There is no record left to verify the hash against: it has 62 bits and is keyed, so that no two ids that
 // the store ever meets can be expected to share one.
 func formers(c *zs.Conn, hash int64) (found []former, err error) {
-	err = exec(c, "SELECT rec, label, notbefore, version FROM former WHERE h = ?", func(st *zs.Stmt) error {
+	err = lite.Exec(c, "SELECT rec, label, notbefore, version FROM former WHERE h = ?", func(st *zs.Stmt) error {
 		f := former{row{seq: st.ColumnInt64(0), label: uint32(st.ColumnInt64(1)), notBefore: st.ColumnInt64(2)}, st.ColumnText(3)}
 		if f.version == "" {
 			f.version, _ = dateVersion(record.Seq(f.row.seq))
@@ -111,7 +112,7 @@ func (t *tx) remember(f *version) error {
 	if f.row.flags&flagVersioned != 0 {
 		version = f.rec.Version
 	}
-	return exec(t.c, "INSERT INTO former(h, rec, label, notbefore, version) VALUES(?,?,?,?,?)", nil,
+	return lite.Exec(t.c, "INSERT INTO former(h, rec, label, notbefore, version) VALUES(?,?,?,?,?)", nil,
 		t.h.of(keyID, f.rec.ID), f.row.seq, int64(f.row.label), f.row.notBefore, version)
 }
 
@@ -124,7 +125,7 @@ func (t *tx) forget(v *sight, id string) ([]former, error) {
 	}
 	found = slices.DeleteFunc(found, func(f former) bool { return !t.admits(v, &f.row) })
 	for _, f := range found {
-		if err := exec(t.c, "DELETE FROM former WHERE h = ? AND rec = ?", nil, hash, f.row.seq); err != nil {
+		if err := lite.Exec(t.c, "DELETE FROM former WHERE h = ? AND rec = ?", nil, hash, f.row.seq); err != nil {
 			return nil, err
 		}
 	}
@@ -134,8 +135,8 @@ func (t *tx) forget(v *sight, id string) ([]former, error) {
 // holdsSince tells whether and since when a party holds a record.
 func holdsSince(c *zs.Conn, party, rec int64) (at int64, ok bool, err error) {
 	var packed []byte
-	err = exec(c, "SELECT recs FROM holding WHERE party = ? AND lo <= ? ORDER BY lo DESC LIMIT 1", func(st *zs.Stmt) error {
-		packed = blob(st, 0)
+	err = lite.Exec(c, "SELECT recs FROM holding WHERE party = ? AND lo <= ? ORDER BY lo DESC LIMIT 1", func(st *zs.Stmt) error {
+		packed = lite.Blob(st, 0)
 		return nil
 	}, party, rec)
 	if err != nil || packed == nil {

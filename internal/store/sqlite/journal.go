@@ -10,6 +10,7 @@ import (
 
 	"entente/internal/fault"
 	"entente/internal/gate"
+	"entente/internal/lite"
 	"entente/internal/record"
 	"entente/internal/store"
 )
@@ -52,12 +53,12 @@ func (t *tx) journal(seq int64, kind int, rec int64, commit, act, recs []byte) e
 
 // commitOf is the commitment of a stored record, from its bytes.
 func (t *tx) commitOf(rec int64) (commit []byte, err error) {
-	err = exec(t.c, "SELECT salt, body, envelope FROM record WHERE seq = ?", func(st *zs.Stmt) error {
+	err = lite.Exec(t.c, "SELECT salt, body, envelope FROM record WHERE seq = ?", func(st *zs.Stmt) error {
 		var envelope []byte
 		if st.ColumnType(2) != zs.TypeNull {
-			envelope = append([]byte{}, blob(st, 2)...)
+			envelope = append([]byte{}, lite.Blob(st, 2)...)
 		}
-		c := commitment(blob(st, 0), blob(st, 1), envelope)
+		c := commitment(lite.Blob(st, 0), lite.Blob(st, 1), envelope)
 		commit = c[:]
 		return nil
 	}, rec)
@@ -231,12 +232,12 @@ func unpackRecs(b []byte) (recs []record.Seq, err error) {
 }
 
 func (r *reader) journal(after int64, limit int) (lines []line, err error) {
-	err = exec(r.c, `SELECT seq, kind, rec, "commit", act, recs FROM journal WHERE seq > ? ORDER BY seq LIMIT ?`, func(st *zs.Stmt) error {
+	err = lite.Exec(r.c, `SELECT seq, kind, rec, "commit", act, recs FROM journal WHERE seq > ? ORDER BY seq LIMIT ?`, func(st *zs.Stmt) error {
 		l := line{entry: store.Entry{Seq: record.Seq(st.ColumnInt64(0)), Kind: entryKinds[st.ColumnInt64(1)], Rec: record.Seq(st.ColumnInt64(2))}}
 		st.ColumnBytes(3, l.entry.Commit[:])
-		l.act = blob(st, 4)
+		l.act = lite.Blob(st, 4)
 		if l.entry.Kind == store.EntryPurge {
-			l.recs = blob(st, 5)
+			l.recs = lite.Blob(st, 5)
 		}
 		lines = append(lines, l)
 		return nil

@@ -17,6 +17,7 @@ import (
 
 	zs "zombiezen.com/go/sqlite"
 
+	"entente/internal/lite"
 	"entente/internal/store"
 	"entente/label"
 )
@@ -136,7 +137,7 @@ func checkKilled(t *testing.T, dir string, acked []int) {
 func checkSound(t *testing.T, s *Store) {
 	t.Helper()
 	err := s.do(context.Background(), &job{run: func(t *tx) error { return nil }, then: func(w *writer) error {
-		return exec(w.c, "PRAGMA integrity_check", func(st *zs.Stmt) error {
+		return lite.Exec(w.c, "PRAGMA integrity_check", func(st *zs.Stmt) error {
 			if st.ColumnText(0) != "ok" {
 				return fmt.Errorf("integrity: %s", st.ColumnText(0))
 			}

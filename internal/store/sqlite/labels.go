@@ -9,6 +9,7 @@ import (
 
 	"entente/internal/fault"
 	"entente/internal/gate"
+	"entente/internal/lite"
 	"entente/internal/record"
 	"entente/label"
 )
@@ -167,9 +168,9 @@ func newMarks() *marks {
 
 // load reads the table. An id without a row was forgotten: no record has it, and nobody is admitted to it.
 func (ms *marks) load(c *zs.Conn) error {
-	return exec(c, "SELECT id, mark FROM label ORDER BY id", func(st *zs.Stmt) error {
+	return lite.Exec(c, "SELECT id, mark FROM label ORDER BY id", func(st *zs.Stmt) error {
 		id := int(st.ColumnInt64(0))
-		m, err := unpackMark(blob(st, 1))
+		m, err := unpackMark(lite.Blob(st, 1))
 		if err != nil || id < len(ms.list) || id >= maxLabels {
 			return errors.Join(errMark, err)
 		}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	zs "zombiezen.com/go/sqlite"
+
+	"entente/internal/lite"
 )
 
 const (
@@ -98,7 +100,7 @@ func (w *writer) mergeSlice() error {
 		if end < len(m.keys) {
 			return nil
 		}
-		return exec(w.c, "DELETE FROM run WHERE id <= ?", nil, m.lastRun)
+		return lite.Exec(w.c, "DELETE FROM run WHERE id <= ?", nil, m.lastRun)
 	})
 	if err != nil {
 		return err
@@ -143,7 +145,7 @@ func (w *writer) checkpoint() error {
 
 // pragmaCheckpoint tells how many pages the log has, and how many of them are written back.
 func pragmaCheckpoint(c *zs.Conn, mode string) (pages, back int64, err error) {
-	err = exec(c, "PRAGMA wal_checkpoint("+mode+")", func(st *zs.Stmt) error {
+	err = lite.Exec(c, "PRAGMA wal_checkpoint("+mode+")", func(st *zs.Stmt) error {
 		pages, back = st.ColumnInt64(1), st.ColumnInt64(2)
 		return nil
 	})

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"entente/internal/lite"
 	"entente/internal/record"
 	"entente/internal/store"
 	"entente/label"
@@ -80,7 +81,7 @@ func TestMergeLeavesOutWhatWasRemoved(t *testing.T) {
 	}
 	flush()
 	for _, table := range []string{"key", "stream", "record", "placement", "run"} {
-		if n, err := number(s.w.c, "SELECT count(*) FROM "+table); err != nil || n != 0 {
+		if n, err := lite.Number(s.w.c, "SELECT count(*) FROM "+table); err != nil || n != 0 {
 			t.Errorf("%d rows left in %s, %v", n, table, err)
 		}
 	}

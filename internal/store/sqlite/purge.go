@@ -14,6 +14,7 @@ import (
 
 	"entente/internal/fault"
 	"entente/internal/gate"
+	"entente/internal/lite"
 	"entente/internal/store"
 )
 
@@ -42,7 +43,7 @@ func (s *Store) Purge(ctx context.Context, scope gate.Scope, p store.Purge) (rep
 		}
 		marks, err = t.purge(scope, p, secret, &report, &gone)
 		if err == nil {
-			err = exec(t.c, "INSERT OR REPLACE INTO meta VALUES('scrub', 1)", nil)
+			err = lite.Exec(t.c, "INSERT OR REPLACE INTO meta VALUES('scrub', 1)", nil)
 		}
 		if err == nil && p.DryRun {
 			return errDryRun
@@ -88,9 +89,9 @@ func (t *tx) purge(scope gate.Scope, p store.Purge, salt []byte, report *store.P
 		labels[f.row.label] = true
 	}
 	for _, f := range found {
-		err := exec(t.c, "SELECT body, envelope FROM record WHERE seq = ?", func(st *zs.Stmt) error {
+		err := lite.Exec(t.c, "SELECT body, envelope FROM record WHERE seq = ?", func(st *zs.Stmt) error {
 			for col := range 2 {
-				b := blob(st, col)
+				b := lite.Blob(st, col)
 				sum.Write(b)
 				gone.add(b)
 				report.Bytes += int64(len(b))
@@ -126,7 +127,7 @@ func (t *tx) purge(scope gate.Scope, p store.Purge, salt []byte, report *store.P
 		}
 		if lone {
 			marks = append(marks, id)
-			if err := exec(t.c, "DELETE FROM label WHERE id = ?", nil, int64(id)); err != nil {
+			if err := lite.Exec(t.c, "DELETE FROM label WHERE id = ?", nil, int64(id)); err != nil {
 				return nil, err
 			}
 		}
@@ -151,14 +152,14 @@ func (t *tx) purge(scope gate.Scope, p store.Purge, salt []byte, report *store.P
 func (t *tx) purgeDocs(id string, gone *traces) (n int, err error) {
 	type name struct{ kind, key string }
 	var names []name
-	err = exec(t.c, "SELECT kind, key, value FROM doc WHERE instr(value, ?1) OR instr(key, ?2)", func(st *zs.Stmt) error {
+	err = lite.Exec(t.c, "SELECT kind, key, value FROM doc WHERE instr(value, ?1) OR instr(key, ?2)", func(st *zs.Stmt) error {
 		names = append(names, name{st.ColumnText(0), st.ColumnText(1)})
-		gone.add(blob(st, 2))
+		gone.add(lite.Blob(st, 2))
 		return nil
 	}, []byte(id), id)
 	for _, d := range names {
 		if err == nil {
-			err = exec(t.c, "DELETE FROM doc WHERE kind = ? AND key = ?", nil, d.kind, d.key)
+			err = lite.Exec(t.c, "DELETE FROM doc WHERE kind = ? AND key = ?", nil, d.kind, d.key)
 		}
 	}
 	return len(names), err
@@ -166,9 +167,9 @@ func (t *tx) purgeDocs(id string, gone *traces) (n int, err error) {
 
 // unused tells whether no record has the mark, and none that is remembered had it.
 func (t *tx) unused(id uint32) (bool, error) {
-	n, err := number(t.c, "SELECT 1 FROM stream WHERE h = ? LIMIT 1", t.h.streamKey(0, id, ""))
+	n, err := lite.Number(t.c, "SELECT 1 FROM stream WHERE h = ? LIMIT 1", t.h.streamKey(0, id, ""))
 	if err == nil && n == 0 {
-		n, err = number(t.c, "SELECT 1 FROM former WHERE label = ? LIMIT 1", int64(id))
+		n, err = lite.Number(t.c, "SELECT 1 FROM former WHERE label = ? LIMIT 1", int64(id))
 	}
 	return n == 0, err
 }
@@ -180,14 +181,14 @@ func (t *tx) maskActs(id, commit string) error {
 		text []byte
 	}
 	var acts []act
-	err := exec(t.c, "SELECT seq, act FROM journal WHERE act IS NOT NULL AND instr(act, ?)", func(st *zs.Stmt) error {
-		acts = append(acts, act{st.ColumnInt64(0), blob(st, 1)})
+	err := lite.Exec(t.c, "SELECT seq, act FROM journal WHERE act IS NOT NULL AND instr(act, ?)", func(st *zs.Stmt) error {
+		acts = append(acts, act{st.ColumnInt64(0), lite.Blob(st, 1)})
 		return nil
 	}, []byte(id))
 	for _, a := range acts {
 		if err == nil {
 			masked := strings.ReplaceAll(string(a.text), id, "purged:"+commit)
-			err = exec(t.c, "UPDATE journal SET act = ? WHERE seq = ?", nil, []byte(masked), a.seq)
+			err = lite.Exec(t.c, "UPDATE journal SET act = ? WHERE seq = ?", nil, []byte(masked), a.seq)
 		}
 	}
 	return err
@@ -195,7 +196,7 @@ func (t *tx) maskActs(id, commit string) error {
 
 // pendingScrub is not 0 from the commit of a purge until no trace of what it destroyed is left.
 func pendingScrub(c *zs.Conn) (int64, error) {
-	return number(c, "SELECT value FROM meta WHERE name = 'scrub'")
+	return lite.Number(c, "SELECT value FROM meta WHERE name = 'scrub'")
 }
 
 // scrub makes sure that no file holds a trace of what is gone. Until it is done the store remembers that it must be: a purge that was
@@ -203,7 +204,7 @@ func pendingScrub(c *zs.Conn) (int64, error) {
 func (w *writer) scrub(gone *traces, report *store.PurgeReport, rewrite bool) error {
 	for try := 0; ; try++ {
 		if rewrite {
-			if err := exec(w.c, "VACUUM", nil); err != nil {
+			if err := lite.Exec(w.c, "VACUUM", nil); err != nil {
 				return err
 			}
 			report.Vacuumed = true
@@ -222,7 +223,7 @@ func (w *writer) scrub(gone *traces, report *store.PurgeReport, rewrite bool) er
 			}
 		}
 		if len(found) == 0 {
-			return exec(w.c, "DELETE FROM meta WHERE name = 'scrub'", nil)
+			return lite.Exec(w.c, "DELETE FROM meta WHERE name = 'scrub'", nil)
 		}
 		if rewrite || try > 0 {
 			return fault.New(fault.Internal, "store.purge", "the object is purged, but traces of it remain in the files of %s", w.s.cfg.Dir).
@@ -238,13 +239,13 @@ func rescrub(c *zs.Conn) error {
 	if err != nil || pending == 0 {
 		return err
 	}
-	if err := exec(c, "VACUUM", nil); err != nil {
+	if err := lite.Exec(c, "VACUUM", nil); err != nil {
 		return err
 	}
 	if _, _, err := pragmaCheckpoint(c, "TRUNCATE"); err != nil {
 		return err
 	}
-	return exec(c, "DELETE FROM meta WHERE name = 'scrub'", nil)
+	return lite.Exec(c, "DELETE FROM meta WHERE name = 'scrub'", nil)
 }
 
 // truncateLog empties the write-ahead log. Readers wait meanwhile: those at work hold the log.
@@ -277,9 +278,9 @@ func (w *writer) lifeless(found []int, gone *traces) ([]int, error) {
 	only := gone.only(found)
 	alive := map[int]bool{}
 	for _, query := range everyText {
-		err := exec(w.c, query, func(st *zs.Stmt) error {
+		err := lite.Exec(w.c, query, func(st *zs.Stmt) error {
 			for col := range st.ColumnCount() {
-				for _, i := range only.in(blob(st, col)) {
+				for _, i := range only.in(lite.Blob(st, col)) {
 					alive[i] = true
 				}
 			}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"entente/internal/fault"
+	"entente/internal/lite"
 	"entente/internal/record"
 	"entente/internal/store"
 	"entente/label"
@@ -140,7 +141,7 @@ func TestPurgeRewritesTheFileWhenItMust(t *testing.T) {
 	r := indicator(1, "cert", label.Clear, 20_000)
 	putAll(t, s, "c", r)
 	err := s.do(context.Background(), &job{run: func(t *tx) error { return nil }, then: func(w *writer) error {
-		return script(w.c, "PRAGMA secure_delete=OFF; CREATE TABLE stray(x); INSERT INTO stray SELECT body FROM record; DROP TABLE stray; PRAGMA secure_delete=ON")
+		return lite.Script(w.c, "PRAGMA secure_delete=OFF; CREATE TABLE stray(x); INSERT INTO stray SELECT body FROM record; DROP TABLE stray; PRAGMA secure_delete=ON")
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -164,7 +165,7 @@ func TestPurgeCutShort(t *testing.T) {
 	r := indicator(1, "cert", label.Clear, 20_000)
 	putAll(t, s, "c", r)
 	err := s.do(context.Background(), &job{run: func(*tx) error { return nil }, then: func(w *writer) error {
-		return script(w.c, `PRAGMA secure_delete=OFF; CREATE TABLE stray(x); INSERT INTO stray SELECT body FROM record; DROP TABLE stray;
+		return lite.Script(w.c, `PRAGMA secure_delete=OFF; CREATE TABLE stray(x); INSERT INTO stray SELECT body FROM record; DROP TABLE stray;
 			DELETE FROM record; INSERT INTO meta VALUES('scrub', 1)`)
 	}})
 	if err != nil {
@@ -178,7 +179,7 @@ func TestPurgeCutShort(t *testing.T) {
 			t.Fatal(path, err)
 		}
 	}
-	if n, err := number(s.w.c, "SELECT count(*) FROM meta WHERE name = 'scrub'"); err != nil || n != 0 {
+	if n, err := lite.Number(s.w.c, "SELECT count(*) FROM meta WHERE name = 'scrub'"); err != nil || n != 0 {
 		t.Fatal(n, err)
 	}
 }

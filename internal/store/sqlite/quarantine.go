@@ -8,6 +8,7 @@ import (
 	zs "zombiezen.com/go/sqlite"
 
 	"entente/internal/gate"
+	"entente/internal/lite"
 	"entente/internal/store"
 )
 
@@ -15,9 +16,9 @@ const quarantineLimit = 1000
 
 // readHold is why a record is in quarantine, or nil.
 func readHold(c *zs.Conn, rec int64) (h *store.Hold, err error) {
-	err = exec(c, "SELECT hold FROM quarantine WHERE rec = ?", func(st *zs.Stmt) error {
+	err = lite.Exec(c, "SELECT hold FROM quarantine WHERE rec = ?", func(st *zs.Stmt) error {
 		h = new(store.Hold)
-		return json.Unmarshal(blob(st, 0), h)
+		return json.Unmarshal(lite.Blob(st, 0), h)
 	}, rec)
 	return h, err
 }
@@ -59,9 +60,9 @@ func (r *reader) heldAfter(q store.QuarantineQuery, after int64) (recs []int64, 
 			recs = []int64{int64(q.Rec)}
 		}
 	case q.Awaits != "":
-		err = exec(r.c, "SELECT rec FROM awaits WHERE h = ? AND rec > ? ORDER BY rec LIMIT ?", each, r.h.of(keyID, q.Awaits), after, q.Limit)
+		err = lite.Exec(r.c, "SELECT rec FROM awaits WHERE h = ? AND rec > ? ORDER BY rec LIMIT ?", each, r.h.of(keyID, q.Awaits), after, q.Limit)
 	default:
-		err = exec(r.c, "SELECT rec FROM quarantine WHERE rec > ? ORDER BY rec LIMIT ?", each, after, q.Limit)
+		err = lite.Exec(r.c, "SELECT rec FROM quarantine WHERE rec > ? ORDER BY rec LIMIT ?", each, after, q.Limit)
 	}
 	return recs, err
 }

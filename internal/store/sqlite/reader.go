@@ -7,6 +7,7 @@ import (
 
 	"entente/internal/fault"
 	"entente/internal/gate"
+	"entente/internal/lite"
 	"entente/internal/record"
 )
 
@@ -58,7 +59,7 @@ func (s *Store) read(ctx context.Context, scope gate.Scope, f func(*reader) erro
 		if s.keys.Load() == r.keys {
 			break
 		}
-		if err := exec(r.c, "ROLLBACK", nil); err != nil {
+		if err := lite.Exec(r.c, "ROLLBACK", nil); err != nil {
 			return err
 		}
 	}
@@ -67,10 +68,10 @@ func (s *Store) read(ctx context.Context, scope gate.Scope, f func(*reader) erro
 }
 
 func (r *reader) begin() error {
-	if err := exec(r.c, "BEGIN", nil); err != nil {
+	if err := lite.Exec(r.c, "BEGIN", nil); err != nil {
 		return err
 	}
-	_, err := number(r.c, "SELECT 1 FROM meta")
+	_, err := lite.Number(r.c, "SELECT 1 FROM meta")
 	return err
 }
 
@@ -84,7 +85,7 @@ func (r *reader) end(err *error) {
 		}
 	}
 	if !r.c.AutocommitEnabled() {
-		if e := exec(r.c, "ROLLBACK", nil); *err == nil {
+		if e := lite.Exec(r.c, "ROLLBACK", nil); *err == nil {
 			*err = e
 		}
 	}
@@ -110,7 +111,7 @@ func (r *reader) sees(w *row) (bool, error) {
 // admits tells whether the scope admits the record now, by its label alone.
 func (r *reader) admits(w *row) bool {
 	return r.seen.admits(w.label) && (w.notBefore == 0 && w.notAfter == 0 ||
-		r.scope.InForce(r.s.marks.mark(w.label), unpackTime(w.notBefore), unpackTime(w.notAfter)))
+		r.scope.InForce(r.s.marks.mark(w.label), lite.UnpackTime(w.notBefore), lite.UnpackTime(w.notAfter)))
 }
 
 const (

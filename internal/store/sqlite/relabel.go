@@ -5,6 +5,7 @@ import (
 
 	"entente/internal/fault"
 	"entente/internal/gate"
+	"entente/internal/lite"
 	"entente/internal/record"
 	"entente/internal/store"
 )
@@ -52,7 +53,7 @@ func (t *tx) relabel(scope gate.Scope, r store.Relabelling, act []byte) (record.
 				return 0, err
 			}
 		}
-		if err := exec(t.c, "INSERT OR REPLACE INTO placement(rec, coll, seq) VALUES(?,?,?)", nil, f.row.seq, p.coll, seq); err != nil {
+		if err := lite.Exec(t.c, "INSERT OR REPLACE INTO placement(rec, coll, seq) VALUES(?,?,?)", nil, f.row.seq, p.coll, seq); err != nil {
 			return 0, err
 		}
 		t.addStreams(p.coll, mark, f.rec.Type, seq, f.row.seq)
@@ -68,8 +69,8 @@ func (t *tx) relabel(scope gate.Scope, r store.Relabelling, act []byte) (record.
 			return 0, err
 		}
 	}
-	err = exec(t.c, "UPDATE record SET label = ?, flags = ?, notbefore = ?, notafter = ? WHERE seq = ?", nil,
-		int64(mark), flags, packTime(r.Label.NotBefore), packTime(r.Label.NotAfter), f.row.seq)
+	err = lite.Exec(t.c, "UPDATE record SET label = ?, flags = ?, notbefore = ?, notafter = ? WHERE seq = ?", nil,
+		int64(mark), flags, lite.PackTime(r.Label.NotBefore), lite.PackTime(r.Label.NotAfter), f.row.seq)
 	if err != nil {
 		return 0, err
 	}

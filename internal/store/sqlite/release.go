@@ -12,6 +12,7 @@ import (
 
 	"entente/internal/fault"
 	"entente/internal/gate"
+	"entente/internal/lite"
 	"entente/internal/store"
 )
 
@@ -94,12 +95,12 @@ func missing(c *zs.Conn, party int64, recs []int64) (left []int64, err error) {
 // segmentOf is the row that holds or would hold a record, and where the row after it begins. They are -1 when there is none.
 func segmentOf(c *zs.Conn, party, rec int64) (lo, next int64, packed []byte, err error) {
 	lo, next = -1, -1
-	err = exec(c, "SELECT lo, recs FROM holding WHERE party = ? AND lo <= ? ORDER BY lo DESC LIMIT 1", func(st *zs.Stmt) error {
-		lo, packed = st.ColumnInt64(0), blob(st, 1)
+	err = lite.Exec(c, "SELECT lo, recs FROM holding WHERE party = ? AND lo <= ? ORDER BY lo DESC LIMIT 1", func(st *zs.Stmt) error {
+		lo, packed = st.ColumnInt64(0), lite.Blob(st, 1)
 		return nil
 	}, party, rec)
 	if err == nil {
-		err = exec(c, "SELECT lo FROM holding WHERE party = ? AND lo > ? ORDER BY lo LIMIT 1", func(st *zs.Stmt) error { next = st.ColumnInt64(0); return nil }, party, rec)
+		err = lite.Exec(c, "SELECT lo FROM holding WHERE party = ? AND lo > ? ORDER BY lo LIMIT 1", func(st *zs.Stmt) error { next = st.ColumnInt64(0); return nil }, party, rec)
 	}
 	return lo, next, packed, err
 }
@@ -136,7 +137,7 @@ func (s *Store) Release(ctx context.Context, r store.Release) error {
 }
 
 func partyID(c *zs.Conn, r store.Release) (int64, error) {
-	return number(c, "SELECT id FROM party WHERE party = ? AND clause = ?", r.Party, r.Clause)
+	return lite.Number(c, "SELECT id FROM party WHERE party = ? AND clause = ?", r.Party, r.Clause)
 }
 
 func (t *tx) release(r store.Release, recs []int64) error {
@@ -145,14 +146,14 @@ func (t *tx) release(r store.Release, recs []int64) error {
 		return err
 	}
 	if id == 0 {
-		n, err := number(t.c, "SELECT count(*) FROM party")
+		n, err := lite.Number(t.c, "SELECT count(*) FROM party")
 		if err != nil {
 			return err
 		}
 		if n >= maxParties {
 			return fault.New(fault.Full, "store.parties", "the store already keeps releases for %d parties and clauses", maxParties)
 		}
-		if err := exec(t.c, "INSERT INTO party(id, party, clause) VALUES(?,?,?)", nil, n+1, r.Party, r.Clause); err != nil {
+		if err := lite.Exec(t.c, "INSERT INTO party(id, party, clause) VALUES(?,?,?)", nil, n+1, r.Party, r.Clause); err != nil {
 			return err
 		}
 		id = n + 1
@@ -162,7 +163,7 @@ func (t *tx) release(r store.Release, recs []int64) error {
 		return err
 	}
 	for _, rec := range left {
-		if n, err := number(t.c, "SELECT 1 FROM record WHERE seq = ?", rec); err != nil {
+		if n, err := lite.Number(t.c, "SELECT 1 FROM record WHERE seq = ?", rec); err != nil {
 			return err
 		} else if n == 0 {
 			return fault.New(fault.Unavailable, "store.gone", "a record has gone since it was read").After(time.Second).Try("read again")
@@ -205,14 +206,14 @@ func (t *tx) extend(party int64, fresh []held) ([]held, error) {
 		}
 		if len(seg) >= segmentSize && seg[len(seg)-1].rec < fresh[0].rec {
 			seg = nil // full, and all that is new lies behind it: leave it as it is
-		} else if err := exec(t.c, "DELETE FROM holding WHERE party = ? AND lo = ?", nil, party, lo); err != nil {
+		} else if err := lite.Exec(t.c, "DELETE FROM holding WHERE party = ? AND lo = ?", nil, party, lo); err != nil {
 			return nil, err
 		}
 	}
 	seg = append(seg, fresh[:n]...)
 	slices.SortFunc(seg, compareHeld)
 	for part := range slices.Chunk(seg, segmentSize) {
-		if err := exec(t.c, "INSERT INTO holding(party, lo, recs) VALUES(?,?,?)", nil, party, part[0].rec, packSegment(part)); err != nil {
+		if err := lite.Exec(t.c, "INSERT INTO holding(party, lo, recs) VALUES(?,?,?)", nil, party, part[0].rec, packSegment(part)); err != nil {
 			return nil, err
 		}
 	}

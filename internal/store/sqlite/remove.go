@@ -7,6 +7,7 @@ import (
 	zs "zombiezen.com/go/sqlite"
 
 	"entente/internal/gate"
+	"entente/internal/lite"
 	"entente/internal/record"
 	"entente/internal/store"
 )
@@ -117,14 +118,16 @@ func (t *tx) version(v *sight, seq int64) (*version, error) {
 type placed struct{ coll, seq int64 }
 
 // placesOf are all places of a record, that in the whole store first.
-func (t *tx) placesOf(r *row) (places []placed, err error) {
+func (t *tx) placesOf(r *row) (places []placed, err error) { return placesOf(t.c, r) }
+
+func placesOf(c *zs.Conn, r *row) (places []placed, err error) {
 	if r.flags&flagMoved == 0 {
 		places = append(places, placed{0, r.seq})
 		if r.home != 0 {
 			places = append(places, placed{r.home, r.seq})
 		}
 	}
-	err = exec(t.c, "SELECT coll, seq FROM placement WHERE rec = ? ORDER BY coll", func(st *zs.Stmt) error {
+	err = lite.Exec(c, "SELECT coll, seq FROM placement WHERE rec = ? ORDER BY coll", func(st *zs.Stmt) error {
 		places = append(places, placed{st.ColumnInt64(0), st.ColumnInt64(1)})
 		return nil
 	}, r.seq)
@@ -163,9 +166,9 @@ func (t *tx) takeOut(f *version, coll int64) error {
 	}
 	t.counts[coll]--
 	if f.row.flags&flagMoved == 0 && f.row.home == coll {
-		return exec(t.c, "UPDATE record SET home = 0 WHERE seq = ?", nil, f.row.seq)
+		return lite.Exec(t.c, "UPDATE record SET home = 0 WHERE seq = ?", nil, f.row.seq)
 	}
-	return exec(t.c, "DELETE FROM placement WHERE rec = ? AND coll = ?", nil, f.row.seq, coll)
+	return lite.Exec(t.c, "DELETE FROM placement WHERE rec = ? AND coll = ?", nil, f.row.seq, coll)
 }
 
 // erase destroys a record with its places, keys and hold.
@@ -181,18 +184,18 @@ func (t *tx) erase(f *version, places []placed) error {
 		}
 		t.counts[p.coll]--
 	}
-	if err := exec(t.c, "DELETE FROM placement WHERE rec = ?", nil, f.row.seq); err != nil {
+	if err := lite.Exec(t.c, "DELETE FROM placement WHERE rec = ?", nil, f.row.seq); err != nil {
 		return err
 	}
 	if err := t.endHold(f.row.seq); err != nil {
 		return err
 	}
-	return exec(t.c, "DELETE FROM record WHERE seq = ?", nil, f.row.seq)
+	return lite.Exec(t.c, "DELETE FROM record WHERE seq = ?", nil, f.row.seq)
 }
 
 func (t *tx) dropStreams(f *version, p placed) error {
 	for _, typ := range [...]string{"", f.rec.Type} {
-		if err := exec(t.c, "DELETE FROM stream WHERE h = ? AND seq = ?", nil, t.h.streamKey(p.coll, f.row.label, typ), p.seq); err != nil {
+		if err := lite.Exec(t.c, "DELETE FROM stream WHERE h = ? AND seq = ?", nil, t.h.streamKey(p.coll, f.row.label, typ), p.seq); err != nil {
 			return err
 		}
 	}
@@ -202,7 +205,7 @@ func (t *tx) dropStreams(f *version, p placed) error {
 // dropKeys takes the keys of one place out of the table. Those still in memory lead nowhere from now on, and the merge leaves them out.
 func (t *tx) dropKeys(f *version, seq int64) error {
 	for _, h := range hashesOf(t.h, f.rec.ID, f.row.lookups, nil) {
-		if err := exec(t.c, "DELETE FROM key WHERE h = ? AND seq = ?", nil, h, seq); err != nil {
+		if err := lite.Exec(t.c, "DELETE FROM key WHERE h = ? AND seq = ?", nil, h, seq); err != nil {
 			return err
 		}
 		t.dead = append(t.dead, keyRow{h, seq, f.row.seq})
@@ -217,9 +220,9 @@ func (t *tx) endHold(rec int64) error {
 		return err
 	}
 	for _, id := range h.Awaits {
-		if err := exec(t.c, "DELETE FROM awaits WHERE h = ? AND rec = ?", nil, t.h.of(keyID, id), rec); err != nil {
+		if err := lite.Exec(t.c, "DELETE FROM awaits WHERE h = ? AND rec = ?", nil, t.h.of(keyID, id), rec); err != nil {
 			return err
 		}
 	}
-	return exec(t.c, "DELETE FROM quarantine WHERE rec = ?", nil, rec)
+	return lite.Exec(t.c, "DELETE FROM quarantine WHERE rec = ?", nil, rec)
 }

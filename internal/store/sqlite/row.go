@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"time"
 
 	zs "zombiezen.com/go/sqlite"
 
+	"entente/internal/lite"
 	"entente/internal/record"
 	"entente/internal/store"
 )
@@ -108,20 +108,6 @@ func dateVersion(seq record.Seq) (version, order string) {
 	return version, version[:end]
 }
 
-func packTime(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMicro()
-}
-
-func unpackTime(us int64) time.Time {
-	if us == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(us).UTC()
-}
-
 // row is a stored record without its bytes.
 type row struct {
 	seq       int64
@@ -175,7 +161,7 @@ func (r *row) record(m record.Mark) (rec record.Record, err error) {
 	}
 	rec.Revoked = r.flags&flagRevoked != 0
 	rec.Label = m.Label
-	rec.Label.NotBefore, rec.Label.NotAfter = unpackTime(r.notBefore), unpackTime(r.notAfter)
+	rec.Label.NotBefore, rec.Label.NotAfter = lite.UnpackTime(r.notBefore), lite.UnpackTime(r.notAfter)
 	return rec, nil
 }
 
@@ -209,7 +195,7 @@ func placeOf(c *zs.Conn, r *row, coll int64) (seq int64, in bool, err error) {
 	if r.flags&flagMoved == 0 && (coll == 0 || coll == r.home) {
 		return r.seq, true, nil
 	}
-	err = exec(c, "SELECT seq FROM placement WHERE rec = ? AND coll = ?", func(st *zs.Stmt) error {
+	err = lite.Exec(c, "SELECT seq FROM placement WHERE rec = ? AND coll = ?", func(st *zs.Stmt) error {
 		seq, in = st.ColumnInt64(0), true
 		return nil
 	}, r.seq, coll)

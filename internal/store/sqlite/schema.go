@@ -9,6 +9,7 @@ import (
 	zs "zombiezen.com/go/sqlite"
 
 	"entente/internal/fault"
+	"entente/internal/lite"
 )
 
 // migration is one numbered step of the schema with its way back. compatible steps only add what older code may ignore.
@@ -94,8 +95,8 @@ func migrate(c *zs.Conn, steps []migration) (schema int, err error) {
 		if !step.compatible {
 			floor = int64(have + 1)
 		}
-		if err := script(c, fmt.Sprintf("BEGIN IMMEDIATE;\n%s;\nPRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT;", step.up, have+1, floor)); err != nil {
-			_ = script(c, "ROLLBACK;")
+		if err := lite.Script(c, fmt.Sprintf("BEGIN IMMEDIATE;\n%s;\nPRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT;", step.up, have+1, floor)); err != nil {
+			_ = lite.Script(c, "ROLLBACK;")
 			return 0, fmt.Errorf("migrate to schema %d: %w", have+1, err)
 		}
 	}
@@ -119,8 +120,8 @@ func retreat(c *zs.Conn, steps []migration, to int) error {
 				floor = i + 1
 			}
 		}
-		if err := script(c, fmt.Sprintf("BEGIN IMMEDIATE;\n%s;\nPRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT;", steps[have-1].down, have-1, floor)); err != nil {
-			_ = script(c, "ROLLBACK;")
+		if err := lite.Script(c, fmt.Sprintf("BEGIN IMMEDIATE;\n%s;\nPRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT;", steps[have-1].down, have-1, floor)); err != nil {
+			_ = lite.Script(c, "ROLLBACK;")
 			return fmt.Errorf("migrate back to schema %d: %w", have-1, err)
 		}
 	}

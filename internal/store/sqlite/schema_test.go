@@ -9,12 +9,13 @@ import (
 	zs "zombiezen.com/go/sqlite"
 
 	"entente/internal/fault"
+	"entente/internal/lite"
 )
 
 // schemaOf is the text of every table and index.
 func schemaOf(t *testing.T, c *zs.Conn) (text string) {
 	t.Helper()
-	err := exec(c, "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name", func(st *zs.Stmt) error { text += st.ColumnText(0) + "\n"; return nil })
+	err := lite.Exec(c, "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name", func(st *zs.Stmt) error { text += st.ColumnText(0) + "\n"; return nil })
 	if err != nil {
 		t.Fatal(err)
 	}

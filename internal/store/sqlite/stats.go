@@ -7,6 +7,7 @@ import (
 	zs "zombiezen.com/go/sqlite"
 
 	"entente/internal/gate"
+	"entente/internal/lite"
 	"entente/internal/record"
 	"entente/internal/store"
 )
@@ -15,7 +16,7 @@ import (
 func (s *Store) Stats(ctx context.Context) (st store.Stats, err error) {
 	st = store.Stats{Collections: map[string]int64{}, Schema: s.schema}
 	err = s.read(ctx, gate.Scope{}, func(r *reader) (err error) {
-		err = exec(r.c, "SELECT name, n FROM collection", func(row *zs.Stmt) error {
+		err = lite.Exec(r.c, "SELECT name, n FROM collection", func(row *zs.Stmt) error {
 			if name, n := row.ColumnText(0), row.ColumnInt64(1); name == "" {
 				st.Records = n
 			} else if n > 0 {
@@ -26,13 +27,13 @@ func (s *Store) Stats(ctx context.Context) (st store.Stats, err error) {
 		if err != nil {
 			return err
 		}
-		if st.Held, err = number(r.c, "SELECT count(*) FROM quarantine"); err != nil {
+		if st.Held, err = lite.Number(r.c, "SELECT count(*) FROM quarantine"); err != nil {
 			return err
 		}
-		if st.Labels, err = number(r.c, "SELECT count(*) FROM label"); err != nil {
+		if st.Labels, err = lite.Number(r.c, "SELECT count(*) FROM label"); err != nil {
 			return err
 		}
-		last, err := number(r.c, "SELECT max(seq) FROM journal")
+		last, err := lite.Number(r.c, "SELECT max(seq) FROM journal")
 		st.Last = record.Seq(last)
 		return err
 	})

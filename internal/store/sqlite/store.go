@@ -26,6 +26,7 @@ import (
 	zs "zombiezen.com/go/sqlite"
 
 	"entente/internal/fault"
+	"entente/internal/lite"
 	"entente/internal/store"
 )
 
@@ -166,14 +167,14 @@ func open(ctx context.Context, cfg Config, steps []migration) (_ *Store, err err
 
 // load reads what the store keeps in memory: secret, marks, collections, recent keys, the last seq.
 func (s *Store) load(c *zs.Conn) error {
-	err := exec(c, "SELECT value FROM meta WHERE name = 'secret'", func(st *zs.Stmt) error { s.secret = blob(st, 0); return nil })
+	err := lite.Exec(c, "SELECT value FROM meta WHERE name = 'secret'", func(st *zs.Stmt) error { s.secret = lite.Blob(st, 0); return nil })
 	if err != nil {
 		return err
 	}
 	if len(s.secret) == 0 {
 		s.secret = make([]byte, secretSize)
 		rand.Read(s.secret)
-		if err := exec(c, "INSERT INTO meta VALUES('secret', ?)", nil, s.secret); err != nil {
+		if err := lite.Exec(c, "INSERT INTO meta VALUES('secret', ?)", nil, s.secret); err != nil {
 			return err
 		}
 	}
@@ -186,9 +187,9 @@ func (s *Store) load(c *zs.Conn) error {
 	w := &writer{s: s, c: c, h: newHasher(s.secret), files: openFiles{}}
 	ks := &keys{active: newRecent()}
 	var run []keyRow
-	err = exec(c, "SELECT id, keys FROM run ORDER BY id", func(st *zs.Stmt) (err error) {
+	err = lite.Exec(c, "SELECT id, keys FROM run ORDER BY id", func(st *zs.Stmt) (err error) {
 		w.lastRun = st.ColumnInt64(0)
-		run, err = unpackRun(blob(st, 1), run[:0])
+		run, err = unpackRun(lite.Blob(st, 1), run[:0])
 		ks.active.add(run)
 		return err
 	})
@@ -196,7 +197,7 @@ func (s *Store) load(c *zs.Conn) error {
 		return err
 	}
 	s.keys.Store(ks)
-	if w.last, err = number(c, "SELECT max(seq) FROM journal"); err != nil {
+	if w.last, err = lite.Number(c, "SELECT max(seq) FROM journal"); err != nil {
 		return err
 	}
 	s.w = w

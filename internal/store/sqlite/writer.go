@@ -10,6 +10,7 @@ import (
 	zs "zombiezen.com/go/sqlite"
 
 	"entente/internal/fault"
+	"entente/internal/lite"
 )
 
 const (
@@ -188,18 +189,18 @@ func (t *tx) transact(f func() error) (err error) {
 	marks, colls := t.s.marks.len(), t.s.colls.size()
 	t.marks, t.colls = marks, colls
 	t.pending, t.dead, t.ids, t.counts = t.pending[:0], nil, map[int64][]place{}, map[int64]int64{}
-	if err := exec(t.c, "BEGIN IMMEDIATE", nil); err != nil {
+	if err := lite.Exec(t.c, "BEGIN IMMEDIATE", nil); err != nil {
 		return err
 	}
 	if err = f(); err == nil {
-		err = exec(t.c, "COMMIT", nil)
+		err = lite.Exec(t.c, "COMMIT", nil)
 	}
 	if err == nil {
 		t.w.bury(t.dead)
 		return nil
 	}
 	if !t.c.AutocommitEnabled() {
-		if e := exec(t.c, "ROLLBACK", nil); e != nil {
+		if e := lite.Exec(t.c, "ROLLBACK", nil); e != nil {
 			err = errors.Join(err, e)
 		}
 	}
@@ -244,17 +245,17 @@ func (t *tx) flush() error {
 		if err != nil {
 			return err
 		}
-		if err := exec(t.c, "INSERT INTO label(id, mark) VALUES(?, ?)", nil, t.marks, packed); err != nil {
+		if err := lite.Exec(t.c, "INSERT INTO label(id, mark) VALUES(?, ?)", nil, t.marks, packed); err != nil {
 			return err
 		}
 	}
 	for ; t.colls < t.s.colls.size(); t.colls++ {
-		if err := exec(t.c, "INSERT INTO collection(id, name, n) VALUES(?, ?, 0)", nil, t.colls, t.s.colls.name(t.colls)); err != nil {
+		if err := lite.Exec(t.c, "INSERT INTO collection(id, name, n) VALUES(?, ?, 0)", nil, t.colls, t.s.colls.name(t.colls)); err != nil {
 			return err
 		}
 	}
 	for coll, n := range t.counts {
-		if err := exec(t.c, "UPDATE collection SET n = n + ? WHERE id = ?", nil, n, coll); err != nil {
+		if err := lite.Exec(t.c, "UPDATE collection SET n = n + ? WHERE id = ?", nil, n, coll); err != nil {
 			return err
 		}
 	}
@@ -263,7 +264,7 @@ func (t *tx) flush() error {
 		return nil
 	}
 	slices.SortFunc(t.pending, compareKeys)
-	if err := exec(t.c, "INSERT INTO run(id, keys) VALUES(?, ?)", nil, t.w.lastRun+1, packRun(t.pending)); err != nil {
+	if err := lite.Exec(t.c, "INSERT INTO run(id, keys) VALUES(?, ?)", nil, t.w.lastRun+1, packRun(t.pending)); err != nil {
 		return err
 	}
 	t.w.lastRun++

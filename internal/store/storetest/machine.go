@@ -302,6 +302,31 @@ func (m *machine) follow() {
 	}
 }
 
+// history looks where each record lies.
+func (m *machine) history() {
+	scope := m.scope()
+	for _, s := range m.o.Records {
+		rec := s.Rec
+		got, err := m.s.History(ctx, scope, rec)
+		if m.o.find(scope, rec) == nil {
+			if fault.Of(err) != fault.NotFound {
+				m.Fatalf("history of %d, which is hidden: %+v, %v", rec, got, err)
+			}
+			continue
+		}
+		if err != nil {
+			m.Fatalf("history: %v", err)
+		}
+		in := map[string]record.Seq{"": s.Places[""]}
+		for _, p := range got.Places {
+			in[p.Collection] = p.Seq
+		}
+		if d := cmp.Diff(s.Places, in, cmpopts.EquateEmpty()); d != "" {
+			m.Fatalf("places of %d differ (-want +got):\n%s", rec, d)
+		}
+	}
+}
+
 // watch reads the whole journal for a scope in headers: every line is there, with the records that are there and may be had.
 func (m *machine) watch(scope gate.Scope) {
 	n, after := 0, record.Seq(0)
@@ -360,7 +385,7 @@ func testModel(t *testing.T, open Opener) {
 		acts := map[string]func(*rapid.T){}
 		for name, act := range map[string]func(){"append": m.append, "append more": m.append, "page": m.page, "page more": m.page, "page again": m.page,
 			"remove": m.remove, "relabel": m.relabel, "quarantined": m.quarantined, "release": m.release, "holders": m.holders, "purge": m.purge,
-			"due": m.due, "pass": m.pass, "follow": m.follow, "stats": m.stats} {
+			"due": m.due, "pass": m.pass, "follow": m.follow, "history": m.history, "stats": m.stats} {
 			acts[name] = func(t *rapid.T) {
 				m.T = t
 				act()

@@ -20,6 +20,8 @@ import (
 	"entente/internal/identity"
 	"entente/internal/index"
 	"entente/internal/keyring"
+	"entente/internal/lists"
+	"entente/internal/notify"
 	"entente/internal/store"
 	"entente/internal/surface"
 )
@@ -43,12 +45,16 @@ type Ops interface {
 	SpoolDir() string
 	// Feeds are the node's feeds.
 	Feeds() *feed.Feeds
+	// Lists are the published lists that the node has loaded.
+	Lists() *lists.Lists
 	// Index finds objects and what they are connected with.
 	Index() *index.Index
 	// Stopping is closed when the node begins to stop: whatever goes on without end ends then.
 	Stopping() <-chan struct{}
 	// Register is the register of constituents.
 	Register() *asset.Register
+	// Desk is the node's alerts and notifications.
+	Desk() *notify.Desk
 	// Logger is the node's log.
 	Logger() *slog.Logger
 }

@@ -46,3 +46,9 @@ func (c *Client) Paths(ctx context.Context, from, to string, q url.Values) (Ways
 func (c *Client) Index(ctx context.Context) (index.State, error) {
 	return ask[index.State](ctx, c, get, "/index", nil, nil)
 }
+
+// Provenance is where the versions of an object came from, oldest first.
+func (c *Client) Provenance(ctx context.Context, id string) (out []Provenance, err error) {
+	err = each(ctx, c, "/objects/"+seg(id)+"/provenance", nil, func(p Provenance) error { out = append(out, p); return nil })
+	return out, err
+}

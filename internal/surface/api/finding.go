@@ -43,6 +43,7 @@ var findingRoutes = []Route{
 		{Name: "skip", Doc: "Types of connections that no way goes over.", Kind: Words},
 		fresh,
 	}, gives(Ways{}), (*API).paths},
+	{get, "/objects/{id}/provenance", "Where the versions of an object came from, and how they got their labels, oldest first.", gate.ObjectRead, paging, pages[Provenance](), (*API).provenance},
 	{get, "/index", "How far search and the graph are behind the journal, and what they take.", gate.ConfigRead, nil, gives(index.State{}), (*API).indexState},
 }
 

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"entente/label"
 )
 
 // findingAsks is what the outsider asks of search and the graph.
@@ -17,6 +19,8 @@ var findingAsks = map[string][]probe{
 	"GET /objects/{id}/neighbours": {{"/objects/" + hiddenID + "/neighbours", ""}, {"/objects/identity--" + heldUUID + "/neighbours", ""}, {"/objects/identity--" + visibleUUID + "/neighbours?fresh=true", ""}},
 	"GET /objects/{id}/paths": {{"/objects/identity--" + visibleUUID + "/paths?to=" + hiddenID, ""}, {"/objects/" + hiddenID + "/paths?to=" + hiddenID, ""},
 		{"/objects/identity--" + visibleUUID + "/paths?to=identity--" + visibleUUID, ""}, {"/objects/x/paths?depth=9", ""}},
+	"GET /objects/{id}/provenance": {{"/objects/" + hiddenID + "/provenance", ""}, {"/objects/identity--" + heldUUID + "/provenance", ""}, {"/objects/identity--" + visibleUUID + "/provenance", ""},
+		{"/objects/identity--" + visibleUUID + "/provenance?limit=0", ""}},
 	"GET /index": {{"/index", ""}},
 }
 
@@ -31,6 +35,7 @@ func askFinding(w *world, do func(route, path, body string)) {
 	hub := "/objects/identity--" + uuidOf(20)
 	do("GET /objects/{id}/neighbours", hub+"/neighbours?relationship=created_by&type=identity&direction=in&fresh=true&limit=1", "")
 	do("GET /objects/{id}/paths", hub+"/paths?to=identity--"+uuidOf(21)+"&depth=2&skip=object", "")
+	do("GET /objects/{id}/provenance", hub+"/provenance?limit=1", "")
 	do("GET /index", "/index", "")
 }
 
@@ -134,5 +139,50 @@ func TestPurgeReachesTheIndex(t *testing.T) {
 	}
 	if s := w.index.State(); s.Records != 0 || !s.Caught {
 		t.Errorf("%+v", s)
+	}
+}
+
+func TestProvenance(t *testing.T) {
+	w := newWorld(t)
+	open, err := w.client(admin).AddCollection(t.Context(), PutCollection{Title: "Open", Alias: "open", Read: []string{}, Write: []string{}})
+	w.must(err)
+	shut, err := w.client(admin).AddCollection(t.Context(), PutCollection{Title: "Shut", Read: []string{"auditor"}, Write: []string{"admin"}})
+	w.must(err)
+	clear := `,"object_marking_refs":["marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487"]`
+	w.importAll(admin, map[string][]string{"collection": {open.ID}, "via": {"feed:x"}}, object(uuidOf(1), "Open", clear))
+	w.importAll(admin, map[string][]string{"collection": {shut.ID}}, object(uuidOf(1), "Open", clear))
+	w.importAll(admin, map[string][]string{"label": {"pap:red"}}, object(uuidOf(2), "Unmarked", ""))
+	w.importAll(admin, nil, object(uuidOf(3), "Held", unknownMark))
+	w.must(errOf(w.client(admin).Remove(t.Context(), "identity--"+uuidOf(1), url.Values{"collection": {shut.ID}})))
+	of := func(c *Client, n int) Provenance {
+		t.Helper()
+		list, err := c.Provenance(t.Context(), "identity--"+uuidOf(n))
+		if err != nil || len(list) != 1 {
+			t.Fatalf("%+v %v", list, err)
+		}
+		return list[0]
+	}
+	p := of(w.client(admin), 1)
+	if p.Origin.Via != "feed:x" || p.Origin.Person != "local" || len(p.Collections) != 1 || p.Collections[0].Title != "Open" || len(p.Digest) != 64 || p.Envelope != "" ||
+		len(p.Markings) != 1 || p.Markings[0].Label.TLP != label.Clear || p.Label.TLP != label.Clear || len(p.Acts) != 1 || p.Acts[0].Verb != "object.remove" {
+		t.Errorf("%+v", p)
+	}
+	theirs := of(w.client(outsider), 1)
+	if theirs.Origin.Person != "" || theirs.Origin.Via != "" || len(theirs.Collections) != 1 || theirs.Acts != nil || theirs.Digest != p.Digest {
+		t.Errorf("%+v", theirs)
+	}
+	if given, err := w.client(admin).Holders(t.Context(), "identity--"+uuidOf(1)); err != nil || len(given) != 1 {
+		t.Errorf("%v %v", given, err)
+	}
+	if p = of(w.client(admin), 2); p.Label.TLP != label.Red || p.Stated.TLP != label.Clear || len(p.Because) != 3 || p.Label.PAP != label.PAPRed {
+		t.Errorf("%+v", p)
+	}
+	if p = of(w.client(admin), 3); !p.Held || len(p.Markings) != 1 || p.Markings[0].Problem == "" || p.Markings[0].Label != nil {
+		t.Errorf("%+v", p)
+	}
+	under := label.For(label.Green)
+	w.must(w.client(admin).Release(t.Context(), "identity--"+uuidOf(3), ReleaseHeld{Label: &under}))
+	if p = of(w.client(admin), 3); p.Held || p.Label.TLP != label.Green || len(p.Acts) != 1 {
+		t.Errorf("%+v", p)
 	}
 }

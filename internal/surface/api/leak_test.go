@@ -128,6 +128,7 @@ func TestTwoViewers(t *testing.T) {
 		w.importAll(admin, map[string][]string{"collection": {open.ID}}, object(hiddenUUID, hiddenName, ""))
 		w.importAll(admin, nil, `{"type":"domain-name","spec_version":"2.1","id":"domain-name--dd686e37-6889-53bd-8ae1-b1a503452613","value":"`+hiddenValue+`"}`)
 		w.importAll(admin, nil, object(heldUUID, "held "+hiddenName, unknownMark))
+		w.hideConstituents()
 		w.must(errOf(w.client(admin).AddRoot(t.Context(), rootFor("hidden", "UTO/Utopia CERT"))))
 		w.must(errOf(w.client(admin).AddCollection(t.Context(), PutCollection{Title: hiddenName, Alias: "secret", Root: "hidden", Read: []string{}, Write: []string{}})))
 		w.must(errOf(w.client(admin).AddUser(t.Context(), AddUser{Name: "spy", Org: "Secret Org", Roles: []string{"reader"}, Password: "a long enough phrase"})))

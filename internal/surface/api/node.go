@@ -40,6 +40,8 @@ var actions = []struct {
 	{"quarantine.read", gate.QuarantineRead}, {"quarantine.decide", gate.QuarantineDecide},
 	{"backup", gate.Backup}, {"audit.read", gate.AuditRead}, {"config.read", gate.ConfigRead},
 	{"feed.read", gate.FeedRead}, {"feed.run", gate.FeedRun},
+	{"register.read", gate.RegisterRead}, {"register.write", gate.RegisterWrite},
+	{"alert.read", gate.AlertRead}, {"alert.write", gate.AlertWrite}, {"notification.send", gate.NotifySend}, {"label.loosen", gate.Downgrade},
 }
 
 func (a *API) me(c *call) error {

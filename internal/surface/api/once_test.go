@@ -36,6 +36,7 @@ var made = []probe{
 	{"/tokens", `{"name":"t","roles":["reader"]}`},
 	{"/certificates", `{"name":"c","roles":["reader"]}`},
 	{"/roots", `{"path":"second","title":"Second"}`},
+	{"/constituents", `{"name":"Harbour"}`},
 	{"/collections", `{"title":"New","read":[],"write":[]}`},
 }
 

@@ -106,6 +106,8 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	do("POST /blobs", "/blobs?sample=true", "MZ")
 	do("DELETE /blobs/{id}", "/blobs/"+text("id"), "")
 
+	registerRows(do, &last)
+
 	do("GET /feeds", "/feeds", "")
 	do("POST /feeds/{name}/run", "/feeds/secret/run?dry_run=true", "")
 	do("POST /feeds/{name}/run", "/feeds/secret/run", "")
@@ -116,6 +118,14 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 		t.Errorf("a feed without its source: %s", last)
 	}
 	do("GET /feeds", "/feeds", "")
+
+	do("GET /lists", "/lists", "")
+	do("GET /lists/check", "/lists/check?value=192.0.2.1&type=ip-dst", "")
+	do("GET /lists/taxonomies", "/lists/taxonomies?q=red&limit=1", "")
+	do("GET /lists/taxonomies", "/lists/taxonomies", "")
+	do("GET /lists/galaxies", "/lists/galaxies?q=sand", "")
+	do("GET /lists/galaxies", "/lists/galaxies?tag=misp-galaxy:threat-actor%3D%22Sandman%22", "")
+	do("GET /objects/{id}/warnings", id+"/warnings?version=last", "")
 
 	do("GET /quarantine", "/quarantine?limit=1", "")
 	do("GET /quarantine/{id}", "/quarantine/identity--"+heldUUID, "")
@@ -149,6 +159,7 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	do("GET /journal", "/journal?limit=3", "")
 	personSucceeds(w, met)
 	askStream(w, do)
+	askAlerts(w, do)
 
 	for _, r := range Routes() {
 		key := r.Method + " " + r.Path

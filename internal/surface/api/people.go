@@ -14,8 +14,9 @@ type AddUser struct {
 	Org        string   `json:"org,omitempty"` // empty: the node's own
 	Nation     string   `json:"nation,omitempty"`
 	Roles      []string `json:"roles"`
-	Password   string   `json:"password"`
+	Password   string   `json:"password,omitempty"`
 	MustChange bool     `json:"must_change,omitempty"`
+	SSO        string   `json:"sso,omitempty"` // the id of a provider of single sign-on, whose person of this name gets the account
 }
 
 // ChangeUser changes what is set.
@@ -78,13 +79,15 @@ func (a *API) addUser(c *call) error {
 	if err := c.body(&in); err != nil {
 		return err
 	}
-	if err := identity.CheckPassword(in.Name, in.Password); err != nil {
-		return err
+	if in.Password != "" || in.SSO == "" {
+		if err := identity.CheckPassword(in.Name, in.Password); err != nil {
+			return err
+		}
 	}
 	if err := a.member(c, in.Org, in.Nation); err != nil {
 		return err
 	}
-	u, err := a.ids.AddUser(c.ctx(), actor(c.v), identity.NewUser{Name: in.Name, Org: in.Org, Roles: in.Roles, Password: in.Password, MustChange: in.MustChange})
+	u, err := a.ids.AddUser(c.ctx(), actor(c.v), identity.NewUser{Name: in.Name, Org: in.Org, Roles: in.Roles, Password: in.Password, MustChange: in.MustChange, Provider: in.SSO})
 	if err != nil {
 		return err
 	}

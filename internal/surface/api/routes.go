@@ -62,7 +62,7 @@ var (
 func with(more ...Param) []Param { return append(append([]Param{}, filters...), more...) }
 
 // routes is everything that can be asked.
-var routes = slices.Concat(houseRoutes, findingRoutes, streamRoutes, personRoutes, registerRoutes, alertRoutes, reviewRoutes, labelRoutes)
+var routes = slices.Concat(houseRoutes, findingRoutes, streamRoutes, personRoutes, registerRoutes, alertRoutes, reviewRoutes, labelRoutes, listRoutes)
 
 // houseRoutes are the node itself, its records, and who may use it.
 var houseRoutes = []Route{
@@ -124,7 +124,7 @@ var houseRoutes = []Route{
 	{post, "/roots", "Make an API root.", gate.CollectionManage, nil, makes(exchange.Root{}).of(exchange.Root{}, "path", "title"), (*API).addRoot},
 
 	{get, "/users", "Accounts, by name.", gate.UserManage, paging, pages[identity.User](), (*API).users},
-	{post, "/users", "Make an account.", gate.UserManage, nil, makes(identity.User{}).of(AddUser{}, "name", "roles", "password"), (*API).addUser},
+	{post, "/users", "Make an account.", gate.UserManage, nil, makes(identity.User{}).of(AddUser{}, "name", "roles"), (*API).addUser},
 	{patch, "/users/{name}", "Change an account's roles, password or state.", gate.UserManage, nil, gives(identity.User{}).of(ChangeUser{}), (*API).changeUser},
 	{remove, "/users/{name}", "Remove an account.", gate.UserManage, nil, ends(), (*API).removeUser},
 	{get, "/tokens", "API tokens, without their secrets.", gate.TokenManage, paging, pages[identity.Token](), (*API).tokens},

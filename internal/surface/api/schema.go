@@ -13,6 +13,7 @@ import (
 	"entente/internal/exchange"
 	"entente/internal/feed"
 	"entente/internal/index"
+	"entente/internal/lists"
 	"entente/label"
 	"entente/register"
 )
@@ -170,7 +171,6 @@ var renamed = map[string]string{
 	qualified[feed.Problem](): "FeedProblem",
 	qualified[feed.Failure](): "FeedFailure",
 	qualified[blob.Holding](): "BlobHolding",
-	qualified[index.State]():  "IndexState",
 
 	qualified[asset.View]():           "KeptConstituent",
 	qualified[asset.Match]():          "ConstituentMatch",
@@ -187,6 +187,14 @@ var renamed = map[string]string{
 	qualified[register.Domain]():      "ConstituentDomain",
 	qualified[register.Certificate](): "ConstituentCertificate",
 	qualified[register.Software]():    "ConstituentSoftware",
+	qualified[index.State]():          "IndexState",
+
+	qualified[lists.Summary](): "Lists",
+	qualified[lists.List]():    "WarningList",
+	qualified[lists.Fault]():   "ListFault",
+	qualified[lists.Hit]():     "WarningHit",
+	qualified[lists.Term]():    "Term",
+	qualified[lists.Cluster](): "Cluster",
 }
 
 func qualified[T any]() string {

@@ -25,6 +25,8 @@ import (
 	"entente/internal/identity"
 	"entente/internal/index"
 	"entente/internal/keyring"
+	"entente/internal/lists"
+	"entente/internal/notify"
 	"entente/internal/record"
 	"entente/internal/store"
 	"entente/internal/store/sqlite"
@@ -43,9 +45,11 @@ type world struct {
 	blobs    *blob.Store
 	http     http.Handler
 	feeds    *feed.Feeds
+	lists    *lists.Lists
 	gate     *gate.Gate
 	reg      *asset.Register
 	index    *index.Index
+	desk     *notify.Desk
 	stopping chan struct{}
 	late     atomic.Int64 // nanoseconds that the store's clock is ahead
 }
@@ -85,6 +89,8 @@ func newWorld(t testing.TB) *world {
 	w.must(err)
 	w.blobs, err = blob.Open(t.Context(), blob.Config{Dir: filepath.Join(w.dir, "blobs"), Secret: ring.Secret("blob"), Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational}, db)
 	w.must(err)
+	w.lists = someLists(t)
+	w.openDesk()
 	w.http = New(w.x, w.ids, ring, w.blobs, w)
 	return w
 }
@@ -109,9 +115,11 @@ func (w *world) Build() any                                     { return build.R
 func (w *world) Docs() Docs                                     { return w.st }
 func (w *world) SpoolDir() string                               { return filepath.Join(w.dir, "tmp") }
 func (w *world) Logger() *slog.Logger                           { return slog.New(slog.DiscardHandler) }
+func (w *world) Lists() *lists.Lists                            { return w.lists }
 func (w *world) Register() *asset.Register                      { return w.reg }
 func (w *world) Feeds() *feed.Feeds                             { return w.feeds }
 func (w *world) Stopping() <-chan struct{}                      { return w.stopping }
+func (w *world) Desk() *notify.Desk                             { return w.desk }
 func (w *world) Index() *index.Index                            { return w.index }
 func (w *world) Backup(_ context.Context, out io.Writer) error {
 	_, err := io.WriteString(out, "backup")

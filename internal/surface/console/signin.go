@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -20,6 +21,9 @@ type SignInConfig struct {
 	Directory          *identity.Directory
 	Cookie             surface.Cookie
 	Render             surface.Render
+	SSO                SingleSignOn
+	Origin             string // where providers send browsers back to; empty: where the browser speaks to the node
+	Log                *slog.Logger
 	Org, Nation, Realm string
 }
 
@@ -48,6 +52,8 @@ var signInRoutes = []signInRoute{
 	{"POST /auth/change", maxForm, (*signIn).change},
 	{"POST /auth/passkey/begin", maxForm, (*signIn).beginPasskey},
 	{"POST /auth/passkey/finish", maxPasskey, (*signIn).finishPasskey},
+	{"GET /auth/oidc/{id}", 0, (*signIn).beginSSO},
+	{"GET /auth/oidc/{id}/callback", 0, (*signIn).finishSSO},
 	{"POST /auth/out", maxForm, (*signIn).out},
 }
 
@@ -177,7 +183,9 @@ type options struct {
 }
 
 func (s *signIn) options(w http.ResponseWriter, r *http.Request, _ []byte) error {
-	return answer(w, options{Org: s.Org, Nation: s.Nation, Realm: s.Realm, Password: true, Passkeys: s.Directory.PasskeysAt(s.Cookie.Site(r)), OIDC: []Provider{}})
+	providers := []Provider{}
+	s.SSO.Each(func(id, title string) { providers = append(providers, Provider{id, title}) })
+	return answer(w, options{Org: s.Org, Nation: s.Nation, Realm: s.Realm, Password: true, Passkeys: s.Directory.PasskeysAt(s.Cookie.Site(r)), OIDC: providers})
 }
 
 func (s *signIn) password(w http.ResponseWriter, r *http.Request, body []byte) error {

@@ -159,29 +159,28 @@ type summary struct {
 	tags  []string // in lower case
 }
 
-// summaries keeps what was read of heads, by their record: a record never changes. Who may know it is asked anew each time.
-type summaries struct {
+// cache keeps what was read of records: a record never changes. Who may know it is asked anew each time.
+type cache[T any] struct {
 	mu    sync.Mutex
-	known map[record.Seq]*summary
+	known map[record.Seq]T
 }
 
-const maxSummaries = 200_000
+const maxCached = 200_000
 
-func (m *summaries) init() { m.known = map[record.Seq]*summary{} }
-
-func (m *summaries) get(rec record.Seq) *summary {
+func (m *cache[T]) get(rec record.Seq) (T, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.known[rec]
+	v, ok := m.known[rec]
+	return v, ok
 }
 
-func (m *summaries) put(rec record.Seq, s *summary) {
+func (m *cache[T]) put(rec record.Seq, v T) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.known) >= maxSummaries {
-		clear(m.known)
+	if m.known == nil || len(m.known) >= maxCached {
+		m.known = map[record.Seq]T{}
 	}
-	m.known[rec] = s
+	m.known[rec] = v
 }
 
 // summaryOf reads the body of a head.
@@ -213,7 +212,7 @@ func (s *Surface) withSummaries(ctx context.Context, v gate.Viewer, heads []head
 	var ids []string
 	want := map[string]int{}
 	for i := range heads {
-		if out[i] = s.heads.get(heads[i].rec); out[i] == nil {
+		if out[i], _ = s.heads.get(heads[i].rec); out[i] == nil {
 			ids = append(ids, heads[i].id)
 			want[heads[i].id] = i
 		}

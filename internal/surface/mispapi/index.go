@@ -208,6 +208,10 @@ func (s *Surface) index(c *call) error {
 			return err
 		}
 	}
+	seen, err := s.lastSeen(ctx, c.v)
+	if err != nil {
+		return err
+	}
 	b := make([]byte, 0, 64+len(kept)*256)
 	b = append(b, '[')
 	for i := range kept {
@@ -220,7 +224,7 @@ func (s *Surface) index(c *call) error {
 			}
 			continue
 		}
-		b = s.minimalRow(b, &kept[i])
+		b = s.minimalRow(b, &kept[i], seen[kept[i].uuid])
 	}
 	b = append(b, ']')
 	sum := sha256.Sum256(b)
@@ -244,11 +248,13 @@ func (c *call) raw(b []byte) error {
 	return nil
 }
 
-func (s *Surface) minimalRow(b []byte, h *head) []byte {
+func (s *Surface) minimalRow(b []byte, h *head, seen int64) []byte {
 	b = append(append(b, `{"id":"`...), s.numbers.give("event", h.uuid)...)
 	b = append(b, `","timestamp":"`...)
 	b = strconv.AppendInt(b, h.at.Unix(), 10)
-	b = append(b, `","sighting_timestamp":"0","published":`...)
+	b = append(b, `","sighting_timestamp":"`...)
+	b = strconv.AppendInt(b, seen, 10)
+	b = append(b, `","published":`...)
 	b = strconv.AppendBool(b, h.published)
 	b = append(append(b, `,"uuid":"`...), h.uuid...)
 	b = append(append(b, `","orgc_uuid":"`...), h.creator...)

@@ -51,7 +51,8 @@ type Surface struct {
 	cfg     Config
 	x       *exchange.Exchange
 	numbers numbers
-	heads   summaries
+	heads   cache[*summary]
+	seen    cache[string] // the event that a sighting is of
 	routes  map[string]route
 }
 
@@ -68,7 +69,6 @@ func New(cfg Config, x *exchange.Exchange) *Surface {
 	}
 	s := &Surface{cfg: cfg, x: x}
 	s.numbers.init()
-	s.heads.init()
 	s.routes = s.table()
 	return s
 }
@@ -133,7 +133,7 @@ type route struct {
 
 func (s *Surface) table() map[string]route {
 	t := map[string]route{}
-	for _, part := range []map[string]route{s.instanceRoutes(), s.eventRoutes()} {
+	for _, part := range []map[string]route{s.instanceRoutes(), s.eventRoutes(), s.analystRoutes(), s.galaxyRoutes(), s.sightingRoutes(), s.proposalRoutes(), s.editRoutes(), s.searchRoutes()} {
 		for k, v := range part {
 			t[k] = v
 		}

@@ -191,7 +191,7 @@ func (s *Surface) take(c *call, e *misp.Event, old *store.Item) error {
 	if err := s.prepare(c, o, e, old, sync); err != nil {
 		return err
 	}
-	t, err := s.put(c, o, e, sync)
+	t, err := s.put(c, o, e, old, sync)
 	if err != nil {
 		return err
 	}
@@ -430,13 +430,27 @@ func (s *Surface) elements(e *misp.Event) error {
 }
 
 // put converts an event and hands it in, its elements first: without its head an event is not there.
-func (s *Surface) put(c *call, o *orgs, e *misp.Event, sync bool) (taken, error) {
+func (s *Surface) put(c *call, o *orgs, e *misp.Event, old *store.Item, sync bool) (taken, error) {
 	items, _ := misp.ToSTIX(e, misp.Options{Policy: s.policy(o, c.v, sync)})
 	withdrawn, err := s.conflicts(c, e, items)
 	if err != nil {
 		return taken{}, err
 	}
 	head := items[len(items)-1]
+	if old != nil {
+		made := make(map[string]bool, len(items))
+		for i := range items {
+			made[items[i].ID] = true
+		}
+		for i := range withdrawn {
+			made[withdrawn[i].ID] = true
+		}
+		if earlier, err := stix.Parse(old.Record.Body); err == nil {
+			if head.Raw, err = misp.KeepRefs(head.Raw, earlier, made); err != nil {
+				return taken{}, err
+			}
+		}
+	}
 	t, err := s.submit(c.r.Context(), c.v, append(items[:len(items)-1:len(items)-1], withdrawn...))
 	if err != nil {
 		return t, err

@@ -46,12 +46,12 @@ export function butterfly(wings: readonly Wing[]): Drawing {
   const left = side(false);
   const right = side(true);
   const height = Math.max(heightOf(left), heightOf(right), 120) + 2 * size.gap;
-  const width = 2 * (size.node + size.verb) + size.middle + 120;
+  const width = 2 * (size.node + size.verb) + size.middle + 280;
   const drawing: Drawing = { width, height, center: { x: width / 2, y: height / 2 }, nodes: [], verbs: [] };
   for (const [groups, out] of [[left, false], [right, true]] as const) {
     const sign = out ? 1 : -1;
     const nodeX = width / 2 + sign * (width / 2 - size.node / 2 - 4);
-    const verbX = width / 2 + sign * (size.middle / 2 + 46 + size.verb / 2);
+    const verbX = width / 2 + sign * (size.middle / 2 + 64 + size.verb / 2);
     let y = (height - heightOf(groups)) / 2;
     for (const [verb, list] of groups) {
       const shown = list.slice(0, size.most);

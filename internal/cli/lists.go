@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"entente/internal/surface/api"
+)
+
+func (a *app) listsCmd() *cobra.Command {
+	c := &cobra.Command{Use: "lists", Short: "See the published warning lists, taxonomies and galaxies that are loaded", Args: cobra.NoArgs,
+		Long: "See which of the lists that MISP publishes the node has loaded, with their numbers, and what could not be read. They are configured in entente.toml: see docs/lists.md."}
+	a.onNode(c, func(ctx context.Context, n *api.Client, _ []string) error {
+		s, err := n.Lists(ctx)
+		if err != nil {
+			return err
+		}
+		if a.asJSON {
+			return a.line(s)
+		}
+		if err := a.fields("loaded", when(s.Loaded), "warning lists", strconv.Itoa(len(s.Warnings))+" with "+count(int64(s.Entries))+" entries", "taxonomies", strconv.Itoa(s.Taxonomies),
+			"galaxies", strconv.Itoa(s.Galaxies)+" with "+count(int64(s.Clusters))+" clusters", "object templates", strconv.Itoa(s.Templates)); err != nil {
+			return err
+		}
+		for _, f := range s.Faults {
+			a.say("%s: %s", f.File, f.Message)
+		}
+		return nil
+	})
+	c.AddCommand(a.checkListsCmd(), a.tagCmd())
+	return c
+}
+
+func (a *app) checkListsCmd() *cobra.Command {
+	var typ string
+	c := &cobra.Command{Use: "check VALUE...", Short: "Tell which warning lists values stand on", Args: cobra.MinimumNArgs(1),
+		Example: "  entente lists check --data DIR 8.8.8.8 example.com"}
+	c.Flags().StringVar(&typ, "type", "", "MISP attribute `TYPE` of the values; any asks all lists; without it the form of each decides")
+	return a.onNode(c, func(ctx context.Context, n *api.Client, values []string) error {
+		var rows [][]string
+		for _, v := range values {
+			hits, err := n.CheckLists(ctx, typ, v)
+			if err != nil {
+				return err
+			}
+			for _, h := range hits {
+				if a.asJSON {
+					if err := a.line(api.Warning{Value: v, Hit: h}); err != nil {
+						return err
+					}
+					continue
+				}
+				rows = append(rows, []string{v, h.List, h.Entry, h.Category})
+			}
+		}
+		if a.asJSON {
+			return nil
+		}
+		return a.table([]string{"VALUE", "LIST", "ENTRY", "CATEGORY"}, rows)
+	})
+}
+
+func (a *app) tagCmd() *cobra.Command {
+	c := &cobra.Command{Use: "tag TEXT", Short: "Find tags of taxonomies and galaxies, and what they mean", Args: cobra.ExactArgs(1),
+		Example: "  entente lists tag --data DIR estimative"}
+	return a.onNode(c, func(ctx context.Context, n *api.Client, args []string) error {
+		terms, err := n.Terms(ctx, args[0], "")
+		if err != nil {
+			return err
+		}
+		clusters, err := n.Clusters(ctx, args[0], "")
+		if err != nil {
+			return err
+		}
+		var rows [][]string
+		for _, t := range terms {
+			if a.asJSON {
+				if err := a.line(t); err != nil {
+					return err
+				}
+			}
+			rows = append(rows, []string{t.Tag, short(t.Name, 40), short(t.Description, 60)})
+		}
+		for _, k := range clusters {
+			if a.asJSON {
+				if err := a.line(k); err != nil {
+					return err
+				}
+			}
+			rows = append(rows, []string{k.Tag, short(k.Name, 40), short(k.Description, 60)})
+		}
+		if a.asJSON {
+			return nil
+		}
+		return a.table([]string{"TAG", "NAME", "MEANING"}, rows)
+	})
+}

@@ -1,0 +1,275 @@
+package notify
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"entente/internal/fault"
+	"entente/internal/gate"
+	"entente/internal/record"
+	"entente/internal/store"
+)
+
+// Filter selects alerts or notifications. Empty members select everything.
+type Filter struct {
+	States      []string
+	Constituent string   // an id
+	Severity    Severity // this one and above
+}
+
+// place is where one stands in a list: the newest first.
+type place struct {
+	at time.Time
+	id string
+}
+
+func (p place) compare(q place) int {
+	return cmp.Or(q.at.Compare(p.at), strings.Compare(p.id, q.id))
+}
+
+func noAlert() *fault.Error { return fault.New(fault.NotFound, "", "no such alert") }
+func noNote() *fault.Error  { return fault.New(fault.NotFound, "", "no such notification") }
+
+// own refuses whoever is not of the node's own organisation, as if there was nothing.
+func (d *Desk) own(v gate.Viewer) bool { return v.Nation == d.o.Nation && v.Org == d.o.Org }
+
+// Alerts lists the alerts that a viewer may see, newest first, after the one named; more tells whether there are others.
+func (d *Desk) Alerts(ctx context.Context, v gate.Viewer, f Filter, after string, limit int) (out []Alert, more bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.ready(ctx); err != nil {
+		return nil, false, err
+	}
+	var list []place
+	for _, a := range d.alerts {
+		if (len(f.States) == 0 || slices.Contains(f.States, string(a.State))) && (f.Constituent == "" || f.Constituent == a.Constituent) && a.Severity.Rank() >= f.Severity.Rank() {
+			list = append(list, place{a.At, a.ID})
+		}
+	}
+	ids, more, err := d.cut(ctx, v, list, after, limit, func(id string) ([]string, []record.Seq, *mark) {
+		a := d.alerts[id]
+		return []string{a.Object}, a.Recs[len(a.Recs)-1:], &a.Mark
+	})
+	for _, id := range ids {
+		out = append(out, d.alerts[id].view())
+	}
+	return out, more, err
+}
+
+// Notifications lists the notifications that a viewer may see, as Alerts does.
+func (d *Desk) Notifications(ctx context.Context, v gate.Viewer, f Filter, after string, limit int) (out []Notification, more bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.ready(ctx); err != nil {
+		return nil, false, err
+	}
+	var list []place
+	for _, n := range d.notes {
+		if (len(f.States) == 0 || slices.Contains(f.States, string(n.State))) && (f.Constituent == "" || f.Constituent == n.Constituent) && n.Severity.Rank() >= f.Severity.Rank() {
+			list = append(list, place{n.Created, n.ID})
+		}
+	}
+	ids, more, err := d.cut(ctx, v, list, after, limit, func(id string) ([]string, []record.Seq, *mark) {
+		n := d.notes[id]
+		return n.Objects, n.Recs, &n.Mark
+	})
+	for _, id := range ids {
+		out = append(out, d.viewNote(d.notes[id]))
+	}
+	return out, more, err
+}
+
+// cut finds one page of what a viewer may see. The page ends by that alone.
+func (d *Desk) cut(ctx context.Context, v gate.Viewer, list []place, after string, limit int, about func(id string) ([]string, []record.Seq, *mark)) (ids []string, more bool, err error) {
+	if !d.own(v) {
+		return nil, false, nil
+	}
+	slices.SortFunc(list, place.compare)
+	if after != "" {
+		from, ok := parsePlace(after)
+		if !ok {
+			return nil, false, fault.New(fault.Invalid, "page.next", "this is no place in a list").At("next")
+		}
+		i, found := slices.BinarySearchFunc(list, from, place.compare)
+		if found {
+			i++
+		}
+		list = list[i:]
+	}
+	const chunk = 50
+	for len(list) > 0 && len(ids) <= limit {
+		part := list[:min(chunk, len(list))]
+		list = list[len(part):]
+		var objects []string
+		for _, p := range part {
+			o, _, _ := about(p.id)
+			objects = append(objects, o...)
+		}
+		seen, err := d.visible(ctx, v, objects)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, p := range part {
+			if _, recs, m := about(p.id); d.shows(v, seen, recs, m) {
+				ids = append(ids, p.id)
+			}
+		}
+	}
+	if len(ids) > limit {
+		return ids[:limit], true, nil
+	}
+	return ids, false, nil
+}
+
+func parsePlace(s string) (place, bool) {
+	at, id, ok := strings.Cut(s, " ")
+	t, err := time.Parse(time.RFC3339Nano, at)
+	return place{t, id}, ok && err == nil
+}
+
+// After is where a list goes on behind an alert, and behind a notification.
+func (a *Alert) After() string        { return a.At.Format(time.RFC3339Nano) + " " + a.ID }
+func (n *Notification) After() string { return n.Created.Format(time.RFC3339Nano) + " " + n.ID }
+
+// visible are the records of these objects that a viewer may have now.
+func (d *Desk) visible(ctx context.Context, v gate.Viewer, objects []string) (map[record.Seq]mark, error) {
+	seen := map[record.Seq]mark{}
+	slices.Sort(objects)
+	objects = slices.Compact(objects)
+	for len(objects) > 0 {
+		part := objects[:min(50, len(objects))]
+		objects = objects[len(part):]
+		for q := (store.Query{IDs: part, Versions: store.Versions{All: true}, Specs: []string{"2.0", "2.1"}, Headers: true}); ; {
+			page, err := d.o.Door.Read(ctx, v, q)
+			if err != nil {
+				return nil, err
+			}
+			for i := range page.Items {
+				if !page.Items[i].Held {
+					seen[page.Items[i].Rec] = markOf(&page.Items[i].Record)
+				}
+			}
+			if q.After = page.Next; !page.More {
+				break
+			}
+		}
+	}
+	return seen, nil
+}
+
+// shows tells whether a viewer may see what is about these records: every one of them under the label that it was written for.
+func (d *Desk) shows(v gate.Viewer, seen map[record.Seq]mark, recs []record.Seq, m *mark) bool {
+	scope := d.o.Door.Gate().Scope(v, d.o.Now())
+	if !d.own(v) || !scope.Admits(m.record()) || !scope.InForce(m.record(), m.Label.NotBefore, m.Label.NotAfter) {
+		return false
+	}
+	for _, rec := range recs {
+		if have, ok := seen[rec]; !ok || !have.equal(m) {
+			return false
+		}
+	}
+	return true
+}
+
+// Alert is one alert.
+func (d *Desk) Alert(ctx context.Context, v gate.Viewer, id string) (Alert, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a, err := d.alertOf(ctx, v, id)
+	if err != nil {
+		return Alert{}, err
+	}
+	return a.view(), nil
+}
+
+// alertOf finds an alert that a viewer may see. It is called with the lock.
+func (d *Desk) alertOf(ctx context.Context, v gate.Viewer, id string) (*alert, error) {
+	if err := d.ready(ctx); err != nil {
+		return nil, err
+	}
+	a := d.alerts[id]
+	if a == nil || !d.own(v) {
+		return nil, noAlert()
+	}
+	seen, err := d.visible(ctx, v, []string{a.Object})
+	if err != nil {
+		return nil, err
+	}
+	if !d.shows(v, seen, a.Recs[len(a.Recs)-1:], &a.Mark) {
+		return nil, noAlert()
+	}
+	return a, nil
+}
+
+// Notification is one notification.
+func (d *Desk) Notification(ctx context.Context, v gate.Viewer, id string) (Notification, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n, err := d.noteOf(ctx, v, id)
+	if err != nil {
+		return Notification{}, err
+	}
+	return d.viewNote(n), nil
+}
+
+func (d *Desk) noteOf(ctx context.Context, v gate.Viewer, id string) (*notification, error) {
+	if err := d.ready(ctx); err != nil {
+		return nil, err
+	}
+	n := d.notes[id]
+	if n == nil || !d.own(v) {
+		return nil, noNote()
+	}
+	seen, err := d.visible(ctx, v, n.Objects)
+	if err != nil {
+		return nil, err
+	}
+	if !d.shows(v, seen, n.Recs, &n.Mark) {
+		return nil, noNote()
+	}
+	return n, nil
+}
+
+// view is a copy for people.
+func (a *alert) view() Alert {
+	v := a.Alert
+	v.Matches, v.Notes, v.Notifications = slices.Clone(v.Matches), slices.Clone(v.Notes), slices.Clone(v.Notifications)
+	return v
+}
+
+func (d *Desk) viewNote(n *notification) Notification {
+	v := n.Notification
+	v.Alerts, v.History = slices.Clone(v.Alerts), slices.Clone(v.History)
+	if k := d.contact(n); k != nil && n.Route == Email {
+		v.Sealed, _ = (&Message{PGP: k.PGPKey, SMIME: k.SMIME}).sealed(0)
+	}
+	return v
+}
+
+// ChannelView is a channel as people see it.
+type ChannelView struct {
+	Name  string    `json:"name"`
+	Kind  Route     `json:"kind"`
+	State string    `json:"state"` // "new", "ok" or "failing"
+	Last  time.Time `json:"last,omitzero"`
+	Error string    `json:"error,omitempty"`
+}
+
+// Channels lists the channels and how the last attempt on each went. With check, each is asked now.
+func (d *Desk) Channels(ctx context.Context, check bool) []ChannelView {
+	out := []ChannelView{}
+	for _, ch := range d.o.Channels {
+		if check {
+			ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+			d.health.note(ch.Name(), ch.Check(ctx), d.now())
+			cancel()
+		}
+		v := d.health.view(ch.Name())
+		v.Name, v.Kind = ch.Name(), ch.Kind()
+		out = append(out, v)
+	}
+	return out
+}
