@@ -114,7 +114,11 @@ func TestOneCodeOpensOnce(t *testing.T) {
 	h := open(t)
 	h.user(t, "alice", secret1, "analyst")
 	secret, recovery, _ := h.enrol(t, "alice")
-	for name, code := range map[string]string{"app": h.code(t, secret, 0), "recovery": recovery[3]} {
+	for _, name := range []string{"app", "recovery"} {
+		code := recovery[3]
+		if name == "app" {
+			code = h.code(t, secret, 0)
+		}
 		ticket := h.ask(t, "alice")
 		var wg sync.WaitGroup
 		var opened atomic.Int64
