@@ -35,6 +35,7 @@ export const nav: Group[] = [
     title: 'nav.house',
     places: [
       { path: '/app/admin', title: 'nav.admin', icon: 'gear', letter: 'd', right: 'config.read' },
+      { path: '/app/you', title: 'nav.you', icon: 'person', letter: 'y' },
     ],
   },
 ];
