@@ -22,6 +22,7 @@ func leakScripts() (reading, changing leakScript) {
 	apiScript(reading, changing)
 	findingScript(reading)
 	registerScript(reading, changing)
+	alertScript(reading, changing)
 	streamScript(reading)
 	nodeScript(reading)
 	personScript(reading, changing)
