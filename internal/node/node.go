@@ -218,8 +218,8 @@ func (n *Node) surfaces() error {
 		Org: names.Org, Nation: names.Nation, Realm: names.Realm})
 	metrics := promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{})
 
-	events := mispapi.New(mispapi.Config{Settings: n.cfg.MISP, Nation: names.Nation, Org: names.Org, Register: n.ids.Register, MaxBytes: n.cfg.Limits.PostBytes,
-		ObjectBytes: n.cfg.Limits.ObjectBytes, Now: n.cfg.Now, Log: n.cfg.Log}, n.exchange)
+	events := mispapi.New(mispapi.Config{Settings: n.cfg.MISP, Nation: names.Nation, Org: names.Org, Register: n.ids.Register, Lists: n.lists, MaxBytes: n.cfg.Limits.PostBytes,
+		Now: n.cfg.Now, Log: n.cfg.Log}, n.exchange)
 
 	tax := mount{taxiiapi.Prefix, n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii)}
 	n.mounts = []mount{
