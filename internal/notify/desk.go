@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -114,11 +115,12 @@ type Desk struct {
 	stamped    time.Time // the last time that was given
 	stale      bool      // what is in memory is not what is written
 
-	wake   chan struct{}
-	stop   context.CancelFunc
-	work   sync.WaitGroup
-	fails  failure
-	health health
+	wake      chan struct{}
+	stop      context.CancelFunc
+	work      sync.WaitGroup
+	following atomic.Bool
+	fails     failure
+	health    health
 }
 
 // count is whose alerts of which hour are counted.
@@ -166,6 +168,7 @@ func New(ctx context.Context, o Options) (*Desk, error) {
 func (d *Desk) Start() {
 	ctx, stop := context.WithCancel(context.Background())
 	d.stop = stop
+	d.following.Store(true)
 	d.work.Go(func() { d.follow(ctx) })
 	d.work.Go(func() { d.deliver(ctx) })
 }
