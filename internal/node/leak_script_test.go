@@ -260,5 +260,17 @@ func nodeScript(reading leakScript) {
 	reading["console POST /setup/{code}"] = func(s *session) {
 		s.ask("POST", "/setup/AAAA", url.Values{"name": {hiddenAccount + "0"}, "password": {leakPassword}, "again": {leakPassword}}.Encode())
 	}
+	reading["node /feeds/misp/"] = func(s *session) {
+		for _, name := range []string{"all", "open", "{open}", "vault", "{vault}", "{foreign}", "box", "nowhere"} {
+			for _, file := range []string{"manifest.json", "hashes.csv", "nothing", ""} {
+				all("/feeds/misp/" + name + "/" + file)(s)
+			}
+			for _, n := range []int{110, 111, 112, 52, 2100, 777} {
+				_, id, _ := strings.Cut(fixedID("report", n), "--")
+				s.get("/feeds/misp/" + name + "/" + id + ".json")
+			}
+		}
+		all("/feeds/misp/", "/feeds/misp/all", "/feeds/misp/all/../all/manifest.json", "/feeds/misp/all/manifest.json?x=1")(s)
+	}
 	reading["console /"] = all("/objects", "/"+hiddenAccount+"0", "/console/vault")
 }
