@@ -111,6 +111,7 @@ type Desk struct {
 	dirtyAlert map[string]bool
 	dirtyNote  map[string]bool
 	dirtySeen  map[string]bool
+	dirtyText  map[string]bool // notifications whose text must be written anew
 	tidied     time.Time
 	stamped    time.Time // the last time that was given
 	stale      bool      // what is in memory is not what is written
@@ -192,7 +193,7 @@ func (d *Desk) load(ctx context.Context) error {
 func (d *Desk) reload(ctx context.Context) (err error) {
 	d.stale = true
 	defer func() { d.stale = err != nil }()
-	d.dirtyAlert, d.dirtyNote, d.dirtySeen = map[string]bool{}, map[string]bool{}, map[string]bool{}
+	d.dirtyAlert, d.dirtyNote, d.dirtySeen, d.dirtyText = map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
 	d.index, d.seen = register.NewIndex(), map[string]string{}
 	d.alerts, d.notes = map[string]*alert{}, map[string]*notification{}
 	d.byObject, d.byRec, d.byGroup, d.owners = map[string][]string{}, map[record.Seq][]string{}, map[group][]string{}, map[record.Seq]string{}
@@ -420,6 +421,12 @@ func (d *Desk) changed() (docs []store.Doc, err error) {
 		}
 		docs = append(docs, doc)
 	}
+	for id := range d.dirtyText {
+		if n := d.notes[id]; n != nil && n.open() {
+			d.refresh(n)
+		}
+	}
+	clear(d.dirtyText)
 	for id := range d.dirtyAlert {
 		if a := d.alerts[id]; a != nil {
 			put(docAlert, id, a.version, a)
