@@ -29,6 +29,7 @@ export const nav: Group[] = [
     places: [
       { path: '/app/quarantine', title: 'nav.quarantine', icon: 'quarantine', letter: 'q', right: 'quarantine.read' },
       { path: '/app/feeds', title: 'nav.feeds', icon: 'feed', letter: 'f', right: 'feed.read' },
+      { path: '/app/constituents', title: 'nav.constituents', icon: 'people', letter: 'c', right: 'register.read' },
     ],
   },
   {

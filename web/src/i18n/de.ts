@@ -1,6 +1,7 @@
 import type { Key } from './en';
 import { desk } from './de/desk';
 import { house } from './de/house';
+import { register } from './de/register';
 
 export const de: Record<Key, string> = {
   skip: 'Zum Inhalt',
@@ -330,4 +331,5 @@ export const de: Record<Key, string> = {
 
   ...desk,
   ...house,
+  ...register,
 };

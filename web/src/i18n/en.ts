@@ -1,5 +1,6 @@
 import { desk } from './en/desk';
 import { house } from './en/house';
+import { register } from './en/register';
 
 /** Every text of the console. A key begins with the screen it stands on. Two forms, for one and for more, are separated by |. */
 export const en = {
@@ -330,6 +331,7 @@ export const en = {
 
   ...desk,
   ...house,
+  ...register,
 } as const;
 
 export type Key = keyof typeof en;
