@@ -15,4 +15,7 @@ export const routes: Route[] = [
   { path: '/app/constituents/new', screen: () => import('./screens/ConstituentNew.svelte'), title: 'reg.add', right: 'register.write' },
   { path: '/app/constituents/import', screen: () => import('./screens/ConstituentImport.svelte'), title: 'reg.import', right: 'register.write' },
   { path: '/app/constituents/:id', screen: () => import('./screens/Constituent.svelte'), title: 'reg.one', right: 'register.read' },
+  { path: '/app/alerts', screen: () => import('./screens/Alerts.svelte'), title: 'nav.alerts', right: 'alert.read' },
+  { path: '/app/write', screen: () => import('./screens/Write.svelte'), title: 'nav.write', right: 'object.write' },
+  { path: '/app/blobs', screen: () => import('./screens/Blobs.svelte'), title: 'nav.blobs', right: 'object.read' },
 ];
