@@ -31,7 +31,7 @@ const (
 )
 
 const (
-	uuidUtopia    = "55f6ea5e-2c60-40e5-964f-47a8950d210f"
+	uuidUtopia    = "5dc29ce8-0c1c-4b6f-8b8e-0a0a0a0a0a00"
 	uuidRuritania = "5dc29ce8-0c1c-4b6f-8b8e-0a0a0a0a0a01"
 	uuidFreedonia = "5dc29ce8-0c1c-4b6f-8b8e-0a0a0a0a0a02"
 )

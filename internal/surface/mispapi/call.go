@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -29,6 +30,7 @@ type call struct {
 	args   []string // the plain parts of the path behind it
 	params params   // named parameters of the path, the query, and the members of a body that is an object
 	body   []byte
+	seated bool // holds the seat for large bodies
 }
 
 // params is the parameters of a request by their names, each with its values as text. A name that began with ! or - is not known apart.
@@ -122,7 +124,15 @@ func (c *call) readBody() error {
 	if n := c.r.ContentLength; n > 0 && n <= limit {
 		b.Grow(int(min(n, 8<<20)) + bytes.MinRead)
 	}
-	n, err := b.ReadFrom(io.LimitReader(r, limit+1))
+	n, err := b.ReadFrom(io.LimitReader(r, min(limit, smallBody)+1))
+	if err == nil && n > smallBody {
+		if err := c.sit(); err != nil {
+			return err
+		}
+		var more int64
+		more, err = b.ReadFrom(io.LimitReader(r, limit+1-n))
+		n += more
+	}
 	if err != nil {
 		if f := fault.As(err); f.Kind != fault.Internal {
 			return f
@@ -134,6 +144,26 @@ func (c *call) readBody() error {
 	}
 	c.body = bytes.TrimSpace(b.Bytes())
 	return nil
+}
+
+const (
+	smallBody = 8 << 20 // bytes: larger ones are worked on one at a time, because an event takes many times its size in memory
+	patience  = 30 * time.Second
+)
+
+// sit waits until no other large body is worked on. The seat is free again when the request is answered.
+func (c *call) sit() error {
+	wait := time.NewTimer(patience)
+	defer wait.Stop()
+	select {
+	case c.s.large <- struct{}{}:
+		c.seated = true
+		return nil
+	case <-c.r.Context().Done():
+		return c.r.Context().Err()
+	case <-wait.C:
+		return fault.New(fault.Unavailable, "misp.busy", "another large event is being taken").After(patience)
+	}
 }
 
 // readParams adds the members of the body to the parameters. A body that is none is none; one that is no object has none.

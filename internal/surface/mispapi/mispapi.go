@@ -54,6 +54,7 @@ type Surface struct {
 	heads   cache[*summary]
 	seen    cache[string] // the event that a sighting is of
 	routes  map[string]route
+	large   chan struct{} // who works on a large body
 }
 
 // New serves the exchange below Prefix.
@@ -67,7 +68,7 @@ func New(cfg Config, x *exchange.Exchange) *Surface {
 	if cfg.MaxBytes == 0 {
 		cfg.MaxBytes = 100 << 20
 	}
-	s := &Surface{cfg: cfg, x: x}
+	s := &Surface{cfg: cfg, x: x, large: make(chan struct{}, 1)}
 	s.numbers.init()
 	s.routes = s.table()
 	return s
@@ -93,6 +94,11 @@ func (s *Surface) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{s: s, w: w, r: r, v: surface.Viewer(r.Context())}
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
+	defer func() {
+		if c.seated {
+			<-s.large
+		}
+	}()
 	if err := s.serve(c); err != nil {
 		c.refuse(err)
 	}

@@ -18,7 +18,7 @@ type numbers struct {
 	old  map[uint64]string // the generation before; together they hold the latest maxNumbers at least
 }
 
-const maxNumbers = 500_000
+const maxNumbers = 200_000
 
 func (n *numbers) init() { n.back = map[uint64]string{} }
 

@@ -174,7 +174,7 @@ func (c *call) event() (*misp.Event, error) {
 		return nil, fault.New(fault.Invalid, "misp.empty", "there is no event in the body")
 	}
 	limits := misp.Limits{Size: c.s.cfg.MaxBytes, Events: 1}
-	events, err := misp.ParseLimits(bytes.Clone(raw), limits)
+	events, err := misp.ParseLimits(raw, limits)
 	if err != nil {
 		return nil, asFault(err)
 	}
@@ -272,7 +272,7 @@ func (s *Surface) prepare(c *call, o *orgs, e *misp.Event, old *store.Item, sync
 		e.Downgrade()
 		e.Locked = misp.True
 	}
-	e.ID, e.OrgID, e.OrgcID, e.Org = "", "", "", nil
+	e.ID, e.OrgID, e.OrgcID, e.Org, e.AttributeCount = "", "", "", nil, ""
 	return s.elements(e)
 }
 

@@ -150,8 +150,9 @@ func (f *attributeFilter) match(a *misp.Attribute) bool {
 		}) && (f.comment == "" || matchText(f.comment, a.Comment))
 }
 
-// candidates are the events that a search can find something in, in their order. byTags tells whether tags are asked of events.
-func (s *Surface) candidates(c *call, byTags bool, values []string) ([]head, error) {
+// candidates are the events that a search can find something in, in their order; where exact values are asked for, hits are the ids of the
+// objects that have one, by event. byTags tells whether tags are asked of events.
+func (s *Surface) candidates(c *call, byTags bool, values []string) (heads []head, hits map[string][]string, err error) {
 	p := params{}
 	for k, v := range c.params {
 		p[k] = v
@@ -163,12 +164,11 @@ func (s *Surface) candidates(c *call, byTags bool, values []string) ([]head, err
 	}
 	f, err := s.filterOf(p)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !byTags {
 		f.published = ""
 	}
-	var only map[string]bool
 	exact := len(values) > 0
 	for _, v := range values {
 		if strings.HasPrefix(v, "!") || strings.Contains(v, "%") {
@@ -176,32 +176,35 @@ func (s *Surface) candidates(c *call, byTags bool, values []string) ([]head, err
 		}
 	}
 	if exact {
-		only = map[string]bool{}
+		hits = map[string][]string{}
+		found := 0
 		for _, v := range values {
-			if err := s.byValue(c.r.Context(), c.v, v, func(_ *store.Item, o *stix.Object) (bool, error) {
-				only[misp.EventOf(o)] = true
-				return len(only) < maxElements, nil
+			if err := s.byValue(c.r.Context(), c.v, v, func(it *store.Item, o *stix.Object) (bool, error) {
+				event := misp.EventOf(o)
+				hits[event] = append(hits[event], it.Record.ID)
+				found++
+				return found < maxElements, nil
 			}); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
-		if len(only) == 0 {
-			return nil, nil
+		if found == 0 {
+			return nil, nil, nil
 		}
 	}
-	heads, err := s.allHeads(c.r.Context(), c.v)
+	heads, err = s.allHeads(c.r.Context(), c.v)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if only != nil {
-		heads = slices.DeleteFunc(heads, func(h head) bool { return !only[h.uuid] })
+	if hits != nil {
+		heads = slices.DeleteFunc(heads, func(h head) bool { return hits[h.uuid] == nil })
 	}
 	if len(f.uuids)+len(f.orgs) > 0 || f.published != "" || !f.from.IsZero() || !f.to.IsZero() || f.needsBody() {
 		o := s.orgs()
 		var sums []*summary
 		if f.needsBody() || len(f.orgs) > 0 {
 			if sums, err = s.withSummaries(c.r.Context(), c.v, heads); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 		kept := heads[:0]
@@ -221,7 +224,7 @@ func (s *Surface) candidates(c *call, byTags bool, values []string) ([]head, err
 		}
 		heads = kept
 	}
-	return heads, nil
+	return heads, hits, nil
 }
 
 // span is which of the things found are asked for.
@@ -273,7 +276,7 @@ func (s *Surface) searchEvents(c *call) error {
 	if err != nil {
 		return err
 	}
-	heads, err := s.candidates(c, true, f.values)
+	heads, hits, err := s.candidates(c, true, f.values)
 	if err != nil {
 		return err
 	}
@@ -299,7 +302,10 @@ func (s *Surface) searchEvents(c *call) error {
 				continue
 			}
 			if !f.empty() {
-				if found, err := ev.has(&f); err != nil {
+				ev.only = hits[ev.h.uuid]
+				found, err := ev.has(&f)
+				ev.only = nil
+				if err != nil {
 					return err
 				} else if !found {
 					continue
@@ -393,7 +399,7 @@ func (s *Surface) searchAttributes(c *call) error {
 	if err != nil {
 		return err
 	}
-	heads, err := s.candidates(c, false, f.values)
+	heads, hits, err := s.candidates(c, false, f.values)
 	if err != nil {
 		return err
 	}
@@ -425,6 +431,7 @@ func (s *Surface) searchAttributes(c *call) error {
 			if ev.ruled() != nil {
 				continue
 			}
+			ev.only = hits[ev.h.uuid]
 			err = ev.eachAttribute(func(a *misp.Attribute) error {
 				if !f.match(a) {
 					return nil

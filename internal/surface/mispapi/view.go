@@ -59,6 +59,7 @@ func (s *Surface) outHead(v gate.Viewer, o *orgs, h *head, in *misp.Event) *misp
 		sh := s.sharing(o, h.label)
 		e.Distribution, e.SharingGroup, e.SharingGroupID = sh.Distribution, sh.Group, sh.groupID
 		e.Tags = sh.tags(e.Tags)
+		e.AttributeCount = "" // of attributes that this viewer may not have, too
 	}
 	if e.SharingGroup == nil {
 		e.SharingGroupID = "0"
@@ -134,6 +135,7 @@ type opened struct {
 	foreign *misp.Event   // of what MISP did not make: the whole
 	levels  map[label.Label]sharing
 	want    elements
+	only    []string // ids of the objects that are looked at; nil: all
 }
 
 // elements says which elements of an event are wanted.
@@ -239,15 +241,12 @@ func (ev *opened) each(fn func(*misp.Element) error) error {
 		ev.finish(&el, ev.h.label)
 		return fn(&el)
 	}
-	if err := ev.heldObjects(fn); err != nil {
-		return err
-	}
-	return pages(ev.ctx, ev.s.x, ev.v, members(ev.h.uuid), func(it *store.Item) (bool, error) {
+	each := func(it *store.Item) (bool, error) {
 		if !ev.mine(it) {
 			return true, nil
 		}
 		o, err := stix.Parse(it.Record.Body)
-		if err != nil {
+		if err != nil || misp.EventOf(o) != ev.h.uuid {
 			return true, nil // it was stored under another rule than that of the standard
 		}
 		el := ev.reading.Element(o)
@@ -256,7 +255,19 @@ func (ev *opened) each(fn func(*misp.Element) error) error {
 		}
 		ev.finish(&el, it.Record.Label)
 		return true, fn(&el)
-	})
+	}
+	if ev.only != nil {
+		for chunk := range slices.Chunk(ev.only, pageItems) {
+			if err := pages(ev.ctx, ev.s.x, ev.v, store.Query{IDs: chunk}, each); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := ev.heldObjects(fn); err != nil {
+		return err
+	}
+	return pages(ev.ctx, ev.s.x, ev.v, members(ev.h.uuid), each)
 }
 
 // heldObjects gives the objects of the event that hold STIX objects of others: where the viewer may have those.
