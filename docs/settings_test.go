@@ -64,3 +64,25 @@ func TestFeedExamplesAreTaken(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The providers that sign-in.md shows are ones that a node takes.
+func TestProviderExamplesAreTaken(t *testing.T) {
+	page, err := os.ReadFile("sign-in.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := ""
+	for _, m := range regexp.MustCompile("(?s)```toml\n(.*?)```").FindAllSubmatch(page, -1) {
+		text += string(m[1])
+	}
+	if strings.Count(text, "[[auth.oidc]]") != 2 {
+		t.Fatal("sign-in.md shows no providers")
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/"+node.ConfigFile, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := node.LoadConfig(dir); err != nil || len(c.Auth.OIDC) != 2 || c.Auth.OIDC[1].Roles["threat-intel"] == nil {
+		t.Errorf("%+v %v", c.Auth.OIDC, err)
+	}
+}

@@ -287,6 +287,9 @@ func (k *checker) software(at string, s *Software) {
 			k.fail("constituent.purl", at+"/purl", "%s", err.Error()).rule("ECMA-427")
 		}
 	}
+	if _, ok := readSoftware(s.CPE, s.PURL, s.Vendor, s.Product, s.Version); !ok && forms == 1 {
+		k.fail("constituent.software", at, "what names the software has neither a letter nor a digit")
+	}
 	k.word(at+"/vendor", s.Vendor, false)
 	k.word(at+"/product", s.Product, false)
 	k.word(at+"/version", s.Version, false)

@@ -3,6 +3,7 @@ package register
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gaissmai/bart"
 )
@@ -55,7 +56,8 @@ type Index struct {
 	mu       sync.RWMutex
 	owners   map[string]*owner
 	assets   int
-	networks bart.Table[[]*entry]
+	changes  uint64 // counts changes of networks
+	networks bart.Table[*slot]
 	asns     map[uint32][]*entry
 	domains  map[string][]*entry
 	hashes   map[string][]*entry
@@ -67,6 +69,19 @@ type Index struct {
 type owner struct {
 	constituent *Constituent
 	entries     []*entry
+}
+
+// slot is the ranges that have a network of the table among theirs.
+type slot struct {
+	entries []*entry
+	answer  atomic.Pointer[answer] // for addresses of which this is the smallest network
+}
+
+// answer is what an address concerns, as long as no network changes. All addresses with one smallest network have one answer: only a
+// range of a single address can be an address itself, and then it is that network.
+type answer struct {
+	changes uint64
+	matches []Match
 }
 
 type entry struct {
@@ -171,15 +186,25 @@ type list struct{ add, drop func(*entry) }
 func (x *Index) each(e *entry, f func(list)) {
 	switch e.asset.Kind {
 	case NetworkAsset:
+		x.changes++
 		for _, p := range e.reach.Prefixes() {
 			f(list{
 				func(e *entry) {
-					x.networks.Modify(p, func(have []*entry, _ bool) ([]*entry, bool) { return append(slices.Clip(have), e), false })
+					x.networks.Modify(p, func(have *slot, ok bool) (*slot, bool) {
+						if !ok {
+							have = new(slot)
+						}
+						have.entries = append(have.entries, e)
+						return have, false
+					})
 				},
 				func(e *entry) {
-					x.networks.Modify(p, func(have []*entry, _ bool) ([]*entry, bool) {
-						have = without(have, e)
-						return have, len(have) == 0
+					x.networks.Modify(p, func(have *slot, ok bool) (*slot, bool) {
+						if !ok {
+							return nil, true
+						}
+						have.entries = without(have.entries, e)
+						return have, len(have.entries) == 0
 					})
 				},
 			})

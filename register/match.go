@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Addr finds the ranges that an address lies in, the smallest first.
+// Addr finds the ranges that an address lies in, the smallest first. The list must not be changed.
 func (x *Index) Addr(a netip.Addr) []Match {
 	a = a.Unmap().WithZone("")
 	if !a.IsValid() {
@@ -17,10 +17,16 @@ func (x *Index) Addr(a netip.Addr) []Match {
 	}
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	if _, ok := x.networks.Lookup(a); !ok {
+	smallest, ok := x.networks.Lookup(a)
+	if !ok {
 		return nil
 	}
-	return x.networksOf(Range{a, a}, []netip.Prefix{netip.PrefixFrom(a, a.BitLen())})
+	if known := smallest.answer.Load(); known != nil && known.changes == x.changes {
+		return known.matches
+	}
+	found := slices.Clip(x.networksOf(Range{a, a}, []netip.Prefix{netip.PrefixFrom(a, a.BitLen())}))
+	smallest.answer.Store(&answer{x.changes, found})
+	return found
 }
 
 // Prefix finds the ranges that share addresses with a network.
@@ -68,7 +74,7 @@ func (x *Index) networksOf(r Range, prefixes []netip.Prefix) []Match {
 	}
 	for _, p := range prefixes {
 		for _, found := range x.networks.Supernets(p) {
-			if !add(found) {
+			if !add(found.entries) {
 				return out
 			}
 		}
@@ -76,7 +82,7 @@ func (x *Index) networksOf(r Range, prefixes []netip.Prefix) []Match {
 			continue
 		}
 		for _, found := range x.networks.Subnets(p) {
-			if !add(found) {
+			if !add(found.entries) {
 				return out
 			}
 		}

@@ -89,6 +89,7 @@ func TestWhatBreaksARuleIsRefusedWithItsPlace(t *testing.T) {
 		{`"certificates":[{"sha256":"zz"}]`, "constituent.certificate", "/certificates/0/sha256"},
 		{`"software":[{"cpe":"cpe:2.3:a:b"}]`, "constituent.cpe", "/software/0/cpe"},
 		{`"software":[{"purl":"npm/x"}]`, "constituent.purl", "/software/0/purl"},
+		{`"software":[{"product":"--"}]`, "constituent.software", "/software/0"},
 		{`"software":[{"vendor":"x"}]`, "constituent.software", "/software/0"},
 		{`"software":[{"cpe":"cpe:2.3:a:b:c:*:*:*:*:*:*:*:*","product":"c"}]`, "constituent.software", "/software/0"},
 		{`"software":[{"product":"c","count":-1}]`, "constituent.count", "/software/0/count"},
@@ -217,7 +218,7 @@ func FuzzParse(f *testing.F) {
 			for _, s := range c.Software {
 				p := register.Product{CPE: s.CPE, PURL: s.PURL, Vendor: s.Vendor, Product: s.Product, Version: s.Version}
 				if len(x.Software(p)) == 0 {
-					t.Logf("%+v is not found by itself", s)
+					t.Fatalf("%+v is not found by itself", s)
 				}
 			}
 			x.Remove(c.ID)

@@ -442,11 +442,16 @@ func compare(prior *View, c *register.Constituent) (item ReviewItem, same bool) 
 
 // facts are what a constituent says, each under what it is about.
 func facts(c *register.Constituent) map[string]string {
-	out := map[string]string{}
+	out, times := map[string]string{}, map[string]int{}
 	say := func(key string, v any) {
-		if b, err := json.Marshal(v, json.Deterministic(true)); err == nil {
-			out[key] = string(b)
+		b, err := json.Marshal(v, json.Deterministic(true))
+		if err != nil {
+			return
 		}
+		if times[key]++; times[key] > 1 { // two contacts may have one name
+			key += " #" + strconv.Itoa(times[key])
+		}
+		out[key] = string(b)
 	}
 	for _, f := range []struct{ key, text string }{{"name", c.Name}, {"description", c.Description}, {"criticality", string(c.Criticality)}, {"country", c.Country}, {"org", c.Org},
 		{"aliases", strings.Join(c.Aliases, "; ")}, {"sectors", strings.Join(c.Sectors, "; ")}, {"languages", strings.Join(c.Languages, "; ")}, {"markings", strings.Join(c.MarkingRefs, "; ")}} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 
@@ -80,6 +81,12 @@ func TestConstituentsAsJSON(t *testing.T) {
 	w.must(w.reg.Remove(t.Context(), registrar, id, ""))
 	if r := w.bring("json", `[{"id":"`+id+`","name":"Harbour Authority"}]`); r.Refused != 1 || r.Problems[0].Code != "constituent.removed" {
 		t.Errorf("a removed one: %+v", r)
+	}
+	if r := w.bring("json", `[{"name":"Hospital","contacts":[{"name":"desk","phone":"1"},{"name":"desk","phone":"2"}]}]`); r.Changed != 1 || r.Gained != 2 {
+		t.Errorf("two contacts of one name: %+v", r)
+	}
+	if r := w.bring("json", `[{"name":"Hospital","contacts":[{"name":"desk","phone":"3"},{"name":"desk","phone":"2"}]}]`); r.Changed != 1 {
+		t.Errorf("the first of them has another number: %+v", r)
 	}
 	if r := w.bring("json", `[{"name":"Harbour Authority"}]`); r.Added != 1 {
 		t.Errorf("anew, without its id: %+v", r)
@@ -235,4 +242,32 @@ func BenchmarkImport(b *testing.B) {
 		}
 	}
 	b.ReportMetric(100_000*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+}
+
+// The examples of docs/register.md are taken as they stand there.
+func TestTheExamplesOfTheManualAreTaken(t *testing.T) {
+	page, err := os.ReadFile("../../docs/register.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newTown(t)
+	for _, tc := range []struct{ format, fence string }{{"csv", "   ```csv\n"}, {"json", "```json\n"}} {
+		_, rest, ok := strings.Cut(string(page), tc.fence)
+		example, _, ended := strings.Cut(rest, "```")
+		if !ok || !ended {
+			t.Fatalf("the manual has no example of %s", tc.format)
+		}
+		var lines []string
+		for line := range strings.Lines(example) {
+			lines = append(lines, strings.TrimPrefix(line, "   "))
+		}
+		if r := w.bring(tc.format, strings.Join(lines, "")); r.Added+r.Changed != 1 || r.Refused != 0 {
+			t.Errorf("%s: %+v", tc.format, r)
+		}
+	}
+	for _, c := range Columns() {
+		if !strings.Contains(string(page), "`"+c+"`") {
+			t.Errorf("the manual does not tell of the column %s", c)
+		}
+	}
 }

@@ -205,15 +205,25 @@ func yes(b bool, word string) string {
 }
 
 func (a *app) exportCmd() *cobra.Command {
-	var format, output string
+	var format, output, dir string
 	c := &cobra.Command{Use: "export", Short: "Write all objects of a query to a file", Args: cobra.NoArgs,
-		Long: "Write all objects that you may have, or those of a query, as a STIX bundle or one per line. The file appears when it is whole."}
+		Long: `Write all objects that you may have, or those of a query, as a STIX bundle or one per line. The file appears when it is whole.
+With --format misp the published events that you may have, all or those of a collection, are written as a MISP feed into a directory: for a web server, or to be carried.`,
+		Example: `  entente object export --data DIR -o all.json
+  entente object export --server https://node:8443 --token-file token --format misp --dir /media/usb/feed`}
 	f := filterOf(c)
-	c.Flags().StringVar(&format, "format", "bundle", "bundle or ndjson")
+	c.Flags().StringVar(&format, "format", "bundle", "bundle, ndjson or misp")
+	c.Flags().StringVar(&dir, "dir", "", "`DIR` to write a MISP feed into; it is made if need be")
 	c.Flags().StringVarP(&output, "output", "o", "-", "`FILE` to write to; - is the standard output")
 	return a.onNode(c, func(ctx context.Context, n *api.Client, _ []string) error {
 		q := f.query()
 		q.Set("format", format)
+		switch {
+		case dir != "" && (format != "misp" || output != "-"):
+			return usage("--dir is for --format misp, and without --output")
+		case dir != "":
+			return a.exportFeed(ctx, n, q, dir)
+		}
 		if output == "-" {
 			out := bufio.NewWriterSize(a.out, 256<<10)
 			_, err := n.Export(ctx, q, out)

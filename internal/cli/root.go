@@ -68,11 +68,12 @@ With --json, every command that reads prints one JSON value per line.
 	}
 	root.PersistentFlags().BoolVar(&a.asJSON, "json", false, "print JSON, one value per line")
 	for _, c := range []*cobra.Command{
-		a.initCmd(), a.serveCmd(), a.demoCmd(), a.statusCmd(), a.objectCmd(), a.blobCmd(), a.patternCmd(), a.collectionCmd(), a.rootCmd(), a.userCmd(), a.tokenCmd(), a.certCmd(),
+		a.initCmd(), a.serveCmd(), a.demoCmd(), a.statusCmd(), a.objectCmd(), a.blobCmd(), a.patternCmd(), a.collectionCmd(), a.rootCmd(), a.userCmd(), a.sessionCmd(), a.tokenCmd(), a.certCmd(),
 		a.orgCmd(), a.communityCmd(), a.quarantineCmd(),
 		a.feedCmd(),
 		a.listsCmd(),
 		a.constituentCmd(),
+		a.alertCmd(), a.notificationCmd(),
 		a.journalCmd(), a.backupCmd(), a.restoreCmd(), a.downgradeCmd(), a.configCmd(), a.versionCmd(), a.changelogCmd(), a.docsCmd(),
 	} {
 		root.AddCommand(c)

@@ -13,14 +13,14 @@ import (
 func (a *app) userCmd() *cobra.Command {
 	c := &cobra.Command{Use: "user", Short: "Manage accounts"}
 	c.AddCommand(a.userAddCmd(), a.userListCmd(), a.userStateCmd("disable", "Close an account, at once", true), a.userStateCmd("enable", "Open a closed account", false),
-		a.userRoleCmd(), a.userPasswordCmd(), a.userRemoveCmd())
+		a.userRoleCmd(), a.userPasswordCmd(), a.userFactorsCmd(), a.userRemoveCmd())
 	return c
 }
 
 func (a *app) userAddCmd() *cobra.Command {
 	in := api.AddUser{}
 	var role string
-	c := &cobra.Command{Use: "add NAME --role ROLE --password-file FILE", Short: "Make an account", Args: cobra.ExactArgs(1),
+	c := &cobra.Command{Use: "add NAME --role ROLE (--password-file FILE | --sso ID)", Short: "Make an account", Args: cobra.ExactArgs(1),
 		Long: `Make an account. Its organisation is registered when it is new, with --nation or the node's own nation.
 
 Roles: admin manages the node; analyst reads and writes; reader reads; publisher writes; auditor reads the audit trail; officer decides on
@@ -29,15 +29,20 @@ quarantine and purges.`,
 	c.Flags().StringVar(&role, "role", "", "`ROLE,..` of the account")
 	c.Flags().StringVar(&in.Org, "org", "", "`NAME` of the organisation; the node's own without")
 	c.Flags().StringVar(&in.Nation, "nation", "", "`CODE` of a new organisation's nation")
+	c.Flags().StringVar(&in.SSO, "sso", "", "`ID` of a provider of single sign-on: its person of this name gets the account when it first comes")
 	c.MarkFlagRequired("role")
-	password := accountPassword(c)
+	password := c.Flags().String("password-file", "", "`FILE` with the account's password; - is the standard input")
+	c.MarkFlagsOneRequired("password-file", "sso")
 	a.nodeFlagsExceptPassword(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		p, err := a.secret(*password)
-		if err != nil {
-			return err
+		in.Name, in.Roles = args[0], splitList(role)
+		if *password != "" {
+			p, err := a.secret(*password)
+			if err != nil {
+				return err
+			}
+			in.Password = p
 		}
-		in.Name, in.Roles, in.Password = args[0], splitList(role), p
 		return a.with(func(ctx context.Context, n *api.Client, _ []string) error {
 			u, err := n.AddUser(ctx, in)
 			if err == nil && a.asJSON {

@@ -117,12 +117,14 @@ func (x *Exchange) Explain(ctx context.Context, asker gate.Viewer, id string, as
 	return out, nil
 }
 
-// Acts lists what the journal keeps of administrative and personal acts, from after on.
+// Acts lists what the journal keeps of administrative and personal acts, from after on; of what they were done to, the headers that the viewer may
+// have.
 func (x *Exchange) Acts(ctx context.Context, v gate.Viewer, after record.Seq, limit int) ([]store.Entry, error) {
 	if err := x.may(v, gate.AuditRead); err != nil {
 		return nil, err
 	}
 	var out []store.Entry
+	scope := x.scope(v)
 	for len(out) < limit {
 		entries, err := x.store.Follow(ctx, x.own(), after, 1000)
 		if err != nil || len(entries) == 0 {
@@ -131,12 +133,20 @@ func (x *Exchange) Acts(ctx context.Context, v gate.Viewer, after record.Seq, li
 		for _, e := range entries {
 			after = e.Seq
 			if e.Act != nil && len(out) < limit {
-				e.Record = nil
+				e.Record = headed(scope, e.Record)
 				out = append(out, e)
 			}
 		}
 	}
 	return out, nil
+}
+
+// headed is what an act on a record tells of it: whose it is and what it is called, to who may have it.
+func headed(scope gate.Scope, r *record.Record) *record.Record {
+	if r == nil || !scope.Admits(r.Mark()) {
+		return nil
+	}
+	return &record.Record{ID: r.ID, Kind: r.Kind, Type: r.Type, Spec: r.Spec, Version: r.Version, Label: r.Label, Origin: r.Origin}
 }
 
 // named are the ids that a stored record names, its markings aside.

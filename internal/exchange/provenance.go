@@ -67,7 +67,8 @@ func (x *Exchange) history(ctx context.Context, v gate.Viewer, p *Provenance) er
 		return nil
 	}
 	for _, e := range h.Acts {
-		if _, err := x.usable(v, e.Act.Target); e.Kind == store.EntryRemove && err != nil { // from where is not for everybody to know
+		// The target is the record itself, by its place in the node's order, or the collection that it was removed from.
+		if _, err := x.usable(v, e.Act.Target); e.Kind != store.EntryRemove || err != nil {
 			e.Act.Target = ""
 		}
 		p.Acts = append(p.Acts, e)

@@ -68,7 +68,7 @@ func (x *Exchange) Relabel(ctx context.Context, v gate.Viewer, r Relabelling) ([
 				Try("ask an officer, or choose a label that only restricts")
 		}
 		out = append(out, Relabelled{ID: it.Record.ID, Version: it.Record.Version, From: it.Record.Label, To: to, Looser: looser})
-		todo = append(todo, store.Relabelling{Rec: it.Rec, Label: to, Act: store.Act{Actor: actor(v), Verb: "object.relabel", Target: fmt.Sprint(int64(it.Rec)), Detail: r.Reason}})
+		todo = append(todo, store.Relabelling{Rec: it.Rec, Label: to, Act: store.Act{Actor: actor(v), Verb: "object.relabel", Detail: r.Reason}})
 	}
 	if r.DryRun {
 		return out, nil

@@ -5,10 +5,12 @@ package feed
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"time"
 
 	"entente/internal/exchange"
+	"entente/internal/gate"
 	"entente/internal/store"
 )
 
@@ -35,6 +37,14 @@ type Lists interface {
 	Known(value string) string
 }
 
+// Events are the published events of MISP, as a viewer may have them. Whatever is written is noted as released.
+type Events interface {
+	// Published is their uuids and timestamps. collection is an id; empty: the whole store.
+	Published(ctx context.Context, v gate.Viewer, collection string) (map[string]int64, error)
+	// WriteEvent writes one, with its Event wrapper; as it is pushed: locked, and with its elements that are deleted.
+	WriteEvent(ctx context.Context, v gate.Viewer, collection, uuid string, push bool, w io.Writer) error
+}
+
 // Options is what feeds need to know of their node.
 type Options struct {
 	Nation, Org, Realm string // of the node: what comes by a feed is its own organisation's
@@ -42,6 +52,7 @@ type Options struct {
 	Sources            []Source
 	Exchange           *exchange.Exchange
 	Docs               Docs
+	Events             Events // nil: nothing is pushed to MISP
 	Lists              Lists  // nil: no value stands on a warning list
 	Base               string // relative file names in the configuration start here
 	Spool              string // directory for downloads in transit

@@ -31,7 +31,7 @@ func (m *metrics) ran(name string, r *Report) {
 		state string
 		n     int64
 	}{{"added", r.Counts.Added}, {"present", r.Counts.Present}, {"held", r.Counts.Held}, {"refused", r.Counts.Refused}, {"different", r.Counts.Different},
-		{"dropped", r.Counts.Dropped}, {"pushed", r.Counts.Pushed}} {
+		{"dropped", r.Counts.Dropped}, {"pushed", r.Counts.Pushed}, {"listed", r.Counts.Listed}} {
 		m.objects.WithLabelValues(name, c.state).Add(float64(c.n))
 	}
 	m.seconds.WithLabelValues(name).Set(r.Ended.Sub(r.Started).Seconds())

@@ -20,14 +20,15 @@ import (
 func (r *Run) mispCall(ctx context.Context, method, path string, body any, header ...string) (*http.Response, error) {
 	var content io.Reader
 	if body != nil {
-		b, ok := body.([]byte)
+		stream, ok := body.(io.Reader)
 		if !ok {
-			var err error
-			if b, err = json.Marshal(body, json.Deterministic(true)); err != nil {
+			b, err := json.Marshal(body, json.Deterministic(true))
+			if err != nil {
 				return nil, fault.New(fault.Internal, "", "a request cannot be written").Because(err)
 			}
+			stream = bytes.NewReader(b)
 		}
-		content = bytes.NewReader(b)
+		content = stream
 	}
 	base := *r.c.url
 	base.Path, base.RawPath, base.RawQuery = strings.TrimSuffix(base.Path, "/")+"/"+path, "", ""

@@ -37,8 +37,7 @@ func (MISPServer) Check(c *Config) error {
 const eventView = "events/view/%s/deleted[]:0/deleted[]:1/excludeGalaxy:1/includeEventCorrelations:0/includeFeedCorrelations:0/includeWarninglistHits:0/excludeLocalTags:1"
 
 func (MISPServer) Pull(ctx context.Context, r *Run) error {
-	about, err := r.mispVersion(ctx)
-	if err != nil {
+	if _, err := r.mispVersion(ctx); err != nil {
 		return err
 	}
 	known, err := r.takenEvents(ctx)
@@ -54,17 +53,24 @@ func (MISPServer) Pull(ctx context.Context, r *Run) error {
 		if left, err = r.mispEvents(ctx, index, known); err != nil {
 			return err
 		}
-		if !slices.Contains(r.c.MISP.Without, "sightings") {
-			err := r.mispSightings(ctx, index, known)
-			if left += r.tolerated("sightings", err); err != nil && left == 0 {
-				return err
-			}
-		}
 	}
-	if about.Clusters != refused && !slices.Contains(r.c.MISP.Without, "clusters") {
-		err := r.mispClusters(ctx)
-		if left += r.tolerated("galaxy clusters", err); err != nil && left == 0 {
+	for _, more := range []struct {
+		word, what string
+		take       func() error
+	}{
+		{"sightings", "sightings", func() error { return r.mispSightings(ctx, index, known) }},
+		{"clusters", "galaxy clusters", func() error { return r.mispClusters(ctx) }},
+		{"analyst", "analyst data", func() error { return r.mispAnalyst(ctx) }},
+	} {
+		if slices.Contains(r.c.MISP.Without, more.word) {
+			continue
+		}
+		err := more.take()
+		if err != nil && !r.tolerates(more.what, err) {
 			return err
+		}
+		if err != nil && more.word == "sightings" {
+			left++
 		}
 	}
 	if index != nil && left == 0 && !r.report.DryRun {
@@ -74,14 +80,14 @@ func (MISPServer) Pull(ctx context.Context, r *Run) error {
 	return nil
 }
 
-// tolerated tells of something besides events that a server does not give: the events are taken all the same.
-func (r *Run) tolerated(what string, err error) int {
+// tolerates tells whether the events can be taken although the server does not give something else.
+func (r *Run) tolerates(what string, err error) bool {
 	var f *fault.Error
 	if !errors.As(err, &f) || f.Kind != fault.Forbidden && f.Kind != fault.NotFound && f.Kind != fault.Unprocessable {
-		return 0
+		return false
 	}
 	r.Note(fmt.Sprintf("the server gives no %s: %s", what, said(f)))
-	return 1
+	return true
 }
 
 // mispEvents takes the events that are newer than what is here, the oldest first, and tells how many must be looked for again.
@@ -138,15 +144,16 @@ const (
 )
 
 type mispAbout struct {
-	Version           string
-	Clusters, Analyst permission
+	Sync permission
+	Gzip bool // it takes packed requests
 }
 
 // mispVersion asks who the server is, by which a wrong address or key shows at once.
 func (r *Run) mispVersion(ctx context.Context) (mispAbout, error) {
 	var v struct {
-		Version string `json:"version"`
-		Analyst *loose `json:"perm_analyst_data"`
+		Version  string   `json:"version"`
+		Sync     *loose   `json:"perm_sync"`
+		Encoding []string `json:"request_encoding"`
 	}
 	if err := r.mispJSON(ctx, http.MethodGet, "servers/getVersion", nil, &v); err != nil {
 		return mispAbout{}, err
@@ -157,11 +164,11 @@ func (r *Run) mispVersion(ctx context.Context) (mispAbout, error) {
 	if !strings.HasPrefix(v.Version, "2.5.") {
 		r.Note("the server is MISP " + cut(v.Version) + ", and this feed is made for 2.5")
 	}
-	about := mispAbout{Version: v.Version}
-	if v.Analyst != nil {
-		about.Analyst = refused
-		if v.Analyst.n != 0 {
-			about.Analyst = granted
+	about := mispAbout{Gzip: slices.Contains(v.Encoding, "gzip")}
+	if v.Sync != nil {
+		about.Sync = refused
+		if v.Sync.n != 0 {
+			about.Sync = granted
 		}
 	}
 	return about, nil

@@ -27,6 +27,7 @@ type instance struct {
 	seen      map[string]int64
 	sightings map[string][]string // by event
 	clusters  map[string]string
+	analyst   map[string]string // "Note/uuid"
 	noETag    bool
 	fail      func(r *http.Request) int
 
@@ -37,7 +38,7 @@ type instance struct {
 }
 
 func newInstance() *instance {
-	return &instance{version: "2.5.1", events: map[string]string{}, stamps: map[string]int64{}, seen: map[string]int64{}, sightings: map[string][]string{}, clusters: map[string]string{},
+	return &instance{version: "2.5.1", events: map[string]string{}, stamps: map[string]int64{}, seen: map[string]int64{}, sightings: map[string][]string{}, clusters: map[string]string{}, analyst: map[string]string{},
 		asked: map[string]int{}, got: map[string]json.RawMessage{}}
 }
 
@@ -123,12 +124,26 @@ func (s *instance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, `[`+strings.Join(out, ",")+`]`)
 	case strings.HasPrefix(p, "/galaxy_clusters/view/"):
 		io.WriteString(w, s.clusters[strings.TrimPrefix(p, "/galaxy_clusters/view/")])
+	case p == "/analyst_data/indexMinimal":
+		out := map[string][]map[string]string{}
+		for key := range s.analyst {
+			kind, id, _ := strings.Cut(key, "/")
+			out[kind] = append(out[kind], map[string]string{id: "2025-01-08 10:37:00"})
+		}
+		json.NewEncoder(w).Encode(out)
+	case strings.HasPrefix(p, "/analyst_data/index/"):
+		parts := strings.Split(strings.TrimSuffix(p, ".json"), "/")
+		var out []string
+		for _, id := range parts[4:] {
+			if text, ok := s.analyst[parts[3]+"/"+strings.TrimPrefix(id, "uuid[]:")]; ok {
+				out = append(out, strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(text), "["), "]"))
+			}
+		}
+		io.WriteString(w, "["+strings.Join(out, ",")+"]")
 	default:
-		s.push(w, r, body)
+		w.WriteHeader(404)
 	}
 }
-
-func (s *instance) push(w http.ResponseWriter, r *http.Request, body []byte) { w.WriteHeader(404) }
 
 // pull is a feed of an instance.
 func pull(t testing.TB, dir string, s http.Handler) Config {
@@ -296,6 +311,36 @@ func TestMISPServerSightings(t *testing.T) {
 	}
 }
 
+// What a server does not give besides events keeps nobody from taking those; what it cannot give now ends the run.
+func TestMISPServerWithout(t *testing.T) {
+	s, dir := newInstance(), t.TempDir()
+	s.put(eventUUID(1), 1767225600, anEvent(eventUUID(1), 1767225600, "3", anAttribute(1, 1767225600, "one.example", "")))
+	status := 403
+	s.fail = func(r *http.Request) int {
+		if strings.HasPrefix(r.URL.Path, "/galaxy_clusters") || strings.HasPrefix(r.URL.Path, "/analyst_data") {
+			return status
+		}
+		return 0
+	}
+	w := newWorld(t, dir, pull(t, dir, s))
+	if r := w.run("pull"); r.Result != Done || len(r.Notes) != 2 || len(w.indicators()) != 1 {
+		t.Fatalf("%+v %+v", r, r.Error)
+	}
+	if r := w.run("pull"); r.Result != Unchanged || s.asked["view"] != 1 {
+		t.Errorf("again: %+v", r)
+	}
+	status = 500
+	if r := w.run("pull"); r.Result != Failed {
+		t.Errorf("%+v", r)
+	}
+	c := pull(t, dir, s)
+	c.MISP.Without = []string{"clusters", "analyst"}
+	w.configure(c)
+	if r := w.run("pull"); r.Result == Failed || len(r.Notes) != 0 {
+		t.Errorf("%+v %+v", r, r.Error)
+	}
+}
+
 // Every event of the recorded synchronisations is taken, and its label never permits more than it says.
 func TestMISPServerRecorded(t *testing.T) {
 	fixtures, err := filepath.Glob(filepath.Join(shareddata.Dir(t, "misp", "misp-guard", "src", "test", "fixtures"), "*.json"))
@@ -342,13 +387,30 @@ func TestMISPServerRecorded(t *testing.T) {
 				if r := w.run("pull"); r.Result == Failed || s.asked["view"] != 1 {
 					t.Errorf("%+v %+v", r, r.Error)
 				}
+			case strings.HasPrefix(sc.URL, "/analyst_data/index/"):
+				var list []map[string]struct{ UUID string }
+				must(t, json.Unmarshal(body, &list))
+				for kind, one := range list[0] {
+					s.analyst[kind+"/"+one.UUID] = string(body)
+				}
+				w := newWorld(t, dir, pull(t, dir, s))
+				r := w.run("pull")
+				if r.Result != Done || r.Counts.Added != 3 || r.Counts.Dropped+r.Counts.Refused+r.Counts.Held != 0 {
+					t.Fatalf("%+v %+v %+v", r, r.Error, r.Problems)
+				}
+				if got := w.objects(own, store.Query{Types: []string{"x-misp-note", "x-misp-opinion", "x-misp-relationship"}}); len(got) != 1 || !strings.Contains(got[0], `"misp-about"`) {
+					t.Errorf("%s", got)
+				}
+				if r = w.run("pull"); r.Result != Unchanged {
+					t.Errorf("again: %+v", r)
+				}
 			default:
 				return
 			}
 			tested++
 		})
 	}
-	if tested < 25 {
+	if tested < 30 {
 		t.Errorf("%d scenarios were looked at", tested)
 	}
 }

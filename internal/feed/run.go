@@ -152,7 +152,11 @@ func (r *Run) Fetch(ctx context.Context, relative string) (*Document, error) {
 			return nil, fault.New(fault.Forbidden, "feed.file", "the feed names a file that is not beside it")
 		}
 		beside := *r.c
-		beside.File = filepath.Join(filepath.Dir(r.c.path(r.c.File)), relative)
+		whole, err := filepath.Abs(r.c.path(r.c.File)) // the data directory itself may be named relatively
+		if err != nil {
+			return nil, fault.New(fault.NotFound, "feed.file", "the feed's file cannot be read").Because(err)
+		}
+		beside.File = filepath.Join(filepath.Dir(whole), relative)
 		d, err := beside.open(r.f.o.Spool)
 		if d != nil {
 			r.report.Bytes += d.Size

@@ -24,7 +24,7 @@ var (
 )
 
 // allSources is every kind of feed.
-var allSources = []Source{TAXII{}, Bundle{}, List{}, Table{}, KEV{}, MISP{}, Push{}, MISPServer{}}
+var allSources = []Source{TAXII{}, Bundle{}, List{}, Table{}, KEV{}, MISP{}, Push{}, MISPServer{}, MISPPush{}}
 
 // world is a node's waist with feeds over it, on a clock that tests move.
 type world struct {

@@ -50,6 +50,9 @@ func (d *Directory) AddUser(ctx context.Context, actor string, n NewUser) (User,
 	var hash string
 	var l *link
 	if n.Provider != "" {
+		if !nameForm.MatchString(n.Provider) {
+			return User{}, fault.New(fault.Invalid, "sso.provider", "this is no provider's id").At("sso")
+		}
 		l = &link{Provider: n.Provider}
 	}
 	if n.Password != "" || l == nil {

@@ -2,12 +2,14 @@ package index
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"entente/internal/record"
+	"entente/internal/store"
 	"entente/stix"
 )
 
@@ -23,7 +25,33 @@ type extract struct {
 	refs  []ref
 	rel   string // relationship_type
 	count int
+
+	scratch []byte
 }
+
+// extracted reads what is new in the journal, in order and ahead of who takes it.
+func extracted(ctx context.Context, entries []store.Entry) <-chan *extract {
+	out := make(chan *extract, 32)
+	go func() {
+		defer close(out)
+		for i := range entries {
+			if !isNew(&entries[i]) {
+				continue
+			}
+			e := new(extract)
+			e.read(entries[i].Record)
+			select {
+			case out <- e:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out
+}
+
+// isNew tells whether an entry is the first of its record.
+func isNew(e *store.Entry) bool { return e.Kind == store.EntryPut && e.Seq == e.Rec && e.Record != nil }
 
 // ref is one object that a record names, and the property that names it.
 type ref struct{ kind, id string }
@@ -93,7 +121,10 @@ func (e *extract) term(kind byte, text string) {
 	if text == "" || len(e.terms) >= maxTerms {
 		return
 	}
-	e.terms[string(kind)+cut(text, maxTerm)] = struct{}{}
+	e.scratch = append(append(e.scratch[:0], kind), cut(text, maxTerm)...)
+	if _, ok := e.terms[string(e.scratch)]; !ok { // most words of a text come again: they cost no memory
+		e.terms[string(e.scratch)] = struct{}{}
+	}
 }
 
 // text adds the words of a text.

@@ -9,6 +9,7 @@ import (
 
 	zs "zombiezen.com/go/sqlite"
 
+	"entente/internal/fault"
 	"entente/internal/lite"
 	"entente/internal/record"
 	"entente/internal/store"
@@ -103,14 +104,24 @@ func (x *Index) apply(ctx context.Context, entries []store.Entry) error {
 	b := w.begin(m)
 	cursor := entries[len(entries)-1].Seq
 	var objs []uint32
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	ahead := extracted(reading, entries)
 	err := x.commit(func() error {
 		for i := range entries {
-			if err := x.entry(ctx, b, &entries[i]); err != nil {
+			var e *extract
+			if isNew(&entries[i]) {
+				if e = <-ahead; e == nil {
+					return fault.As(ctx.Err())
+				}
+			}
+			if err := x.entry(ctx, b, &entries[i], e); err != nil {
 				return err
 			}
 		}
 		return b.end(cursor)
 	}, func() error {
+		x.gen++
 		for _, do := range b.order {
 			if err := do(); err != nil {
 				return err
@@ -139,11 +150,11 @@ func (x *Index) apply(ctx context.Context, entries []store.Entry) error {
 }
 
 // entry indexes one line of the journal. Records come as they are now, and not as they were at the line.
-func (x *Index) entry(ctx context.Context, b *batch, e *store.Entry) error {
+func (x *Index) entry(ctx context.Context, b *batch, e *store.Entry, read *extract) error {
 	switch e.Kind {
 	case store.EntryPut, store.EntryRelabel:
 		if e.Record != nil {
-			return b.put(e)
+			return b.put(e, read)
 		}
 		return b.killRecs(e.Rec)
 	case store.EntryPurge:
@@ -188,7 +199,6 @@ func (x *Index) commit(write func() error, change func() error) error {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.gen++
 	return change()
 }
 
@@ -292,7 +302,7 @@ func (x *Index) scrub() error {
 			}
 		}
 	}
-	if err := x.commit(func() error { return w.sweep(m) }, func() error { m.forget(); return nil }); err != nil {
+	if err := x.commit(func() error { return w.sweep(m) }, func() error { x.gen++; m.forget(); return nil }); err != nil {
 		return err
 	}
 	if err := x.truncateLog(); err != nil {

@@ -87,7 +87,7 @@ type Index struct {
 
 	mu     sync.RWMutex // of what follows
 	cols   *columns
-	gen    uint64 // counts the changes of cols
+	gen    uint64 // counts the changes of cols, but for those of segments, which change nothing that is found
 	secret []byte // of the file
 
 	views struct {

@@ -30,7 +30,6 @@ type writer struct {
 	keys   map[uint32]versionKey
 	merge  *merge
 	scrub  bool // something purged may still have bytes here
-	e      extract
 }
 
 const keptNums = 1 << 16 // objects and version keys that a writer remembers
@@ -252,18 +251,17 @@ func (b *batch) find(rec record.Seq) uint32 {
 }
 
 // put indexes a record, or notes that its label is another one.
-func (b *batch) put(e *store.Entry) error {
+func (b *batch) put(e *store.Entry, x *extract) error {
 	r := e.Record
 	if n := b.find(e.Rec); n != 0 {
 		return b.remark(n, e)
 	}
-	if e.Kind != store.EntryPut || e.Seq != e.Rec {
+	if x == nil {
 		return fmt.Errorf("record %d comes out of its order", e.Rec)
 	}
 	w := b.w
 	n := w.next
 	w.next++
-	w.e.read(r)
 	out := &row{n: n, place: int64(e.Seq), spec: r.Spec, ord: r.Order, span: span{r.Label.NotBefore, r.Label.NotAfter}}
 	out.doc = doc{rec: int64(e.Rec), flags: flagsOf(e)}
 	var err error
@@ -276,11 +274,11 @@ func (b *batch) put(e *store.Entry) error {
 	if out.doc.typ, err = b.name(r.Type); err != nil {
 		return err
 	}
-	if out.doc.rel, err = b.name(w.e.rel); err != nil {
+	if out.doc.rel, err = b.name(x.rel); err != nil {
 		return err
 	}
-	edges := make([]edge, len(w.e.refs))
-	for i, at := range w.e.refs {
+	edges := make([]edge, len(x.refs))
+	for i, at := range x.refs {
 		if edges[i].to, err = b.object(at.id); err != nil {
 			return err
 		}
@@ -292,10 +290,10 @@ func (b *batch) put(e *store.Entry) error {
 	if err := insertRow(w.c, out); err != nil {
 		return err
 	}
-	if err := lite.Exec(w.c, "INSERT INTO text(n, words) VALUES(?,?)", nil, n, w.e.words); err != nil {
+	if err := lite.Exec(w.c, "INSERT INTO text(n, words) VALUES(?,?)", nil, n, x.words); err != nil {
 		return err
 	}
-	for t := range w.e.terms {
+	for t := range x.terms {
 		b.terms[t] = append(b.terms[t], n)
 	}
 	b.rows[n], b.recs[int64(e.Rec)] = out, n

@@ -45,9 +45,10 @@ type Config struct {
 	Index   Index        `toml:"index"`
 	Lists   lists.Config `toml:"lists"`
 
-	MISP   mispapi.Settings `toml:"misp"`
-	Feeds  []feed.Config    `toml:"feed"`
-	Notify notify.Config    `toml:"notify"`
+	MISP     mispapi.Settings `toml:"misp"`
+	MISPFeed MISPFeed         `toml:"misp_feed"`
+	Feeds    []feed.Config    `toml:"feed"`
+	Notify   notify.Config    `toml:"notify"`
 }
 
 // TLS says how the listener is protected.
@@ -96,6 +97,11 @@ type TAXII struct {
 type Gate struct {
 	Community   string            `toml:"community"`   // the community that TLP:GREEN means; empty: the own organisation and its clients
 	Authorities map[string]string `toml:"authorities"` // legal basis to the date it lapses, "2030-09-30"
+}
+
+// MISPFeed is about the events that others fetch as a MISP feed.
+type MISPFeed struct {
+	Anonymous bool `toml:"anonymous"` // anybody may fetch what is TLP:CLEAR, without a credential
 }
 
 // Metrics says who may read them.
@@ -244,7 +250,7 @@ func (a Auth) validate(bad func(at, format string, args ...any) *fault.Error) er
 
 // sources is every kind of feed.
 func sources() []feed.Source {
-	return []feed.Source{feed.TAXII{}, feed.Bundle{}, feed.List{}, feed.Table{}, feed.KEV{}, feed.MISP{}, feed.MISPServer{}, feed.Push{}}
+	return []feed.Source{feed.TAXII{}, feed.Bundle{}, feed.List{}, feed.Table{}, feed.KEV{}, feed.MISP{}, feed.MISPServer{}, feed.MISPPush{}, feed.Push{}}
 }
 
 func loopback(host string) bool {

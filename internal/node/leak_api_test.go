@@ -34,7 +34,7 @@ func apiScript(reading, changing leakScript) {
 		s.ask("PUT", base+"/objects", "")
 	}
 	reading["api GET /export"] = func(s *session) {
-		for _, format := range []string{"format=bundle", "format=ndjson", "format=csv"} {
+		for _, format := range []string{"format=bundle", "format=ndjson", "format=misp", "format=csv"} {
 			for _, c := range collections {
 				s.get(base + "/export?" + format + "&" + c)
 			}

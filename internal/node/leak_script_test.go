@@ -22,6 +22,7 @@ func leakScripts() (reading, changing leakScript) {
 	apiScript(reading, changing)
 	findingScript(reading)
 	registerScript(reading, changing)
+	alertScript(reading, changing)
 	streamScript(reading)
 	nodeScript(reading)
 	personScript(reading, changing)
@@ -258,6 +259,18 @@ func nodeScript(reading leakScript) {
 	reading["console GET /setup/{code}"] = all("/setup/AAAA", "/setup/"+hiddenAccount+"0")
 	reading["console POST /setup/{code}"] = func(s *session) {
 		s.ask("POST", "/setup/AAAA", url.Values{"name": {hiddenAccount + "0"}, "password": {leakPassword}, "again": {leakPassword}}.Encode())
+	}
+	reading["node /feeds/misp/"] = func(s *session) {
+		for _, name := range []string{"all", "open", "{open}", "vault", "{vault}", "{foreign}", "box", "nowhere"} {
+			for _, file := range []string{"manifest.json", "hashes.csv", "nothing", ""} {
+				all("/feeds/misp/" + name + "/" + file)(s)
+			}
+			for _, n := range []int{110, 111, 112, 52, 2100, 777} {
+				_, id, _ := strings.Cut(fixedID("report", n), "--")
+				s.get("/feeds/misp/" + name + "/" + id + ".json")
+			}
+		}
+		all("/feeds/misp/", "/feeds/misp/all", "/feeds/misp/all/../all/manifest.json", "/feeds/misp/all/manifest.json?x=1")(s)
 	}
 	reading["console /"] = all("/objects", "/"+hiddenAccount+"0", "/console/vault")
 }

@@ -137,7 +137,7 @@ var (
 	pending    = regexp.MustCompile(`"status":"pending"`)
 	madeDigest = regexp.MustCompile(`"digest":"[0-9a-f]{64}"`) // of what the node made, and gave a time
 	seconds    = regexp.MustCompile(`"seconds":[0-9.e-]+`)
-	anyUUID    = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[45][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|blob--[0-9a-f]{32}`)
+	anyUUID    = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[45][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|blob--[0-9a-f]{32}|(?:alert|notice)-[0-9a-f]{24}`)
 	anyTime    = regexp.MustCompile(`20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z`)
 )
 

@@ -284,6 +284,7 @@ func (w *leakWorld) build() {
 		w.submit("fred", "", nil, exchange.Added, sdo("campaign", 64, "uses the marking "+w.taint("name", 203), fixedID("marking-definition", 902), first))
 	})
 	w.submit("own", "{open}", nil, exchange.Added, sdo("indicator", 99, "The last one", clear, first))
+	w.fillAlerts()
 }
 
 // collections makes those that everybody knows until their ids ascend in the order in which they were made: lists are in that order.

@@ -68,6 +68,7 @@ type Node struct {
 	register *asset.Register
 	feeds    *feed.Feeds
 	lists    *lists.Lists
+	events   *mispapi.Surface
 	desk     *notify.Desk
 	blobs    *blob.Store
 	index    *index.Index
@@ -130,8 +131,10 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 		return nil, fmt.Errorf("opening the exchange: %w", err)
 	}
 	n.lists = lists.Load(cfg.Lists, cfg.Data, cfg.Now(), cfg.Log)
+	n.events = mispapi.New(mispapi.Config{Settings: cfg.MISP, Nation: names.Nation, Org: names.Org, Register: n.ids.Register, Lists: n.lists, MaxBytes: cfg.Limits.PostBytes,
+		Now: cfg.Now, Log: cfg.Log}, n.exchange)
 	n.register = asset.New(asset.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Door: n.exchange, Signer: n.ring, Now: cfg.Now, Log: cfg.Log})
-	if n.feeds, err = feed.New(feed.Options{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Feeds: cfg.Feeds, Sources: sources(), Exchange: n.exchange, Docs: db, Lists: n.lists,
+	if n.feeds, err = feed.New(feed.Options{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Feeds: cfg.Feeds, Sources: sources(), Exchange: n.exchange, Docs: db, Lists: n.lists, Events: n.events,
 		Base: cfg.Data, Spool: n.SpoolDir(), UserAgent: "entente/" + build.Read().Version, Now: cfg.Now, Log: cfg.Log}); err != nil {
 		return nil, fmt.Errorf("opening the feeds: %w", err)
 	}
@@ -218,9 +221,6 @@ func (n *Node) surfaces() error {
 		Org: names.Org, Nation: names.Nation, Realm: names.Realm})
 	metrics := promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{})
 
-	events := mispapi.New(mispapi.Config{Settings: n.cfg.MISP, Nation: names.Nation, Org: names.Org, Register: n.ids.Register, Lists: n.lists, MaxBytes: n.cfg.Limits.PostBytes,
-		Now: n.cfg.Now, Log: n.cfg.Log}, n.exchange)
-
 	tax := mount{taxiiapi.Prefix, n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii)}
 	n.mounts = []mount{
 		{"/api/v1/", n.hall.ProtectPeople("api", api.Render(challenges), native)},
@@ -234,9 +234,14 @@ func (n *Node) surfaces() error {
 	for _, m := range n.mounts {
 		public.Handle(m.pattern, m.handler)
 	}
-	misp := mount{mispapi.Prefix, mispapi.Credential(n.hall.Protect("misp", mispapi.Render, events))}
-	n.public = verbatim(tax.pattern, tax.handler, verbatim(misp.pattern, misp.handler, public))
-	n.mounts = append(n.mounts, tax, misp)
+	misp := mount{mispapi.Prefix, mispapi.Credential(n.hall.Protect("misp", mispapi.Render, n.events))}
+	feedOut := mispapi.Credential(n.hall.Protect("mispfeed", mispapi.Render, n.events.Feeds()))
+	if n.cfg.MISPFeed.Anonymous {
+		feedOut = mispapi.Unsigned(names.Realm, feedOut)
+	}
+	feeds := mount{mispapi.FeedPrefix, feedOut}
+	n.public = verbatim(tax.pattern, tax.handler, verbatim(misp.pattern, misp.handler, verbatim(feeds.pattern, feeds.handler, public)))
+	n.mounts = append(n.mounts, tax, misp, feeds)
 
 	local := http.NewServeMux()
 	local.Handle("/api/v1/", n.hall.Protect("api", api.Render(challenges), native))

@@ -29,6 +29,9 @@ func (n *Node) Desk() *notify.Desk { return n.desk }
 // Feeds are the node's feeds.
 func (n *Node) Feeds() *feed.Feeds { return n.feeds }
 
+// Events are the events of MISP, as a viewer may have them.
+func (n *Node) Events() api.Events { return n.events }
+
 // Lists are the published lists that the node has loaded.
 func (n *Node) Lists() *lists.Lists { return n.lists }
 

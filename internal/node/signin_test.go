@@ -257,6 +257,15 @@ func TestOtherSitesDoNothing(t *testing.T) {
 		}
 	}
 	b.site = "same-origin"
+	r, err := http.NewRequestWithContext(t.Context(), "GET", d.n.URL()+"/api/v1/me", nil)
+	must(t, err)
+	r.Header.Set("Authorization", "Bearer nonsense")
+	resp, err := b.c.Do(r)
+	must(t, err)
+	resp.Body.Close()
+	if resp.StatusCode != 401 {
+		t.Errorf("a session makes up for a bad token: %d", resp.StatusCode)
+	}
 	b.want(401, "GET", "/taxii2/", nil) // a browser's session is nothing to machines
 	if got := b.want(401, "GET", "/taxii2/", nil); got.header.Get("WWW-Authenticate") == "" {
 		t.Error("TAXII does not say what it takes")

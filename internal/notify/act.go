@@ -18,7 +18,7 @@ type ChangeAlert struct {
 	State    AlertState `json:"state,omitempty"`
 	Reason   string     `json:"reason,omitempty"` // why it is closed
 	Assignee *string    `json:"assignee,omitempty"`
-	Note     string     `json:"note,omitempty"`    // is added to the notes
+	Note     string     `json:"note,omitempty"`   // is added to the notes
 	Edition  int        `json:"edition,omitzero"` // the one that was looked at; 0: any
 }
 

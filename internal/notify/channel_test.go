@@ -57,8 +57,12 @@ func TestMailServerThatFails(t *testing.T) {
 		says              string
 	}{
 		{"sender deferred", "starttls", "starttls", func(m *mailServer, _ *SMTPConfig) { m.refuse("mail", &smtp.SMTPError{Code: 451, Message: "later"}) }, Approved, "451"},
-		{"recipient deferred", "starttls", "starttls", func(m *mailServer, _ *SMTPConfig) { m.refuse("rcpt", &smtp.SMTPError{Code: 450, Message: "greylisted"}) }, Approved, "greylisted"},
-		{"recipient refused", "starttls", "starttls", func(m *mailServer, _ *SMTPConfig) { m.refuse("rcpt", &smtp.SMTPError{Code: 550, Message: "no such user"}) }, Failed, "no such user"},
+		{"recipient deferred", "starttls", "starttls", func(m *mailServer, _ *SMTPConfig) {
+			m.refuse("rcpt", &smtp.SMTPError{Code: 450, Message: "greylisted"})
+		}, Approved, "greylisted"},
+		{"recipient refused", "starttls", "starttls", func(m *mailServer, _ *SMTPConfig) {
+			m.refuse("rcpt", &smtp.SMTPError{Code: 550, Message: "no such user"})
+		}, Failed, "no such user"},
 		{"message refused", "starttls", "starttls", func(m *mailServer, _ *SMTPConfig) { m.refuse("data", &smtp.SMTPError{Code: 554, Message: "spam"}) }, Failed, "554"},
 		{"slow", "starttls", "starttls", func(m *mailServer, c *SMTPConfig) { m.slow = 3 * time.Second; c.Timeout = "1s" }, Approved, "not through after 1s"},
 		{"no STARTTLS", "starttls", "none", nil, Approved, "does not offer STARTTLS"},

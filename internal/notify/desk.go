@@ -111,7 +111,8 @@ type Desk struct {
 	dirtyNote  map[string]bool
 	dirtySeen  map[string]bool
 	tidied     time.Time
-	stale      bool // what is in memory is not what is written
+	stamped    time.Time // the last time that was given
+	stale      bool      // what is in memory is not what is written
 
 	wake   chan struct{}
 	stop   context.CancelFunc

@@ -167,7 +167,7 @@ func (d *Desk) place(a *alert, c *register.Constituent, r recipient, v verdict) 
 		d.metrics.dropped.Inc()
 		return nil
 	}
-	n := &notification{Notification: Notification{ID: newID("notice"), Kind: kind, State: Draft, Created: now, Constituent: c.ID, Contact: g.contact, Route: r.route, Address: r.address,
+	n := &notification{Notification: Notification{ID: newID("notice"), Kind: kind, State: Draft, Created: d.stamp(), Constituent: c.ID, Contact: g.contact, Route: r.route, Address: r.address,
 		Alerts: []string{}, History: []Step{}}, Mark: a.Mark, Hour: now}
 	if v.kind == "" {
 		n.Kind, n.State = Digest, Withheld
@@ -209,7 +209,7 @@ func (d *Desk) recall(n *notification, now time.Time) {
 	if n.Kind == Withdrawn || len(d.notes) >= maxDrafts {
 		return
 	}
-	w := &notification{Notification: Notification{ID: newID("notice"), Kind: Withdrawn, State: Draft, Created: now, Constituent: n.Constituent, Contact: n.Contact, Route: n.Route,
+	w := &notification{Notification: Notification{ID: newID("notice"), Kind: Withdrawn, State: Draft, Created: d.stamp(), Constituent: n.Constituent, Contact: n.Contact, Route: n.Route,
 		Address: n.Address, Severity: n.Severity, Alerts: []string{}, History: []Step{}}, Mark: n.Mark, Hour: now, Of: n.ID, OfTime: n.Sent}
 	w.step(now, "node", "drafted")
 	d.keepNote(w)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -357,6 +358,16 @@ func (d *Desk) tidy(ctx context.Context) (bool, error) {
 
 // now is the time as documents keep it.
 func (d *Desk) now() time.Time { return d.o.Now().UTC().Truncate(time.Millisecond) }
+
+// stamp is the time of something new: later than that of everything before it, so that lists have one order. How much later is drawn at random.
+func (d *Desk) stamp() time.Time {
+	t := d.o.Now().UTC().Truncate(time.Microsecond)
+	if !t.After(d.stamped) {
+		t = d.stamped.Add(time.Duration(1+rand.IntN(1000)) * time.Microsecond)
+	}
+	d.stamped = t
+	return t
+}
 
 // closeAlert ends an alert for a reason that the node gives.
 func (d *Desk) closeAlert(a *alert, reason string, now time.Time) {

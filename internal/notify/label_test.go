@@ -31,7 +31,7 @@ func TestWhatMayBeSaid(t *testing.T) {
 		{mine, "tlp:amber", "", "told"},
 		{mine, "tlp:amber+strict", "", "hint"},
 		{mine, "tlp:red", "", "withheld"},
-		{mine, "tlp:green", "Arcadia CERT", "told"},    // a member of the community
+		{mine, "tlp:green", "Arcadia CERT", "told"},     // a member of the community
 		{mine, "tlp:amber", "Arcadia CERT", "withheld"}, // registered, and no client
 		{theirs, "tlp:amber", "", "told"},
 		{theirs, "tlp:amber+strict", "", "hint"},

@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"encoding/base64"
 	"io"
 	"mime/quotedprintable"
 	"net/mail"
@@ -65,6 +66,22 @@ func readMail(t testing.TB, body string) (*mail.Message, string) {
 	msg, err := mail.ReadMessage(strings.NewReader(body))
 	must(t, err)
 	text, err := io.ReadAll(quotedprintable.NewReader(msg.Body))
+	must(t, err)
+	return msg, string(text)
+}
+
+var fromAddress = &mail.Address{Name: "Utopia CERT", Address: "soc@utopia.example"}
+
+// readAnyMail reads a mail of one part in any of the two encodings.
+func readAnyMail(t testing.TB, body string) (*mail.Message, string) {
+	t.Helper()
+	msg, err := mail.ReadMessage(strings.NewReader(body))
+	must(t, err)
+	r := io.Reader(quotedprintable.NewReader(msg.Body))
+	if msg.Header.Get("Content-Transfer-Encoding") == "base64" {
+		r = base64.NewDecoder(base64.StdEncoding, msg.Body)
+	}
+	text, err := io.ReadAll(r)
 	must(t, err)
 	return msg, string(text)
 }

@@ -29,7 +29,6 @@ func composeMail(m *Message, from *mail.Address, openTo label.TLP, now time.Time
 	if err != nil || !plainAddress(to.Address) {
 		return Parcel{}, final("address", "%q is no e-mail address that mail can be sent to", clip(m.To, 100))
 	}
-	to.Name = m.Name
 	var part bytes.Buffer
 	content, encoding := "text/plain; charset=utf-8", "quoted-printable"
 	body := encodeQuoted
@@ -52,7 +51,7 @@ func composeMail(m *Message, from *mail.Address, openTo label.TLP, now time.Time
 
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "Date: %s\r\nFrom: %s\r\nTo: %s\r\nMessage-ID: %s\r\nSubject: %s\r\nMIME-Version: 1.0\r\nAuto-Submitted: auto-generated\r\n",
-		m.At.Format(time.RFC1123Z), from, to, messageID(m.ID, from), headerText(subject))
+		m.At.Format(time.RFC1123Z), mailbox(from.Name, from.Address), mailbox(m.Name, to.Address), messageID(m.ID, from), headerText(subject))
 	switch how {
 	case "openpgp":
 		cipher, err := sealPGP(part.Bytes(), m.PGP, now)
@@ -79,6 +78,17 @@ func composeMail(m *Message, from *mail.Address, openTo label.TLP, now time.Time
 		return Parcel{}, final("size", "the message has %d bytes, and %d are the most", out.Len(), maxMail).Try("shorten its text")
 	}
 	return Parcel{Encrypted: how, Body: out.String()}, nil
+}
+
+// mailbox is a name and an address as a header has them. A name that is not ASCII is one encoded word (RFC 2047), of which nothing is taken for syntax.
+func mailbox(name, address string) string {
+	name = plain(name, maxTitle)
+	for i := range len(name) {
+		if name[i] >= 0x80 {
+			return headerText(name) + " <" + address + ">"
+		}
+	}
+	return (&mail.Address{Name: name, Address: address}).String()
 }
 
 // messageID is the same for every attempt to send a notification.

@@ -112,8 +112,7 @@ func (d *Desk) raise(ctx context.Context, it *store.Item, o *stix.Object, f *fac
 		}
 		return d.join(ctx, a, it, o, f, found)
 	}
-	now := d.now()
-	a := &alert{Alert: Alert{ID: newID("alert"), At: now, State: AlertNew, Constituent: owner, Object: it.Record.ID, Type: it.Record.Type, Notifications: []string{}, Notes: []Note{}}, Mark: m}
+	a := &alert{Alert: Alert{ID: newID("alert"), At: d.stamp(), State: AlertNew, Constituent: owner, Object: it.Record.ID, Type: it.Record.Type, Notifications: []string{}, Notes: []Note{}}, Mark: m}
 	d.fill(a, c, it, o, f, found)
 	key := d.countOf(a)
 	d.counts[key]++

@@ -259,7 +259,10 @@ func labelOf(t testing.TB, text string) label.Label {
 		before := change
 		switch dimension {
 		case "onward":
-			change = func(l *label.Label) { before(l); l.Onward = map[string]label.Onward{"none": label.OnwardNone, "consent": label.OnwardConsent}[value] }
+			change = func(l *label.Label) {
+				before(l)
+				l.Onward = map[string]label.Onward{"none": label.OnwardNone, "consent": label.OnwardConsent}[value]
+			}
 		case "access":
 			change = func(l *label.Label) { before(l); l.Access = label.View }
 		case "attrib":

@@ -1,12 +1,14 @@
 package sso
 
 import (
+	"context"
 	"crypto/subtle"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
 
 	"entente/internal/fault"
 	"entente/internal/identity"
@@ -30,7 +32,7 @@ const (
 var multi = []string{"mfa", "otp", "hwk", "sc", "fido"}
 
 // person reads who the token is about, and whether that one may come in.
-func (o *provider) person(t *oidc.IDToken, nonce, access string, now time.Time) (identity.Federated, error) {
+func (o *provider) person(ctx context.Context, found *oidc.Provider, token *oauth2.Token, t *oidc.IDToken, nonce string, now time.Time) (identity.Federated, error) {
 	var c claims
 	var all map[string]any
 	if err := t.Claims(&c); err != nil {
@@ -49,9 +51,14 @@ func (o *provider) person(t *oidc.IDToken, nonce, access string, now time.Time) 
 	case t.Subject == "" || len(t.Subject) > maxSubject:
 		return identity.Federated{}, untrue("the ID token names nobody", nil)
 	}
-	if t.AccessTokenHash != "" && t.VerifyAccessToken(access) != nil {
+	if t.AccessTokenHash != "" && t.VerifyAccessToken(token.AccessToken) != nil {
 		return identity.Federated{}, untrue("the ID token and the access token do not belong together", nil)
 	}
+	if err := o.complete(ctx, found, token, t.Subject, all); err != nil {
+		return identity.Federated{}, err
+	}
+	c.Email, _ = all["email"].(string)
+	c.Verified = all["email_verified"]
 	if err := o.domain(c); err != nil {
 		return identity.Federated{}, err
 	}
@@ -67,6 +74,33 @@ func (o *provider) person(t *oidc.IDToken, nonce, access string, now time.Time) 
 		Provider: o.cfg.ID, Issuer: t.Issuer, Subject: t.Subject, Name: strings.ToLower(name), Org: o.cfg.Org, Roles: o.roles(groups), Create: o.cfg.Create,
 		SecondFactor: o.cfg.SecondFactor || slices.ContainsFunc(c.AMR, func(m string) bool { return slices.Contains(multi, m) }),
 	}, nil
+}
+
+// complete asks the provider for what it does not write into ID tokens (OpenID Connect Core 1.0 section 5.3). What the token says stands.
+func (o *provider) complete(ctx context.Context, found *oidc.Provider, token *oauth2.Token, subject string, all map[string]any) error {
+	name, groups := or(o.cfg.NameClaim, "preferred_username"), or(o.cfg.GroupsClaim, "groups")
+	lacks := func(claim string) bool { _, ok := all[claim]; return !ok }
+	if found.UserInfoEndpoint() == "" ||
+		!lacks(name) && (len(o.cfg.Domains) == 0 || !lacks("email")) && (len(o.cfg.Groups)+len(o.cfg.Roles) == 0 || !lacks(groups)) {
+		return nil
+	}
+	info, err := found.UserInfo(ctx, oauth2.StaticTokenSource(token))
+	if err != nil {
+		return untrue("the provider does not say more of the person", err)
+	}
+	var more map[string]any
+	if err := info.Claims(&more); err != nil || info.Subject != subject {
+		return untrue("the provider says more of somebody else", err)
+	}
+	if lacks("email") { // the address and whether it is verified are of one source
+		all["email"], all["email_verified"] = more["email"], more["email_verified"]
+	}
+	for _, claim := range []string{name, groups} {
+		if lacks(claim) && claim != "email_verified" {
+			all[claim] = more[claim]
+		}
+	}
+	return nil
 }
 
 // domain makes sure of the e-mail address where the domain decides. One that the provider has not verified says nothing.

@@ -185,7 +185,7 @@ func (p *Providers) Finish(ctx context.Context, id, redirect, keep string, q url
 	if err != nil {
 		return identity.Federated{}, untrue("the ID token does not hold", err)
 	}
-	return one.person(verified, b.Nonce, token.AccessToken, p.now())
+	return one.person(ctx, found, token, verified, b.Nonce, p.now())
 }
 
 // open reads what the browser kept, and makes sure that the answer is to what it asked, once.
@@ -252,7 +252,7 @@ func (o *provider) discover(ctx context.Context, now time.Time) (*oidc.Provider,
 	if err := found.Claims(&says); err != nil {
 		return nil, untrue("the provider's description cannot be read", err)
 	}
-	for _, text := range []string{found.Endpoint().AuthURL, found.Endpoint().TokenURL, says.JWKS} {
+	for _, text := range []string{found.Endpoint().AuthURL, found.Endpoint().TokenURL, says.JWKS, or(found.UserInfoEndpoint(), o.cfg.Issuer)} {
 		u, err := url.Parse(text)
 		if err != nil || !slices.ContainsFunc(o.origins, func(known *url.URL) bool { return outbound.SameOrigin(u, known) }) {
 			return nil, untrue("the provider names a server that the configuration does not", err).Try("name it in hosts if that is meant")

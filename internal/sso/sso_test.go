@@ -40,6 +40,7 @@ type issuer struct {
 	sign   func(claims map[string]any) string // instead of the right way
 	tell   func(discovery map[string]any)
 	secret string
+	more   map[string]any // that it says of the person when it is asked
 }
 
 type asked struct{ nonce, challenge, redirect string }
@@ -57,7 +58,7 @@ func newIssuer(t testing.TB) *issuer {
 	i := &issuer{t: t, key: key, codes: map[string]asked{}, secret: "a client secret"}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, r *http.Request) {
-		d := map[string]any{"issuer": i.http.URL, "authorization_endpoint": i.http.URL + "/authorize", "token_endpoint": i.http.URL + "/token", "jwks_uri": i.http.URL + "/keys",
+		d := map[string]any{"issuer": i.http.URL, "authorization_endpoint": i.http.URL + "/authorize", "token_endpoint": i.http.URL + "/token", "jwks_uri": i.http.URL + "/keys", "userinfo_endpoint": i.http.URL + "/me",
 			"id_token_signing_alg_values_supported": []string{"ES256", "HS256", "none"}}
 		if i.tell != nil {
 			i.tell(d)
@@ -68,6 +69,14 @@ func newIssuer(t testing.TB) *issuer {
 		json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &key.PublicKey, KeyID: "k1", Algorithm: "ES256", Use: "sig"}}})
 	})
 	mux.HandleFunc("POST /token", i.token)
+	mux.HandleFunc("GET /me", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer at" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(i.more)
+	})
 	i.http = httptest.NewTLSServer(mux)
 	t.Cleanup(i.http.Close)
 	return i
@@ -387,6 +396,7 @@ func TestAProviderLeadsNowhereElse(t *testing.T) {
 		"a script":            func(d map[string]any) { d["authorization_endpoint"] = "javascript:alert(1)" },
 		"the tokens":          func(d map[string]any) { d["token_endpoint"] = strangers.URL + "/token" },
 		"the keys":            func(d map[string]any) { d["jwks_uri"] = strangers.URL + "/keys" },
+		"the person":          func(d map[string]any) { d["userinfo_endpoint"] = strangers.URL + "/me" },
 		"no keys":             func(d map[string]any) { delete(d, "jwks_uri") },
 		"another name":        func(d map[string]any) { d["issuer"] = strangers.URL },
 	} {
@@ -394,6 +404,35 @@ func TestAProviderLeadsNowhereElse(t *testing.T) {
 		i.tell = tell
 		if address, _, err := newDesk(t, i, nil).Begin(t.Context(), "corp", redirect); err == nil {
 			t.Errorf("%s: the browser is sent to %s", name, address)
+		}
+	}
+}
+
+// What is not in the token, the provider is asked for; what it then says must be of the same person.
+func TestAPersonOfWhomTheTokenSaysLittle(t *testing.T) {
+	little := func(c map[string]any) {
+		for _, claim := range []string{"preferred_username", "email", "email_verified", "groups"} {
+			delete(c, claim)
+		}
+	}
+	good := map[string]any{"sub": "0815", "preferred_username": "alice", "email": "alice@corp.example", "email_verified": true, "groups": []string{"threat-intel"}}
+	for name, c := range map[string]struct {
+		change func(c, more map[string]any)
+		want   string
+	}{
+		"all of it":              {func(c, more map[string]any) {}, "alice"},
+		"of somebody else":       {func(c, more map[string]any) { more["sub"] = "4711" }, ""},
+		"of nobody":              {func(c, more map[string]any) { delete(more, "sub") }, ""},
+		"not verified":           {func(c, more map[string]any) { more["email_verified"] = false }, ""},
+		"verified elsewhere":     {func(c, more map[string]any) { c["email"] = "alice@corp.example" }, ""},
+		"the token's own stands": {func(c, more map[string]any) { c["preferred_username"] = "bob" }, "bob"},
+	} {
+		i := newIssuer(t)
+		i.more = maps.Clone(good)
+		i.lie = func(claims map[string]any) { little(claims); c.change(claims, i.more) }
+		got, err := newDesk(t, i, nil).signIn()
+		if got.Name != c.want || (err == nil) != (c.want != "") || c.want != "" && !slices.Equal(got.Roles, []string{"analyst"}) {
+			t.Errorf("%s: %+v %v", name, got, err)
 		}
 	}
 }

@@ -6,7 +6,8 @@ import { expect, inject } from 'vitest';
 
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((p) => existsSync(p));
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const shots = join(import.meta.dirname, '../../docs/screenshots');
+// The pictures of the documentation are made when they are asked for, with make screenshots.
+const shots = process.env.ENTENTE_SCREENSHOTS ? join(import.meta.dirname, '../../docs/screenshots') : join(import.meta.dirname, 'out');
 
 export function launch(): Promise<Browser> {
   return chromium.launch({
@@ -22,10 +23,18 @@ export interface Visit {
   faults: string[];
 }
 
+/** Who visits, how, and at which of the node's names. */
+export interface Visitor {
+  as?: string;
+  scheme?: 'light' | 'dark';
+  width?: number;
+  height?: number;
+  at?: string;
+}
+
 /** Opens the console as somebody would who has that colour scheme. With an account it is signed in; without one it is not. */
-export async function visit(browser: Browser, { as, scheme = 'light', width = 1440, height = 900 }: { as?: string; scheme?: 'light' | 'dark'; width?: number; height?: number } = {}): Promise<Visit> {
-  const base = inject('base');
-  const token = as && inject('tokens')[as];
+export async function visit(browser: Browser, { as, scheme = 'light', width = 1440, height = 900, at = inject('base') }: Visitor = {}): Promise<Visit> {
+  const base = at;
   const context = await browser.newContext({
     baseURL: base,
     ignoreHTTPSErrors: true, // the node's own authority, of this run only
@@ -34,8 +43,12 @@ export async function visit(browser: Browser, { as, scheme = 'light', width = 14
     locale: 'en-GB',
     timezoneId: 'UTC',
     reducedMotion: 'reduce',
-    extraHTTPHeaders: token ? { Authorization: 'Bearer ' + token } : undefined,
   });
+  if (as) {
+    const [name = '', value = ''] = (inject('cookies')[as] ?? '').split('=');
+    await context.addCookies([{ name, value, url: base, httpOnly: true, secure: true, sameSite: 'Strict' }]);
+  }
+  context.setDefaultTimeout(15_000);
   const faults: string[] = [];
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
@@ -69,7 +82,7 @@ export async function accessible(page: Page): Promise<void> {
   expect(found).toEqual([]);
 }
 
-/** Takes a picture for the documentation. */
+/** Takes a picture of what is seen. */
 export async function picture(page: Page, name: string): Promise<void> {
   mkdirSync(shots, { recursive: true });
   await page.screenshot({ path: join(shots, name + '.png'), animations: 'disabled', caret: 'hide' });

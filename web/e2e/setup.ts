@@ -4,12 +4,15 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
+import { signIn } from './person';
+import { versions } from './records';
 
 declare module 'vitest' {
   interface ProvidedContext {
     base: string;
     data: string;
     tokens: Record<string, string>;
+    cookies: Record<string, string>;
   }
 }
 
@@ -23,6 +26,8 @@ export const accounts: Record<string, string[]> = {
   rita: ['reader'],
   reg: ['registrar'],
 };
+/** Accounts that nobody is signed in to when the stories begin. */
+export const fresh: Record<string, string[]> = { frida: ['analyst'], olga: ['officer'], oscar: ['officer'] };
 export const password = 'correct horse battery';
 
 /** A feed that reads a file beside it, and one whose file is not there. */
@@ -45,7 +50,7 @@ label = "tlp:amber"
 `;
 const list = ['# seen at the harbour', ...Array.from({ length: 40 }, (_, i) => `203.0.113.${i + 1}`), 'not an address', 'neither.this', ''].join('\n');
 
-/** Starts one node for all stories: the invented Utopia CERT with its starter set, and an account for every role. */
+/** Starts one node for all stories: the invented Utopia CERT with its starter set, an account for every role, and a session of each. */
 export default async function setup(project: TestProject): Promise<() => void> {
   if (!existsSync(program)) throw new Error('bin/entente is not there: run make build first');
   const data = mkdtempSync(join(tmpdir(), 'entente-stories-'));
@@ -66,14 +71,21 @@ export default async function setup(project: TestProject): Promise<() => void> {
     const file = join(data, 'stories.password');
     writeFileSync(file, password + '\n', { mode: 0o600 });
     const tokens: Record<string, string> = {};
+    const cookies: Record<string, string> = {};
+    for (const [name, roles] of Object.entries({ ...accounts, ...fresh })) run('user', 'add', '--data', data, name, '--role', roles.join(','), '--password-file', file);
     for (const [name, roles] of Object.entries(accounts)) {
-      const list = ['--role', roles.join(',')];
-      run('user', 'add', '--data', data, name, ...list, '--password-file', file);
-      tokens[name] = run('token', 'add', '--data', data, 'stories-' + name, ...list).trim();
+      tokens[name] = run('token', 'add', '--data', data, 'stories-' + name, '--role', roles.join(',')).trim();
+      cookies[name] = await signIn(base, data, name, password);
+    }
+    for (const objects of versions) {
+      const bundle = join(data, 'stories.json');
+      writeFileSync(bundle, JSON.stringify(objects));
+      run('object', 'import', '--data', data, '--collection', 'starter', bundle);
     }
     project.provide('base', base);
     project.provide('data', data);
     project.provide('tokens', tokens);
+    project.provide('cookies', cookies);
   } catch (e) {
     stop();
     throw e;
@@ -91,7 +103,7 @@ export function run(...args: string[]): string {
 async function untilReady(data: string, node: ChildProcess, said: () => string): Promise<void> {
   for (let i = 0; i < 300; i++) {
     if (node.exitCode !== null) break;
-    if (spawnSync(program, ['status', '--data', data]).status === 0 && existsSync(join(data, 'admin.sock'))) return;
+    if (said().includes('listening on') && spawnSync(program, ['status', '--data', data]).status === 0) return;
     await new Promise((go) => setTimeout(go, 100));
   }
   throw new Error('the node did not start: ' + said());

@@ -31,4 +31,11 @@ export const nav: Group[] = [
       { path: '/app/feeds', title: 'nav.feeds', icon: 'feed', letter: 'f', right: 'feed.read' },
     ],
   },
+  {
+    title: 'nav.house',
+    places: [
+      { path: '/app/admin', title: 'nav.admin', icon: 'gear', letter: 'd', right: 'config.read' },
+      { path: '/app/you', title: 'nav.you', icon: 'person', letter: 'y' },
+    ],
+  },
 ];

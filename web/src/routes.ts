@@ -9,4 +9,6 @@ export const routes: Route[] = [
   { path: '/app/quarantine', screen: () => import('./screens/Quarantine.svelte'), title: 'nav.quarantine', right: 'quarantine.read' },
   { path: '/app/feeds', screen: () => import('./screens/Feeds.svelte'), title: 'nav.feeds', right: 'feed.read' },
   { path: '/app/feeds/:name', screen: () => import('./screens/Feed.svelte'), title: 'feed.name', right: 'feed.read' },
+  { path: '/app/admin', screen: () => import('./screens/Admin.svelte'), title: 'nav.admin', right: 'config.read' },
+  { path: '/app/you', screen: () => import('./screens/You.svelte'), title: 'nav.you' },
 ];

@@ -45,6 +45,8 @@ type Ops interface {
 	SpoolDir() string
 	// Feeds are the node's feeds.
 	Feeds() *feed.Feeds
+	// Events are the events of MISP, as a viewer may have them.
+	Events() Events
 	// Lists are the published lists that the node has loaded.
 	Lists() *lists.Lists
 	// Index finds objects and what they are connected with.

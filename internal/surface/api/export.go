@@ -15,9 +15,12 @@ func (a *API) export(c *call) error {
 		return err
 	}
 	format := c.q.get("format")
+	if format == "misp" {
+		return a.exportMISP(c, q)
+	}
 	media := map[string]string{"": bundleType, "bundle": bundleType, "ndjson": linesType}[format]
 	if media == "" {
-		return fault.New(fault.Invalid, "export.format", "%q is no format", clip(format)).At("format").Try("use bundle or ndjson")
+		return fault.New(fault.Invalid, "export.format", "%q is no format", clip(format)).At("format").Try("use bundle, ndjson or misp")
 	}
 	stats, err := a.ops.Stats(c.ctx())
 	if err != nil {

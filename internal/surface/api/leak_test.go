@@ -40,7 +40,7 @@ var asks = map[string][]probe{
 	"GET /objects/{id}/why":      {{"/objects/" + hiddenID + "/why", ""}, {"/objects/" + hiddenID + "/why?org=Erewhon+CERT", ""}},
 	"GET /objects/{id}/holders":  {{"/objects/" + hiddenID + "/holders", ""}},
 	"POST /objects/{id}/purge":   {{"/objects/" + hiddenID + "/purge?dry_run=true", ""}, {"/objects/" + hiddenID + "/purge", ""}},
-	"GET /export":                {{"/export?format=ndjson", ""}, {"/export?format=ndjson&id=" + hiddenID, ""}, {"/export?format=ndjson&collection=secret", ""}},
+	"GET /export":                {{"/export?format=ndjson", ""}, {"/export?format=ndjson&id=" + hiddenID, ""}, {"/export?format=ndjson&collection=secret", ""}, {"/export?format=misp", ""}, {"/export?format=misp&collection=secret", ""}},
 	"GET /blobs":                 {{"/blobs", ""}, {"/blobs?limit=1", ""}, {"/blobs?limit=0", ""}, {"/blobs?next=AAAA", ""}},
 	"GET /blobs/{id}":            {{"/blobs/HIDDEN", ""}, {"/blobs/nonsense", ""}},
 	"DELETE /blobs/{id}":         {{"/blobs/HIDDEN", ""}},

@@ -91,6 +91,9 @@ func (a *API) journal(c *call) error {
 	out := make([]Act, len(entries))
 	for i, e := range entries {
 		out[i] = Act{At: e.Seq.Time(), Act: *e.Act}
+		if e.Record != nil && out[i].Target == "" { // while it is there, and not for ever in the journal
+			out[i].Target = e.Record.ID
+		}
 	}
 	next := ""
 	if len(entries) == limit {

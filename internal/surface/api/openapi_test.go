@@ -84,6 +84,7 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	do("GET /objects/{id}/holders", id+"/holders", "")
 	do("GET /export", "/export?format=bundle&value=198.51.100.7&ref=x&external=a:b", "")
 	do("GET /export", "/export?format=ndjson", "")
+	do("GET /export", "/export?format=misp&collection=open", "")
 
 	askFinding(w, do)
 

@@ -97,8 +97,8 @@ var houseRoutes = []Route{
 	{get, "/objects/{id}/holders", "Which organisations were given an object.", gate.AuditRead, nil, pages[store.Holding](), (*API).holders},
 	{post, "/objects/{id}/purge", "Destroy every version of an object.", gate.Purge,
 		[]Param{{Name: "dry_run", Doc: "Count only.", Kind: Flag, Default: false}}, gives(store.PurgeReport{}), (*API).purge},
-	{get, "/export", "All objects of a query at once, as a bundle or one per line.", gate.ObjectRead,
-		with(Param{Name: "format", Doc: "One bundle, or one object per line.", Enum: []string{"bundle", "ndjson"}, Default: "bundle"}), copies(bundleType, linesType), (*API).export},
+	{get, "/export", "All objects of a query at once, as a bundle or one per line; or the published events of a collection, in the format of MISP.", gate.ObjectRead,
+		with(Param{Name: "format", Doc: "One bundle, one object per line, or one MISP event per line; for events only collection chooses.", Enum: []string{"bundle", "ndjson", "misp"}, Default: "bundle"}), copies(bundleType, linesType), (*API).export},
 
 	{get, "/blobs", "Files that the caller may have, without their content.", gate.ObjectRead, paging, pages[Blob](), (*API).listBlobs},
 	{post, "/blobs", "Store a file of any content: the body.", gate.ObjectWrite, []Param{

@@ -32,6 +32,7 @@ import (
 	"entente/internal/store/sqlite"
 	"entente/internal/surface"
 	"entente/internal/surface/api/apitest"
+	"entente/internal/surface/mispapi"
 	"entente/register"
 )
 
@@ -115,12 +116,15 @@ func (w *world) Build() any                                     { return build.R
 func (w *world) Docs() Docs                                     { return w.st }
 func (w *world) SpoolDir() string                               { return filepath.Join(w.dir, "tmp") }
 func (w *world) Logger() *slog.Logger                           { return slog.New(slog.DiscardHandler) }
-func (w *world) Lists() *lists.Lists                            { return w.lists }
-func (w *world) Register() *asset.Register                      { return w.reg }
-func (w *world) Feeds() *feed.Feeds                             { return w.feeds }
-func (w *world) Stopping() <-chan struct{}                      { return w.stopping }
-func (w *world) Desk() *notify.Desk                             { return w.desk }
-func (w *world) Index() *index.Index                            { return w.index }
+func (w *world) Events() Events {
+	return mispapi.New(mispapi.Config{Nation: "UTO", Org: "Utopia CERT", Register: w.ids.Register}, w.x)
+}
+func (w *world) Lists() *lists.Lists       { return w.lists }
+func (w *world) Register() *asset.Register { return w.reg }
+func (w *world) Feeds() *feed.Feeds        { return w.feeds }
+func (w *world) Stopping() <-chan struct{} { return w.stopping }
+func (w *world) Desk() *notify.Desk        { return w.desk }
+func (w *world) Index() *index.Index       { return w.index }
 func (w *world) Backup(_ context.Context, out io.Writer) error {
 	_, err := io.WriteString(out, "backup")
 	return err

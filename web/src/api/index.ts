@@ -3,6 +3,8 @@ import type { components } from './schema';
 
 export { aborted, call, offline, query, refusal, Refusal, send, type Ask, type Problem, type Query } from './http';
 
+export type { components };
+
 type Schemas = components['schemas'];
 export type Me = Schemas['Me'];
 export type Label = Schemas['Label'];

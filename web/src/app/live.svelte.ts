@@ -1,4 +1,5 @@
-import type { Act, Entry, Problem } from '$/api';
+import { aborted, refusal, send, type Act, type Entry, type Problem } from '$/api';
+import { StreamReader } from '$/lib/sse';
 import { pause, streamURL } from '$/lib/stream';
 import { session } from './session.svelte';
 
@@ -8,13 +9,16 @@ interface Events {
   act: Act;
 }
 
-type Handlers = { [E in keyof Events]?: (data: Events[E]) => void };
+type Handlers = { [E in keyof Events]?: (data: Events[E]) => void } & {
+  /** Something may have been missed: what is shown should be read again. */
+  gap?: () => void;
+};
 
 /** The live stream of the node: one connection for the whole console, open as long as somebody is signed in and the page is seen. */
 class Live {
   state = $state<'off' | 'on' | 'lost'>('off');
-  private source: EventSource | undefined;
   private handlers = new Set<Handlers>();
+  private stream: AbortController | undefined;
   private after = '';
   private attempt = 0;
   private timer = 0;
@@ -22,10 +26,9 @@ class Live {
   constructor() {
     document.addEventListener('visibilitychange', () => this.settle());
     addEventListener('online', () => this.settle());
-    addEventListener('pagehide', () => this.close());
   }
 
-  /** Listens; the result ends that, as an effect wants it. What came while nobody listened is not told. */
+  /** Listens; the result ends that, as an effect wants it. */
   on(handlers: Handlers): () => void {
     this.handlers.add(handlers);
     return () => this.handlers.delete(handlers);
@@ -44,61 +47,60 @@ class Live {
     this.state = 'off';
   }
 
-  // A page in the background lets go after its place was noted, and goes on from there when it is seen again: a node serves so many streams only.
+  // A page in the background lets go, and goes on from its place when it is seen again: a node serves so many streams only.
   private settle() {
     if (session.state !== 'in' || !session.may('object.read')) return this.stop();
     if (document.visibilityState === 'hidden') return this.close();
-    if (!this.source && !this.timer) this.open();
+    if (!this.stream) {
+      clearTimeout(this.timer);
+      void this.open();
+    }
   }
 
-  private open() {
+  private async open() {
     this.timer = 0;
-    const source = (this.source = new EventSource(streamURL(this.after)));
-    source.onopen = () => {
+    const stream = (this.stream = new AbortController());
+    try {
+      const res = await send(streamURL(this.after), { signal: stream.signal });
+      if (!res.body) throw new Error('no stream');
+      if (this.state === 'lost' && !this.after) for (const h of this.handlers) h.gap?.();
       this.state = 'on';
       this.attempt = 0;
-    };
-    source.onmessage = (e) => this.note(e);
-    for (const name of ['object', 'removed', 'act'] as const) {
-      source.addEventListener(name, (e: MessageEvent<string>) => {
-        this.note(e);
-        this.tell(name, e.data);
-      });
+      const reader = new StreamReader();
+      reader.id = this.after;
+      const body = res.body.pipeThrough(new TextDecoderStream()).getReader();
+      for (;;) {
+        const { value, done } = await body.read();
+        if (done) break;
+        for (const e of reader.push(value)) this.tell(e.name, e.data);
+        this.after = reader.id || this.after;
+      }
+    } catch (e) {
+      if (stream.signal.aborted || aborted(e)) return;
+      if (refusal(e).code === 'stream.after') this.after = '';
     }
-    source.addEventListener('end', (e: MessageEvent<string>) => {
-      const why = (JSON.parse(e.data) as { end?: Problem }).end;
-      if (why?.status === 401) void session.ask();
-      this.again();
-    });
-    // A connection that breaks is taken up by the browser itself; one that was refused is not.
-    source.onerror = () => {
-      this.state = 'lost';
-      if (source.readyState === EventSource.CLOSED) this.again();
-    };
-  }
-
-  private note(e: MessageEvent) {
-    if (e.lastEventId) this.after = e.lastEventId;
-  }
-
-  private tell<E extends keyof Events>(name: E, data: string) {
-    const value = (JSON.parse(data) as { [K in E]?: Events[K] })[name];
-    if (value === undefined) return;
-    for (const h of this.handlers) h[name]?.(value);
-  }
-
-  private again() {
-    this.close();
+    if (stream.signal.aborted) return;
+    this.stream = undefined;
+    if (session.state !== 'in') return;
     this.state = 'lost';
-    if (this.attempt > 2) this.after = ''; // perhaps it is the place that is refused
-    this.timer = window.setTimeout(() => this.open(), pause(this.attempt++, Math.random()));
+    this.timer = window.setTimeout(() => this.settle(), pause(this.attempt++, Math.random()));
+  }
+
+  private tell(name: string, data: string) {
+    const value = JSON.parse(data) as Partial<Events> & { end?: Problem };
+    if (value.end?.status === 401) void session.ask();
+    for (const h of this.handlers) {
+      if (name === 'object' && value.object) h.object?.(value.object);
+      if (name === 'removed' && value.removed) h.removed?.(value.removed);
+      if (name === 'act' && value.act) h.act?.(value.act);
+    }
   }
 
   private close() {
     clearTimeout(this.timer);
     this.timer = 0;
-    this.source?.close();
-    this.source = undefined;
+    this.stream?.abort();
+    this.stream = undefined;
   }
 }
 

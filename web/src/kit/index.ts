@@ -5,6 +5,7 @@ export { default as Copy } from './Copy.svelte';
 export { default as Dialog } from './Dialog.svelte';
 export { default as Empty } from './Empty.svelte';
 export { default as Field } from './Field.svelte';
+export { default as FormDialog } from './FormDialog.svelte';
 export { default as Icon, type IconName } from './Icon.svelte';
 export { default as Kind } from './Kind.svelte';
 export { default as LabelChooser } from './LabelChooser.svelte';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { firstLine, gist, idsIn, isID, nameOf, plain } from './names';
+import { firstLine, gist, idsIn, isID, nameOf, partsOf, plain } from './names';
 
 test.each([
   [{ type: 'malware', name: ' Low Tide ' }, 'Low Tide'],
@@ -34,4 +34,15 @@ test('ids are told from texts that look like them, and found wherever they stand
 
 test('markup of published texts is left out', () => {
   expect(plain('run <code>cmd</code> by [X](https://e.example/a)')).toBe('run cmd by X');
+});
+
+test.each([
+  [{ type: 'relationship', source_ref: 'a', relationship_type: 'uses', target_ref: 'b', description: 'how' }, { source: 'a', verb: 'uses', target: 'b' }],
+  [{ type: 'sighting', sighting_of_ref: 'a' }, { source: 'a', verb: '', target: '' }],
+  [{ type: 'observed-data', object_refs: ['a', 'b'] }, { source: 'a', verb: '', target: '' }],
+  [{ type: 'relationship', name: 'named', source_ref: 'a', target_ref: 'b' }, undefined],
+  [{ type: 'relationship', source_ref: 7 }, undefined],
+  [{ type: 'tool', source_ref: 'a', target_ref: 'b' }, undefined],
+])('what %j connects', (o, want) => {
+  expect(partsOf(o)).toEqual(want);
 });

@@ -21,6 +21,23 @@ export function nameOf(o: StixObject | undefined): string {
   return '';
 }
 
+/** What an object without a name is called by: the objects that it connects. */
+export interface Parts {
+  source: string;
+  verb: string;
+  target: string;
+}
+
+/** The ends of a relationship, what was seen by a sighting or in an observation; undefined for what has a name of its own. */
+export function partsOf(o: StixObject): Parts | undefined {
+  if (nameOf({ ...o, description: undefined })) return undefined;
+  const text = (v: unknown) => (typeof v === 'string' ? v : '');
+  if (o.type === 'relationship' && text(o.source_ref) && text(o.target_ref)) return { source: text(o.source_ref), verb: text(o.relationship_type), target: text(o.target_ref) };
+  if (o.type === 'sighting' && text(o.sighting_of_ref)) return { source: text(o.sighting_of_ref), verb: '', target: '' };
+  if (o.type === 'observed-data' && Array.isArray(o.object_refs) && text(o.object_refs[0])) return { source: text(o.object_refs[0]), verb: '', target: '' };
+  return undefined;
+}
+
 /** The first line of a text, or what of it fits. */
 export function firstLine(text: string, most = 120): string {
   const line = text.trim().split('\n', 1)[0] ?? '';

@@ -1,0 +1,118 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { accessible, launch, leave, picture, visit } from './browser';
+import { doubtful, shifting, spare } from './records';
+
+let browser: Browser;
+beforeAll(async () => void (browser = await launch()));
+afterAll(() => browser.close());
+
+const lowTide = 'campaign--25697df6-b9e7-4207-b539-410c300dc035';
+
+test.each(['light', 'dark'] as const)('every part of an object is shown without barriers, in %s', async (scheme) => {
+  const v = await visit(browser, { as: 'otto', scheme });
+  const { page } = v;
+  await page.goto('/app/objects/' + lowTide);
+  await page.getByRole('heading', { level: 1, name: 'Low Tide' }).waitFor();
+  await page.getByText('Your organisation, its clients and the community may read this.').waitFor();
+  await accessible(page);
+  if (scheme === 'light') await picture(page, 'object');
+  await page.getByRole('tab', { name: /Connections/ }).click();
+  await page.getByRole('link', { name: /Hollow Anchor|loader/i }).first().waitFor();
+  await accessible(page);
+  await page.getByRole('button', { name: 'Graph' }).click();
+  await page.getByRole('group', { name: 'Connections of Low Tide' }).waitFor();
+  await accessible(page);
+  await picture(page, scheme === 'light' ? 'graph' : 'graph-dark');
+  await page.getByRole('tab', { name: 'JSON' }).click();
+  await page.getByText('"spec_version"').waitFor();
+  await accessible(page);
+  await leave(v);
+});
+
+test('one walks through the graph from object to object', async () => {
+  const v = await visit(browser, { as: 'ana' });
+  await v.page.goto(`/app/objects/${lowTide}?tab=connections&view=graph`);
+  const node = v.page.locator('svg a.node').first();
+  await node.waitFor();
+  const said = (await node.getAttribute('aria-label')) ?? '';
+  await node.focus();
+  await v.page.keyboard.press('Enter');
+  await v.page.waitForURL((u) => !u.pathname.endsWith(lowTide) && u.search.includes('view=graph'));
+  await expect.poll(async () => said.endsWith(' ' + (await v.page.getByRole('heading', { level: 1 }).textContent())?.trim())).toBe(true);
+  await leave(v);
+});
+
+test('two versions are compared', async () => {
+  const v = await visit(browser, { as: 'rita' });
+  await v.page.goto(`/app/objects/${shifting}?tab=versions`);
+  const row = (where: string) => v.page.getByRole('row').filter({ has: v.page.getByRole('cell', { name: where, exact: true }) });
+  await row('description').waitFor();
+  expect(await row('description').innerText()).toMatch(/nine minutes[\s\S]*seven minutes/);
+  expect(await row('confidence').innerText()).toMatch(/nothing[\s\S]*80/);
+  expect(await row('labels').innerText()).toMatch(/unverified[\s\S]*nothing/);
+  await accessible(v.page);
+  await picture(v.page, 'versions');
+  await leave(v);
+});
+
+test('who may see it is answered for an organisation, with every reason', async () => {
+  const v = await visit(browser, { as: 'ana' });
+  const { page } = v;
+  await page.goto('/app/objects/' + shifting);
+  await page.getByRole('button', { name: 'Who else, and why?' }).click();
+  await page.getByText('May see it', { exact: true }).waitFor();
+  await page.getByLabel('Ask for an organisation').fill('Erewhon CERT');
+  await page.getByLabel('Nation').fill('xer');
+  await page.getByRole('button', { name: 'Ask' }).click();
+  await page.getByText('May not see it').waitFor();
+  await page.getByText('[tlp.green]').waitFor();
+  await accessible(page);
+  await picture(page, 'access');
+  await leave(v);
+});
+
+test('what is not for a reader is not there, and the node says so in its words', async () => {
+  const v = await visit(browser, { as: 'rita' });
+  await v.page.goto('/app/objects/tool--00000000-0000-4000-8000-000000000000');
+  await v.page.getByRole('alert').getByText('Not there').waitFor();
+  await v.page.getByText(/quote/).waitFor();
+  await accessible(v.page);
+  await leave(v);
+});
+
+test('a held object says that it is held', async () => {
+  const v = await visit(browser, { as: 'ana' });
+  await v.page.goto('/app/objects/' + doubtful);
+  await v.page.getByText('In quarantine').waitFor();
+  await leave(v);
+});
+
+test('an analyst removes an object from a collection', async () => {
+  const v = await visit(browser, { as: 'ana' });
+  const { page } = v;
+  await page.goto('/app/objects/' + spare[0]);
+  await page.getByRole('button', { name: 'Remove…' }).click();
+  await page.getByRole('dialog').getByLabel('Collection').selectOption({ label: 'Starter set' });
+  await accessible(page);
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
+  await page.getByText('1 version was removed').waitFor();
+  await leave(v);
+});
+
+test('an officer purges an object, after seeing what would go and saying so', async () => {
+  const v = await visit(browser, { as: 'otto' });
+  const { page } = v;
+  await page.goto('/app/objects/' + spare[1]);
+  await page.getByRole('button', { name: 'Purge…' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByText('1 version would go.').waitFor();
+  expect(await dialog.getByRole('button', { name: 'Purge' }).isEnabled()).toBe(false);
+  await dialog.getByLabel('I want it to be gone for good').check();
+  await accessible(page);
+  await dialog.getByRole('button', { name: 'Purge' }).click();
+  await page.getByText('1 version was purged').waitFor();
+  await page.goto('/app/objects/' + spare[1]);
+  await page.getByRole('alert').getByText('Not there').waitFor();
+  await leave(v);
+});

@@ -1,0 +1,62 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { accessible, launch, leave, picture, visit } from './browser';
+
+let browser: Browser;
+beforeAll(async () => void (browser = await launch()));
+afterAll(() => browser.close());
+
+test.each(['light', 'dark'] as const)('results come with every letter, facets narrow them, and the address says it all, in %s', async (scheme) => {
+  const v = await visit(browser, { as: 'ana', scheme });
+  const { page } = v;
+  await page.goto('/app/search');
+  await page.getByRole('heading', { name: 'Newest first' }).waitFor();
+  await page.keyboard.press('/');
+  await page.keyboard.type('exampl');
+  await page.getByRole('main').getByRole('link', { name: /ExampleLoader/ }).first().waitFor();
+  await page.waitForURL('**/app/search?q=exampl');
+  const all = await page.getByRole('status').first().textContent();
+  await page.getByRole('group', { name: 'Type' }).getByLabel(/Malware/).check();
+  await page.waitForURL('**type=malware**');
+  await expect.poll(() => page.getByRole('status').first().textContent()).not.toBe(all);
+  await accessible(page);
+  await page.reload();
+  expect(await page.getByRole('group', { name: 'Type' }).getByLabel(/Malware/).isChecked()).toBe(true);
+  await page.getByRole('button', { name: 'Clear filters' }).click();
+  await page.waitForURL(/search\?q=exampl$/);
+  await picture(page, scheme === 'light' ? 'search' : 'search-dark');
+  await leave(v);
+});
+
+test('a value is sought with what is around it', async () => {
+  const v = await visit(browser, { as: 'ana' });
+  await v.page.goto('/app/search?q=mooring.example');
+  await v.page.getByRole('link', { name: /Also networks, parents and subdomains/ }).click();
+  await v.page.waitForURL('**q=value%3Amooring.example');
+  await v.page.getByRole('link', { name: /Mooring beacon/ }).waitFor();
+  await leave(v);
+});
+
+test('nothing found is said, and a query that cannot be read is explained by the node', async () => {
+  const v = await visit(browser, { as: 'rita' });
+  await v.page.goto('/app/search?q=zzzzzzzz');
+  await v.page.getByText('Nothing found').waitFor();
+  await accessible(v.page);
+  await v.page.getByLabel('Search the node').fill('since:yesteryear');
+  await v.page.getByRole('alert').waitFor();
+  await accessible(v.page);
+  await leave(v);
+});
+
+test('a node that does not answer is said to be offline, and asked again', async () => {
+  const v = await visit(browser, { as: 'rita' });
+  await v.page.goto('/app/search');
+  await v.page.getByRole('heading', { name: 'Newest first' }).waitFor();
+  await v.page.route('**/api/v1/search?*', (r) => r.abort());
+  await v.page.getByLabel('Search the node').fill('low');
+  await v.page.getByRole('alert').getByText('The node does not answer').waitFor();
+  await v.page.unroute('**/api/v1/search?*');
+  await v.page.getByLabel('Search the node').fill('low tide');
+  await v.page.getByRole('link', { name: /Low Tide/ }).first().waitFor();
+  await leave(v);
+});

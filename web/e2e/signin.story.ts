@@ -1,0 +1,137 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { accessible, launch, leave, picture, visit } from './browser';
+import { totp } from './person';
+import { password } from './setup';
+
+let browser: Browser;
+beforeAll(async () => void (browser = await launch()));
+afterAll(() => browser.close());
+
+test.each(['light', 'dark'] as const)('whoever is not signed in is asked to, in %s', async (scheme) => {
+  const v = await visit(browser, { scheme });
+  await v.page.goto('/app/search?q=low');
+  await v.page.getByRole('heading', { name: 'Utopia CERT' }).waitFor();
+  await accessible(v.page);
+  if (scheme === 'light') await picture(v.page, 'sign-in');
+  await leave(v);
+});
+
+test('by keyboard alone: sign in, search, open what was found, come back, sign out', async () => {
+  const v = await visit(browser);
+  const { page } = v;
+  const focused = () => page.evaluate(() => document.activeElement?.textContent?.trim() ?? '');
+  await page.goto('/');
+  await page.getByLabel('Account').waitFor();
+  await page.keyboard.type('frida');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('not the password');
+  await page.keyboard.press('Enter');
+  await page.getByRole('alert').getByText('Not signed in').waitFor();
+  await accessible(page);
+  expect(await page.getByLabel('Password').inputValue()).toBe('');
+  await page.getByLabel('Password').focus();
+  await page.keyboard.type(password);
+  await page.keyboard.press('Enter');
+
+  await page.getByRole('heading', { name: 'What is new' }).waitFor();
+  await page.keyboard.press('/');
+  await page.keyboard.type('low tide');
+  await page.keyboard.press('Enter');
+  await page.waitForURL('**/app/search?q=low+tide');
+  await page.getByRole('link', { name: /Low Tide: what is known/ }).waitFor();
+  await page.keyboard.press('ArrowDown');
+  expect(await focused()).toContain('Low Tide');
+  await page.keyboard.press('End');
+  const last = await focused();
+  await page.keyboard.press('Home');
+  expect(await focused()).not.toBe(last);
+  await page.keyboard.press('Enter');
+  await page.waitForURL('**/app/objects/*');
+  await page.getByRole('tab', { name: 'Overview' }).waitFor();
+  await expect.poll(() => page.evaluate(() => document.activeElement?.tagName)).toBe('H1');
+
+  await page.getByRole('tab', { name: 'Overview' }).focus();
+  await page.keyboard.press('ArrowRight');
+  await page.waitForURL('**?tab=connections');
+  await page.goBack();
+  await page.waitForURL('**/app/search?q=low+tide');
+  expect(await page.getByLabel('Search the node').inputValue()).toBe('low tide');
+
+  await page.locator('summary').filter({ hasText: 'frida' }).focus();
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'Sign out' }).focus();
+  await page.keyboard.press('Enter');
+  await page.getByLabel('Account').waitFor();
+  expect((await page.request.get('/api/v1/me')).status()).toBe(401);
+  await leave(v);
+});
+
+test('an account whose role wants a second factor sets one up, and needs it from then on', async () => {
+  const v = await visit(browser);
+  const { page } = v;
+  await page.goto('/app/search');
+  await page.getByLabel('Account').fill('olga');
+  await page.getByLabel('Password').fill(password);
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'One more key' }).waitFor();
+  await accessible(page);
+  await page.getByRole('button', { name: 'Set up one-time codes' }).click();
+  await page.getByText('Enter it by hand').click();
+  const secret = (await page.locator('details code').textContent()) ?? '';
+  await accessible(page);
+  await page.getByLabel('First code').fill('000000');
+  await page.getByRole('button', { name: 'Confirm' }).click();
+  await page.getByRole('alert').waitFor();
+  await page.getByLabel('First code').fill(totp(secret));
+  await page.getByRole('button', { name: 'Confirm' }).click();
+  await page.getByText('One-time codes are set up').waitFor();
+  const recovery = (await page.locator('.codes li').first().textContent()) ?? '';
+  await accessible(page);
+  await page.getByRole('button', { name: 'I have kept them' }).click();
+  await page.getByRole('heading', { name: 'Newest first' }).waitFor();
+
+  await v.context.clearCookies();
+  await page.goto('/');
+  await page.getByLabel('Account').fill('olga');
+  await page.getByLabel('Password').fill(password);
+  await page.keyboard.press('Enter');
+  await page.getByLabel('Code', { exact: true }).waitFor();
+  await accessible(page);
+  await page.getByLabel('Code', { exact: true }).fill(recovery);
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'What is new' }).waitFor();
+  await leave(v);
+});
+
+test('a passkey is set up and opens the account', async () => {
+  const at = inject('base').replace('127.0.0.1', 'localhost'); // an address is no name that a passkey can be for
+  const v = await visit(browser, { at });
+  const { page } = v;
+  const cdp = await v.context.newCDPSession(page);
+  await cdp.send('WebAuthn.enable');
+  await cdp.send('WebAuthn.addVirtualAuthenticator', { options: { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true } });
+  await page.goto('/');
+  await page.getByLabel('Account').fill('oscar');
+  await page.getByLabel('Password').fill(password);
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'Set up a passkey' }).click();
+  await page.getByRole('heading', { name: 'What is new' }).waitFor();
+  await v.context.clearCookies();
+  await page.goto('/');
+  await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
+  await page.getByRole('heading', { name: 'What is new' }).waitFor();
+  await page.locator('summary').filter({ hasText: 'oscar' }).waitFor();
+  await leave(v);
+});
+
+test('a session that ends is noticed, and the way back leads to the same place', async () => {
+  const v = await visit(browser, { as: 'rita' });
+  await v.page.goto('/app/search?q=low');
+  await v.page.getByRole('link', { name: /Low Tide/ }).first().waitFor();
+  await v.context.clearCookies();
+  await v.page.getByLabel('Search the node').fill('low t');
+  await v.page.getByLabel('Account').waitFor();
+  expect(new URL(v.page.url()).pathname).toBe('/app/search');
+  await leave(v);
+});
