@@ -22,7 +22,7 @@ web/node_modules/.package-lock.json: web/package.json web/package-lock.json
 web/dist/index.html: web/node_modules/.package-lock.json $(CONSOLE_SOURCE) docs/openapi.json
 	cd web && npm run --silent build -- --logLevel warn
 
-.PHONY: all build run test lint fuzz bench nightly docs clean console-test
+.PHONY: all build run test lint fuzz bench nightly docs clean console-test screenshots
 
 all: build
 
@@ -61,6 +61,10 @@ bench: build
 
 nightly:
 	./bench/nightly
+
+# The pictures in docs/screenshots, taken by the stories.
+screenshots: build
+	cd web && ENTENTE_SCREENSHOTS=1 npm run --silent stories
 
 docs: build
 	ENTENTE_DATA= $(BIN) docs cli --dir docs/cli
