@@ -1,6 +1,9 @@
 import type { Key } from './en';
+import { alerts } from './de/alerts';
 import { desk } from './de/desk';
 import { house } from './de/house';
+import { register } from './de/register';
+import { writing } from './de/writing';
 
 export const de: Record<Key, string> = {
   skip: 'Zum Inhalt',
@@ -350,6 +353,9 @@ export const de: Record<Key, string> = {
   'label.view': 'Ansehen, keine Kopie behalten.',
   'label.caveat': 'Achtung: {what}.',
 
+  ...alerts,
   ...desk,
   ...house,
+  ...register,
+  ...writing,
 };

@@ -1,5 +1,8 @@
+import { alerts } from './en/alerts';
 import { desk } from './en/desk';
 import { house } from './en/house';
+import { register } from './en/register';
+import { writing } from './en/writing';
 
 /** Every text of the console. A key begins with the screen it stands on. Two forms, for one and for more, are separated by |. */
 export const en = {
@@ -350,8 +353,11 @@ export const en = {
   'label.view': 'Look at it, keep no copy.',
   'label.caveat': 'Warning: {what}.',
 
+  ...alerts,
   ...desk,
   ...house,
+  ...register,
+  ...writing,
 } as const;
 
 export type Key = keyof typeof en;
