@@ -1,6 +1,10 @@
 package misp
 
-import "github.com/go-json-experiment/json/jsontext"
+import (
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
 
 // Event is the container of the core format. Numbers are kept as the text that MISP writes. What the package does not name stands in Unknown,
 // as a JSON object with its exact members.
@@ -34,12 +38,17 @@ type Event struct {
 	Tags               List[Tag]             `json:"Tag,omitempty"`
 	Unknown            jsontext.Value        `json:",embed"`
 
-	raw []byte
+	raw     []byte
+	members []string // names in what it was read from
 }
 
 // Raw is the exact bytes of the event, without the envelope it came in: what is to be passed on untouched. It is nil for an event that Parse
 // did not make.
 func (e *Event) Raw() []byte { return e.raw }
+
+// Has tells whether the JSON that the event was read from has a member of its own with this name, if only an empty one. Attribute and Object do
+// not count.
+func (e *Event) Has(member string) bool { return slices.Contains(e.members, member) }
 
 // Attribute is one datum of an event or object.
 type Attribute struct {

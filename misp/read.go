@@ -145,6 +145,7 @@ func (d *reader) object(depth int) error {
 	}
 	start := d.dec.InputOffset() - 1
 	head := []byte{'{'}
+	var members []string
 	inner, elements, isEvent := false, d.found, false
 	if depth == 0 || d.count > 0 {
 		d.count = 0
@@ -166,6 +167,7 @@ func (d *reader) object(depth int) error {
 			err = d.items(d.item)
 		default:
 			isEvent = isEvent || key == "uuid" || key == "info" || key == "date"
+			members = append(members, key)
 			head, err = d.keep(head, key)
 		}
 		if err != nil {
@@ -181,7 +183,7 @@ func (d *reader) object(depth int) error {
 		}
 		return nil
 	}
-	return d.event(append(head, '}'), start)
+	return d.event(append(head, '}'), members, start)
 }
 
 // keep adds a member to those of the event itself.
@@ -206,7 +208,7 @@ func (d *reader) keep(head []byte, key string) ([]byte, error) {
 	return append(head, v...), nil
 }
 
-func (d *reader) event(head []byte, start int64) error {
+func (d *reader) event(head []byte, members []string, start int64) error {
 	if d.events++; d.events > d.limits.Events {
 		return d.large("the list of events")
 	}
@@ -214,6 +216,7 @@ func (d *reader) event(head []byte, start int64) error {
 	if err := json.Unmarshal(head, e, lenient); err != nil {
 		return err
 	}
+	e.members = members
 	if d.source != nil {
 		e.raw = d.source[start:d.dec.InputOffset()]
 	}

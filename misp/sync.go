@@ -28,17 +28,21 @@ func Decode(raw []byte, into any) error {
 // Encode writes one element as Marshal writes it in an event.
 func Encode(element any) ([]byte, error) { return text(element) }
 
-// Downgrade is what an instance does to the distributions of an event that it receives from another: what was for the community there is for
-// one organisation here, and what was for connected communities is for this one (MISP 2.5, Server.php).
-func (e *Event) Downgrade() {
-	down := func(d *string) {
-		switch *d {
-		case DistributionCommunity:
-			*d = DistributionOrganisation
-		case DistributionConnected:
-			*d = DistributionCommunity
-		}
+// Downgraded is what an instance makes of a distribution that it receives from another: what was for the community there is for one organisation
+// here, and what was for connected communities is for this one (MISP 2.5, Server.php).
+func Downgraded(distribution string) string {
+	switch distribution {
+	case DistributionCommunity:
+		return DistributionOrganisation
+	case DistributionConnected:
+		return DistributionCommunity
 	}
+	return distribution
+}
+
+// Downgrade downgrades every distribution of an event.
+func (e *Event) Downgrade() {
+	down := func(d *string) { *d = Downgraded(*d) }
 	down(&e.Distribution)
 	for i := range e.Attributes {
 		down(&e.Attributes[i].Distribution)

@@ -131,7 +131,7 @@ func (r *Run) analyst(kind string, raw jsontext.Value) (misp.Item, error) {
 	if !ok || misp.UUID(a.UUID) == "" || misp.UUID(a.About) == "" {
 		return misp.Item{}, fmt.Errorf("it lacks a uuid, what it is about, or when it was modified")
 	}
-	d := downgraded(a.Distribution)
+	d := misp.Downgraded(a.Distribution)
 	if d == "" || d == misp.DistributionInherit {
 		d = misp.DistributionOrganisation
 	}

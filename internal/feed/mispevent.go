@@ -241,14 +241,14 @@ func cleanEvent(e *misp.Event) {
 	e.Shadows = nil
 	e.Tags = globalTags(e.Tags)
 	e.Unknown = without(e.Unknown, "RelatedEvent", "Feed", "event_creator_email", "user_id", "sighting_timestamp", "warnings", "Note", "Opinion", "Relationship", "RelationshipInbound")
-	e.Distribution = downgraded(e.Distribution)
+	e.Distribution = misp.Downgraded(e.Distribution)
 	cleanOrg(e.Orgc)
 	cleanGroup(e.SharingGroup)
 	for i := range e.Reports {
 		p := &e.Reports[i]
 		p.ID, p.EventID, p.SharingGroupID = "", "", ""
 		p.Tags = globalTags(p.Tags)
-		p.Distribution = downgraded(p.Distribution)
+		p.Distribution = misp.Downgraded(p.Distribution)
 		cleanGroup(p.SharingGroup)
 	}
 }
@@ -258,14 +258,14 @@ func cleanAttribute(a *misp.Attribute) {
 	a.Sightings, a.Shadows = nil, nil // sightings are asked for by themselves
 	a.Tags = globalTags(a.Tags)
 	a.Unknown = without(a.Unknown, "RelatedAttribute", "warnings", "Note", "Opinion", "Relationship", "RelationshipInbound", "Feed", "Server")
-	a.Distribution = downgraded(a.Distribution)
+	a.Distribution = misp.Downgraded(a.Distribution)
 	cleanGroup(a.SharingGroup)
 }
 
 func cleanObject(o *misp.Object) {
 	o.ID, o.EventID, o.SharingGroupID = "", "", ""
 	o.Unknown = without(o.Unknown, "Note", "Opinion", "Relationship", "RelationshipInbound")
-	o.Distribution = downgraded(o.Distribution)
+	o.Distribution = misp.Downgraded(o.Distribution)
 	cleanGroup(o.SharingGroup)
 	for i := range o.Attributes {
 		cleanAttribute(&o.Attributes[i])
@@ -296,16 +296,6 @@ func cleanGroup(g *misp.SharingGroup) {
 	for i := range g.Servers {
 		g.Servers[i].ID, g.Servers[i].SharingGroupID, g.Servers[i].ServerID = "", "", ""
 	}
-}
-
-func downgraded(distribution string) string {
-	switch distribution {
-	case misp.DistributionCommunity:
-		return misp.DistributionOrganisation
-	case misp.DistributionConnected:
-		return misp.DistributionCommunity
-	}
-	return distribution
 }
 
 // globalTags are those that leave their instance.

@@ -248,7 +248,7 @@ func (r *Run) mispClusters(ctx context.Context) error {
 // mispCluster stores one cluster, as the domain object that its galaxy stands for.
 func (r *Run) mispCluster(ctx context.Context, g misp.Galaxy) error {
 	k := &g.Clusters[0]
-	k.ID, k.GalaxyID, k.SharingGroupID, k.Org, k.Distribution = "", "", "", nil, downgraded(k.Distribution)
+	k.ID, k.GalaxyID, k.SharingGroupID, k.Org, k.Distribution = "", "", "", nil, misp.Downgraded(k.Distribution)
 	cleanOrg(k.Orgc)
 	cleanGroup(k.SharingGroup)
 	items, _ := misp.ToSTIX(&misp.Event{UUID: k.UUID, Timestamp: "0", Distribution: misp.DistributionAll, Orgc: k.Orgc, Galaxies: misp.List[misp.Galaxy]{g}}, misp.Options{Policy: r.policy()})

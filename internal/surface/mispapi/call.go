@@ -26,11 +26,12 @@ type call struct {
 	r *http.Request
 	v gate.Viewer
 
-	action string   // "events/view"
-	args   []string // the plain parts of the path behind it
-	params params   // named parameters of the path, the query, and the members of a body that is an object
-	body   []byte
-	seated bool // holds the seat for large bodies
+	action  string   // "events/view"
+	args    []string // the plain parts of the path behind it
+	params  params   // named parameters of the path, the query, and the members of a body that is an object
+	body    []byte
+	spooled spooled // a larger body of an event, in place of body
+	seated  bool    // holds the seat for large bodies
 }
 
 // params is the parameters of a request by their names, each with its values as text. A name that began with ! or - is not known apart.
@@ -122,16 +123,23 @@ func (c *call) readBody() error {
 	limit := c.s.cfg.MaxBytes
 	var b bytes.Buffer
 	if n := c.r.ContentLength; n > 0 && n <= limit {
-		b.Grow(int(min(n, 8<<20)) + bytes.MinRead)
+		b.Grow(int(min(n, 1<<20)) + bytes.MinRead)
 	}
-	n, err := b.ReadFrom(io.LimitReader(r, min(limit, smallBody)+1))
-	if err == nil && n > smallBody {
-		if err := c.sit(); err != nil {
-			return err
+	spools := c.action == "events/add" || c.action == "events/edit" // which read it an element at a time
+	inMemory := int64(smallBody)
+	if spools {
+		inMemory = spoolAbove
+	}
+	n, err := b.ReadFrom(io.LimitReader(r, min(limit, inMemory)+1))
+	if err == nil && n > inMemory {
+		rest := io.LimitReader(r, limit+1-n)
+		if spools {
+			n, err = c.spool(io.MultiReader(&b, rest))
+		} else if err = c.sit(); err == nil {
+			var more int64
+			more, err = b.ReadFrom(rest)
+			n += more
 		}
-		var more int64
-		more, err = b.ReadFrom(io.LimitReader(r, limit+1-n))
-		n += more
 	}
 	if err != nil {
 		if f := fault.As(err); f.Kind != fault.Internal {
@@ -147,7 +155,7 @@ func (c *call) readBody() error {
 }
 
 const (
-	smallBody = 8 << 20 // bytes: larger ones are worked on one at a time, because an event takes many times its size in memory
+	smallBody = 8 << 20 // bytes: larger ones are worked on one at a time, because they take memory and time
 	patience  = 30 * time.Second
 )
 

@@ -64,7 +64,6 @@ func (s *Surface) ownEvent(c *call, id string) (*store.Item, *misp.Event, error)
 // change hands in an event that has just the elements that change. The event itself takes a new version, unless this second has one already.
 func (s *Surface) change(c *call, old *store.Item, e *misp.Event, at time.Time) (taken, error) {
 	h := headOf(old)
-	o := s.orgs()
 	if h.published && !e.Published.True() && !at.After(h.at) { // of two versions that are as late, the published one counts
 		at = h.at.Add(time.Second)
 	}
@@ -72,17 +71,14 @@ func (s *Surface) change(c *call, old *store.Item, e *misp.Event, at time.Time) 
 	if !at.After(h.at) {
 		e.Timestamp = misp.Unix(h.at)
 	}
-	if err := s.groups(o, e); err != nil {
+	in, err := s.intake(s.orgs(), elementsOf(e))
+	if err != nil {
 		return taken{}, err
 	}
-	rules := s.cfg.Rules
-	if err := rules.event(e); err != nil {
+	if err := s.check(in); err != nil {
 		return taken{}, err
 	}
-	if err := s.elements(e); err != nil {
-		return taken{}, err
-	}
-	t, err := s.put(c, o, e, old, false)
+	t, err := s.put(c, in, old)
 	t.refused = slices.DeleteFunc(t.refused, func(x exchangeOutcome) bool { return x.ID == old.Record.ID && !at.After(h.at) })
 	return t, err
 }

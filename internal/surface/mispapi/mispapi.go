@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -43,6 +44,7 @@ type Config struct {
 	Register    func() identity.Register
 	Lists       *lists.Lists // the published warning lists; nil: none
 	MaxBytes    int64        // of a body, decoded
+	SpoolDir    string       // a directory for large bodies in transit; empty: that of the system
 	Now         func() time.Time
 	Log         *slog.Logger
 }
@@ -68,6 +70,9 @@ func New(cfg Config, x *exchange.Exchange) *Surface {
 	}
 	if cfg.MaxBytes == 0 {
 		cfg.MaxBytes = 100 << 20
+	}
+	if cfg.SpoolDir == "" {
+		cfg.SpoolDir = os.TempDir()
 	}
 	s := &Surface{cfg: cfg, x: x, large: make(chan struct{}, 1)}
 	s.numbers.init()
@@ -96,6 +101,7 @@ func (s *Surface) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
 	defer func() {
+		c.spooled.close()
 		if c.seated {
 			<-s.large
 		}

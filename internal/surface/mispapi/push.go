@@ -1,7 +1,6 @@
 package mispapi
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -57,6 +56,14 @@ func (t *taken) add(outcomes []exchange.Outcome) {
 			t.more++
 		}
 	}
+}
+
+// join counts what became of others, too.
+func (t *taken) join(u *taken) {
+	t.stored += u.stored
+	n := min(len(u.refused), maxRefused-len(t.refused))
+	t.refused = append(t.refused, u.refused[:n]...)
+	t.more += u.more + len(u.refused) - n
 }
 
 // find tells what became of one object, if it was not stored.
@@ -115,10 +122,11 @@ func (s *Surface) collection(v gate.Viewer) (string, error) {
 }
 
 func (s *Surface) addEvent(c *call) error {
-	e, err := c.event()
+	in, err := c.event()
 	if err != nil {
 		return err
 	}
+	e := in.head
 	if e.UUID != "" {
 		if it, ok, err := s.find(c.r.Context(), c.v, misp.UUID(e.UUID), true); err != nil {
 			return err
@@ -130,14 +138,15 @@ func (s *Surface) addEvent(c *call) error {
 			return refusal("misp.deleted", "Event could not be saved: it was deleted here, and that is final.")
 		}
 	}
-	return s.take(c, e, nil)
+	return s.take(c, in, nil)
 }
 
 func (s *Surface) editEvent(c *call) error {
-	e, err := c.event()
+	in, err := c.event()
 	if err != nil {
 		return err
 	}
+	e := in.head
 	it, err := s.event(c, c.arg(0, "id", "uuid"))
 	if err != nil {
 		return err
@@ -155,7 +164,7 @@ func (s *Surface) editEvent(c *call) error {
 			return refusal("misp.stale", "%s", stale)
 		}
 	}
-	return s.take(c, e, &it)
+	return s.take(c, in, &it)
 }
 
 // editable tells whether the viewer's organisation may change an event: only the one that handed it in may.
@@ -167,42 +176,24 @@ func (s *Surface) editable(v gate.Viewer, h *head) error {
 		Try("send a proposal, or extend the event by one of your own")
 }
 
-// event is the one event of a body.
-func (c *call) event() (*misp.Event, error) {
-	raw := c.body
-	if len(raw) == 0 {
-		return nil, fault.New(fault.Invalid, "misp.empty", "there is no event in the body")
-	}
-	limits := misp.Limits{Size: c.s.cfg.MaxBytes, Events: 1}
-	events, err := misp.ParseLimits(raw, limits)
-	if err != nil {
-		return nil, asFault(err)
-	}
-	if len(events) != 1 {
-		return nil, fault.New(fault.Invalid, "misp.event", "one event at a time is taken, and there are %d", len(events))
-	}
-	return events[0], nil
-}
-
 // take stores an event that may be stored: new, or in a new version of what is here.
-func (s *Surface) take(c *call, e *misp.Event, old *store.Item) error {
-	sync := c.params.flag("metadata")
-	o := s.orgs()
-	if err := s.prepare(c, o, e, old, sync); err != nil {
+func (s *Surface) take(c *call, in *intake, old *store.Item) error {
+	in.sync = c.params.flag("metadata")
+	if err := s.prepare(c, in, old); err != nil {
 		return err
 	}
-	t, err := s.put(c, o, e, old, sync)
+	t, err := s.put(c, in, old)
 	if err != nil {
 		return err
 	}
-	it, ok, err := s.find(c.r.Context(), c.v, e.UUID, false)
+	it, ok, err := s.find(c.r.Context(), c.v, in.head.UUID, false)
 	if err != nil {
 		return err
 	}
 	if !ok || it.Held {
 		return s.unsaved("Event", &t)
 	}
-	ev, err := s.open(c.r.Context(), c.v, o, &it, wanted(c.params))
+	ev, err := s.open(c.r.Context(), c.v, in.o, &it, wanted(c.params))
 	if err != nil {
 		return err
 	}
@@ -210,7 +201,7 @@ func (s *Surface) take(c *call, e *misp.Event, old *store.Item) error {
 		c.w.Header().Set("X-Entente-Refused", clip(t.refused[0].ID+": "+t.refused[0].Message))
 	}
 	c.w.Header().Set("Content-Type", "application/json")
-	return c.stream(func(w io.Writer) error { return ev.write(w, sync) })
+	return c.stream(func(w io.Writer) error { return ev.write(w, in.sync) })
 }
 
 // unsaved says why something is not stored, or held for an officer.
@@ -222,10 +213,11 @@ func (s *Surface) unsaved(what string, t *taken) error {
 }
 
 // prepare checks an event and adds what its sender left to this instance.
-func (s *Surface) prepare(c *call, o *orgs, e *misp.Event, old *store.Item, sync bool) error {
+func (s *Surface) prepare(c *call, in *intake, old *store.Item) error {
+	o, e := in.o, in.head
 	now := s.cfg.Now()
 	switch {
-	case e.UUID == "" && sync:
+	case e.UUID == "" && in.sync:
 		return fault.New(fault.Invalid, "misp.uuid", "an event that is synchronised has a uuid").At("uuid")
 	case e.UUID == "":
 		e.UUID = uuid.NewString()
@@ -262,18 +254,15 @@ func (s *Surface) prepare(c *call, o *orgs, e *misp.Event, old *store.Item, sync
 	if e.Date == "" {
 		e.Date = now.UTC().Format(time.DateOnly)
 	}
-	if err := s.groups(o, e); err != nil {
+	if err := s.check(in); err != nil {
 		return err
 	}
-	if err := s.cfg.Rules.event(e); err != nil {
-		return err
-	}
-	if sync {
+	if in.sync {
 		e.Downgrade()
 		e.Locked = misp.True
 	}
 	e.ID, e.OrgID, e.OrgcID, e.Org, e.AttributeCount = "", "", "", nil, ""
-	return s.elements(e)
+	return nil
 }
 
 // later is now, or just after what is here: a version in whole seconds that is newer.
@@ -310,239 +299,14 @@ func (s *Surface) merge(c *call, e *misp.Event, old *store.Item) error {
 	if e.Distribution == misp.DistributionGroup && e.SharingGroup == nil && e.SharingGroupID == "" {
 		e.SharingGroup = have.SharingGroup
 	}
-	if e.Tags == nil && !bytes.Contains(e.Raw(), []byte(`"Tag"`)) {
+	if e.Tags == nil && !e.Has("Tag") {
 		e.Tags = have.Tags
 	}
-	if e.Galaxies == nil && !bytes.Contains(e.Raw(), []byte(`"Galaxy"`)) {
+	if e.Galaxies == nil && !e.Has("Galaxy") {
 		e.Galaxies = have.Galaxies
 	}
 	e.Orgc = have.Orgc
 	return nil
-}
-
-// groups checks every distribution of an event, and finds the sharing groups that it names by number.
-func (s *Surface) groups(o *orgs, e *misp.Event) error {
-	check := func(where string, d *string, g **misp.SharingGroup, id *string, inherit bool) error {
-		switch *d {
-		case "0", "1", "2", "3", "":
-		case misp.DistributionInherit:
-			if !inherit {
-				return fault.New(fault.Invalid, "misp.distribution", "an event has nothing to inherit its distribution from").At(where)
-			}
-		case misp.DistributionGroup:
-			if *g == nil && *id != "" && *id != "0" {
-				*g = s.groupOf(o, *id)
-			}
-			if *g == nil {
-				return fault.New(fault.Invalid, "misp.sharing_group", "distribution 4 names a sharing group, and this one is not known here").At(where)
-			}
-		default:
-			return fault.New(fault.Invalid, "misp.distribution", "%q is no distribution", clip(*d)).At(where)
-		}
-		*id = ""
-		return nil
-	}
-	if err := check("Event/distribution", &e.Distribution, &e.SharingGroup, &e.SharingGroupID, false); err != nil {
-		return err
-	}
-	attributes := func(list []misp.Attribute) error {
-		for i := range list {
-			a := &list[i]
-			if err := check("Attribute/distribution", &a.Distribution, &a.SharingGroup, &a.SharingGroupID, true); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if err := attributes(e.Attributes); err != nil {
-		return err
-	}
-	for i := range e.Objects {
-		ob := &e.Objects[i]
-		if err := check("Object/distribution", &ob.Distribution, &ob.SharingGroup, &ob.SharingGroupID, true); err != nil {
-			return err
-		}
-		if err := attributes(ob.Attributes); err != nil {
-			return err
-		}
-	}
-	for i := range e.Reports {
-		r := &e.Reports[i]
-		if err := check("EventReport/distribution", &r.Distribution, &r.SharingGroup, &r.SharingGroupID, true); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// elements gives every element what it needs to be told apart: a uuid and a time. Numbers of another instance mean nothing here.
-func (s *Surface) elements(e *misp.Event) error {
-	fresh := func(id, stamp *string) {
-		if *id == "" {
-			*id = uuid.NewString()
-		}
-		if *stamp == "" {
-			*stamp = e.Timestamp
-		}
-	}
-	attribute := func(a *misp.Attribute) error {
-		if a.Type == "" || a.Value == "" {
-			return fault.New(fault.Invalid, "misp.attribute", "an attribute needs a type and a value").At("Attribute")
-		}
-		fresh(&a.UUID, &a.Timestamp)
-		if a.Category == "" {
-			t, _ := misp.TypeByName(a.Type)
-			a.Category = t.Category
-		}
-		if a.ToIDs == misp.Unset {
-			t, _ := misp.TypeByName(a.Type)
-			a.ToIDs = misp.FlagOf(t.ToIDs)
-		}
-		a.ID, a.EventID, a.ObjectID = "", "", ""
-		return nil
-	}
-	for i := range e.Attributes {
-		if err := attribute(&e.Attributes[i]); err != nil {
-			return err
-		}
-	}
-	for i := range e.Objects {
-		o := &e.Objects[i]
-		fresh(&o.UUID, &o.Timestamp)
-		o.ID, o.EventID = "", ""
-		for j := range o.References {
-			r := &o.References[j]
-			fresh(&r.UUID, &r.Timestamp)
-			r.ID, r.ObjectID, r.ObjectUUID = "", "", o.UUID
-		}
-		for j := range o.Attributes {
-			if err := attribute(&o.Attributes[j]); err != nil {
-				return err
-			}
-		}
-	}
-	for i := range e.Reports {
-		r := &e.Reports[i]
-		fresh(&r.UUID, &r.Timestamp)
-		r.ID, r.EventID = "", ""
-	}
-	return nil
-}
-
-// put converts an event and hands it in, its elements first: without its head an event is not there.
-func (s *Surface) put(c *call, o *orgs, e *misp.Event, old *store.Item, sync bool) (taken, error) {
-	items, _ := misp.ToSTIX(e, misp.Options{Policy: s.policy(o, c.v, sync)})
-	withdrawn, err := s.conflicts(c, e, items)
-	if err != nil {
-		return taken{}, err
-	}
-	if sync { // a large event is not held twice
-		e.Attributes, e.Objects, c.body = nil, nil, nil
-	}
-	head := items[len(items)-1]
-	if old != nil {
-		made := make(map[string]bool, len(items))
-		for i := range items {
-			made[items[i].ID] = true
-		}
-		for i := range withdrawn {
-			made[withdrawn[i].ID] = true
-		}
-		if earlier, err := stix.Parse(old.Record.Body); err == nil {
-			if head.Raw, err = misp.KeepRefs(head.Raw, earlier, made); err != nil {
-				return taken{}, err
-			}
-		}
-	}
-	t, err := s.submit(c.r.Context(), c.v, append(items[:len(items)-1:len(items)-1], withdrawn...))
-	if err != nil {
-		return t, err
-	}
-	last, err := s.submit(c.r.Context(), c.v, []misp.Item{head})
-	t.stored += last.stored
-	t.refused = append(last.refused, t.refused...)
-	return t, err
-}
-
-// elementTypes are the STIX types that an object can become, first those that an attribute can.
-var elementTypes = []string{"indicator", "observed-data", "x-misp-attribute", "vulnerability", "campaign", "x-misp-object", "attack-pattern", "course-of-action", "intrusion-set",
-	"identity", "location", "note", "tool", "malware", "threat-actor"}
-
-// conflicts refuses an event whose elements are here as another organisation's, or as part of another event, and gives the last versions of
-// those that are something else in STIX from now on.
-func (s *Surface) conflicts(c *call, e *misp.Event, items []misp.Item) ([]misp.Item, error) {
-	becomes := make(map[string]string, len(e.Attributes)+len(e.Objects))
-	for i := range items {
-		typ, id, _ := strings.Cut(items[i].ID, "--")
-		if slices.Contains(elementTypes, typ) {
-			becomes[id] = items[i].ID
-		}
-	}
-	var ids []string
-	note := func(id string, types ...string) {
-		if u := misp.UUID(id); u != "" && becomes[u] != "" {
-			for _, typ := range types {
-				ids = append(ids, typ+"--"+u)
-			}
-		}
-	}
-	for i := range e.Attributes {
-		note(e.Attributes[i].UUID, elementTypes[:5]...)
-	}
-	for i := range e.Objects {
-		note(e.Objects[i].UUID, elementTypes...)
-	}
-	for i := range e.Reports {
-		note(e.Reports[i].UUID, "note")
-	}
-	var out []misp.Item
-	at, _ := misp.Time(e.Timestamp)
-	for chunk := range slices.Chunk(ids, 7500) {
-		var there []string
-		err := pages(c.r.Context(), s.x, c.v, store.Query{IDs: chunk, Headers: true}, func(it *store.Item) (bool, error) {
-			if o := &it.Record.Origin; o.Nation != c.v.Nation || o.Org != c.v.Org {
-				_, id, _ := strings.Cut(it.Record.ID, "--")
-				return false, refusal("misp.owner", "Event could not be saved: %s came from %s, and no other organisation may change it.", id, o.Org)
-			}
-			if !it.Record.Revoked && !it.Held {
-				there = append(there, it.Record.ID)
-			}
-			return true, nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		if len(there) == 0 {
-			continue
-		}
-		q := members(e.UUID)
-		q.IDs = there
-		here := map[string]bool{}
-		err = pages(c.r.Context(), s.x, c.v, q, func(it *store.Item) (bool, error) {
-			here[it.Record.ID] = true
-			_, id, _ := strings.Cut(it.Record.ID, "--")
-			if becomes[id] == it.Record.ID {
-				return true, nil
-			}
-			if o, err := stix.Parse(it.Record.Body); err == nil && misp.EventOf(o) == e.UUID {
-				raw, err := misp.Withdrawn(o, at)
-				if err != nil {
-					return false, err
-				}
-				out = append(out, misp.Item{ID: it.Record.ID, Raw: raw, Label: it.Record.Label, Stated: true})
-			}
-			return true, nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		for _, id := range there {
-			if _, u, _ := strings.Cut(id, "--"); !here[id] && becomes[u] == id && !strings.HasPrefix(id, "identity--") {
-				return nil, refusal("misp.elsewhere", "Event could not be saved: %s is part of another event here.", u)
-			}
-		}
-	}
-	return out, nil
 }
 
 // filterEvents tells a peer which of its events are wanted: those that are not here, and those that are newer than what it sent before.
