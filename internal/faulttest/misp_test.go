@@ -24,14 +24,14 @@ func eventOf(n int) []byte {
 	return b.Bytes()
 }
 
-// TestALargeMISPEventIsTakenInBoundedMemory pushes an event that would take several times the bound if it were held whole.
+// TestALargeMISPEventIsTakenInBoundedMemory pushes a large event to a node that is told to take little memory.
 func TestALargeMISPEventIsTakenInBoundedMemory(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("this system does not tell what memory a process takes")
 	}
-	n := served(t, "")
+	n := served(t, "[limits]\nmemory_bytes = 100663296\n")
 	c := client(t, n, testnode.Analyst)
-	const attributes, bound = 60_000, 320 << 20
+	const attributes, bound = 60_000, 384 << 20
 	raw := eventOf(attributes)
 	header := http.Header{"Accept": {"application/json"}, "Content-Type": {"application/json"}}
 	a := must(c.Do(t.Context(), http.MethodPost, "/misp/events/add/metadata:1", header, bytes.NewReader(raw[:len(raw)-1])))(t)
