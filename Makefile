@@ -22,7 +22,12 @@ web/node_modules/.package-lock.json: web/package.json web/package-lock.json
 web/dist/index.html: web/node_modules/.package-lock.json $(CONSOLE_SOURCE) docs/openapi.json
 	cd web && npm run --silent build -- --logLevel warn
 
-.PHONY: all build run test lint fuzz bench nightly docs clean console-test
+# A certified OpenID provider, for the story of single sign-on.
+web/e2e/oidc/node_modules/.package-lock.json: web/e2e/oidc/package.json web/e2e/oidc/package-lock.json
+	cd web/e2e/oidc && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: all build run test lint fuzz bench nightly docs clean console-test screenshots
 
 all: build
 
@@ -44,7 +49,7 @@ test: build console-test
 
 # The console's types, its logic, and its stories in a real browser against the real program.
 ifdef NPM
-console-test: build
+console-test: build web/e2e/oidc/node_modules/.package-lock.json
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get install -y --no-install-recommends chromium >/dev/null; } || { apt-get update >/dev/null && apt-get install -y --no-install-recommends chromium >/dev/null; }
 	cd web && npm run --silent check && npm run --silent test && npm run --silent stories
 else
@@ -62,10 +67,14 @@ bench: build
 nightly:
 	./bench/nightly
 
+# The pictures in docs/screenshots, taken by the stories.
+screenshots: build
+	cd web && ENTENTE_SCREENSHOTS=1 npm run --silent stories
+
 docs: build
 	ENTENTE_DATA= $(BIN) docs cli --dir docs/cli
 	ENTENTE_DATA= $(BIN) docs api > docs/openapi.json
 
 clean:
-	rm -rf bin web/node_modules web/src/api/schema.d.ts
+	rm -rf bin web/node_modules web/e2e/oidc/node_modules web/src/api/schema.d.ts
 	find web/dist -mindepth 1 -not -name placeholder.html -delete

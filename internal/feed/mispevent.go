@@ -22,7 +22,7 @@ import (
 )
 
 // elementsAtOnce is how many elements of an event are converted before they are stored: of a large event no more is held at once.
-const elementsAtOnce = 1000
+const elementsAtOnce = 2000
 
 // mispEvent takes one event as it is now, whatever its size: its elements in several transactions, and in the last that it was taken.
 func (r *Run) mispEvent(ctx context.Context, e indexed, known *taken) error {

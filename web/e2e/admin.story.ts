@@ -92,7 +92,7 @@ test.each(['light', 'dark'] as const)('no part of the administration has barrier
   for (const name of ['Accounts', 'Tokens', 'Certificates', 'Organisations', 'Collections', 'Sessions', 'Node']) {
     await v.page.getByRole('tab', { name }).click();
     await v.page.getByRole('tabpanel').getByRole('heading').first().waitFor();
-    await v.page.waitForLoadState('networkidle');
+    await v.page.waitForFunction(() => !document.querySelector('.waiting'));
     await accessible(v.page);
   }
   await leave(v);

@@ -1,7 +1,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { accessible, launch, leave, picture, visit } from './browser';
-import { doubtful, shifting, spare } from './records';
+import { doubtful, growing, shifting, spare } from './records';
 
 let browser: Browser;
 beforeAll(async () => void (browser = await launch()));
@@ -23,7 +23,7 @@ test.each(['light', 'dark'] as const)('every part of an object is shown without 
   await page.getByRole('button', { name: 'Graph' }).click();
   await page.getByRole('group', { name: 'Connections of Low Tide' }).waitFor();
   await accessible(page);
-  await picture(page, scheme === 'light' ? 'graph' : 'graph-dark');
+  if (scheme === 'dark') await picture(page, 'graph-dark');
   await page.getByRole('tab', { name: 'JSON' }).click();
   await page.getByText('"spec_version"').waitFor();
   await accessible(page);
@@ -78,6 +78,31 @@ test('what is not for a reader is not there, and the node says so in its words',
   await v.page.getByRole('alert').getByText('Not there').waitFor();
   await v.page.getByText(/quote/).waitFor();
   await accessible(v.page);
+  await leave(v);
+});
+
+test('where it came from and how it got its label is told', async () => {
+  const v = await visit(browser, { as: 'ana' });
+  await v.page.goto(`/app/objects/${shifting}?tab=provenance`);
+  await v.page.getByText('Starter set').first().waitFor();
+  await v.page.getByText('How it got its label').first().waitFor();
+  await accessible(v.page);
+  await leave(v);
+});
+
+test('an own object is put under a stricter label, after the node said what would change', async () => {
+  const v = await visit(browser, { as: 'ana' });
+  const { page } = v;
+  await page.goto('/app/objects/' + growing);
+  await page.getByRole('button', { name: 'Change the label' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('radio', { name: 'TLP:AMBER', exact: true }).check();
+  await dialog.getByRole('button', { name: 'What would change?' }).click();
+  await dialog.getByText('Not wider').waitFor();
+  await accessible(page);
+  await dialog.getByRole('button', { name: 'Change the label' }).click();
+  await page.getByText('1 version has another label').waitFor();
+  await page.getByText('Your organisation and its clients may read this.').waitFor();
   await leave(v);
 });
 

@@ -50,14 +50,21 @@ label = "tlp:amber"
 `;
 const list = ['# seen at the harbour', ...Array.from({ length: 40 }, (_, i) => `203.0.113.${i + 1}`), 'not an address', 'neither.this', ''].join('\n');
 
-/** Starts one node for all stories: the invented Utopia CERT with its starter set, an account for every role, and a session of each. */
-export default async function setup(project: TestProject): Promise<() => void> {
+/** A node that runs for the stories. */
+export interface Running {
+  base: string;
+  data: string;
+  /** What it wrote. */
+  said: () => string;
+  stop: () => void;
+}
+
+/** Starts a node of the invented Utopia CERT with its starter set, in a directory of its own. Files are put there first. */
+export async function start(files: Record<string, string> = {}): Promise<Running> {
   if (!existsSync(program)) throw new Error('bin/entente is not there: run make build first');
   const data = mkdtempSync(join(tmpdir(), 'entente-stories-'));
   const port = await freePort();
-  const base = `https://127.0.0.1:${port}`;
-  writeFileSync(join(data, 'entente.toml'), feeds);
-  writeFileSync(join(data, 'harbour.txt'), list);
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(data, name), text);
   let said = '';
   const node: ChildProcess = spawn(program, ['demo', '--data', data, '--listen', `127.0.0.1:${port}`], { stdio: ['ignore', 'pipe', 'pipe'] });
   node.stdout?.on('data', (b: Buffer) => (said += b.toString()));
@@ -68,6 +75,17 @@ export default async function setup(project: TestProject): Promise<() => void> {
   };
   try {
     await untilReady(data, node, () => said);
+  } catch (e) {
+    stop();
+    throw e;
+  }
+  return { base: `https://127.0.0.1:${port}`, data, said: () => said, stop };
+}
+
+/** Starts one node for all stories, with an account for every role, and a session of each. */
+export default async function setup(project: TestProject): Promise<() => void> {
+  const { base, data, stop } = await start({ 'entente.toml': feeds, 'harbour.txt': list });
+  try {
     const file = join(data, 'stories.password');
     writeFileSync(file, password + '\n', { mode: 0o600 });
     const tokens: Record<string, string> = {};

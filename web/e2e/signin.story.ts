@@ -2,7 +2,7 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { accessible, launch, leave, picture, visit } from './browser';
 import { totp } from './person';
-import { password } from './setup';
+import { password, start } from './setup';
 
 let browser: Browser;
 beforeAll(async () => void (browser = await launch()));
@@ -134,4 +134,33 @@ test('a session that ends is noticed, and the way back leads to the same place',
   await v.page.getByLabel('Account').waitFor();
   expect(new URL(v.page.url()).pathname).toBe('/app/search');
   await leave(v);
+});
+
+test('the first administrator chooses a password with the link that a new node tells', async () => {
+  const node = await start();
+  try {
+    const v = await visit(browser, { at: node.base });
+    const { page } = v;
+    await page.goto(/https:\S+\/setup\/\S+/.exec(node.said())?.[0] ?? '');
+    await page.getByLabel('Name of the account').fill('root');
+    await accessible(page);
+    await page.getByLabel(/^Password/).fill(password);
+    await page.getByLabel('The same password again').fill(password + '?');
+    await page.getByRole('button', { name: 'Make the account' }).click();
+    await page.getByRole('alert').getByText('The two passwords differ.').waitFor();
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await accessible(page);
+    await page.getByLabel(/^Password/).fill(password);
+    await page.getByLabel('The same password again').fill(password);
+    await page.getByRole('button', { name: 'Make the account' }).click();
+    await accessible(page);
+    await page.getByRole('link', { name: 'Sign in' }).click();
+    await page.getByLabel('Account').fill('root');
+    await page.getByLabel('Password').fill(password);
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'One more key' }).waitFor();
+    await leave(v);
+  } finally {
+    node.stop();
+  }
 });

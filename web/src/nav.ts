@@ -22,13 +22,17 @@ export const nav: Group[] = [
       { path: '/', title: 'nav.home', icon: 'home', letter: 'h' },
       { path: '/app/search', title: 'nav.search', icon: 'search', letter: 's', right: 'object.read' },
       { path: '/app/import', title: 'nav.import', icon: 'import', letter: 'i', right: 'object.write' },
+      { path: '/app/write', title: 'nav.write', icon: 'write', letter: 'w', right: 'object.write' },
+      { path: '/app/blobs', title: 'nav.blobs', icon: 'audit', letter: 'b', right: 'object.read' },
     ],
   },
   {
     title: 'nav.desk',
     places: [
+      { path: '/app/alerts', title: 'nav.alerts', icon: 'bell', letter: 'a', right: 'alert.read' },
       { path: '/app/quarantine', title: 'nav.quarantine', icon: 'quarantine', letter: 'q', right: 'quarantine.read' },
       { path: '/app/feeds', title: 'nav.feeds', icon: 'feed', letter: 'f', right: 'feed.read' },
+      { path: '/app/constituents', title: 'nav.constituents', icon: 'people', letter: 'c', right: 'register.read' },
     ],
   },
   {

@@ -11,4 +11,11 @@ export const routes: Route[] = [
   { path: '/app/feeds/:name', screen: () => import('./screens/Feed.svelte'), title: 'feed.name', right: 'feed.read' },
   { path: '/app/admin', screen: () => import('./screens/Admin.svelte'), title: 'nav.admin', right: 'config.read' },
   { path: '/app/you', screen: () => import('./screens/You.svelte'), title: 'nav.you' },
+  { path: '/app/constituents', screen: () => import('./screens/Constituents.svelte'), title: 'nav.constituents', right: 'register.read' },
+  { path: '/app/constituents/new', screen: () => import('./screens/ConstituentNew.svelte'), title: 'reg.add', right: 'register.write' },
+  { path: '/app/constituents/import', screen: () => import('./screens/ConstituentImport.svelte'), title: 'reg.import', right: 'register.write' },
+  { path: '/app/constituents/:id', screen: () => import('./screens/Constituent.svelte'), title: 'reg.one', right: 'register.read' },
+  { path: '/app/alerts', screen: () => import('./screens/Alerts.svelte'), title: 'nav.alerts', right: 'alert.read' },
+  { path: '/app/write', screen: () => import('./screens/Write.svelte'), title: 'nav.write', right: 'object.write' },
+  { path: '/app/blobs', screen: () => import('./screens/Blobs.svelte'), title: 'nav.blobs', right: 'object.read' },
 ];

@@ -1,6 +1,9 @@
 import type { Key } from './en';
+import { alerts } from './de/alerts';
 import { desk } from './de/desk';
 import { house } from './de/house';
+import { register } from './de/register';
+import { writing } from './de/writing';
 
 export const de: Record<Key, string> = {
   skip: 'Zum Inhalt',
@@ -284,6 +287,28 @@ export const de: Record<Key, string> = {
   'raw.version': 'Version vom {version}',
   'raw.exact': 'Genaue Bytes',
   'raw.indented': 'Eingerückt',
+  'object.tab.provenance': 'Herkunft',
+  'provenance.collections': 'Liegt in',
+  'provenance.nowhere': 'Keiner Sammlung, die Sie lesen dürfen',
+  'provenance.digest': 'SHA-256',
+  'provenance.envelope': 'Umschlag',
+  'provenance.because': 'Wie es zu seiner Einstufung kam',
+  'provenance.silent': 'Sagt nichts',
+  'provenance.acts': 'Was damit getan wurde',
+  'relabel.open': 'Einstufung ändern',
+  'relabel.title': 'Eine andere Einstufung',
+  'relabel.lead': 'Jede Version kommt unter die neue Einstufung. Sie liegt nie unter dem, was die eigenen Kennzeichnungen sagen. Strenger macht, wer schreiben darf; lockerer nur die dafür Bestimmten.',
+  'relabel.reason': 'Grund',
+  'relabel.reason.hint': 'Er steht im Journal',
+  'relabel.ask': 'Was würde sich ändern?',
+  'relabel.go': 'Einstufung ändern',
+  'relabel.same': 'Nichts würde sich ändern.',
+  'relabel.from': 'Bisher',
+  'relabel.to': 'Künftig',
+  'relabel.reach': 'Reichweite',
+  'relabel.looser': 'Weiter: andere dürfen es dann haben',
+  'relabel.stricter': 'Nicht weiter',
+  'relabel.done': '{n} Version ist anders eingestuft|{n} Versionen sind anders eingestuft',
   'destroy.remove.title': 'Aus einer Sammlung entfernen',
   'destroy.remove.lead': 'Es verlässt die Sammlung. Wo es in einer anderen liegt, bleibt es.',
   'destroy.choose': 'Wählen Sie eine Sammlung',
@@ -328,6 +353,9 @@ export const de: Record<Key, string> = {
   'label.view': 'Ansehen, keine Kopie behalten.',
   'label.caveat': 'Achtung: {what}.',
 
+  ...alerts,
   ...desk,
   ...house,
+  ...register,
+  ...writing,
 };

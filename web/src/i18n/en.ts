@@ -1,5 +1,8 @@
+import { alerts } from './en/alerts';
 import { desk } from './en/desk';
 import { house } from './en/house';
+import { register } from './en/register';
+import { writing } from './en/writing';
 
 /** Every text of the console. A key begins with the screen it stands on. Two forms, for one and for more, are separated by |. */
 export const en = {
@@ -284,6 +287,28 @@ export const en = {
   'raw.version': 'Version of {version}',
   'raw.exact': 'Exact bytes',
   'raw.indented': 'Indented',
+  'object.tab.provenance': 'Provenance',
+  'provenance.collections': 'Lies in',
+  'provenance.nowhere': 'No collection that you may read',
+  'provenance.digest': 'SHA-256',
+  'provenance.envelope': 'Envelope',
+  'provenance.because': 'How it got its label',
+  'provenance.silent': 'Says nothing',
+  'provenance.acts': 'What was done to it',
+  'relabel.open': 'Change the label',
+  'relabel.title': 'Another label',
+  'relabel.lead': 'Every version is put under the new label. It is never below what its own markings say. Who may write makes it stricter; making it looser is for officers.',
+  'relabel.reason': 'Reason',
+  'relabel.reason.hint': 'It stands in the journal',
+  'relabel.ask': 'What would change?',
+  'relabel.go': 'Change the label',
+  'relabel.same': 'Nothing would change.',
+  'relabel.from': 'Until now',
+  'relabel.to': 'From now on',
+  'relabel.reach': 'Reach',
+  'relabel.looser': 'Wider: others may have it then',
+  'relabel.stricter': 'Not wider',
+  'relabel.done': '{n} version has another label|{n} versions have another label',
   'destroy.remove.title': 'Remove from a collection',
   'destroy.remove.lead': 'It leaves the collection. Where it lies in another collection it stays.',
   'destroy.choose': 'Choose a collection',
@@ -328,8 +353,11 @@ export const en = {
   'label.view': 'Look at it, keep no copy.',
   'label.caveat': 'Warning: {what}.',
 
+  ...alerts,
   ...desk,
   ...house,
+  ...register,
+  ...writing,
 } as const;
 
 export type Key = keyof typeof en;
