@@ -232,11 +232,15 @@ const EventSource = "misp-event"
 func (c *converter) externals() {
 	own := c.external
 	c.external = ""
-	if own != "" {
-		own += ","
+	if _, event, ok := strings.Cut(c.head, "--"); ok {
+		if own != "" {
+			own += ","
+		}
+		own += `{"source_name":"` + EventSource + `","external_id":"` + event + `"}`
 	}
-	_, event, _ := strings.Cut(c.head, "--")
-	c.w.raw("external_references", "["+own+`{"source_name":"`+EventSource+`","external_id":"`+event+`"}]`)
+	if own != "" {
+		c.w.raw("external_references", "["+own+"]")
+	}
 }
 
 // refer lets the report name the last item.

@@ -26,14 +26,18 @@ var tlps = map[string]label.TLP{
 	"marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487": label.Clear,
 }
 
-func load(t *testing.T) (objects []object) {
+// load gives the objects of the starter set.
+func load(t *testing.T) []object { return bundles(t, Files, "*.json") }
+
+// loadAll gives those of the morning after, too, but for the one that nobody here can read.
+func loadAll(t *testing.T) []object {
+	return append(load(t), bundles(t, Day, "day/salt-wind.json", "day/handover.json")...)
+}
+
+func bundles(t *testing.T, from fs.FS, patterns ...string) (objects []object) {
 	t.Helper()
-	names, err := fs.Glob(Files, "*.json")
-	if err != nil || len(names) == 0 {
-		t.Fatalf("no bundles: %v", err)
-	}
-	for _, name := range names {
-		raw, err := fs.ReadFile(Files, name)
+	for _, name := range glob(t, from, patterns...) {
+		raw, err := fs.ReadFile(from, name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -44,6 +48,18 @@ func load(t *testing.T) (objects []object) {
 		objects = append(objects, b.Objects...)
 	}
 	return objects
+}
+
+func glob(t *testing.T, from fs.FS, patterns ...string) (names []string) {
+	t.Helper()
+	for _, p := range patterns {
+		found, err := fs.Glob(from, p)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no bundles %s: %v", p, err)
+		}
+		names = append(names, found...)
+	}
+	return names
 }
 
 func text(o object, key string) string {
@@ -88,7 +104,7 @@ func tlp(t *testing.T, o object) label.TLP {
 }
 
 func TestEveryReferenceResolves(t *testing.T) {
-	objects := load(t)
+	objects := loadAll(t)
 	known := map[string]bool{}
 	for _, o := range objects {
 		known[text(o, "id")] = true
@@ -170,10 +186,10 @@ func TestObservablesHaveTheirDeterministicIDs(t *testing.T) {
 		"domain-name": {"value"}, "email-addr": {"value"}, "ipv4-addr": {"value"}, "url": {"value"}, "mutex": {"name"},
 		"email-message": {"from_ref", "subject", "body"}, "file": {"hashes", "name"}, "user-account": {"account_type", "user_id", "account_login"},
 		"network-traffic":      {"start", "src_ref", "dst_ref", "src_port", "dst_port", "protocols"},
-		"windows-registry-key": {"key", "values"},
+		"windows-registry-key": {"key", "values"}, "software": {"name", "cpe", "swid", "vendor", "version"},
 	}
 	checked := 0
-	for _, o := range load(t) {
+	for _, o := range loadAll(t) {
 		if _, versioned := o["created"]; versioned {
 			continue
 		}
@@ -264,7 +280,7 @@ func TestOnlyReservedAddressesAndNames(t *testing.T) {
 			}
 		}
 	}
-	for _, o := range load(t) {
+	for _, o := range loadAll(t) {
 		walk("", o)
 	}
 	if addresses == 0 || names == 0 {

@@ -236,3 +236,29 @@ func TestCertificatesFollowTheirAccount(t *testing.T) {
 		t.Fatal("the certificate outlives its account")
 	}
 }
+
+// A token in the form of a MISP key is 40 letters and digits, and otherwise as good as any.
+func TestTokensInTheFormOfMISP(t *testing.T) {
+	h := open(t)
+	text, token, err := h.IssueToken(ctx, "node", TokenSpec{Name: "peer", Roles: []string{"analyst"}, Form: FormMISP})
+	ok(t, err)
+	if len(text) != 40 || !isBase62(text) || token.Form != FormMISP || !strings.HasPrefix(text, token.ID) {
+		t.Fatalf("%s of %+v", text, token)
+	}
+	v, err := h.AuthenticateToken(ctx, text)
+	ok(t, err)
+	if v.Person != "peer" {
+		t.Fatalf("%+v", v)
+	}
+	other, _, err := h.IssueToken(ctx, "node", TokenSpec{Name: "other", Roles: []string{"analyst"}, Form: FormMISP})
+	ok(t, err)
+	for _, forged := range []string{text[:39], text + "0", text[:16] + other[16:], "entente_op_" + text[:16] + "_" + text[16:]} {
+		_, err := h.AuthenticateToken(ctx, forged)
+		wantCode(t, err, fault.Unauthenticated, "auth.invalid")
+	}
+	_, _, err = h.IssueToken(ctx, "node", TokenSpec{Name: "odd", Roles: []string{"analyst"}, Form: "odd"})
+	wantCode(t, err, fault.Invalid, "token.form")
+	ok(t, h.RevokeToken(ctx, "node", token.ID))
+	_, err = h.AuthenticateToken(ctx, text)
+	wantCode(t, err, fault.Unauthenticated, "auth.invalid")
+}

@@ -8,7 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"entente/internal/exchange"
+	"entente/internal/gate"
 	"entente/internal/shareddata"
+	"entente/label"
 	"entente/misp"
 )
 
@@ -202,6 +205,57 @@ func TestMISPSideData(t *testing.T) {
 		t.Errorf("%s", a.body)
 	}
 	if a := w.ask(alien, "GET", "/shadow_attributes/index/all:1.json", nil).want(t, 200); string(a.body) != "[]" {
+		t.Errorf("%s", a.body)
+	}
+}
+
+// What came as STIX is an event too: a report with what it names and the viewer may have.
+func TestMISPServesReportsOfOthers(t *testing.T) {
+	w := newMISPWorld(t, nil)
+	green := label.For(label.Green)
+	const report, shown, kept = "5e7d6a5e-0000-4000-8000-00000000ab01", "5e7d6a5e-0000-4000-8000-00000000ab02", "5e7d6a5e-0000-4000-8000-00000000ab03"
+	head := `"spec_version":"2.1","created":"2026-01-01T00:00:00.000Z","modified":"2026-01-02T00:00:00.000Z"`
+	v := w.admin()
+	v.Org, v.Nation, v.Roles = ruritania, "RUR", []string{gate.RoleAnalyst}
+	out, err := w.n.exchange.Accept(t.Context(), v, exchange.Submission{Via: "taxii", Default: &green, Objects: [][]byte{
+		[]byte(`{"type":"indicator","id":"indicator--` + shown + `",` + head + `,"pattern":"[domain-name:value = 'c2.example']","pattern_type":"stix","valid_from":"2026-01-01T00:00:00Z"}`),
+		[]byte(`{"type":"indicator","id":"indicator--` + kept + `",` + head + `,"pattern":"[domain-name:value = 'kept.example']","pattern_type":"stix","valid_from":"2026-01-01T00:00:00Z","object_marking_refs":["` + label.TLPMarkingID(label.Red, false) + `"]}`),
+		[]byte(`{"type":"report","id":"report--` + report + `",` + head + `,"name":"As STIX","published":"2026-01-02T00:00:00Z","object_refs":["indicator--` + shown + `","indicator--` + kept + `"]}`),
+	}})
+	must(t, err)
+	for _, o := range out {
+		if !o.Stored() {
+			t.Fatal(o)
+		}
+	}
+	if a := w.ask(fred, "POST", "/events/index", `{"minimal":1,"published":1}`).want(t, 200); !bytes.Contains(a.body, []byte(report)) || !bytes.Contains(a.body, []byte(`"timestamp":"1767312000"`)) {
+		t.Errorf("%s", a.body)
+	}
+	a := w.ask(fred, "GET", "/events/view/"+report+pullParams, nil).want(t, 200)
+	if !bytes.Contains(a.body, []byte(`"value":"c2.example"`)) || bytes.Contains(a.body, []byte("kept.example")) || !bytes.Contains(a.body, []byte(`"info":"As STIX"`)) {
+		t.Errorf("%s", a.body)
+	}
+	w.ask(rita, "POST", "/attributes/add/"+report, `{"type":"domain","value":"x.example"}`).want(t, 403)
+}
+
+// Elements of others that claim to be part of an event are not.
+func TestMISPEventsTakeNothingFromOthers(t *testing.T) {
+	w := newMISPWorld(t, nil)
+	w.ask(rita, "POST", "/events/add/metadata:1", pushed("1700000000", "3", uuidRuritania, "")).want(t, 200)
+	e := &misp.Event{UUID: eventA, Info: "x", Date: "2026-01-01", Timestamp: "1700000000", Distribution: "3", Published: misp.True,
+		Attributes: misp.List[misp.Attribute]{{UUID: "5e7d6a5e-0000-4000-8000-00000000ac01", Type: "domain", Value: "planted.example", ToIDs: misp.True, Timestamp: "1700000000"}}}
+	items, _ := misp.ToSTIX(e, misp.Options{})
+	v := w.admin()
+	v.Org, v.Nation, v.Roles = freedonia, "FRE", []string{gate.RoleAnalyst}
+	green := label.For(label.Green)
+	for _, it := range items[:len(items)-1] { // all but a report of its own
+		_, err := w.n.exchange.Accept(t.Context(), v, exchange.Submission{Via: "taxii", Default: &green, Objects: [][]byte{it.Raw}})
+		must(t, err)
+	}
+	if a := w.ask(ursula, "GET", "/events/view/"+eventA, nil).want(t, 200); bytes.Contains(a.body, []byte("planted.example")) || !bytes.Contains(a.body, []byte("a.example")) {
+		t.Errorf("%s", a.body)
+	}
+	if a := w.ask(ursula, "POST", "/attributes/restSearch", `{"returnFormat":"json","value":"planted.example"}`).want(t, 200); bytes.Contains(a.body, []byte("planted.example")) {
 		t.Errorf("%s", a.body)
 	}
 }

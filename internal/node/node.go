@@ -130,9 +130,9 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 		Log: cfg.Log, ObjectBytes: cfg.Limits.ObjectBytes, PostObjects: cfg.Limits.PostObjects}, db); err != nil {
 		return nil, fmt.Errorf("opening the exchange: %w", err)
 	}
-	n.events = mispapi.New(mispapi.Config{Settings: cfg.MISP, Nation: names.Nation, Org: names.Org, Register: n.ids.Register, MaxBytes: cfg.Limits.PostBytes,
-		ObjectBytes: cfg.Limits.ObjectBytes, Now: cfg.Now, Log: cfg.Log}, n.exchange)
 	n.lists = lists.Load(cfg.Lists, cfg.Data, cfg.Now(), cfg.Log)
+	n.events = mispapi.New(mispapi.Config{Settings: cfg.MISP, Nation: names.Nation, Org: names.Org, Register: n.ids.Register, Lists: n.lists, MaxBytes: cfg.Limits.PostBytes,
+		Now: cfg.Now, Log: cfg.Log}, n.exchange)
 	n.register = asset.New(asset.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Door: n.exchange, Signer: n.ring, Now: cfg.Now, Log: cfg.Log})
 	if n.feeds, err = feed.New(feed.Options{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Feeds: cfg.Feeds, Sources: sources(), Exchange: n.exchange, Docs: db, Lists: n.lists, Events: n.events,
 		Base: cfg.Data, Spool: n.SpoolDir(), UserAgent: "entente/" + build.Read().Version, Now: cfg.Now, Log: cfg.Log}); err != nil {

@@ -22,6 +22,7 @@ import (
 	netmail "net/mail"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -35,6 +36,7 @@ import (
 
 	"entente/internal/fault"
 	"entente/label"
+	"entente/register"
 )
 
 // told makes one draft and lets it go.
@@ -468,6 +470,62 @@ func TestDutyHours(t *testing.T) {
 	w.deliver()
 	if len(m.mails()) != 2 {
 		t.Error("it was not sent when the hours began")
+	}
+}
+
+// TestNoChannelWaitsForAnother runs the desk as a node does, with a channel that does not come to an end.
+func TestNoChannelWaitsForAnother(t *testing.T) {
+	w := newWorld(t, "")
+	m := newMailServer(t, w.dir, "starttls")
+	stuck := &stuckHook{entered: make(chan struct{}, 1)}
+	w.channels = []Channel{stuck}
+	w.mailBy(m, tlsStart)
+	c := water()
+	c.Contacts = append(c.Contacts, register.Contact{Name: "Hook", Webhook: "stuck"})
+	w.serve(c)
+	w.give(local, "tlp:green", indicator(1, 0, address("203.0.113.9"), ""))
+	w.catchUp()
+	notes := w.notes(ada, "draft")
+	slices.SortFunc(notes, func(a, b Notification) int { return strings.Compare(string(b.Route), string(a.Route)) }) // the one that is stuck first
+	w.d.Start()
+	defer w.d.Close()
+	for i, n := range notes {
+		must(t, errOf(w.d.Send(context.Background(), otto, n.ID, SendNotification{Edition: n.Edition})))
+		if i == 0 {
+			<-stuck.entered
+		}
+	}
+	for end := time.Now().Add(20 * time.Second); len(m.mails()) == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the mail waits for the webhook")
+		}
+	}
+	if n, err := w.d.Notification(context.Background(), ada, notes[0].ID); err != nil || n.State != Approved {
+		t.Errorf("%v %+v", err, n)
+	}
+	wantKind(t, errOf(w.d.Discard(context.Background(), ada, notes[0].ID, "too late")), fault.Conflict)
+}
+
+// stuckHook is a webhook whose Send ends with the node.
+type stuckHook struct{ entered chan struct{} }
+
+func (*stuckHook) Name() string                     { return "stuck" }
+func (*stuckHook) Kind() Route                      { return Webhook }
+func (*stuckHook) Reaches(string) bool              { return true }
+func (*stuckHook) Compose(*Message) (Parcel, error) { return Parcel{}, nil }
+func (*stuckHook) Check(ctx context.Context) error  { return nil }
+func (s *stuckHook) Send(ctx context.Context, _ *Message) error {
+	s.entered <- struct{}{}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// TestExerciseIsMarked marks what an exercise tells, so that nobody takes it for real.
+func TestExerciseIsMarked(t *testing.T) {
+	d := &Desk{o: Options{Realm: "exercise:Blue Sky", Now: time.Now}, index: register.NewIndex()}
+	m := d.message(&notification{Notification: Notification{ID: "notice-1", TLP: "TLP:GREEN", Subject: "s", Text: "t"}})
+	if m.Subject != "[TLP:GREEN] [EXERCISE: Blue Sky] s" || !strings.HasPrefix(m.Text, "TLP:GREEN\n\nEXERCISE: Blue Sky\n\nt\n") {
+		t.Errorf("%q %q", m.Subject, m.Text)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -110,15 +111,17 @@ type Desk struct {
 	dirtyAlert map[string]bool
 	dirtyNote  map[string]bool
 	dirtySeen  map[string]bool
+	dirtyText  map[string]bool // notifications whose text must be written anew
 	tidied     time.Time
 	stamped    time.Time // the last time that was given
 	stale      bool      // what is in memory is not what is written
 
-	wake   chan struct{}
-	stop   context.CancelFunc
-	work   sync.WaitGroup
-	fails  failure
-	health health
+	wake      chan struct{}
+	stop      context.CancelFunc
+	work      sync.WaitGroup
+	following atomic.Bool
+	fails     failure
+	health    health
 }
 
 // count is whose alerts of which hour are counted.
@@ -166,6 +169,7 @@ func New(ctx context.Context, o Options) (*Desk, error) {
 func (d *Desk) Start() {
 	ctx, stop := context.WithCancel(context.Background())
 	d.stop = stop
+	d.following.Store(true)
 	d.work.Go(func() { d.follow(ctx) })
 	d.work.Go(func() { d.deliver(ctx) })
 }
@@ -189,7 +193,7 @@ func (d *Desk) load(ctx context.Context) error {
 func (d *Desk) reload(ctx context.Context) (err error) {
 	d.stale = true
 	defer func() { d.stale = err != nil }()
-	d.dirtyAlert, d.dirtyNote, d.dirtySeen = map[string]bool{}, map[string]bool{}, map[string]bool{}
+	d.dirtyAlert, d.dirtyNote, d.dirtySeen, d.dirtyText = map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
 	d.index, d.seen = register.NewIndex(), map[string]string{}
 	d.alerts, d.notes = map[string]*alert{}, map[string]*notification{}
 	d.byObject, d.byRec, d.byGroup, d.owners = map[string][]string{}, map[record.Seq][]string{}, map[group][]string{}, map[record.Seq]string{}
@@ -417,6 +421,12 @@ func (d *Desk) changed() (docs []store.Doc, err error) {
 		}
 		docs = append(docs, doc)
 	}
+	for id := range d.dirtyText {
+		if n := d.notes[id]; n != nil && n.open() {
+			d.refresh(n)
+		}
+	}
+	clear(d.dirtyText)
 	for id := range d.dirtyAlert {
 		if a := d.alerts[id]; a != nil {
 			put(docAlert, id, a.version, a)

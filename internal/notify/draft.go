@@ -156,9 +156,7 @@ func (d *Desk) place(a *alert, c *register.Constituent, r recipient, v verdict) 
 				if len(n.Alerts) < maxItems {
 					return n
 				}
-				n.More++
-				d.dirtyNote[n.ID] = true
-				d.refresh(n)
+				d.count(n)
 				return nil
 			}
 		}
@@ -179,24 +177,23 @@ func (d *Desk) place(a *alert, c *register.Constituent, r recipient, v verdict) 
 	return n
 }
 
-// overflow counts an alert that is not kept in the drafts of its hour.
-func (d *Desk) overflow(a *alert) {
-	for _, id := range d.notesOf(a.Constituent, a.Mark.key()) {
-		n := d.notes[id]
-		if n.open() && (n.Kind == Digest || n.Kind == Hint) && hour(n.Hour) == hour(a.At) {
-			n.More++
-			d.refresh(n)
+// overflow counts an alert that is not kept, in the drafts of its hour.
+func (d *Desk) overflow(a *alert, c *register.Constituent) {
+	for _, r := range recipients(c, a.Matches) {
+		for _, kind := range []Kind{Digest, Hint, ""} {
+			for _, id := range d.byGroup[group{c.ID, plain(r.contact.Name, maxTitle), r.address, r.route, a.Mark.key(), kind, hour(a.At)}] {
+				if n := d.notes[id]; n.open() {
+					d.count(n)
+				}
+			}
 		}
 	}
 }
 
-func (d *Desk) notesOf(constituent, mark string) (ids []string) {
-	for g, list := range d.byGroup {
-		if g.constituent == constituent && g.mark == mark {
-			ids = append(ids, list...)
-		}
-	}
-	return ids
+// count counts one finding more that a draft does not list. Its text is written anew when it is written down: a flood must not write it each time.
+func (d *Desk) count(n *notification) {
+	n.More++
+	d.dirtyNote[n.ID], d.dirtyText[n.ID] = true, true
 }
 
 // recall drafts what takes a sent notification back. It says nothing of what that one said.

@@ -186,14 +186,14 @@ func TestDuties(t *testing.T) {
 	edited, err = w.d.Edit(ctx, ada, n.ID, EditNotification{Subject: "Look at this", Text: "In my words, once more.", Edition: edited.Edition})
 	must(t, err)
 	wantKind(t, errOf(w.d.Send(ctx, otto, n.ID, SendNotification{Edition: n.Edition})), fault.Conflict)
-	dry, err := w.d.Preview(ctx, otto, n.ID, SendNotification{Edition: edited.Edition})
-	must(t, err)
 	// What a person wrote is not written over by what comes later.
 	w.give(local, "tlp:green", indicator(1, 1, address("203.0.113.9"), ""))
 	w.catchUp()
 	if got, _ := w.d.Notification(ctx, ada, n.ID); got.Text != "In my words, once more." {
 		t.Errorf("%+v", got)
 	}
+	dry, err := w.d.Preview(ctx, otto, n.ID, SendNotification{Edition: edited.Edition})
+	must(t, err)
 	must(t, errOf(w.d.Send(ctx, otto, n.ID, SendNotification{Edition: edited.Edition})))
 	wantKind(t, errOf(w.d.Send(ctx, otto, n.ID, SendNotification{Edition: edited.Edition})), fault.Conflict)
 	w.deliver()

@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,19 +19,38 @@ const (
 	tick    = time.Second
 )
 
-// deliver sends what people have let go, one after the other. What is approved is in its document: a node that is killed goes on here. A
-// notification that was handed over in the moment of a kill is handed over once more, under the same id.
+// deliver sends what people have let go: on each channel one after the other, and no channel waits for another. What is approved is in its
+// document: a node that is killed goes on here. A notification that was handed over in the moment of a kill is handed over once more, under the
+// same id.
 func (d *Desk) deliver(ctx context.Context) {
 	t := time.NewTicker(tick)
 	defer t.Stop()
+	var work sync.WaitGroup
+	defer work.Wait()
+	var mu sync.Mutex
+	busy := map[string]bool{}
 	for {
-		for _, id := range d.due() {
-			if err := d.send(ctx, id); err != nil && ctx.Err() == nil {
-				d.o.Log.Warn("a notification was not sent", "id", id, "error", err)
+		for channel, ids := range d.due() {
+			mu.Lock()
+			free := !busy[channel]
+			busy[channel] = true
+			mu.Unlock()
+			if !free {
+				continue
 			}
-			if ctx.Err() != nil {
-				return
-			}
+			work.Go(func() {
+				for _, id := range ids {
+					if ctx.Err() != nil {
+						break
+					}
+					if err := d.send(ctx, id); err != nil && ctx.Err() == nil {
+						d.o.Log.Warn("a notification was not sent", "id", id, "error", err)
+					}
+				}
+				mu.Lock()
+				busy[channel] = false
+				mu.Unlock()
+			})
 		}
 		select {
 		case <-ctx.Done():
@@ -41,20 +61,24 @@ func (d *Desk) deliver(ctx context.Context) {
 	}
 }
 
-// due are the notifications to send now: those whose contact is there, and urgent ones at any time.
-func (d *Desk) due() (ids []string) {
+// due are the notifications to send now, by channel, the oldest first: those whose contact is there, and urgent ones at any time.
+func (d *Desk) due() map[string][]string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.stale {
 		return nil
 	}
 	now := d.o.Now()
+	out := map[string][]string{}
 	for id, n := range d.notes {
-		if n.State == Approved && !n.Next.After(now) && d.onDuty(n, now) {
-			ids = append(ids, id)
+		if n.State == Approved && !n.Next.After(now) && !d.sending[id] && d.onDuty(n, now) {
+			out[n.Channel] = append(out[n.Channel], id)
 		}
 	}
-	return ids
+	for _, ids := range out {
+		slices.SortFunc(ids, func(a, b string) int { return d.notes[a].Approved.Compare(d.notes[b].Approved) })
+	}
+	return out
 }
 
 // onDuty tells whether a notification may reach its contact now. Hours that are unknown keep nothing back.
@@ -88,7 +112,7 @@ func (d *Desk) take(ctx context.Context, id string) (Channel, *Message, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n := d.notes[id]
-	if d.stale || n == nil || n.State != Approved {
+	if d.stale || n == nil || n.State != Approved || d.sending[id] {
 		return nil, nil, nil
 	}
 	// A purge may have taken it away before the follower got to know.

@@ -118,7 +118,7 @@ func (d *Desk) raise(ctx context.Context, it *store.Item, o *stix.Object, f *fac
 	d.counts[key]++
 	if d.counts[key] > maxHour || len(d.alerts) >= maxAlerts {
 		d.metrics.dropped.Inc()
-		d.overflow(a)
+		d.overflow(a, c)
 		return nil
 	}
 	a.Recs = []record.Seq{it.Rec}

@@ -193,13 +193,22 @@ func defangName(title string) string {
 
 // message is a notification as it leaves.
 func (d *Desk) message(n *notification) *Message {
-	m := &Message{ID: n.ID, At: n.Created, To: n.Address, Name: n.Contact, Language: n.Language, TLP: n.Level, Content: n.Kind == Single || n.Kind == Digest,
-		Subject: "[" + n.TLP + "] " + n.Subject,
-		Text:    n.TLP + "\n\n" + strings.TrimRight(n.Text, "\n") + "\n\n" + strings.TrimRight(n.Handling, "\n") + "\n\n" + n.TLP + "\n"}
+	at, subject, top := n.Approved, n.Subject, ""
+	if at.IsZero() {
+		at = d.now()
+	}
+	if name, ok := strings.CutPrefix(d.o.Realm, "exercise:"); ok { // nobody must take it for real
+		top = "EXERCISE: " + name
+		subject = "[" + top + "] " + subject
+		top += "\n\n"
+	}
+	m := &Message{ID: n.ID, At: at, To: n.Address, Name: n.Contact, Language: n.Language, TLP: n.Level, Content: n.Kind == Single || n.Kind == Digest,
+		Subject: "[" + n.TLP + "] " + subject,
+		Text:    n.TLP + "\n\n" + top + strings.TrimRight(n.Text, "\n") + "\n\n" + strings.TrimRight(n.Handling, "\n") + "\n\n" + n.TLP + "\n"}
 	if k := d.contact(n); k != nil {
 		m.PGP, m.SMIME = k.PGPKey, k.SMIME
 	}
-	m.Data = &Data{ID: n.ID, At: n.Created, From: d.o.Nation + "/" + d.o.Org, Realm: d.o.Realm, Constituent: n.Name, TLP: n.TLP, PAP: n.PAP, Language: n.Language, Subject: m.Subject, Text: m.Text,
+	m.Data = &Data{ID: n.ID, At: at, From: d.o.Nation + "/" + d.o.Org, Realm: d.o.Realm, Constituent: n.Name, TLP: n.TLP, PAP: n.PAP, Language: n.Language, Subject: m.Subject, Text: m.Text,
 		Items: n.Items}
 	return m
 }

@@ -33,11 +33,22 @@ func (p place) compare(q place) int {
 func noAlert() *fault.Error { return fault.New(fault.NotFound, "", "no such alert") }
 func noNote() *fault.Error  { return fault.New(fault.NotFound, "", "no such notification") }
 
+// fresh follows the journal first where nothing else does: in a node that was opened for one command.
+func (d *Desk) fresh(ctx context.Context) error {
+	if d.following.Load() {
+		return nil
+	}
+	return d.Sync(ctx)
+}
+
 // own refuses whoever is not of the node's own organisation, as if there was nothing.
 func (d *Desk) own(v gate.Viewer) bool { return v.Nation == d.o.Nation && v.Org == d.o.Org }
 
 // Alerts lists the alerts that a viewer may see, newest first, after the one named; more tells whether there are others.
 func (d *Desk) Alerts(ctx context.Context, v gate.Viewer, f Filter, after string, limit int) (out []Alert, more bool, err error) {
+	if err := d.fresh(ctx); err != nil {
+		return nil, false, err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.ready(ctx); err != nil {
@@ -61,6 +72,9 @@ func (d *Desk) Alerts(ctx context.Context, v gate.Viewer, f Filter, after string
 
 // Notifications lists the notifications that a viewer may see, as Alerts does.
 func (d *Desk) Notifications(ctx context.Context, v gate.Viewer, f Filter, after string, limit int) (out []Notification, more bool, err error) {
+	if err := d.fresh(ctx); err != nil {
+		return nil, false, err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.ready(ctx); err != nil {

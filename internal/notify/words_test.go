@@ -106,7 +106,7 @@ func TestGoldenTexts(t *testing.T) {
 		zone, err := location(zones[tag])
 		must(t, err)
 		p := paper{w: languages[tag], zone: zone, c: &cfg}
-		d := &Desk{o: Options{Nation: "UTO", Org: "Utopia CERT"}, index: register.NewIndex()}
+		d := &Desk{o: Options{Nation: "UTO", Org: "Utopia CERT", Now: time.Now}, index: register.NewIndex()}
 		var all strings.Builder
 		for _, kind := range []Kind{Digest, Hint, Withdrawn} {
 			n := &notification{Notification: Notification{ID: "notice-000000000000000000000001", Kind: kind, Name: "Utopia Water", Contact: "Water SOC", More: 3, TLP: l.TLP.String(), Language: tag}, Mark: mark{Label: l},

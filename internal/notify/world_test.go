@@ -110,8 +110,10 @@ func (w *world) catchUp() {
 
 // deliver makes one round of sending.
 func (w *world) deliver() {
-	for _, id := range w.d.due() {
-		_ = w.d.send(context.Background(), id)
+	for _, ids := range w.d.due() {
+		for _, id := range ids {
+			_ = w.d.send(context.Background(), id)
+		}
 	}
 }
 

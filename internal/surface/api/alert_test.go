@@ -108,7 +108,6 @@ func askAlerts(w *world, do func(route, path, body string)) {
 	do("GET /channels", "/channels?check=true", "")
 }
 
-
 func (w *world) editionOf(id string) int {
 	w.t.Helper()
 	n, err := w.desk.Notification(w.t.Context(), admin, id)

@@ -1,7 +1,6 @@
 package mispapi
 
 import (
-	"net/http"
 	"slices"
 	"strings"
 
@@ -220,5 +219,3 @@ func (s *Surface) sharingGroup(c *call) error {
 	}
 	return noSuch("no such sharing group")
 }
-
-var _ = http.StatusOK

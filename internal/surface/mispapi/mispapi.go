@@ -13,6 +13,7 @@ import (
 	"entente/internal/fault"
 	"entente/internal/gate"
 	"entente/internal/identity"
+	"entente/internal/lists"
 	"entente/internal/surface"
 	"entente/label"
 	"entente/misp"
@@ -40,8 +41,8 @@ type Config struct {
 	Settings
 	Nation, Org string // of the node
 	Register    func() identity.Register
-	MaxBytes    int64 // of a body, decoded
-	ObjectBytes int   // of one STIX object
+	Lists       *lists.Lists // the published warning lists; nil: none
+	MaxBytes    int64        // of a body, decoded
 	Now         func() time.Time
 	Log         *slog.Logger
 }
@@ -139,7 +140,7 @@ type route struct {
 
 func (s *Surface) table() map[string]route {
 	t := map[string]route{}
-	for _, part := range []map[string]route{s.instanceRoutes(), s.eventRoutes(), s.analystRoutes(), s.galaxyRoutes(), s.sightingRoutes(), s.proposalRoutes(), s.editRoutes(), s.searchRoutes()} {
+	for _, part := range []map[string]route{s.instanceRoutes(), s.eventRoutes(), s.analystRoutes(), s.galaxyRoutes(), s.sightingRoutes(), s.proposalRoutes(), s.editRoutes(), s.searchRoutes(), s.vocabularyRoutes()} {
 		for k, v := range part {
 			t[k] = v
 		}

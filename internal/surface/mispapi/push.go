@@ -436,6 +436,9 @@ func (s *Surface) put(c *call, o *orgs, e *misp.Event, old *store.Item, sync boo
 	if err != nil {
 		return taken{}, err
 	}
+	if sync { // a large event is not held twice
+		e.Attributes, e.Objects, c.body = nil, nil, nil
+	}
 	head := items[len(items)-1]
 	if old != nil {
 		made := make(map[string]bool, len(items))

@@ -86,16 +86,13 @@ func forms(value string) []string {
 func (s *Surface) searchRoutes() map[string]route {
 	read, write := gate.Action(gate.ObjectRead), gate.Action(gate.ObjectWrite)
 	return map[string]route{
-		"events/restSearch":       {"GET POST", read, s.searchEvents},
-		"attributes/restSearch":   {"GET POST", read, s.searchAttributes},
-		"tags/index":              {"GET POST", read, s.tags},
-		"tags/search":             {"GET POST", read, s.searchTags},
-		"tags/add":                {"POST", write, s.addTag},
-		"warninglists/index":      {"GET POST", read, func(c *call) error { return c.answer(named{"Warninglists": []int{}}) }},
-		"warninglists/checkValue": {"POST", read, func(c *call) error { return c.answer([]int{}) }},
-		"taxonomies/index":        {"GET POST", read, func(c *call) error { return c.answer([]int{}) }},
-		"feeds/searchCaches":      {"GET POST", read, func(c *call) error { return c.answer([]int{}) }},
-		"events/freeTextImport":   {"POST", write, s.freeText},
+		"events/restSearch":     {"GET POST", read, s.searchEvents},
+		"attributes/restSearch": {"GET POST", read, s.searchAttributes},
+		"tags/index":            {"GET POST", read, s.tags},
+		"tags/search":           {"GET POST", read, s.searchTags},
+		"tags/add":              {"POST", write, s.addTag},
+		"feeds/searchCaches":    {"GET POST", read, func(c *call) error { return c.answer([]int{}) }},
+		"events/freeTextImport": {"POST", write, s.freeText},
 	}
 }
 
