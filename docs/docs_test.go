@@ -89,9 +89,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range []string{"../README.md", "../ARCHITECTURE.md", "../SECURITY.md", "../starter/README.md", "../packaging/README.md"} {
-		pages = append(pages, p)
-	}
+	pages = append(pages, "../README.md", "../ARCHITECTURE.md", "../SECURITY.md", "../starter/README.md", "../packaging/README.md")
 	seen := 0
 	for _, page := range pages {
 		raw, err := os.ReadFile(page)

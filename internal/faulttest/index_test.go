@@ -130,7 +130,7 @@ exec "$@"`, index}
 		behind = must(local.Index(t.Context()))(t).Error != ""
 	}
 	if !behind {
-		behind = eventually(t, func() (bool, error) {
+		eventually(t, func() (bool, error) {
 			if s, err := local.Index(t.Context()); err != nil || s.Error == "" {
 				return false, fmt.Errorf("the index does not say that it is behind: %+v %v", s, err)
 			}

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"slices"
-	"strings"
 
 	"entente/internal/record"
 	"entente/internal/store"
@@ -305,10 +304,4 @@ func newID(kind string) string {
 	b := make([]byte, 12)
 	rand.Read(b)
 	return kind + "-" + hex.EncodeToString(b)
-}
-
-// isID tells whether a text has the form of a name that newID gives.
-func isID(kind, s string) bool {
-	rest, ok := strings.CutPrefix(s, kind+"-")
-	return ok && len(rest) == 24
 }
