@@ -175,13 +175,6 @@ func (a *app) stock(ctx context.Context, n *api.Client) error {
 		}
 		objects += s.Objects
 	}
-	if _, err := stockBundle(ctx, n, starter.Day, "day/salt-wind.json", "salt-wind"); err != nil {
-		return err
-	}
-	held, err := stockBundle(ctx, n, starter.Day, "day/held.json", "salt-wind")
-	if err != nil {
-		return err
-	}
 	feeds, err := n.Feeds(ctx)
 	if err != nil {
 		return err
@@ -194,6 +187,13 @@ func (a *app) stock(ctx context.Context, n *api.Client) error {
 			}
 			ran++
 		}
+	}
+	if _, err := stockBundle(ctx, n, starter.Day, "day/salt-wind.json", "salt-wind"); err != nil {
+		return err
+	}
+	held, err := stockBundle(ctx, n, starter.Day, "day/held.json", "salt-wind")
+	if err != nil {
+		return err
 	}
 	f, err := starter.Day.Open("day/timeline.csv")
 	if err != nil {
