@@ -27,7 +27,7 @@ web/e2e/oidc/node_modules/.package-lock.json: web/e2e/oidc/package.json web/e2e/
 	cd web/e2e/oidc && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-.PHONY: all build run test lint fuzz bench nightly docs clean console-test
+.PHONY: all build run test lint fuzz bench nightly docs clean console-test screenshots
 
 all: build
 
@@ -66,6 +66,10 @@ bench: build
 
 nightly:
 	./bench/nightly
+
+# The pictures in docs/screenshots, taken by the stories.
+screenshots: build
+	cd web && ENTENTE_SCREENSHOTS=1 npm run --silent stories
 
 docs: build
 	ENTENTE_DATA= $(BIN) docs cli --dir docs/cli

@@ -58,7 +58,7 @@ func (x *Exchange) ReleaseHeld(ctx context.Context, v gate.Viewer, rec record.Se
 }
 
 func (x *Exchange) letOut(ctx context.Context, h store.Quarantined, l label.Label, who string) error {
-	_, err := x.store.Relabel(ctx, x.own(), store.Relabelling{Rec: h.Rec, Label: l, EndHold: true,
+	_, err := x.store.Relabel(ctx, x.own(), store.Relabelling{Rec: h.Rec, Label: l, EndHold: true, Was: &h.Record.Label,
 		Act: store.Act{Actor: who, Verb: "quarantine.release", Target: fmt.Sprint(int64(h.Rec))}})
 	if err != nil {
 		return fmt.Errorf("releasing a held record: %w", err)

@@ -32,7 +32,10 @@ type Relabelled struct {
 	Looser  bool        `json:"looser"` // somebody may have it now who might not before
 }
 
-const maxReason = 500
+const (
+	maxReason     = 500
+	maxRelabelled = 1000 // versions at once
+)
 
 // Relabel puts an object under another label. Who may write may make it stricter; making it looser in any way takes Downgrade. It never goes below
 // what the object itself says by its markings: that takes a new version. Objects of other organisations keep the label that their originator gave.
@@ -68,17 +71,17 @@ func (x *Exchange) Relabel(ctx context.Context, v gate.Viewer, r Relabelling) ([
 				Try("ask an officer, or choose a label that only restricts")
 		}
 		out = append(out, Relabelled{ID: it.Record.ID, Version: it.Record.Version, From: it.Record.Label, To: to, Looser: looser})
-		todo = append(todo, store.Relabelling{Rec: it.Rec, Label: to, Act: store.Act{Actor: actor(v), Verb: "object.relabel", Detail: r.Reason}})
+		todo = append(todo, store.Relabelling{Rec: it.Rec, Label: to, Was: &it.Record.Label, Act: store.Act{Actor: actor(v), Verb: "object.relabel", Detail: r.Reason}})
 	}
 	if r.DryRun {
 		return out, nil
 	}
+	defer x.markings.forget()
 	for i := range todo {
 		if _, err := x.store.Relabel(ctx, scope, todo[i]); err != nil {
 			return nil, fmt.Errorf("relabelling version %d of %d: %w", i+1, len(todo), err)
 		}
 	}
-	x.markings.forget()
 	return out, nil
 }
 
@@ -98,7 +101,9 @@ func (x *Exchange) relabelled(ctx context.Context, scope gate.Scope, v gate.View
 		if err != nil {
 			return nil, err
 		}
-		items = append(items, page.Items...)
+		if items = append(items, page.Items...); len(items) > maxRelabelled {
+			return nil, fault.New(fault.TooLarge, "relabel.versions", "the object has more than %d versions", maxRelabelled).At("version").Try("name the version")
+		}
 		if !page.More {
 			break
 		}

@@ -4,10 +4,13 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"entente/internal/exchange"
 	"entente/internal/fault"
 	"entente/internal/gate"
+	"entente/internal/record"
+	"entente/internal/store"
 	"entente/label"
 )
 
@@ -75,5 +78,44 @@ func TestRelabel(t *testing.T) {
 	}
 	if _, err := w.Relabel(ctx, analyst, exchange.Relabelling{ID: id("indicator", 1), Label: label.For(label.Red), Reason: "two\nlines"}); fault.Of(err) != fault.Invalid {
 		t.Error(err)
+	}
+}
+
+// overtaken is a store in which somebody relabels a record between the reading and the writing of somebody else.
+type overtaken struct {
+	store.Store
+	by func()
+}
+
+func (o *overtaken) Relabel(ctx context.Context, s gate.Scope, r store.Relabelling) (record.Seq, error) {
+	if by := o.by; by != nil {
+		o.by = nil
+		by()
+	}
+	return o.Store.Relabel(ctx, s, r)
+}
+
+// What was no loosening of the label that was read is refused where the label has become stricter meanwhile.
+func TestRelabelOvertaken(t *testing.T) {
+	w := newWorld(t)
+	ctx := context.Background()
+	plain := gate.Viewer{Nation: "UTO", Org: "Utopia CERT", Person: "pat", Roles: []string{gate.RoleAnalyst}, Realm: "operational"}
+	w.as(analyst, indicator(1, green))
+	st := &overtaken{Store: w.db}
+	other, err := exchange.New(ctx, exchange.Config{Nation: "UTO", Org: "Utopia CERT", Realm: "operational", Now: func() time.Time { return w.now }, Gate: w.Gate}, st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	st.by = func() {
+		if _, err := w.Relabel(ctx, analyst, exchange.Relabelling{ID: id("indicator", 1), Label: label.For(label.Red)}); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := other.Relabel(ctx, plain, exchange.Relabelling{ID: id("indicator", 1), Label: label.For(label.Amber)}); fault.Of(err) != fault.Conflict {
+		t.Errorf("%v", err)
+	}
+	if got := w.sees(member); got != "" {
+		t.Errorf("the member sees %s", got)
 	}
 }

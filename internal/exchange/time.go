@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"entente/internal/fault"
 	"entente/internal/store"
 )
 
@@ -42,8 +43,9 @@ func (x *Exchange) KeepTime(ctx context.Context) error {
 		for _, it := range due.Lifted {
 			l := it.Record.Label
 			l.NotBefore = time.Time{}
-			if _, err := x.store.Relabel(ctx, x.own(), store.Relabelling{Rec: it.Rec, Label: l,
-				Act: store.Act{Actor: "node", Verb: "embargo.end", Target: fmt.Sprint(int64(it.Rec))}}); err != nil {
+			_, err := x.store.Relabel(ctx, x.own(), store.Relabelling{Rec: it.Rec, Label: l, Was: &it.Record.Label,
+				Act: store.Act{Actor: "node", Verb: "embargo.end", Target: fmt.Sprint(int64(it.Rec))}})
+			if err != nil && fault.Of(err) != fault.Conflict { // of another label: looked at again
 				return err
 			}
 		}

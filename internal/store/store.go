@@ -191,7 +191,9 @@ type Relabelling struct {
 	Label label.Label
 	// EndHold releases a quarantined record. Without it a quarantined record stays held.
 	EndHold bool
-	Act     Act
+	// Was is the label that the record must still have, where what follows was judged by that: Conflict if it has another by now.
+	Was *label.Label
+	Act Act
 }
 
 // Purge destroys every version of an object: bodies, envelopes, keys, holds, documents that name it, and who held it. After it returns,

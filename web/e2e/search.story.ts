@@ -24,6 +24,7 @@ test.each(['light', 'dark'] as const)('results come with every letter, facets na
   expect(await page.getByRole('group', { name: 'Type' }).getByLabel(/Malware/).isChecked()).toBe(true);
   await page.getByRole('button', { name: 'Clear filters' }).click();
   await page.waitForURL(/search\?q=exampl$/);
+  await page.locator('ol[aria-busy=false]').waitFor();
   await picture(page, scheme === 'light' ? 'search' : 'search-dark');
   await leave(v);
 });

@@ -22,8 +22,8 @@ import (
 // pieces of it. A piece that a living record or document holds too is no trace; any other makes the whole file be rewritten. Nobody
 // writes meanwhile.
 func (s *Store) Purge(ctx context.Context, scope gate.Scope, p store.Purge) (report store.PurgeReport, err error) {
-	if p.ID == "" {
-		return report, fault.New(fault.Invalid, "store.purge", "a purge names its object").At("id")
+	if !wholeID(p.ID) {
+		return report, fault.New(fault.Invalid, "store.purge", "a purge names its object by its whole id").At("id").Try("write it as type--UUID")
 	}
 	s.purging.Lock()
 	defer s.purging.Unlock()
@@ -65,6 +65,27 @@ func (s *Store) Purge(ctx context.Context, scope gate.Scope, p store.Purge) (rep
 		return w.scrub(&gone, &report, unfinished != 0)
 	}
 	return report, s.do(ctx, j)
+}
+
+// wholeID tells whether id is one that nothing else holds by chance: a purge destroys every document, and masks every act, that names it,
+// and a piece of a word would stand in those that have nothing to do with it.
+func wholeID(id string) bool {
+	typ, rest, ok := strings.Cut(id, "--")
+	digits := 0
+	for _, c := range []byte(rest) {
+		switch {
+		case c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F':
+			digits++
+		case c != '-':
+			return false
+		}
+	}
+	for _, c := range []byte(typ) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return ok && typ != "" && digits == 32
 }
 
 // errDryRun undoes what a dry run has counted.

@@ -225,3 +225,29 @@ func filesOf(t *testing.T, dir string) (paths []string) {
 	}
 	return paths
 }
+
+// What is no whole id purges nothing: a piece of a word stands in documents and acts of everything.
+func TestAPieceOfAWordPurgesNothing(t *testing.T) {
+	s := openTemp(t, "")
+	ctx := context.Background()
+	r := indicator(1, "cert", label.Clear, 100)
+	putAll(t, s, "c", r)
+	doc := store.Doc{Kind: "user", Key: "alice", Value: []byte(`{"name":"alice","note":"` + r.ID + `"}`)}
+	if err := s.PutDocs(ctx, store.Act{Actor: "node", Verb: "user.add", Target: "alice"}, doc); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"", "\"", "{", "e", "alice", "user", "--", "indicator--", r.ID[:len(r.ID)-1], r.ID[len("indicator"):], r.ID + "0", "Indicator" + r.ID[len("indicator"):], "a\"b" + r.ID[len("indicator"):]} {
+		for _, dry := range []bool{true, false} {
+			if report, err := s.Purge(ctx, own(), store.Purge{ID: id, DryRun: dry}); fault.Of(err) != fault.Invalid {
+				t.Errorf("purging %q: %+v, %v", id, report, err)
+			}
+		}
+	}
+	docs, err := s.Docs(ctx, "user", "", 10)
+	if err != nil || len(docs) != 1 {
+		t.Errorf("%d documents are left of one: %v", len(docs), err)
+	}
+	if entries, err := s.Follow(ctx, own(), 0, 100); err != nil || len(entries) == 0 {
+		t.Errorf("the journal: %d, %v", len(entries), err)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"entente/internal/lite"
 	"entente/internal/record"
 	"entente/internal/store"
+	"entente/label"
 )
 
 // Relabel implements store.Store. All places of the record take one new seq, which is returned.
@@ -30,6 +31,9 @@ func (t *tx) relabel(scope gate.Scope, r store.Relabelling, act []byte) (record.
 	}
 	if f == nil {
 		return 0, fault.New(fault.NotFound, "store.record", "there is no such record").At("rec")
+	}
+	if r.Was != nil && !label.Equal(f.rec.Label, *r.Was) {
+		return 0, fault.New(fault.Conflict, "record.relabelled", "the record was put under another label at the same time").Try("look at it again")
 	}
 	places, err := t.placesOf(f.row)
 	if err != nil {

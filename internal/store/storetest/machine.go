@@ -15,6 +15,7 @@ import (
 	"entente/internal/gate"
 	"entente/internal/record"
 	"entente/internal/store"
+	"entente/label"
 )
 
 // machine drives a store and the oracle with the same random acts and compares every answer.
@@ -159,11 +160,25 @@ func (m *machine) relabel() {
 	}
 	scope := m.scope()
 	r := store.Relabelling{Rec: pick(m.T, "record", m.o.Records).Rec, Label: genLabel(m.T, m.clock.at), EndHold: rapid.Bool().Draw(m.T, "end hold"), Act: store.Act{Actor: "node", Verb: "object.relabel"}}
+	there := m.o.find(scope, r.Rec)
+	if rapid.Bool().Draw(m.T, "was") {
+		l := genLabel(m.T, m.clock.at)
+		if there != nil && rapid.Bool().Draw(m.T, "is") {
+			l = there.Label
+		}
+		r.Was = &l
+	}
 	before := m.o.Last
 	seq, err := m.s.Relabel(ctx, scope, r)
-	if m.o.find(scope, r.Rec) == nil {
+	switch {
+	case there == nil:
 		if fault.Of(err) != fault.NotFound {
 			m.Fatalf("relabel of what is hidden: %v", err)
+		}
+		return
+	case r.Was != nil && !label.Equal(there.Label, *r.Was):
+		if fault.Of(err) != fault.Conflict {
+			m.Fatalf("relabel of what has another label: %v", err)
 		}
 		return
 	}

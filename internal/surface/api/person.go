@@ -24,7 +24,7 @@ var personRoutes = []Route{
 	{remove, "/me/sessions/{id}", "End a session of the person's own.", 0, nil, ends(), (*API).endOwnSession},
 
 	{get, "/sessions", "Sessions of people, by id; with user, those of one account, the last used first.", gate.UserManage,
-		append([]Param{{Name: "user", Doc: "The name of an account."}}, paging...), pages[identity.Session](), (*API).sessions},
+		append([]Param{ofUser}, paging...), pages[identity.Session](), (*API).sessions},
 	{remove, "/sessions/{id}", "End a session, at once.", gate.UserManage, nil, ends(), (*API).endSession},
 	{remove, "/users/{name}/factors", "Take the second factors of an account away and end its sessions.", gate.UserManage, nil, ends(), (*API).resetFactors},
 }

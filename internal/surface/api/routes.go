@@ -35,6 +35,7 @@ const (
 var (
 	inCollection = Param{Name: "collection", Doc: "The id or alias of a collection."}
 	ofVersion    = Param{Name: "version", Doc: "Which versions: all, first, last, or the times in modified. Without any it is the latest.", Kind: Words}
+	ofUser       = Param{Name: "user", Doc: "The name of an account."}
 	every        = Param{Name: "all", Doc: "Also those that the caller may not use, for who manages them.", Kind: Flag, Default: false}
 
 	paging = []Param{

@@ -86,16 +86,13 @@ func (r Route) fails() []fault.Kind {
 	out := []fault.Kind{fault.Invalid, fault.Unauthenticated, fault.Forbidden, fault.TooLarge, fault.Throttled, fault.Internal, fault.Unavailable}
 	finds := strings.Contains(r.Path, "{") || r.Method == post
 	for _, p := range r.Query {
-		finds = finds || p.Name == "collection"
+		finds = finds || p.Name == inCollection.Name || p.Name == ofUser.Name
 	}
 	if finds {
 		out = append(out, fault.NotFound)
 	}
 	if r.Method != get {
-		out = append(out, fault.Conflict, fault.Full)
-	}
-	if r.Once {
-		out = append(out, fault.Unprocessable)
+		out = append(out, fault.Conflict, fault.Full, fault.Unprocessable)
 	}
 	return out
 }

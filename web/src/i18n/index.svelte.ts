@@ -27,10 +27,12 @@ function preferred(): Language {
 class I18n {
   language = $state<Language>(preferred());
   rules = $derived(new Intl.PluralRules(this.language));
-  numbers = $derived(new Intl.NumberFormat(this.language));
-  dates = $derived(new Intl.DateTimeFormat(this.language, { dateStyle: 'medium', timeStyle: 'short' }));
-  exact = $derived(new Intl.DateTimeFormat(this.language, { dateStyle: 'full', timeStyle: 'long', timeZone: 'UTC' }));
-  spans = $derived(new Intl.RelativeTimeFormat(this.language, { numeric: 'auto', style: 'short' }));
+  /** How numbers and times are written where this person is, in the chosen language. Clocks have 24 hours. */
+  locale = $derived(navigator.languages.find((l) => l.startsWith(this.language + '-')) ?? this.language);
+  numbers = $derived(new Intl.NumberFormat(this.locale));
+  dates = $derived(new Intl.DateTimeFormat(this.locale, { dateStyle: 'medium', timeStyle: 'short', hourCycle: 'h23' }));
+  exact = $derived(new Intl.DateTimeFormat(this.locale, { dateStyle: 'full', timeStyle: 'long', timeZone: 'UTC', hourCycle: 'h23' }));
+  spans = $derived(new Intl.RelativeTimeFormat(this.locale, { numeric: 'auto', style: 'short' }));
 
   choose(language: Language) {
     this.language = language;
