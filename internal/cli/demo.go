@@ -154,7 +154,7 @@ func (a *app) stock(ctx context.Context, n *api.Client) error {
 		}
 	}
 	for _, u := range demoUsers {
-		u.Password = rand.Text()
+		u.Password, u.MustChange = rand.Text(), true
 		if _, err := n.AddUser(ctx, u); err != nil && fault.Of(err) != fault.Conflict {
 			return err
 		}
