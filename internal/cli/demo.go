@@ -154,7 +154,7 @@ func (a *app) stock(ctx context.Context, n *api.Client) error {
 		}
 	}
 	for _, u := range demoUsers {
-		u.Password = rand.Text()
+		u.Password, u.MustChange = rand.Text(), true
 		if _, err := n.AddUser(ctx, u); err != nil && fault.Of(err) != fault.Conflict {
 			return err
 		}
@@ -175,13 +175,6 @@ func (a *app) stock(ctx context.Context, n *api.Client) error {
 		}
 		objects += s.Objects
 	}
-	if _, err := stockBundle(ctx, n, starter.Day, "day/salt-wind.json", "salt-wind"); err != nil {
-		return err
-	}
-	held, err := stockBundle(ctx, n, starter.Day, "day/held.json", "salt-wind")
-	if err != nil {
-		return err
-	}
 	feeds, err := n.Feeds(ctx)
 	if err != nil {
 		return err
@@ -194,6 +187,13 @@ func (a *app) stock(ctx context.Context, n *api.Client) error {
 			}
 			ran++
 		}
+	}
+	if _, err := stockBundle(ctx, n, starter.Day, "day/salt-wind.json", "salt-wind"); err != nil {
+		return err
+	}
+	held, err := stockBundle(ctx, n, starter.Day, "day/held.json", "salt-wind")
+	if err != nil {
+		return err
 	}
 	f, err := starter.Day.Open("day/timeline.csv")
 	if err != nil {
