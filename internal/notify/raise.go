@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -130,7 +131,7 @@ func (d *Desk) raise(ctx context.Context, it *store.Item, o *stix.Object, f *fac
 // fill writes into an alert what a version of its object says.
 func (d *Desk) fill(a *alert, c *register.Constituent, it *store.Item, o *stix.Object, f *facts, found []register.Found) {
 	a.Name, a.Version, a.Order = plain(c.Name, maxTitle), it.Record.Version, it.Record.Order
-	a.Title, a.TLP, a.Facts = plain(o.Name(), maxTitle), a.Mark.Label.TLP.String(), *f
+	a.Title, a.TLP, a.Facts = plain(cmp.Or(o.Name(), found[0].Value), maxTitle), a.Mark.Label.TLP.String(), *f
 	a.Severity = severity(o, f, found)
 	a.Matches, a.More = matchesOf(found)
 	a.Versions++
