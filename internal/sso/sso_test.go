@@ -473,6 +473,11 @@ func TestRolesAreNeverMoreThanTheConfigurationNames(t *testing.T) {
 	if got, err := newDesk(t, i, nil).signIn(); err != nil || !got.SecondFactor || got.Name != "bob" {
 		t.Errorf("%+v %v", got, err)
 	}
+	// Where no domain is named, an address is nobody's account: bob of anywhere is not our bob.
+	i.lie = func(c map[string]any) { c["preferred_username"] = "bob@elsewhere.example" }
+	if got, err := newDesk(t, i, func(c *Config) { c.Domains, c.Groups = nil, []string{"threat-intel"} }).signIn(); err == nil && got.Name == "bob" {
+		t.Errorf("a stranger came as %+v", got)
+	}
 }
 
 func TestConfigurationsThatCannotBe(t *testing.T) {
