@@ -89,9 +89,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range []string{"../README.md", "../ARCHITECTURE.md", "../SECURITY.md", "../starter/README.md", "../packaging/README.md"} {
-		pages = append(pages, p)
-	}
+	pages = append(pages, "../README.md", "../ARCHITECTURE.md", "../SECURITY.md", "../starter/README.md", "../packaging/README.md")
 	seen := 0
 	for _, page := range pages {
 		raw, err := os.ReadFile(page)
@@ -204,5 +202,41 @@ func TestEveryPackageOfTheConsoleIsNamed(t *testing.T) {
 	}
 	if seen < 5 {
 		t.Fatalf("only %d packages were found", seen)
+	}
+}
+
+var (
+	madeMetric = regexp.MustCompile(`"(entente_[a-z]+(?:_[a-z]+)*)"`)
+	toldMetric = regexp.MustCompile("(?m)^\\| `(entente_[a-z_]+)")
+)
+
+// Every figure that the node makes has its row, and every row its figure.
+func TestEveryMetricIsDocumented(t *testing.T) {
+	made := map[string]bool{}
+	err := filepath.WalkDir("../internal", func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		for _, m := range madeMetric.FindAllSubmatch(source, -1) {
+			made[string(m[1])] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range toldMetric.FindAllSubmatch(page, -1) {
+		if !made[string(m[1])] {
+			t.Errorf("operations.md tells of %s, which nothing makes", m[1])
+		}
+		delete(made, string(m[1]))
+	}
+	for name := range made {
+		t.Errorf("operations.md does not tell of %s", name)
 	}
 }

@@ -43,7 +43,7 @@ func ParseCPE(s string) (CPE, error) {
 	}
 	rest, ok := strings.CutPrefix(lower, "cpe:2.3:")
 	if !ok {
-		return CPE{}, fmt.Errorf("%s is not a CPE name: it begins with cpe:2.3:", quote(s))
+		return CPE{}, fmt.Errorf("%s is not a CPE name, which begins with \"cpe:2.3:\"", quote(s))
 	}
 	var c CPE
 	n := 0

@@ -213,7 +213,7 @@ func (r *Register) view(it *store.Item) (View, bool) {
 		r.cfg.Log.Warn("a constituent cannot be read", "id", rec.ID, "version", rec.Version, "error", err)
 		return View{}, false
 	}
-	return View{Constituent: c, Version: rec.Version, Digest: digest(rec.Body), Verified: r.signed(rec) == nil, By: rec.Origin.Org + "/" + rec.Origin.Person, Assets: c.Assets()}, true
+	return View{Constituent: c, Version: rec.Version, Digest: digest(rec.Body), Verified: r.signed(rec) == nil && names(c, rec), By: rec.Origin.Org + "/" + rec.Origin.Person, Assets: c.Assets()}, true
 }
 
 // signed checks that the own organisation signed exactly the bytes of the record.
@@ -229,6 +229,11 @@ func (r *Register) signed(rec *record.Record) error {
 		return fault.New(fault.Invalid, "signature.bytes", "what was signed is not what is stored")
 	}
 	return nil
+}
+
+// names tells whether a version stands where it says: a version that is signed is nobody else's, and no later one than it was.
+func names(c *register.Constituent, rec *record.Record) bool {
+	return c.ID == rec.ID && c.Modified == rec.Version
 }
 
 // digest is the SHA-256 by which a version names the one before it; "" of what is no STIX object.

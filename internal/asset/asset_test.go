@@ -167,6 +167,14 @@ func TestTamperingIsFound(t *testing.T) {
 				it.Record.Envelope = bytes.Replace(it.Record.Envelope, []byte(is), []byte(other), 1)
 			}
 		}, "signature.invalid"},
+		"another's place": {func(w *town) func(*store.Item) {
+			other := w.add("Airport", "198.51.100.0/24")
+			held, err := w.door.Read(w.t.Context(), registrar, store.Query{IDs: []string{other.Constituent.ID}})
+			w.must(err)
+			return func(it *store.Item) {
+				it.Record.Body, it.Record.Envelope = held.Items[0].Record.Body, held.Items[0].Record.Envelope
+			}
+		}, "constituent.place chain.broken"},
 		"no envelope": {func(*town) func(*store.Item) { return func(it *store.Item) { it.Record.Envelope = nil } }, "signature.missing"},
 		"another's key": {func(w *town) func(*store.Item) {
 			other, err := keyring.Create(w.t.TempDir(), keyring.Names{Nation: "UTO", Org: "Utopia CERT"}, time.Now)

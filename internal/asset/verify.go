@@ -63,6 +63,8 @@ func (r *Register) Verify(ctx context.Context, v gate.Viewer) (Verification, err
 			if err != nil {
 				problem(rec.ID, rec.Version, "constituent.form", "%s", err)
 				c = &register.Constituent{}
+			} else if !names(c, rec) {
+				problem(rec.ID, rec.Version, "constituent.place", "what is stored here is version %s of %s", c.Modified, c.ID)
 			}
 			chains[rec.ID] = append(chains[rec.ID], link{order(rec.Version), rec.Version, digest(rec.Body), c.Previous})
 		}

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -31,6 +30,7 @@ const (
 // demoDir is where the files of the demonstration stand, below the data directory. Its README.md is written when everything is on the node.
 const (
 	demoDir  = "demo"
+	demoList = "blocklist.txt"
 	demoDone = "README.md"
 )
 
@@ -53,7 +53,8 @@ func (a *app) demoCmd() *cobra.Command {
 		Use: "demo --data DIR", Short: "Run a node with a small starter set, for a first look",
 		Long: `Run the node of the invented "Utopia CERT": a starter set of objects in the collection "starter", a register of constituents, two feeds that read files
 of the data directory, a campaign that concerns some of the constituents, and an object in quarantine. Everything is invented, and nothing leaves the
-machine. The data directory is made when it is not there; one that is there is served as it is.`,
+machine. The data directory is made when it is not there; one that is there is served as it is. One that holds nothing but an
+entente.toml of yours gets the starter set alone.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			data := a.conn.data
@@ -97,30 +98,37 @@ machine. The data directory is made when it is not there; one that is there is s
 	return c
 }
 
-// layDemo writes the files that feeds read, and the configuration that names them where there is none yet.
+// layDemo writes the files that feeds read, and the configuration that names them. A directory with a configuration of its own gets neither.
 func layDemo(data string) error {
-	return fs.WalkDir(starter.Day, "day", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
+	conf := filepath.Join(data, node.ConfigFile)
+	if exists(conf) && !isWhole(data) {
+		return os.MkdirAll(filepath.Join(data, demoDir), 0o700)
+	}
+	if err := os.MkdirAll(filepath.Join(data, demoDir, "misp"), 0o700); err != nil {
+		return err
+	}
+	events, err := fs.Glob(starter.Day, "day/misp/*.json")
+	if err != nil {
+		return err
+	}
+	for _, name := range append(events, "day/"+demoList) {
+		if err := layFile(name, filepath.Join(data, demoDir, filepath.FromSlash(strings.TrimPrefix(name, "day/")))); err != nil {
 			return err
 		}
-		to := filepath.Join(data, demoDir, filepath.FromSlash(strings.TrimPrefix(name, "day")))
-		switch base := path.Base(name); {
-		case d.IsDir():
-			return os.MkdirAll(to, 0o700)
-		case base == node.ConfigFile:
-			if to = filepath.Join(data, base); exists(to) {
-				return nil
-			}
-		case base != "blocklist.txt" && path.Base(path.Dir(name)) != "misp":
-			return nil
-		}
-		raw, err := starter.Day.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(to, raw, 0o600)
-	})
+	}
+	return layFile("day/"+node.ConfigFile, conf) // last: it names the others
 }
+
+func layFile(name, to string) error {
+	raw, err := starter.Day.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, raw, 0o600)
+}
+
+// isWhole tells whether the directory has the files of the morning after, and not the starter set alone.
+func isWhole(data string) bool { return exists(filepath.Join(data, demoDir, demoList)) }
 
 func exists(name string) bool {
 	_, err := os.Stat(name)
@@ -136,31 +144,20 @@ func (a *app) stockOnce(ctx context.Context, data string, n *api.Client) error {
 	if err := a.stock(ctx, n); err != nil {
 		return err
 	}
-	raw, err := starter.Day.ReadFile("day/" + demoDone)
-	if err != nil {
-		return err
+	if isWhole(data) {
+		if err := a.stockDay(ctx, n); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(done, raw, 0o600)
+	return layFile("day/"+demoDone, done)
 }
 
+// stock loads the starter set.
 func (a *app) stock(ctx context.Context, n *api.Client) error {
 	if _, err := n.AddOrg(ctx, identity.Org{Name: demoPartner, Nation: demoNeighbor}); err != nil && fault.Of(err) != fault.Conflict {
 		return err
 	}
-	for _, c := range demoCollections {
-		c.Read, c.Write = []string{}, []string{}
-		if _, err := n.AddCollection(ctx, c); err != nil && fault.Of(err) != fault.Conflict {
-			return err
-		}
-	}
-	for _, u := range demoUsers {
-		u.Password = rand.Text()
-		if _, err := n.AddUser(ctx, u); err != nil && fault.Of(err) != fault.Conflict {
-			return err
-		}
-	}
-	served, err := a.stockRegister(ctx, n)
-	if err != nil {
+	if err := addCollection(ctx, n, demoCollections[0]); err != nil {
 		return err
 	}
 	names, err := fs.Glob(starter.Files, "*.json")
@@ -175,10 +172,33 @@ func (a *app) stock(ctx context.Context, n *api.Client) error {
 		}
 		objects += s.Objects
 	}
-	if _, err := stockBundle(ctx, n, starter.Day, "day/salt-wind.json", "salt-wind"); err != nil {
-		return err
+	a.say("%d objects of the starter set are in the collection %q", objects, demoCollections[0].Alias)
+	return nil
+}
+
+func addCollection(ctx context.Context, n *api.Client, c api.PutCollection) error {
+	c.Read, c.Write = []string{}, []string{}
+	_, err := n.AddCollection(ctx, c)
+	if fault.Of(err) == fault.Conflict { // it is there
+		return nil
 	}
-	held, err := stockBundle(ctx, n, starter.Day, "day/held.json", "salt-wind")
+	return err
+}
+
+// stockDay adds what surrounds the starter set on the morning after.
+func (a *app) stockDay(ctx context.Context, n *api.Client) error {
+	for _, c := range demoCollections[1:] {
+		if err := addCollection(ctx, n, c); err != nil {
+			return err
+		}
+	}
+	for _, u := range demoUsers {
+		u.Password, u.MustChange = rand.Text(), true
+		if _, err := n.AddUser(ctx, u); err != nil && fault.Of(err) != fault.Conflict {
+			return err
+		}
+	}
+	served, err := a.stockRegister(ctx, n)
 	if err != nil {
 		return err
 	}
@@ -195,6 +215,13 @@ func (a *app) stock(ctx context.Context, n *api.Client) error {
 			ran++
 		}
 	}
+	if _, err := stockBundle(ctx, n, starter.Day, "day/salt-wind.json", "salt-wind"); err != nil {
+		return err
+	}
+	held, err := stockBundle(ctx, n, starter.Day, "day/held.json", "salt-wind")
+	if err != nil {
+		return err
+	}
 	f, err := starter.Day.Open("day/timeline.csv")
 	if err != nil {
 		return err
@@ -207,7 +234,6 @@ func (a *app) stock(ctx context.Context, n *api.Client) error {
 	if _, err := stockBundle(ctx, n, starter.Day, "day/handover.json", "salt-wind"); err != nil {
 		return err
 	}
-	a.say("%d objects of the starter set are in the collection %q, and those of the morning after in %q", objects, demoCollections[0].Alias, demoCollections[2].Alias)
 	a.say("%d constituents are in the register, %d feeds have run, %d object is in quarantine", served, ran, held.Held)
 	a.say("The accounts %s (%s) and %s (%s) wait for the administrator to give them a password", demoUsers[0].Name, demoUsers[0].Roles[0], demoUsers[1].Name, demoUsers[1].Roles[0])
 	return nil

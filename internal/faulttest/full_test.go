@@ -1,7 +1,9 @@
 package faulttest
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -154,6 +156,7 @@ exec "$@"`, n.Data}
 	f.untilFull(t)
 	f.readable(t)
 	f.check(t)
+	nothingHalfTaken(t, f)
 	ballast := filepath.Join("/proc", fmt.Sprint(n.PID()), "root", n.Data, "ballast")
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
@@ -165,6 +168,42 @@ exec "$@"`, n.Data}
 	}
 	f.check(t)
 	n.Kill()
+}
+
+// nothingHalfTaken hands a node without room a blob and an event of MISP: both are refused with 507, and nothing of them is there.
+func nothingHalfTaken(t *testing.T, f *filler) {
+	t.Helper()
+	content := make([]byte, 16<<20)
+	rand.Read(content)
+	full := func(what string, a testnode.Answer, err error) {
+		t.Helper()
+		if err != nil || a.Status != http.StatusInsufficientStorage || a.Header.Get("Retry-After") == "" {
+			t.Errorf("without room, %s is answered %d with Retry-After %q: %.300s %v", what, a.Status, a.Header.Get("Retry-After"), a.Body, err)
+		}
+	}
+	plain := http.Header{"Accept": {"application/json"}, "Content-Type": {"application/octet-stream"}}
+	a, err := f.c.Do(t.Context(), http.MethodPost, "/api/v1/blobs?label=tlp:green", plain, bytes.NewReader(content))
+	full("a blob", a, err)
+	a = must(f.c.Do(t.Context(), http.MethodGet, "/api/v1/blobs", plain, nil))(t)
+	if a.Status != http.StatusOK || !bytes.Contains(a.Body, []byte(`"items":[]`)) {
+		t.Errorf("the refused blob is there: %d %.300s", a.Status, a.Body)
+	}
+	const id = "6f3b3b4e-3d0e-4b0a-9d0f-0a7f4b1b2c3d"
+	var event bytes.Buffer
+	event.WriteString(`{"Event":{"uuid":"` + id + `","info":"large","date":"2026-01-31","distribution":"1","timestamp":"1700000000","Tag":[{"name":"tlp:green"}],"Attribute":[`)
+	for i := range 4000 {
+		if i > 0 {
+			event.WriteByte(',')
+		}
+		fmt.Fprintf(&event, `{"type":"domain","category":"Network activity","value":"%x.example","to_ids":true,"comment":"%x"}`, content[i*32:i*32+16], content[i*500:i*500+400])
+	}
+	event.WriteString("]}}")
+	plain.Set("Content-Type", "application/json")
+	a, err = f.c.Do(t.Context(), http.MethodPost, "/misp/events/add", plain, &event)
+	full("an event of MISP", a, err)
+	if a = must(f.c.Do(t.Context(), http.MethodGet, "/misp/events/view/"+id, plain, nil))(t); a.Status != http.StatusNotFound {
+		t.Errorf("the refused event is answered %d %.300s", a.Status, a.Body)
+	}
 }
 
 // eventually tries for ten seconds.

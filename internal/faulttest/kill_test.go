@@ -28,7 +28,7 @@ const largePost = 200
 const killConfig = `
 [limits]
 post_objects = 200
-`
+` + roomsConfig
 
 // fate is what a writer knows of an object that it sent.
 type fate uint8
@@ -90,6 +90,7 @@ func lifeAndDeaths(t *testing.T, rounds int) {
 	t.Logf("%d rounds with seed %d", rounds, seed)
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	n := served(t, killConfig)
+	house := openRooms(t, n)
 	book := &ledger{fates: map[string]fate{}, bodies: map[string][]byte{}}
 	for round := range rounds {
 		next := firstOfTwoPages(t, n)
@@ -103,6 +104,11 @@ func lifeAndDeaths(t *testing.T, rounds int) {
 				}
 			})
 		}
+		writers.Go(func() {
+			if err := house.use(ctx, rand.New(rand.NewPCG(seed, uint64(round*10+7)))); err != nil {
+				wrong.Store(&err)
+			}
+		})
 		time.Sleep(time.Duration(100+rnd.IntN(900)) * time.Millisecond)
 		n.Kill()
 		stop()
@@ -114,6 +120,9 @@ func lifeAndDeaths(t *testing.T, rounds int) {
 		if err := book.check(t.Context(), n, rnd); err != nil {
 			t.Fatalf("round %d: %v", round, err)
 		}
+		if err := house.check(t.Context(), rnd); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
 		secondOfTwoPages(t, n, next)
 	}
 	if err := book.allOrNone(t.Context(), n); err != nil {
@@ -121,6 +130,10 @@ func lifeAndDeaths(t *testing.T, rounds int) {
 	}
 	if book.kept == 0 || book.removed == 0 && rounds > 2 {
 		t.Fatalf("nothing was tried: %d kept, %d removed", book.kept, book.removed)
+	}
+	tried, none := house.counted()
+	if t.Log(tried); none && rounds > 5 {
+		t.Error("not every room was tried")
 	}
 	if err := n.Stop(); err != nil {
 		t.Fatalf("the node does not end well: %v", err)

@@ -91,15 +91,15 @@ func TestBrokenSources(t *testing.T) {
 				time.Sleep(20 * time.Millisecond)
 			}
 		}, code: "feed.timeout"},
-		"another host": {h: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 302) }, code: "feed.redirect"},
+		"another host": {h: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) }, code: "feed.redirect"},
 		"inward": {h: func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "http://169.254.169.254/latest/meta-data/", 307)
+			http.Redirect(w, r, "http://169.254.169.254/latest/meta-data/", http.StatusTemporaryRedirect)
 		}, code: "feed.redirect"},
 		"no host": {h: func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Location", "file:///etc/passwd")
-			w.WriteHeader(302)
+			w.WriteHeader(http.StatusFound)
 		}, code: "feed.redirect"},
-		"in circles": {h: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/again", 302) }, code: "feed.redirect"},
+		"in circles": {h: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/again", http.StatusFound) }, code: "feed.redirect"},
 		"a web page": {h: func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, "\n <!DOCTYPE html><html><body>sign in</body></html>")
 		}, code: "feed.format"},

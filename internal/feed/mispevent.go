@@ -16,7 +16,6 @@ import (
 	"entente/internal/fault"
 	"entente/internal/record"
 	"entente/internal/store"
-	"entente/label"
 	"entente/misp"
 	"entente/stix"
 )
@@ -339,12 +338,4 @@ func without(object jsontext.Value, names ...string) jsontext.Value {
 		return nil
 	}
 	return b
-}
-
-// seenBy is the label under which something about a stored object goes: that of the object, joined to the feed's.
-func (r *Run) seenBy(l label.Label) label.Label {
-	if r.c.label != nil {
-		return label.Join(l, *r.c.label)
-	}
-	return l
 }

@@ -241,8 +241,8 @@ func TestMISPPushEchoes(t *testing.T) {
 		s.ServeHTTP(w, r)
 	})
 	w := outward(t, both)
-	in, out := w.f.feeds["out"].c, w.f.feeds["out"].c
-	in = Config{Name: "in", Kind: "misp-server", URL: out.URL, TokenFile: "key", Label: "tlp:green"}
+	out := w.f.feeds["out"].c
+	in := Config{Name: "in", Kind: "misp-server", URL: out.URL, TokenFile: "key", Label: "tlp:green"}
 	w.reconfigure(Config{Name: "out", Kind: "misp-push", URL: out.URL, TokenFile: "key", To: "ARC/Arcadia CERT"}, in)
 	if r := w.run("in"); r.Result != Done || r.Counts.Added == 0 {
 		t.Fatalf("%+v %+v", r, r.Error)

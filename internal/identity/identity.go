@@ -74,7 +74,7 @@ type Directory struct {
 	factorRoles []string
 	rpID        string
 	origins     []string
-	spent       *spent
+	spent       *Spent
 	codes       *codeGuard
 	ended       atomic.Uint64 // grows with every session that ends
 
@@ -109,7 +109,7 @@ func New(ctx context.Context, c Config) (*Directory, error) {
 	d := &Directory{
 		store: c.Store, nation: c.Nation, org: norm.NFC.String(c.Org), realm: c.Realm, pepper: slices.Clone(c.Pepper), validRole: c.ValidRole, adminRole: c.AdminRole,
 		cacheFor: c.CacheFor, now: c.Now, log: c.Log, hashing: newHashing(), sleep: sleep,
-		sealer: c.Sealer, idle: c.SessionIdle, life: c.SessionLife, factorRoles: slices.Clone(c.FactorRoles), rpID: c.RPID, origins: slices.Clone(c.Origins), spent: newSpent(), codes: newCodeGuard(), sessions: newCache[string](),
+		sealer: c.Sealer, idle: c.SessionIdle, life: c.SessionLife, factorRoles: slices.Clone(c.FactorRoles), rpID: c.RPID, origins: slices.Clone(c.Origins), spent: NewSpent(), codes: newCodeGuard(), sessions: newCache[string](),
 	}
 	if d.idle <= 0 {
 		d.idle = defaultIdle

@@ -309,6 +309,6 @@ func FuzzPasskey(f *testing.F) {
 		if _, err := h.SignInPasskey(ctx, ticket, b, console, Client{Remote: here}); err == nil && json.Unmarshal(b, &v) != nil {
 			t.Fatalf("%q opens", b)
 		}
-		h.spent = newSpent()
+		h.spent = NewSpent()
 	})
 }

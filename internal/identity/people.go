@@ -34,7 +34,6 @@ type Sealer interface {
 const (
 	ticketContext = "auth.ticket"
 	ticketLife    = 5 * time.Minute
-	maxSpent      = 1 << 14
 )
 
 // ticket is what one step of a sign-in hands to the next: sealed, so that the node keeps nothing for those who never come back.
@@ -77,7 +76,7 @@ func (d *Directory) unseal(kind, text string) (t ticket, err error) {
 }
 
 // spend makes sure that a ticket opens nothing again. It tells whether this was the first time.
-func (d *Directory) spend(t ticket) bool { return d.spent.add(t.ID, t.Until, d.now()) }
+func (d *Directory) spend(t ticket) bool { return d.spent.Add(t.ID, t.Until, d.now()) }
 
 // holder is the account that a ticket was made for, unchanged since.
 func (d *Directory) ticketHolder(ctx context.Context, kind, text string) (ticket, account, error) {

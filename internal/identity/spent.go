@@ -5,24 +5,27 @@ import (
 	"time"
 )
 
-// spent remembers tickets that were used, until they could not be used any more.
-type spent struct {
+const maxSpent = 1 << 14
+
+// Spent remembers tickets that were used, until they could not be used any more.
+type Spent struct {
 	mu    sync.Mutex
 	until map[string]time.Time
 }
 
-func newSpent() *spent { return &spent{until: map[string]time.Time{}} }
+// NewSpent remembers nothing yet.
+func NewSpent() *Spent { return &Spent{until: map[string]time.Time{}} }
 
-func (s *spent) has(id string) bool {
+func (s *Spent) has(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, ok := s.until[id]
 	return ok
 }
 
-// add remembers a ticket. It is false for one that was spent, and when more were spent lately than are remembered: a ticket that could
+// Add remembers a ticket. It is false for one that was spent, and when more were spent lately than are remembered: a ticket that could
 // be used twice must not be used once.
-func (s *spent) add(id string, until, now time.Time) bool {
+func (s *Spent) Add(id string, until, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, ok := s.until[id]; ok {

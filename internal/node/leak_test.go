@@ -2,17 +2,18 @@ package node
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"entente/internal/surface/api"
@@ -144,17 +145,16 @@ var (
 // evened is the transcript without what is random by design: ids of errors, ids that the server makes (by the order in which they
 // are met), sealed positions (by their length), and times (by their order).
 func (s *session) evened() []exchanged {
-	var all strings.Builder
-	for _, l := range s.lines {
-		all.WriteString(l.asked + "\n" + l.answer + "\n")
-	}
-	times := anyTime.FindAllString(all.String(), -1)
-	slices.SortFunc(times, func(a, b string) int { return cmp.Compare(plainTime(a), plainTime(b)) })
 	rank := map[string]int{}
-	for _, t := range times {
-		if _, ok := rank[plainTime(t)]; !ok {
-			rank[plainTime(t)] = len(rank)
+	for _, l := range s.lines {
+		for _, text := range []string{l.asked, l.answer} {
+			for _, t := range anyTime.FindAllString(text, -1) {
+				rank[plainTime(t)] = 0
+			}
 		}
+	}
+	for i, t := range slices.Sorted(maps.Keys(rank)) {
+		rank[t] = i
 	}
 	ids := map[string]int{}
 	even := func(text string) string {
@@ -212,7 +212,11 @@ func plainTime(t string) string {
 // compareTranscripts reports the first answer that differs.
 func compareTranscripts(t *testing.T, a, b *session) {
 	t.Helper()
-	x, y := a.evened(), b.evened()
+	var x, y []exchanged
+	var sides sync.WaitGroup
+	sides.Go(func() { x = a.evened() })
+	sides.Go(func() { y = b.evened() })
+	sides.Wait()
 	if i := firstDifference(x, y); i >= 0 {
 		from := differsAt(x[i].answer, y[i].answer)
 		t.Errorf("what is hidden changes an answer, from byte %d on, and the number of answers from %d to %d.\nasked: %s\nwith it, asked: %s\nwithout it: …%s\nwith it: …%s",
@@ -239,25 +243,55 @@ func clipped(s string, at int) string {
 // viewer itself wrote before is no secret to it.
 func searchTaints(t *testing.T, s *session, taints []string) {
 	t.Helper()
+	for _, told := range toldOf(s.lines, taints) {
+		t.Error(told)
+	}
+}
+
+// toldOf says which words stand where, at most five of them.
+func toldOf(lines []exchanged, taints []string) (out []string) {
 	var said strings.Builder
-	for _, l := range s.lines {
+	for _, l := range lines {
 		said.WriteString(l.asked)
 	}
-	told := 0
+	type needle struct{ taint, form string }
+	byStart := map[[6]byte][]needle{} // so that an answer is looked through once for all of them
 	for _, taint := range taints {
 		if strings.Contains(said.String(), taint) {
 			continue
 		}
 		for _, form := range formsOf(taint) {
-			for _, l := range s.lines {
-				if strings.Contains(l.answer, form) {
-					if told++; told > 5 {
-						return
-					}
-					t.Errorf("%q, hidden, is told as %q.\nasked: %s\n%s", taint, form, clipped(l.asked, 0), clipped(l.answer, strings.Index(l.answer, form)))
-					break
+			start := [6]byte([]byte(form))
+			byStart[start] = append(byStart[start], needle{taint, form})
+		}
+	}
+	told := map[needle]bool{}
+	for _, l := range lines {
+		text := []byte(l.answer)
+		for i := 0; i+6 <= len(text); i++ {
+			for _, n := range byStart[[6]byte(text[i:])] {
+				if told[n] || !strings.HasPrefix(l.answer[i:], n.form) {
+					continue
 				}
+				if told[n] = true; len(told) > 5 {
+					return out
+				}
+				out = append(out, fmt.Sprintf("%q, hidden, is told as %q.\nasked: %s\n%s", n.taint, n.form, clipped(l.asked, 0), clipped(l.answer, i)))
 			}
+		}
+	}
+	return out
+}
+
+// TestTaintsAreFound makes sure that a word is found in each of its forms, wherever it stands.
+func TestTaintsAreFound(t *testing.T) {
+	const word = "qzname000007qz"
+	for _, form := range append(formsOf(word), base64.StdEncoding.EncodeToString([]byte("a text with "+word+" in it"))) {
+		if told := toldOf([]exchanged{{"GET /", "…" + form + "…"}}, []string{"qzother00009qz", word}); len(told) == 0 {
+			t.Errorf("%q was not found", form)
+		}
+		if told := toldOf([]exchanged{{"GET /" + word, "…" + form + "…"}}, []string{word}); len(told) != 0 { // who says it may be told it
+			t.Error(told)
 		}
 	}
 }

@@ -5,15 +5,28 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
 // leakWorlds are a world without what is hidden, and one with it.
 func leakWorlds(t *testing.T, withoutHidden, withHidden func(from string) bool) (a, b *leakWorld) {
 	a, b = newLeakWorld(t, withoutHidden), newLeakWorld(t, withHidden)
-	a.build()
-	b.build()
+	both(t, a, b, (*leakWorld).build)
 	return a, b
+}
+
+// both does the same in the two worlds side by side: neither knows of the other.
+func both[W any](t *testing.T, a, b W, do func(W)) {
+	t.Helper()
+	var worlds sync.WaitGroup
+	for _, w := range []W{a, b} {
+		worlds.Go(func() { do(w) })
+	}
+	worlds.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
 }
 
 // run asks everything of a script in one order, and deletes at its end.
@@ -35,13 +48,13 @@ func TestNothingHiddenLeaks(t *testing.T) {
 	a, b := leakWorlds(t, func(string) bool { return true }, func(string) bool { return false })
 	for _, who := range []string{"rita", "cert", "rosa", ""} { // rita also writes and deletes, and then looks again
 		sa, sb := a.as(who), b.as(who)
-		for _, s := range []*session{sa, sb} {
+		both(t, sa, sb, func(s *session) {
 			run(s, reading)
 			if who == "rita" {
 				run(s, changing)
 				run(s, reading)
 			}
-		}
+		})
 		compareTranscripts(t, sa, sb)
 		searchTaints(t, sb, b.taints)
 		t.Logf("%q: %d requests in each world", who, len(sa.lines))
@@ -88,9 +101,9 @@ func TestNothingHiddenLeaksAtHome(t *testing.T) {
 	reading, changing := leakScripts()
 	a, b := leakWorlds(t, func(from string) bool { return from == "everybody" }, func(string) bool { return false })
 	sa, sb := a.as("ursula"), b.as("ursula")
-	for _, s := range []*session{sa, sb} {
+	both(t, sa, sb, func(s *session) {
 		run(s, changing)
 		run(s, reading)
-	}
+	})
 	compareTranscripts(t, sa, sb)
 }

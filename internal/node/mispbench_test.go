@@ -109,9 +109,7 @@ func BenchmarkMISPNoopPull(b *testing.B) {
 		e := &misp.Event{UUID: fmt.Sprintf("%08x-0000-4000-8000-000000000000", i+1), Info: fmt.Sprintf("event %d", i), Date: "2026-01-01", Timestamp: "1700000000", Distribution: "3", Published: misp.True}
 		items, _ := misp.ToSTIX(e, misp.Options{})
 		if i == 0 {
-			for _, raw := range misp.Definitions() {
-				batch = append(batch, raw)
-			}
+			batch = append(batch, misp.Definitions()...)
 		}
 		batch = append(batch, items[len(items)-1].Raw)
 		if len(batch) >= 2000 || i == 99_999 {

@@ -252,6 +252,7 @@ func (n *Node) surfaces() error {
 	n.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	n.registry.MustRegister(n.hall.Collectors()...)
 	n.registry.MustRegister(n.exchange.Collectors()...)
+	n.registry.MustRegister(n.blobs.Collectors()...)
 	if len(n.cfg.Feeds) > 0 {
 		n.registry.MustRegister(n.feeds.Collectors()...)
 	}

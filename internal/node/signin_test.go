@@ -416,7 +416,7 @@ func TestSignInWithoutTLS(t *testing.T) {
 	resp, err := d.browser().c.Do(r)
 	must(t, err)
 	resp.Body.Close()
-	if got := resp.Header.Get("Set-Cookie"); !strings.Contains(got, "Secure") {
+	if got := resp.Header.Get("Set-Cookie"); !strings.HasPrefix(got, "__Host-entente=") || !strings.Contains(got, "Secure") {
 		t.Error(got)
 	}
 }

@@ -120,7 +120,6 @@ type Desk struct {
 	stop      context.CancelFunc
 	work      sync.WaitGroup
 	following atomic.Bool
-	fails     failure
 	health    health
 }
 
@@ -136,15 +135,6 @@ type cursor struct {
 	After   record.Seq `json:"after"`
 	version int64
 }
-
-// failure is why the desk does not get on.
-type failure struct {
-	mu  sync.Mutex
-	err error
-}
-
-func (f *failure) set(err error) { f.mu.Lock(); f.err = err; f.mu.Unlock() }
-func (f *failure) get() error    { f.mu.Lock(); defer f.mu.Unlock(); return f.err }
 
 // New checks the configuration and reads what the desk knows. It follows the journal from Start on.
 func New(ctx context.Context, o Options) (*Desk, error) {

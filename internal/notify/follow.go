@@ -22,7 +22,6 @@ import (
 func (d *Desk) follow(ctx context.Context) {
 	for wait := d.o.Poll; ; {
 		busy, err := d.advance(ctx)
-		d.fails.set(err)
 		switch {
 		case ctx.Err() != nil:
 			return

@@ -102,7 +102,9 @@ func (d *Desk) send(ctx context.Context, id string) error {
 			d.release(id)
 			return ctx.Err()
 		}
-		d.health.note(ch.Name(), err, d.now())
+		if err == nil || Temporary(err) { // what is wrong with one message says nothing of the channel
+			d.health.note(ch.Name(), err, d.now())
+		}
 	}
 	return d.ended(context.WithoutCancel(ctx), id, ch, err)
 }
@@ -217,7 +219,7 @@ func (h *health) note(name string, err error, now time.Time) {
 		h.last = map[string]ChannelView{}
 	}
 	v := ChannelView{State: "ok", Last: now}
-	if err != nil && Temporary(err) {
+	if err != nil {
 		v.State, v.Error = "failing", said(err)
 	}
 	h.last[name] = v

@@ -1,11 +1,11 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"slices"
-	"strings"
 
 	"entente/internal/record"
 	"entente/internal/store"
@@ -131,7 +131,7 @@ func (d *Desk) raise(ctx context.Context, it *store.Item, o *stix.Object, f *fac
 // fill writes into an alert what a version of its object says.
 func (d *Desk) fill(a *alert, c *register.Constituent, it *store.Item, o *stix.Object, f *facts, found []register.Found) {
 	a.Name, a.Version, a.Order = plain(c.Name, maxTitle), it.Record.Version, it.Record.Order
-	a.Title, a.TLP, a.Facts = plain(o.Name(), maxTitle), a.Mark.Label.TLP.String(), *f
+	a.Title, a.TLP, a.Facts = plain(cmp.Or(o.Name(), found[0].Value), maxTitle), a.Mark.Label.TLP.String(), *f
 	a.Severity = severity(o, f, found)
 	a.Matches, a.More = matchesOf(found)
 	a.Versions++
@@ -305,10 +305,4 @@ func newID(kind string) string {
 	b := make([]byte, 12)
 	rand.Read(b)
 	return kind + "-" + hex.EncodeToString(b)
-}
-
-// isID tells whether a text has the form of a name that newID gives.
-func isID(kind, s string) bool {
-	rest, ok := strings.CutPrefix(s, kind+"-")
-	return ok && len(rest) == 24
 }

@@ -39,7 +39,6 @@ type world struct {
 	channels []Channel
 	d        *Desk
 	stage    int
-	nobody   bool // constituents stand in no register of organisations
 }
 
 func newWorld(t testing.TB, dir string) *world {

@@ -3,8 +3,12 @@
 package shareddata
 
 import (
+	"bytes"
+	"compress/gzip"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -20,6 +24,35 @@ func Dir(t testing.TB, elem ...string) string {
 		t.Skipf("shared data has no %s", filepath.Join(elem...))
 	}
 	return path
+}
+
+// Files are the contents of those files of a folder of the data sets that a pattern below it matches, by their paths; gzip is unpacked.
+// The test skips when the folder is not there, and fails when nothing matches.
+func Files(t testing.TB, pattern string, elem ...string) map[string][]byte {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(Dir(t, elem...), pattern))
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%d files match %s: %v", len(names), pattern, err)
+	}
+	out := make(map[string][]byte, len(names))
+	for _, name := range names {
+		if out[name], err = contents(name); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	return out
+}
+
+func contents(name string) ([]byte, error) {
+	raw, err := os.ReadFile(name)
+	if err != nil || !strings.HasSuffix(name, ".gz") {
+		return raw, err
+	}
+	z, err := gzip.NewReader(bytes.NewReader(raw))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(z)
 }
 
 // Find is Dir where there is no test, and tells whether the path is there.

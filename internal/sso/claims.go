@@ -67,7 +67,7 @@ func (o *provider) person(ctx context.Context, found *oidc.Provider, token *oaut
 		return identity.Federated{}, stranger("the person is in none of the groups that may sign in")
 	}
 	name, _ := all[or(o.cfg.NameClaim, "preferred_username")].(string)
-	if local, domain, ok := strings.Cut(name, "@"); ok && (len(o.cfg.Domains) == 0 || o.named(domain)) {
+	if local, domain, ok := strings.Cut(name, "@"); ok && o.named(domain) { // of a domain that nobody vouches for, "bob" would be anybody's
 		name = local
 	}
 	return identity.Federated{

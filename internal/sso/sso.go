@@ -13,6 +13,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+	"golang.org/x/sync/singleflight"
 
 	"entente/internal/fault"
 	"entente/internal/identity"
@@ -24,7 +25,7 @@ const (
 	timeout      = 15 * time.Second
 	maxAnswer    = 1 << 20
 	foundFor     = time.Hour // what a provider says of itself
-	maxSpent     = 1 << 14
+	failedFor    = 5 * time.Second
 	maxIDToken   = 64 << 10
 	maxParameter = 8 << 10
 	skew         = 2 * time.Minute
@@ -46,9 +47,7 @@ type Providers struct {
 	list   []*provider
 	sealer identity.Sealer
 	now    func() time.Time
-
-	mu    sync.Mutex
-	spent map[string]time.Time // states that came back
+	spent  *identity.Spent // states that came back
 }
 
 type provider struct {
@@ -56,14 +55,17 @@ type provider struct {
 	origins []*url.URL
 	line    *outbound.Line
 
-	mu    sync.Mutex
-	found *oidc.Provider
-	until time.Time
+	asking singleflight.Group
+
+	mu     sync.Mutex
+	found  *oidc.Provider
+	failed error
+	at     time.Time // of what is known
 }
 
 // New opens the lines to the providers. Nothing is connected yet.
 func New(o Options) (*Providers, error) {
-	p := &Providers{sealer: o.Sealer, now: o.Now, spent: map[string]time.Time{}}
+	p := &Providers{sealer: o.Sealer, now: o.Now, spent: identity.NewSpent()}
 	if p.now == nil {
 		p.now = time.Now
 	}
@@ -130,7 +132,7 @@ func (p *Providers) Begin(ctx context.Context, id, redirect string) (address, ke
 	if err != nil {
 		return "", "", err
 	}
-	found, err := one.discover(ctx, p.now())
+	found, err := one.discover(ctx, p.now)
 	if err != nil {
 		return "", "", err
 	}
@@ -156,7 +158,7 @@ func (p *Providers) Finish(ctx context.Context, id, redirect, keep string, q url
 	if q.Get("error") != "" {
 		return identity.Federated{}, fault.New(fault.Forbidden, "sso.denied", "the provider did not sign the person in")
 	}
-	found, err := one.discover(ctx, p.now())
+	found, err := one.discover(ctx, p.now)
 	if err != nil {
 		return identity.Federated{}, err
 	}
@@ -197,31 +199,10 @@ func (p *Providers) open(id, redirect, keep string, q url.Values) (b begun, err 
 	}
 	now, state := p.now(), q["state"]
 	if left := b.Until.Sub(now); left <= 0 || left > stateLife || b.Provider != id || b.Redirect != redirect ||
-		len(state) != 1 || subtle.ConstantTimeCompare([]byte(state[0]), []byte(b.State)) != 1 || !p.spend(b.State, b.Until, now) {
+		len(state) != 1 || subtle.ConstantTimeCompare([]byte(state[0]), []byte(b.State)) != 1 || !p.spent.Add(b.State, b.Until, now) {
 		return b, astray
 	}
 	return b, nil
-}
-
-// spend takes a state once. Where more came back lately than are remembered, none is taken.
-func (p *Providers) spend(state string, until, now time.Time) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if _, ok := p.spent[state]; ok {
-		return false
-	}
-	if len(p.spent) >= maxSpent {
-		for old, t := range p.spent {
-			if !now.Before(t) {
-				delete(p.spent, old)
-			}
-		}
-	}
-	if len(p.spent) >= maxSpent {
-		return false
-	}
-	p.spent[state] = until
-	return true
 }
 
 func (p *Providers) find(id string) (*provider, error) {
@@ -234,12 +215,38 @@ func (p *Providers) find(id string) (*provider, error) {
 
 // discover reads what the provider says of itself (OpenID Connect Discovery 1.0), and keeps it for a while. It must name itself as it is
 // configured, and send nobody elsewhere.
-func (o *provider) discover(ctx context.Context, now time.Time) (*oidc.Provider, error) {
+func (o *provider) discover(ctx context.Context, now func() time.Time) (*oidc.Provider, error) {
+	if found, err, ok := o.known(now()); ok {
+		return found, err
+	}
+	asked := o.asking.DoChan("", func() (any, error) {
+		if found, err, ok := o.known(now()); ok { // somebody else was faster
+			return found, err
+		}
+		found, err := o.ask(context.WithoutCancel(ctx)) // the first to come may leave: the others still wait for the answer
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.found, o.failed, o.at = found, err, now()
+		return found, err
+	})
+	select {
+	case r := <-asked:
+		found, _ := r.Val.(*oidc.Provider)
+		return found, r.Err
+	case <-ctx.Done():
+		return nil, fault.As(ctx.Err())
+	}
+}
+
+// known is what the provider said lately, or that it did not answer just now.
+func (o *provider) known(now time.Time) (found *oidc.Provider, err error, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if left := o.until.Sub(now); o.found != nil && left > 0 && left <= foundFor {
-		return o.found, nil
-	}
+	age := now.Sub(o.at).Abs()
+	return o.found, o.failed, o.found != nil && age < foundFor || o.failed != nil && age < failedFor
+}
+
+func (o *provider) ask(ctx context.Context) (*oidc.Provider, error) {
 	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, o.line.Client()), timeout)
 	defer cancel()
 	found, err := oidc.NewProvider(ctx, o.cfg.Issuer)
@@ -258,7 +265,6 @@ func (o *provider) discover(ctx context.Context, now time.Time) (*oidc.Provider,
 			return nil, untrue("the provider names a server that the configuration does not", err).Try("name it in hosts if that is meant")
 		}
 	}
-	o.found, o.until = found, now.Add(foundFor)
 	return found, nil
 }
 

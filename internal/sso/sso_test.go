@@ -1,6 +1,7 @@
 package sso
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -472,6 +473,11 @@ func TestRolesAreNeverMoreThanTheConfigurationNames(t *testing.T) {
 	if got, err := newDesk(t, i, nil).signIn(); err != nil || !got.SecondFactor || got.Name != "bob" {
 		t.Errorf("%+v %v", got, err)
 	}
+	// Where no domain is named, an address is nobody's account: bob of anywhere is not our bob.
+	i.lie = func(c map[string]any) { c["preferred_username"] = "bob@elsewhere.example" }
+	if got, err := newDesk(t, i, func(c *Config) { c.Domains, c.Groups = nil, []string{"threat-intel"} }).signIn(); err == nil && got.Name == "bob" {
+		t.Errorf("a stranger came as %+v", got)
+	}
 }
 
 func TestConfigurationsThatCannotBe(t *testing.T) {
@@ -522,4 +528,44 @@ func FuzzAnswer(f *testing.F) {
 			t.Fatalf("%+v", got)
 		}
 	})
+}
+
+// Who waits for a provider that does not answer may leave, and the provider is not asked again for every one who comes.
+func TestAProviderThatDoesNotAnswer(t *testing.T) {
+	i := newIssuer(t)
+	asked, answer := make(chan struct{}, 10), make(chan struct{})
+	i.tell = func(d map[string]any) {
+		asked <- struct{}{}
+		<-answer
+		d["issuer"] = "https://elsewhere.example"
+	}
+	d := newDesk(t, i, nil)
+	begin := func(ctx context.Context) error {
+		_, _, err := d.Begin(ctx, "corp", redirect)
+		return err
+	}
+	first := make(chan error)
+	go func() { first <- begin(t.Context()) }()
+	<-asked
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if err := begin(gone); err == nil {
+		t.Error("an answer to who has left")
+	}
+	close(answer)
+	if err := <-first; fault.Of(err) != fault.Unavailable {
+		t.Error(err)
+	}
+	for range 3 {
+		if err := begin(t.Context()); fault.Of(err) != fault.Unavailable {
+			t.Error(err)
+		}
+	}
+	if len(asked) != 0 {
+		t.Errorf("the provider was asked %d times more", len(asked))
+	}
+	d.ahead = failedFor
+	if err := begin(t.Context()); fault.Of(err) != fault.Unavailable || len(asked) != 1 {
+		t.Errorf("later: %v, asked %d times more", err, len(asked))
+	}
 }

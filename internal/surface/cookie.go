@@ -13,18 +13,20 @@ import (
 // behind a proxy that has TLS, and says so in X-Forwarded-Proto.
 type Cookie struct{ Plain bool }
 
-// name has the prefix that makes a browser take the cookie over TLS only, from this host only and for all of it (RFC 6265bis section
-// 4.1.3).
-func (c Cookie) name() string {
-	if c.Plain {
-		return "entente"
+// Name is that of a cookie of the node. Where the browser speaks TLS it has the prefix that makes it take the cookie from this host only,
+// so that no neighbour in the domain puts one of its own in its place (RFC 6265bis section 4.1.3).
+func (c Cookie) Name(r *http.Request, name string) string {
+	if c.Secure(r) {
+		return "__Host-" + name
 	}
-	return "__Host-entente"
+	return name
 }
+
+const sessionCookie = "entente"
 
 // Read is the session that a request brings; empty: none.
 func (c Cookie) Read(r *http.Request) string {
-	if k, err := r.Cookie(c.name()); err == nil {
+	if k, err := r.Cookie(c.Name(r, sessionCookie)); err == nil {
 		return k.Value
 	}
 	return ""
@@ -32,12 +34,12 @@ func (c Cookie) Read(r *http.Request) string {
 
 // Set hands a session to the browser, until that is closed.
 func (c Cookie) Set(w http.ResponseWriter, r *http.Request, text string) {
-	http.SetCookie(w, &http.Cookie{Name: c.name(), Value: text, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: c.Secure(r)})
+	http.SetCookie(w, &http.Cookie{Name: c.Name(r, sessionCookie), Value: text, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: c.Secure(r)})
 }
 
 // Clear takes the session from the browser.
 func (c Cookie) Clear(w http.ResponseWriter, r *http.Request) {
-	http.SetCookie(w, &http.Cookie{Name: c.name(), Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: c.Secure(r)})
+	http.SetCookie(w, &http.Cookie{Name: c.Name(r, sessionCookie), Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: c.Secure(r)})
 }
 
 // Secure tells whether the browser speaks TLS, to the node or to the proxy before it.

@@ -194,7 +194,20 @@ func (h *Hall) authenticate(r *http.Request, people bool) (gate.Viewer, context.
 		return h.byCookie(r, text)
 	}
 	v, err := h.byMachine(r)
-	return v, r.Context(), err
+	if err == nil && goesAlong(r) {
+		err = SameOrigin(r)
+	}
+	if err != nil {
+		return gate.Viewer{}, nil, err
+	}
+	return v, r.Context(), nil
+}
+
+// goesAlong tells whether a browser that has the credential of a request sends it with whatever it asks, as it does with a cookie: a
+// password that it was told once, and a certificate.
+func goesAlong(r *http.Request) bool {
+	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return scheme == "" || strings.EqualFold(scheme, "Basic")
 }
 
 // session is the text of the session that a request is made in; empty: of none.

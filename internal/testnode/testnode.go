@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -225,6 +226,25 @@ func (n *Node) Stop() error {
 
 // Client speaks to the running node as one of its accounts; an empty name sends no credential.
 func (n *Node) Client(user string) *Client { return NewClient(n.URL, user, n.password, n.TLS()) }
+
+// SignIn signs one of the accounts in with its password, as a browser does, and returns the cookie of its session.
+func (n *Node) SignIn(ctx context.Context, user string) (string, error) {
+	body, err := json.Marshal(map[string]string{"name": user, "password": n.password})
+	if err != nil {
+		return "", err
+	}
+	c := n.Client("")
+	defer c.Close()
+	a, err := c.Do(ctx, http.MethodPost, "/auth/password", http.Header{"Content-Type": {"application/json"}}, bytes.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	cookie, _, ok := strings.Cut(a.Header.Get("Set-Cookie"), ";")
+	if a.Status != http.StatusOK || !ok {
+		return "", &Refusal{a}
+	}
+	return cookie, nil
+}
 
 // TLS is how a client meets the node.
 func (n *Node) TLS() *tls.Config { return &tls.Config{RootCAs: n.pool, MinVersion: tls.VersionTLS12} }

@@ -1,12 +1,6 @@
 package galaxy
 
 import (
-	"bytes"
-	"compress/gzip"
-	"io"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"entente/internal/shareddata"
@@ -16,22 +10,8 @@ import (
 
 // Every cluster of the published galaxies is found by its names, and what STIX has a type for becomes a sound object.
 func TestPublished(t *testing.T) {
-	files, _ := filepath.Glob(filepath.Join(shareddata.Dir(t, "misp", "misp-galaxy", "clusters"), "*.json*"))
 	clusters := 0
-	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.HasSuffix(file, ".gz") {
-			z, err := gzip.NewReader(bytes.NewReader(raw))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if raw, err = io.ReadAll(z); err != nil {
-				t.Fatal(err)
-			}
-		}
+	for file, raw := range shareddata.Files(t, "*.json*", "misp", "misp-galaxy", "clusters") {
 		g, err := Parse(raw)
 		if err != nil {
 			t.Fatalf("%s: %v", file, err)

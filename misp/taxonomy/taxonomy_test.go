@@ -1,12 +1,6 @@
 package taxonomy
 
 import (
-	"bytes"
-	"compress/gzip"
-	"io"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"entente/internal/shareddata"
@@ -44,22 +38,8 @@ func TestJudge(t *testing.T) {
 
 // Every published taxonomy is read, and knows its own tags.
 func TestPublished(t *testing.T) {
-	files, _ := filepath.Glob(filepath.Join(shareddata.Dir(t, "misp", "misp-taxonomies"), "*", "machinetag.json*"))
 	var all []*Taxonomy
-	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.HasSuffix(file, ".gz") {
-			z, err := gzip.NewReader(bytes.NewReader(raw))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if raw, err = io.ReadAll(z); err != nil {
-				t.Fatal(err)
-			}
-		}
+	for file, raw := range shareddata.Files(t, "*/machinetag.json*", "misp", "misp-taxonomies") {
 		x, err := Parse(raw)
 		if err != nil {
 			t.Fatalf("%s: %v", file, err)

@@ -1,8 +1,6 @@
 package template
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -49,15 +47,11 @@ func TestCheck(t *testing.T) {
 
 // Every published template is read, and its attribute types are known.
 func TestPublished(t *testing.T) {
-	files, _ := filepath.Glob(filepath.Join(shareddata.Dir(t, "misp", "misp-objects", "objects"), "*", "definition.json"))
+	files := shareddata.Files(t, "*/definition.json", "misp", "misp-objects", "objects")
 	if len(files) != 424 {
 		t.Errorf("%d templates", len(files))
 	}
-	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for file, raw := range files {
 		x, err := Parse(raw)
 		if err != nil {
 			t.Errorf("%s: %v", file, err)

@@ -1,13 +1,8 @@
 package warninglist
 
 import (
-	"bytes"
-	"compress/gzip"
 	"fmt"
-	"io"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -19,26 +14,12 @@ import (
 
 func lists(t testing.TB) []*List {
 	t.Helper()
-	root := shareddata.Dir(t, "misp", "misp-warninglists", "lists")
-	files, err := filepath.Glob(filepath.Join(root, "*", "list.json*"))
-	if err != nil || len(files) < 100 {
-		t.Fatalf("%d lists: %v", len(files), err)
+	files := shareddata.Files(t, "*/list.json*", "misp", "misp-warninglists", "lists")
+	if len(files) < 100 {
+		t.Fatalf("%d lists", len(files))
 	}
 	var out []*List
-	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.HasSuffix(file, ".gz") {
-			z, err := gzip.NewReader(bytes.NewReader(raw))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if raw, err = io.ReadAll(z); err != nil {
-				t.Fatal(err)
-			}
-		}
+	for file, raw := range files {
 		l, err := Parse(raw)
 		if err != nil {
 			t.Fatalf("%s: %v", file, err)

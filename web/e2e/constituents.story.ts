@@ -32,8 +32,8 @@ test('a constituent is added with a mistake at its field, then found by an addre
   await v.page.getByRole('link', { name: 'Constituents' }).first().click();
   await v.page.getByLabel('Value').fill('192.0.2.77');
   await v.page.getByRole('button', { name: 'Find', exact: true }).click();
-  await v.page.getByText('lies in').waitFor();
-  await v.page.getByRole('status').getByRole('link', { name: 'Harbour Authority' }).click();
+  await v.page.getByText('lies in').first().waitFor();
+  await v.page.getByRole('status').getByRole('link', { name: 'Harbour Authority' }).first().click();
 
   await v.page.getByRole('button', { name: 'Edit' }).click();
   await v.page.getByLabel('Criticality').first().selectOption({ label: 'Vital' });

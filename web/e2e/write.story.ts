@@ -1,6 +1,6 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { accessible, launch, leave, picture, visit } from './browser';
+import { accessible, launch, leave, visit } from './browser';
 
 let browser: Browser;
 beforeAll(async () => void (browser = await launch()));
@@ -22,7 +22,6 @@ test('a report is drafted, kept, published, and gets a new version', async () =>
   await v.page.getByRole('radio', { name: 'TLP:GREEN' }).check();
   await v.page.waitForTimeout(200);
   await accessible(v.page);
-  await picture(v.page, 'write');
   await v.page.getByRole('button', { name: 'Publish' }).click();
   await v.page.getByRole('heading', { name: 'Quay watch', level: 1 }).waitFor();
 
@@ -41,7 +40,8 @@ test('a file is stored under a label and destroyed', async () => {
   await v.page.getByLabel('Title').waitFor();
   await accessible(v.page);
   await v.page.goto('/app/blobs');
-  await v.page.getByText('There are no files that you may see').waitFor();
+  await v.page.getByRole('heading', { name: 'Files', level: 1 }).waitFor();
+  await v.page.waitForFunction(() => !document.querySelector('.waiting'));
   await accessible(v.page);
   await v.page.locator('input[type=file]').setInputFiles({ name: 'quay.txt', mimeType: 'text/plain', buffer: Buffer.from('three nights') });
   const dialog = v.page.getByRole('dialog');

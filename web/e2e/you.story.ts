@@ -1,5 +1,5 @@
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, inject, test } from 'vitest';
 import { accessible, launch, leave, visit } from './browser';
 import { totp } from './person';
 import { password, run } from './setup';

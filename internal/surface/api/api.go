@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"entente/internal/asset"
 	"entente/internal/blob"
@@ -78,12 +79,14 @@ type API struct {
 	us    keyring.Names // whose node it is
 	doc   []byte        // the OpenAPI document
 
-	listeners listeners
+	streams, reviews seats
 }
 
 // New makes the handler.
 func New(x *exchange.Exchange, ids *identity.Directory, ring *keyring.Ring, blobs *blob.Store, ops Ops) http.Handler {
-	a := &API{x: x, ids: ids, ring: ring, blobs: blobs, ops: ops, log: ops.Logger(), us: ring.Names(), doc: Document()}
+	a := &API{x: x, ids: ids, ring: ring, blobs: blobs, ops: ops, log: ops.Logger(), us: ring.Names(), doc: Document(),
+		streams: seats{code: "stream", what: "streams", each: streamsEach, all: streamsAll, full: 15 * time.Second},
+		reviews: seats{code: "review", what: "reviews", each: reviewsEach, all: reviewsAll, full: 5 * time.Second}}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"entente/internal/fault"
 	"entente/internal/gate"
+	"entente/internal/record"
 	"entente/internal/store"
 )
 
@@ -76,30 +77,14 @@ type Act struct {
 }
 
 func (a *API) journal(c *call) error {
-	limit, err := c.q.limit()
-	if err != nil {
-		return err
-	}
-	after, err := a.after(c)
-	if err != nil {
-		return err
-	}
-	entries, err := a.x.Acts(c.ctx(), c.v, after, limit)
-	if err != nil {
-		return err
-	}
-	out := make([]Act, len(entries))
-	for i, e := range entries {
-		out[i] = Act{At: e.Seq.Time(), Act: *e.Act}
-		if e.Record != nil && out[i].Target == "" { // while it is there, and not for ever in the journal
-			out[i].Target = e.Record.ID
-		}
-	}
-	next := ""
-	if len(entries) == limit {
-		next = a.next(c, entries[len(entries)-1].Seq)
-	}
-	return c.answer(list(out, next))
+	return placed(a, c, func(after record.Seq, limit int) ([]store.Entry, error) { return a.x.Acts(c.ctx(), c.v, after, limit) },
+		func(e *store.Entry) record.Seq { return e.Seq }, func(e *store.Entry) Act {
+			act := Act{At: e.Seq.Time(), Act: *e.Act}
+			if e.Record != nil && act.Target == "" { // while it is there, and not for ever in the journal
+				act.Target = e.Record.ID
+			}
+			return act
+		})
 }
 
 // backup streams. A backup that fails half-way is cut off, and its end is missing: restore refuses it.

@@ -6,6 +6,7 @@ import (
 	"entente/internal/fault"
 	"entente/internal/identity"
 	"entente/internal/keyring"
+	"entente/internal/record"
 )
 
 // AddUser asks for an account. An organisation that is not known yet is registered with the nation, or the node's own.
@@ -51,6 +52,31 @@ func listed[T any](a *API, c *call, read func(after string, limit int) ([]T, err
 		next = a.nextKey(c, key(items[len(items)-1]))
 	}
 	return c.answer(list(items, next))
+}
+
+// placed answers a list in the order of the journal.
+func placed[In, Out any](a *API, c *call, read func(after record.Seq, limit int) ([]In, error), place func(*In) record.Seq, show func(*In) Out) error {
+	limit, err := c.q.limit()
+	if err != nil {
+		return err
+	}
+	after, err := a.after(c)
+	if err != nil {
+		return err
+	}
+	in, err := read(after, limit)
+	if err != nil {
+		return err
+	}
+	out := make([]Out, len(in))
+	for i := range in {
+		out[i] = show(&in[i])
+	}
+	next := ""
+	if len(in) == limit {
+		next = a.next(c, place(&in[len(in)-1]))
+	}
+	return c.answer(list(out, next))
 }
 
 // member makes sure that an organisation is in the register.

@@ -73,27 +73,10 @@ func (a *API) heldRec(c *call) (record.Seq, error) {
 }
 
 func (a *API) quarantine(c *call) error {
-	limit, err := c.q.limit()
-	if err != nil {
-		return err
-	}
-	after, err := a.after(c)
-	if err != nil {
-		return err
-	}
-	held, err := a.x.Quarantine(c.ctx(), c.v, after, limit)
-	if err != nil {
-		return err
-	}
-	out := make([]Held, len(held))
-	for i := range held {
-		out[i] = a.held(c, &held[i])
-	}
-	next := ""
-	if len(held) == limit {
-		next = a.next(c, held[len(held)-1].Rec)
-	}
-	return c.answer(list(out, next))
+	return placed(a, c, func(after record.Seq, limit int) ([]store.Quarantined, error) {
+		return a.x.Quarantine(c.ctx(), c.v, after, limit)
+	},
+		func(h *store.Quarantined) record.Seq { return h.Rec }, func(h *store.Quarantined) Held { return a.held(c, h) })
 }
 
 func (a *API) heldRecord(c *call) error {

@@ -21,17 +21,21 @@ import (
 
 // Bounds of a review.
 const (
-	reviewBytes  = 32 << 20
-	reviewItems  = 1000 // objects that are told one by one
-	reviewLooked = 500  // values that are looked for
-	reviewHere   = 10   // objects with one value that are counted
+	reviewBytes  = 32 << 20 // of a file
+	reviewText   = 4 << 20  // of a text, every word of which is looked at
+	reviewTypes  = 200      // that are counted apart
+	reviewsEach  = 2        // at once, of one account
+	reviewsAll   = 8        // at once
+	reviewItems  = 1000     // objects that are told one by one
+	reviewLooked = 500      // values that are looked for
+	reviewHere   = 10       // objects with one value that are counted
 )
 
 // Review is what a text or a file contains. Nothing of it is stored.
 type Review struct {
 	Kind    string         `json:"kind"` // stix, misp or text
 	Objects int            `json:"objects"`
-	Types   map[string]int `json:"types"`
+	Types   map[string]int `json:"types"`            // of the first 200 types
 	Items   []ReviewItem   `json:"items"`            // the first 1,000 objects
 	Found   []ReviewFound  `json:"found"`            // values in a text
 	Cut     bool           `json:"cut"`              // there were more values
@@ -81,6 +85,11 @@ var reviewRoutes = []Route{
 }
 
 func (a *API) review(c *call) error {
+	leave, err := a.reviews.enter(who(c.v))
+	if err != nil {
+		return err
+	}
+	defer leave()
 	raw, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, reviewBytes))
 	var large *http.MaxBytesError
 	switch {
@@ -93,9 +102,9 @@ func (a *API) review(c *call) error {
 	r := Review{Types: map[string]int{}, Items: []ReviewItem{}, Found: []ReviewFound{}, Losses: []Loss{}}
 	switch {
 	case isEvent(raw):
-		err = a.reviewMISP(&r, raw)
+		err = a.reviewMISP(c, &r, raw)
 	case startsJSON(raw):
-		err = a.reviewSTIX(&r, raw)
+		err = a.reviewSTIX(c, &r, raw)
 	default:
 		err = a.reviewText(c, &r, raw)
 	}
@@ -152,14 +161,16 @@ func (r *Review) object(raw []byte) {
 		if !stix.Valid(found, false) {
 			item.State = "unusable"
 		}
-		r.Types[item.Type]++
+		if _, there := r.Types[item.Type]; there || len(r.Types) < reviewTypes {
+			r.Types[item.Type]++
+		}
 	}
 	if len(r.Items) < reviewItems {
 		r.Items = append(r.Items, item)
 	}
 }
 
-func (a *API) reviewSTIX(r *Review, raw []byte) error {
+func (a *API) reviewSTIX(c *call, r *Review, raw []byte) error {
 	r.Kind = "stix"
 	sp := &spool{dir: a.ops.SpoolDir(), limit: 16 * reviewBytes} // a compressed file
 	defer sp.close()
@@ -169,14 +180,14 @@ func (a *API) reviewSTIX(r *Review, raw []byte) error {
 	}
 	r.Losses = append(r.Losses, losses...)
 	for _, kind := range []byte{kindMarking, kindObject} {
-		if err := sp.each(kind, func(raw []byte) error { r.object(raw); return nil }); err != nil {
+		if err := sp.each(kind, func(raw []byte) error { r.object(raw); return c.ctx().Err() }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a *API) reviewMISP(r *Review, raw []byte) error {
+func (a *API) reviewMISP(c *call, r *Review, raw []byte) error {
 	r.Kind = "misp"
 	events, err := parseEvents(raw)
 	if err != nil {
@@ -184,6 +195,9 @@ func (a *API) reviewMISP(r *Review, raw []byte) error {
 	}
 	policy := a.eventPolicy()
 	for _, e := range events {
+		if err := c.ctx().Err(); err != nil {
+			return err
+		}
 		items, losses := misp.ToSTIX(e, misp.Options{Policy: policy})
 		for _, l := range losses[:min(len(losses), maxOutcomes-len(r.Losses))] {
 			r.Losses = append(r.Losses, Loss{ID: e.UUID, Code: l.Code, Pointer: l.Pointer, Message: l.Message})
@@ -222,6 +236,9 @@ func (a *API) eventPolicy() misp.Policy {
 }
 
 func (a *API) reviewText(c *call, r *Review, raw []byte) error {
+	if len(raw) > reviewText {
+		return fault.New(fault.TooLarge, "review.size", "a review takes at most %d bytes of text", reviewText).Try("review it in parts")
+	}
 	if !utf8.Valid(raw) {
 		return fault.New(fault.Invalid, "review.form", "this is neither text in UTF-8 nor a file of STIX or MISP").Try("store it as a blob")
 	}

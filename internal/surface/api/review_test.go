@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"entente/internal/fault"
 	"entente/internal/shareddata"
 	"entente/internal/surface"
 )
@@ -66,6 +68,38 @@ func TestReviewOfObjects(t *testing.T) {
 	if status, _ := w.ask(admin, "POST", "/review", strings.Repeat("a", reviewBytes+1)); status != http.StatusRequestEntityTooLarge {
 		t.Errorf("too large: %d", status)
 	}
+	if status, answer := w.ask(admin, "POST", "/review", strings.Repeat("a ", reviewText)); status != http.StatusRequestEntityTooLarge || !strings.Contains(answer, "of text") {
+		t.Errorf("a text that is too large: %d %s", status, answer)
+	}
+	var many strings.Builder
+	for i := range 2 * reviewTypes {
+		fmt.Fprintf(&many, `{"type":"x-%d","spec_version":"2.1","id":"x-%d--%s","created":"2026-01-01T00:00:00.000Z","modified":"2026-01-01T00:00:00.000Z"}`, i, i, uuidOf(i))
+	}
+	if r = w.review(many.String()); r.Objects != 2*reviewTypes || len(r.Types) != reviewTypes {
+		t.Errorf("%d objects of %d types", r.Objects, len(r.Types))
+	}
+}
+
+func TestSeats(t *testing.T) {
+	s := seats{code: "review", what: "reviews", each: 2, all: 3}
+	enter := func(who, want string) func() {
+		t.Helper()
+		leave, err := s.enter(who)
+		if code := fault.As(err).MachineCode(); err != nil && code != want || err == nil && want != "" {
+			t.Errorf("%s: %v, want %q", who, err, want)
+		}
+		return leave
+	}
+	first := enter("a", "")
+	enter("a", "")
+	enter("a", "review.many")
+	last := enter("b", "")
+	enter("c", "review.full")
+	last()
+	enter("c", "")
+	first()
+	enter("a", "")
+	enter("c", "review.full")
 }
 
 // A file of MISP events is reviewed as what it becomes, and imported as that: its distribution bounds the label.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"entente/internal/exchange"
@@ -63,39 +62,6 @@ const (
 // heartbeat is how often an open stream says something, and makes sure that its viewer still is one. A variable for tests.
 var heartbeat = 15 * time.Second
 
-// listeners counts the open streams.
-type listeners struct {
-	mu   sync.Mutex
-	open int
-	by   map[string]int
-}
-
-func (l *listeners) enter(who string) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case l.by[who] >= streamsEach:
-		return fault.New(fault.Throttled, "stream.many", "you have %d streams open", streamsEach).After(heartbeat).Try("end one of them")
-	case l.open >= streamsAll:
-		return fault.New(fault.Unavailable, "stream.full", "the node has %d streams open", streamsAll).After(time.Minute)
-	}
-	if l.by == nil {
-		l.by = map[string]int{}
-	}
-	l.open++
-	l.by[who]++
-	return nil
-}
-
-func (l *listeners) leave(who string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.open--
-	if l.by[who]--; l.by[who] == 0 {
-		delete(l.by, who)
-	}
-}
-
 // stream tells until the caller goes away, takes too long to listen, or may not listen any more.
 func (a *API) stream(c *call) error {
 	types := c.q.words("type")
@@ -103,10 +69,11 @@ func (a *API) stream(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := a.listeners.enter(who(c.v)); err != nil {
+	leave, err := a.streams.enter(who(c.v))
+	if err != nil {
 		return err
 	}
-	defer a.listeners.leave(who(c.v))
+	defer leave()
 	headers(c.w, eventsType)
 	c.w.Header().Set("X-Accel-Buffering", "no") // proxies that gather answers must not
 	s := &telling{a: a, c: c, types: types, at: at, told: map[record.Seq]Removal{}}
@@ -163,6 +130,9 @@ func (s *telling) tell() error {
 	defer tick.Stop()
 	for {
 		_, more := s.a.x.Newest()
+		if err := s.renew(); err != nil {
+			return err
+		}
 		busy, err := s.batch()
 		if err != nil {
 			return err
@@ -195,8 +165,8 @@ func (s *telling) tell() error {
 	}
 }
 
-// beat makes sure that the viewer still is who it was, and tells it how far the stream has got.
-func (s *telling) beat() error {
+// renew makes sure that the viewer still is who it was, and has the rights that it has now: before anything is told.
+func (s *telling) renew() error {
 	v, err := surface.Renew(s.c.ctx())
 	if err != nil {
 		return err
@@ -205,6 +175,14 @@ func (s *telling) beat() error {
 		return fault.New(fault.Unauthenticated, "auth.changed", "the credential belongs to somebody else now")
 	}
 	s.c.v = v
+	return nil
+}
+
+// beat tells a viewer, who still is one, how far the stream has got.
+func (s *telling) beat() error {
+	if err := s.renew(); err != nil {
+		return err
+	}
 	s.out.WriteString(":\n")
 	s.place()
 	return s.flush()

@@ -343,6 +343,19 @@ func TestStreamEndsWithItsCredential(t *testing.T) {
 	s.CloseClientConnections()
 }
 
+// What comes after a credential has ended is not told, not even before the next heartbeat.
+func TestNothingIsToldAfterTheCredential(t *testing.T) {
+	w, b := newWorld(t), &bouncer{}
+	s := w.behind(b, 0, nil)
+	e := w.listen(s, "", "")
+	b.out.Store(true)
+	w.importAll(admin, nil, object(uuidOf(1), "late", green))
+	if h := e.hear(); h.End == nil || h.End.Status != 401 {
+		t.Errorf("%+v", h)
+	}
+	s.CloseClientConnections()
+}
+
 func TestStreamsAreCounted(t *testing.T) {
 	w := newWorld(t)
 	s := w.serve(admin)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -31,10 +32,12 @@ type SignInConfig struct {
 type signIn struct {
 	SignInConfig
 	places chan struct{} // requests worked on at once
+	abroad chan struct{} // of those, the ones that wait for a server elsewhere: these keep no password waiting
 }
 
 const (
 	signInPlaces = 64
+	abroadPlaces = 16
 	maxForm      = 8 << 10
 	maxPasskey   = 64 << 10
 )
@@ -43,18 +46,19 @@ type signInRoute struct {
 	pattern string
 	most    int64 // bytes of the body
 	handle  func(*signIn, http.ResponseWriter, *http.Request, []byte) error
+	abroad  bool // asks a server elsewhere
 }
 
 var signInRoutes = []signInRoute{
-	{"GET /auth/options", 0, (*signIn).options},
-	{"POST /auth/password", maxForm, (*signIn).password},
-	{"POST /auth/totp", maxForm, (*signIn).totp},
-	{"POST /auth/change", maxForm, (*signIn).change},
-	{"POST /auth/passkey/begin", maxForm, (*signIn).beginPasskey},
-	{"POST /auth/passkey/finish", maxPasskey, (*signIn).finishPasskey},
-	{"GET /auth/oidc/{id}", 0, (*signIn).beginSSO},
-	{"GET /auth/oidc/{id}/callback", 0, (*signIn).finishSSO},
-	{"POST /auth/out", maxForm, (*signIn).out},
+	{"GET /auth/options", 0, (*signIn).options, false},
+	{"POST /auth/password", maxForm, (*signIn).password, false},
+	{"POST /auth/totp", maxForm, (*signIn).totp, false},
+	{"POST /auth/change", maxForm, (*signIn).change, false},
+	{"POST /auth/passkey/begin", maxForm, (*signIn).beginPasskey, false},
+	{"POST /auth/passkey/finish", maxPasskey, (*signIn).finishPasskey, false},
+	{"GET /auth/oidc/{id}", 0, (*signIn).beginSSO, true},
+	{"GET /auth/oidc/{id}/callback", 0, (*signIn).finishSSO, true},
+	{"POST /auth/out", maxForm, (*signIn).out, false},
 }
 
 // SignInRoutes lists the endpoints, as http.ServeMux has their patterns.
@@ -68,7 +72,7 @@ func SignInRoutes() []string {
 
 // NewSignIn makes the handler of the sign-in endpoints.
 func NewSignIn(cfg SignInConfig) http.Handler {
-	s := &signIn{SignInConfig: cfg, places: make(chan struct{}, signInPlaces)}
+	s := &signIn{SignInConfig: cfg, places: make(chan struct{}, signInPlaces), abroad: make(chan struct{}, abroadPlaces)}
 	mux := http.NewServeMux()
 	for _, r := range signInRoutes {
 		mux.Handle(r.pattern, s.serve(r))
@@ -79,21 +83,27 @@ func NewSignIn(cfg SignInConfig) http.Handler {
 	return mux
 }
 
-// serve bounds what anybody may ask without being known: how much at once, how large, and from which site.
+// serve bounds what anybody may ask without being known: how much at once, how large, and from which site. Who sends its body slowly
+// has no place yet, so that nobody is kept out by those who send none.
 func (s *signIn) serve(route signInRoute) http.Handler {
+	places := s.places
+	if route.abroad {
+		places = s.abroad
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case s.places <- struct{}{}:
-			defer func() { <-s.places }()
-		default:
-			s.fail(w, r, fault.New(fault.Unavailable, "auth.busy", "too many sign-ins at once"))
+		body, err := takeBody(w, r, route.most)
+		if err != nil {
+			s.fail(w, r, err)
 			return
 		}
-		body, err := takeBody(w, r, route.most)
-		if err == nil {
-			err = route.handle(s, w, r, body)
+		select {
+		case places <- struct{}{}:
+			defer func() { <-places }()
+		default:
+			s.fail(w, r, fault.New(fault.Unavailable, "auth.busy", "too many sign-ins at once").After(time.Second))
+			return
 		}
-		if err != nil {
+		if err := route.handle(s, w, r, body); err != nil {
 			s.fail(w, r, err)
 		}
 	})

@@ -26,11 +26,7 @@ const ssoLife = 10 * time.Minute
 // ssoCookie keeps a sign-in while the browser is at the provider. It is Lax: the provider's page leads back, so that the browser would
 // not bring a strict one.
 func (s *signIn) ssoCookie(r *http.Request, value string, age int) *http.Cookie {
-	name := "__Host-entente-sso"
-	if s.Cookie.Plain {
-		name = "entente-sso"
-	}
-	return &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: age, HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: s.Cookie.Secure(r)}
+	return &http.Cookie{Name: s.Cookie.Name(r, "entente-sso"), Value: value, Path: "/", MaxAge: age, HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: s.Cookie.Secure(r)}
 }
 
 // redirect is where the provider sends the browser back to, as it is registered there.

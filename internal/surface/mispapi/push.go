@@ -66,15 +66,6 @@ func (t *taken) join(u *taken) {
 	t.more += u.more + len(u.refused) - n
 }
 
-// find tells what became of one object, if it was not stored.
-func (t *taken) find(id string) (exchange.Outcome, bool) {
-	i := slices.IndexFunc(t.refused, func(o exchange.Outcome) bool { return o.ID == id })
-	if i < 0 {
-		return exchange.Outcome{}, false
-	}
-	return t.refused[i], true
-}
-
 // submit hands objects in, each under its label: those of one label and one default together, the groups in the order in which they begin.
 func (s *Surface) submit(ctx context.Context, v gate.Viewer, items []misp.Item) (taken, error) {
 	type group struct {
