@@ -123,6 +123,9 @@ func (d *Desk) entry(ctx context.Context, e *store.Entry) error {
 		if e.Record.Type == register.Type {
 			return d.registered(e.Seq, e.Rec, e.Record)
 		}
+		if served, _ := d.index.Len(); served == 0 && len(d.alerts) == 0 {
+			return nil // nobody is in the register; who enters it is looked back for
+		}
 		return d.arrived(ctx, &store.Item{Seq: e.Seq, Rec: e.Rec, Record: *e.Record}, d.index)
 	case store.EntryPurge:
 		return d.purged(ctx, e.Recs)
