@@ -36,11 +36,9 @@ func (MISPPush) Check(c *Config) error {
 	case c.TokenFile == "":
 		return bad("token_file", "a MISP server wants an authentication key: write it into a file and name that")
 	}
-	party, ok := gate.ParseParty(c.To)
-	if !ok {
-		return bad("to", "%q is no party: write NATION/organisation, as whose viewer the gate decides", c.To)
+	if err := c.checkParty(); err != nil {
+		return err
 	}
-	c.party = party
 	c.Header = cmp.Or(c.Header, "Authorization")
 	return c.checkMISP()
 }

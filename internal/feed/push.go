@@ -25,6 +25,11 @@ func (Push) Check(c *Config) error {
 	case c.Remote == "":
 		return bad("remote", "nobody says to which collection of the server objects go: write its id or alias")
 	}
+	return c.checkParty()
+}
+
+// checkParty reads as whose viewer the gate decides what is pushed.
+func (c *Config) checkParty() error {
 	party, ok := gate.ParseParty(c.To)
 	if !ok {
 		return bad("to", "%q is no party: write NATION/organisation, as whose viewer the gate decides", c.To)

@@ -20,6 +20,11 @@ type Filter struct {
 	Severity    Severity // this one and above
 }
 
+// takes tells whether an alert or a notification is one of those that are asked for.
+func (f *Filter) takes(state, constituent string, severity Severity) bool {
+	return (len(f.States) == 0 || slices.Contains(f.States, state)) && (f.Constituent == "" || f.Constituent == constituent) && severity.Rank() >= f.Severity.Rank()
+}
+
 // place is where one stands in a list: the newest first.
 type place struct {
 	at time.Time
@@ -56,7 +61,7 @@ func (d *Desk) Alerts(ctx context.Context, v gate.Viewer, f Filter, after string
 	}
 	var list []place
 	for _, a := range d.alerts {
-		if (len(f.States) == 0 || slices.Contains(f.States, string(a.State))) && (f.Constituent == "" || f.Constituent == a.Constituent) && a.Severity.Rank() >= f.Severity.Rank() {
+		if f.takes(string(a.State), a.Constituent, a.Severity) {
 			list = append(list, place{a.At, a.ID})
 		}
 	}
@@ -82,7 +87,7 @@ func (d *Desk) Notifications(ctx context.Context, v gate.Viewer, f Filter, after
 	}
 	var list []place
 	for _, n := range d.notes {
-		if (len(f.States) == 0 || slices.Contains(f.States, string(n.State))) && (f.Constituent == "" || f.Constituent == n.Constituent) && n.Severity.Rank() >= f.Severity.Rank() {
+		if f.takes(string(n.State), n.Constituent, n.Severity) {
 			list = append(list, place{n.Created, n.ID})
 		}
 	}

@@ -433,14 +433,8 @@ func (s *Surface) editAttribute(c *call) error {
 	if len(list) != 1 {
 		return fault.New(fault.Invalid, "misp.empty", "one attribute at a time is changed")
 	}
-	ev, a, ob, err := s.element(c, c.arg(0, "id", "uuid"), true)
+	ev, a, ob, err := s.attributeToEdit(c, c.arg(0, "id", "uuid"))
 	if err != nil {
-		return err
-	}
-	if a == nil {
-		return noSuch("no such attribute")
-	}
-	if err := s.editable(c.v, &ev.h); err != nil {
 		return err
 	}
 	in := &list[0]
@@ -486,16 +480,22 @@ func (s *Surface) editAttribute(c *call) error {
 	return s.viewAttribute(c)
 }
 
+// attributeToEdit finds an attribute that the viewer may change, with its event and the object that it stands in, if any.
+func (s *Surface) attributeToEdit(c *call, id string) (*opened, *misp.Attribute, *misp.Object, error) {
+	ev, a, ob, err := s.element(c, id, true)
+	switch {
+	case err != nil:
+		return nil, nil, nil, err
+	case a == nil:
+		return nil, nil, nil, noSuch("no such attribute")
+	}
+	return ev, a, ob, s.editable(c.v, &ev.h)
+}
+
 // deleteAttribute marks an attribute as deleted. It stays for those who have it already, and does not come back.
 func (s *Surface) deleteAttribute(c *call) error {
-	ev, a, ob, err := s.element(c, c.arg(0, "id", "uuid"), true)
+	ev, a, ob, err := s.attributeToEdit(c, c.arg(0, "id", "uuid"))
 	if err != nil {
-		return err
-	}
-	if a == nil {
-		return noSuch("no such attribute")
-	}
-	if err := s.editable(c.v, &ev.h); err != nil {
 		return err
 	}
 	at := s.changeTime(a.Timestamp)
@@ -756,14 +756,8 @@ func (s *Surface) tagObject(c *call, on bool) error {
 	} else if fault.Of(err) != fault.NotFound {
 		return err
 	}
-	ev, a, ob, err := s.element(c, id, true)
+	ev, a, ob, err := s.attributeToEdit(c, id)
 	if err != nil {
-		return err
-	}
-	if a == nil {
-		return noSuch("no such attribute")
-	}
-	if err := s.editable(c.v, &ev.h); err != nil {
 		return err
 	}
 	at := s.changeTime(a.Timestamp)

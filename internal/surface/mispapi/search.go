@@ -278,24 +278,16 @@ func (s *Surface) searchEvents(c *call) error {
 		return err
 	}
 	o := s.orgs()
-	ctx := c.r.Context()
 	metadata := c.params.flag("metadata")
 	c.w.Header().Set("Content-Type", "application/json")
 	return c.stream(func(w io.Writer) error {
 		text := `{"response":[`
 		for i := range heads {
-			it, ok, err := s.find(ctx, c.v, heads[i].uuid, false)
+			ev, err := s.found(c, o, heads[i].uuid)
 			if err != nil {
 				return err
 			}
-			if !ok || it.Record.Revoked {
-				continue
-			}
-			ev, err := s.open(ctx, c.v, o, &it, wanted(c.params))
-			if err != nil {
-				return err
-			}
-			if ev.ruled() != nil {
+			if ev == nil {
 				continue
 			}
 			if !f.empty() {
@@ -402,7 +394,6 @@ func (s *Surface) searchAttributes(c *call) error {
 	}
 	form := c.params.get("returnFormat")
 	o := s.orgs()
-	ctx := c.r.Context()
 	c.w.Header().Set("Content-Type", map[string]string{"json": "application/json", "csv": "text/csv; charset=utf-8", "text": "text/plain; charset=utf-8"}[form])
 	return c.stream(func(w io.Writer) error {
 		b := bufio.NewWriterSize(w, 32<<10)
@@ -414,18 +405,11 @@ func (s *Surface) searchAttributes(c *call) error {
 		}
 		first, end := true, false
 		for i := range heads {
-			it, ok, err := s.find(ctx, c.v, heads[i].uuid, false)
+			ev, err := s.found(c, o, heads[i].uuid)
 			if err != nil {
 				return err
 			}
-			if !ok || it.Record.Revoked {
-				continue
-			}
-			ev, err := s.open(ctx, c.v, o, &it, wanted(c.params))
-			if err != nil {
-				return err
-			}
-			if ev.ruled() != nil {
+			if ev == nil {
 				continue
 			}
 			ev.only = hits[ev.h.uuid]
@@ -562,4 +546,18 @@ func (s *Surface) addTag(c *call) error {
 		return fault.New(fault.Forbidden, "misp.tag", "The tag could not be saved: its name has 1 to 255 bytes.").At("name")
 	}
 	return c.answer(named{"Tag": s.tagPage(&t)})
+}
+
+// found opens an event that a search came upon; nil where it is gone by now, or where the rules let it not go.
+func (s *Surface) found(c *call, o *orgs, uuid string) (*opened, error) {
+	ctx := c.r.Context()
+	it, ok, err := s.find(ctx, c.v, uuid, false)
+	if err != nil || !ok || it.Record.Revoked {
+		return nil, err
+	}
+	ev, err := s.open(ctx, c.v, o, &it, wanted(c.params))
+	if err != nil || ev.ruled() != nil {
+		return nil, err
+	}
+	return ev, nil
 }
