@@ -137,7 +137,7 @@ func eventIDs(id string) []string { return []string{"report--" + id, "grouping--
 // listedBefore is the elements of an event that this node has by feeds and that are not ended; nil where the event is new. One that came to this
 // node another way is not touched.
 func (r *Run) listedBefore(ctx context.Context, id string) (map[string]bool, error) {
-	heads, err := r.headers(ctx, eventIDs(id))
+	heads, err := r.stored(ctx, eventIDs(id), true)
 	if err != nil || len(heads) == 0 {
 		return nil, err
 	}
@@ -165,28 +165,6 @@ func (r *Run) listedBefore(ctx context.Context, id string) (map[string]bool, err
 	}
 }
 
-// stored reads the latest versions of objects.
-func (r *Run) stored(ctx context.Context, ids []string) ([]store.Item, error) {
-	const some = 200
-	var out []store.Item
-	for len(ids) > 0 {
-		n := min(len(ids), some)
-		q := store.Query{IDs: ids[:n], Limit: some}
-		ids = ids[n:]
-		for {
-			page, err := r.f.o.Exchange.Read(ctx, r.viewer, q)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, page.Items...)
-			if q.After = page.Next; !page.More {
-				break
-			}
-		}
-	}
-	return out, nil
-}
-
 // revoke ends what the event does not have any more: elements that were removed for good, changed their kind, or are not for us any more. What
 // several events may share, such as clusters and observables, stays.
 func (t *taking) revoke() error {
@@ -197,7 +175,7 @@ func (t *taking) revoke() error {
 	for id := range t.gone {
 		ids = append(ids, id)
 	}
-	items, err := t.r.stored(t.ctx, ids)
+	items, err := t.r.stored(t.ctx, ids, false)
 	if err != nil {
 		return err
 	}

@@ -124,7 +124,7 @@ func (r *Run) attributesHere(ctx context.Context, attributes, events []string) (
 	for _, a := range attributes {
 		ids = append(ids, attributeIDs(a)...)
 	}
-	items, err := r.headers(ctx, ids)
+	items, err := r.stored(ctx, ids, true)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +149,7 @@ func (r *Run) attributesHere(ctx context.Context, attributes, events []string) (
 		}
 		slices.Sort(ids)
 		for some := range slices.Chunk(ids, 200) {
-			items, err := r.stored(ctx, some)
+			items, err := r.stored(ctx, some, false)
 			if err != nil {
 				return nil, err
 			}
@@ -171,12 +171,15 @@ func (r *Run) attributesHere(ctx context.Context, attributes, events []string) (
 	return out, nil
 }
 
-// headers reads the latest versions of objects, without their bodies.
-func (r *Run) headers(ctx context.Context, ids []string) ([]store.Item, error) {
-	const some = 500
+// stored reads the latest versions of objects; with headers, without their bodies.
+func (r *Run) stored(ctx context.Context, ids []string, headers bool) ([]store.Item, error) {
+	some := 200
+	if headers {
+		some = 500
+	}
 	var out []store.Item
 	for part := range slices.Chunk(ids, some) {
-		q := store.Query{IDs: part, Limit: some, Headers: true}
+		q := store.Query{IDs: part, Limit: some, Headers: headers}
 		for {
 			page, err := r.f.o.Exchange.Read(ctx, r.viewer, q)
 			if err != nil {

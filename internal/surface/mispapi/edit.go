@@ -83,6 +83,15 @@ func (s *Surface) change(c *call, old *store.Item, e *misp.Event, at time.Time) 
 	return t, err
 }
 
+// save is change for an edit of which the answer is only whether it was taken; what names the thing for a refusal.
+func (s *Surface) save(c *call, old *store.Item, e *misp.Event, at time.Time, what string) error {
+	t, err := s.change(c, old, e, at)
+	if err == nil && len(t.refused) > 0 {
+		return s.unsaved(what, &t)
+	}
+	return err
+}
+
 // moment of a change is now, or just after what it changes.
 func (s *Surface) changeTime(than string) time.Time {
 	now := s.cfg.Now().Truncate(time.Second)
@@ -163,12 +172,8 @@ func (s *Surface) publish(c *call, yes bool) error {
 		if now.After(at) {
 			at = now
 		}
-		t, err := s.change(c, it, e, at)
-		if err != nil {
+		if err := s.save(c, it, e, at, "Event"); err != nil {
 			return err
-		}
-		if len(t.refused) > 0 {
-			return s.unsaved("Event", &t)
 		}
 	}
 	if yes {
@@ -354,12 +359,8 @@ func (s *Surface) addAttributes(c *call) error {
 	}
 	e.Published = misp.False
 	if len(e.Attributes) > 0 {
-		t, err := s.change(c, it, e, at)
-		if err != nil {
+		if err := s.save(c, it, e, at, "Attribute"); err != nil {
 			return err
-		}
-		if len(t.refused) > 0 {
-			return s.unsaved("Attribute", &t)
 		}
 	}
 	out := []any{}
@@ -418,11 +419,7 @@ func (s *Surface) rewrite(c *call, ev *opened, a *misp.Attribute, ob *misp.Objec
 	} else {
 		e.Attributes = misp.List[misp.Attribute]{*a}
 	}
-	t, err := s.change(c, it, e, at)
-	if err == nil && len(t.refused) > 0 {
-		return s.unsaved("Attribute", &t)
-	}
-	return err
+	return s.save(c, it, e, at, "Attribute")
 }
 
 func (s *Surface) editAttribute(c *call) error {
@@ -550,12 +547,8 @@ func (s *Surface) addObject(c *call) error {
 	at := s.changeTime("")
 	e.Published = misp.False
 	e.Objects = append(e.Objects, *ob)
-	t, err := s.change(c, it, e, at)
-	if err != nil {
+	if err := s.save(c, it, e, at, "Object"); err != nil {
 		return err
-	}
-	if len(t.refused) > 0 {
-		return s.unsaved("Object", &t)
 	}
 	return s.answerObject(c, ob.UUID)
 }
@@ -710,12 +703,8 @@ func (s *Surface) addReport(c *call) error {
 	r.Timestamp = misp.Unix(at)
 	e.Published = misp.False
 	e.Reports = misp.List[misp.EventReport]{r}
-	t, err := s.change(c, it, e, at)
-	if err != nil {
+	if err := s.save(c, it, e, at, "Event report"); err != nil {
 		return err
-	}
-	if len(t.refused) > 0 {
-		return s.unsaved("Event report", &t)
 	}
 	r.ID, r.EventID = s.numbers.give("report", r.UUID), s.numbers.give("event", e.UUID)
 	return c.answer(named{"EventReport": encoded(&r)})
@@ -745,12 +734,8 @@ func (s *Surface) tagObject(c *call, on bool) error {
 		h := headOf(it)
 		at := s.changeTime(misp.Unix(h.at))
 		e.Tags, e.Published = retag(e.Tags), misp.False
-		t, err := s.change(c, it, e, at)
-		if err != nil {
+		if err := s.save(c, it, e, at, "Tag"); err != nil {
 			return err
-		}
-		if len(t.refused) > 0 {
-			return s.unsaved("Tag", &t)
 		}
 		return c.saved("Global tag " + clip(name) + " successfully " + verb + " Event(" + s.numbers.give("event", h.uuid) + ").")
 	} else if fault.Of(err) != fault.NotFound {

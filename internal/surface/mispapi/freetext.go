@@ -98,12 +98,8 @@ func (s *Surface) freeText(c *call) error {
 		}
 	}
 	e.Attributes, e.Published = list, misp.False
-	t, err := s.change(c, it, e, at)
-	if err != nil {
+	if err := s.save(c, it, e, at, "Attribute"); err != nil {
 		return err
-	}
-	if len(t.refused) > 0 {
-		return s.unsaved("Attribute", &t)
 	}
 	out := []any{}
 	for i := range e.Attributes {
