@@ -73,6 +73,8 @@ export async function leave(v: Visit): Promise<void> {
 
 /** Looks for barriers with axe: WCAG 2.2 A and AA. */
 export async function accessible(page: Page): Promise<void> {
+  // Between two screens there is neither: a screen stands once its heading does.
+  await page.locator('h1').first().waitFor({ state: 'attached' });
   const found = await page.evaluate(async (source) => {
     // The page's policy allows no script but its own: axe runs in the tool's own context of evaluation.
     const run = new Function(source + '; return window.axe;') as () => { run(node: Document, options: object): Promise<{ violations: { id: string; impact: string; nodes: { target: string[]; failureSummary: string }[] }[] }> };
