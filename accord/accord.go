@@ -23,7 +23,7 @@ type Accord struct {
 
 	Texts       []Text
 	Parties     []Party
-	Register    string // of the parties, instead of Parties: "nato.members" (parties = "register:nato.members")
+	Register    string // that names the parties: "nato.members" (parties = "register:nato.members"); before it is signed they are written out (WithMembers)
 	Relays      []Relay
 	Authorities []Authority
 	Scope       Scope

@@ -222,8 +222,8 @@ func (r *reader) accord(n string, b *hclsyntax.Block) *Accord {
 			r.refuse(b.TypeRange, "missing", "accord %s has no %s: write %s { … }", quoted(n), p.block.word, p.block.word)
 		}
 	}
-	if (a.Register == "") == (len(a.Parties) == 0) && len(r.errs) == 0 {
-		r.refuse(b.TypeRange, "missing", `accord %s names its parties either one by one, party "USA" { … }, or by a register, parties = "register:NAME"`, quoted(n))
+	if a.Register == "" && len(a.Parties) == 0 && len(r.errs) == 0 {
+		r.refuse(b.TypeRange, "missing", `accord %s has no parties: write party "USA" { … } for each, or parties = "register:NAME"`, quoted(n))
 	}
 	return a
 }
