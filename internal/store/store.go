@@ -201,8 +201,15 @@ type Relabelling struct {
 // counts only.
 type Purge struct {
 	ID     string
+	Nation string // with Org: only what came from that organisation, and the documents that name the id only where nothing else has it
+	Org    string // empty: whoever it came from
 	DryRun bool
 	Act    Act
+}
+
+// Concerns tells whether the purge is for what came from this organisation.
+func (p *Purge) Concerns(nation, org string) bool {
+	return p.Org == "" || p.Org == org && p.Nation == nation
 }
 
 // PurgeReport says what a purge destroyed or would destroy.
