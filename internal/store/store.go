@@ -146,6 +146,8 @@ type Query struct {
 	Versions   Versions
 	Lookups    []record.Lookup // every one must hold
 	TLPs       []label.TLP     // of the record's label; empty: any
+	Nation     string          // with Org: only what came from that organisation
+	Org        string          // empty: any
 	Headers    bool            // leave Body and Envelope out
 	Held       bool            // include records in quarantine. Without it a held record is on a page only for its submitter's organisation
 }

@@ -212,7 +212,8 @@ func (o *Oracle) Select(scope gate.Scope, q store.Query) []*Stored {
 		seq, in := s.Places[q.Collection]
 		if in && o.visible(scope, s) && seq > q.AddedAfter && (q.Before == 0 || seq < q.Before) &&
 			(s.Hold == nil || q.Held || !scope.IsOwn()) &&
-			any(q.IDs, s.ID) && any(q.Types, s.Type) && any(q.Specs, s.Spec) && any(q.TLPs, s.Label.TLP) && all(q.Lookups, s.Lookups) {
+			any(q.IDs, s.ID) && any(q.Types, s.Type) && any(q.Specs, s.Spec) && any(q.TLPs, s.Label.TLP) && all(q.Lookups, s.Lookups) &&
+			(q.Org == "" || s.Origin.Nation == q.Nation && s.Origin.Org == q.Org) {
 			match = append(match, s)
 		}
 	}
