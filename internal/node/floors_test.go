@@ -26,6 +26,8 @@ var floors = []struct {
 	{"misp", []string{"label", "stix", "stix/pattern"}},
 	{"misp/*", []string{"misp"}},
 	{"register", []string{"stix", "stix/pattern"}},
+	{"dsse", nil},
+	{"accord", []string{"label", "dsse"}},
 	// memory and key
 	{"internal/fault", nil},
 	{"internal/outbound", []string{"internal/fault"}},
