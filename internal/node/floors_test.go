@@ -23,6 +23,7 @@ var floors = []struct {
 	{"stix/internal/*", nil},
 	{"taxii", nil},
 	{"observable", nil},
+	{"peer", []string{"dsse", "label"}},
 	{"misp", []string{"label", "stix", "stix/pattern"}},
 	{"misp/*", []string{"misp"}},
 	{"dsse", nil},
@@ -41,6 +42,7 @@ var floors = []struct {
 	{"internal/store/*", []string{"label", "internal/record", "internal/gate", "internal/fault", "internal/store", "internal/lite"}},
 	{"internal/blob", []string{"label", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	{"internal/identity", []string{"internal/fault", "internal/gate", "internal/store"}},
+	{"internal/ledger", []string{"dsse", "peer", "internal/fault", "internal/lite"}},
 	// the waist
 	{"internal/exchange", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	// workers: none imports another
