@@ -46,6 +46,7 @@ var floors = []struct {
 	{"internal/blob", []string{"label", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	{"internal/identity", []string{"internal/fault", "internal/gate", "internal/store"}},
 	{"internal/ledger", []string{"dsse", "peer", "internal/fault", "internal/lite"}},
+	{"internal/accords", []string{"accord", "dsse", "label", "internal/fault", "internal/gate", "internal/store"}},
 	// the waist
 	{"internal/exchange", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	// workers: none imports another
