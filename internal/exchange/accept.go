@@ -27,7 +27,7 @@ type Submission struct {
 	// Look, when not nil, sees each object that is sound, by its place in Objects, with what it can be found by. One for which it gives a reason goes to
 	// quarantine. It is called from several goroutines at once.
 	Look      func(i int, r *record.Record) *store.Reason
-	Envelopes [][]byte    // the signed envelopes that the objects came in, one for each, nil for one without; nil: all without. Retained
+	Envelopes [][]byte // the signed envelopes that the objects came in, one for each, nil for one without; nil: all without. Retained
 	// Labels, when not nil, are the labels under which the originator signed the objects, one for each: they stand for what the objects say by their
 	// markings, as long as no marking that is known here says more.
 	Labels []label.Label

@@ -346,7 +346,9 @@ func (o *Oracle) Purge(scope gate.Scope, p store.Purge) int {
 		}
 	}
 	remembered := len(o.removed)
-	o.removed = slices.DeleteFunc(o.removed, func(s *Stored) bool { return s.ID == p.ID && known(scope, s) && p.Concerns(s.Origin.Nation, s.Origin.Org) })
+	o.removed = slices.DeleteFunc(o.removed, func(s *Stored) bool {
+		return s.ID == p.ID && known(scope, s) && p.Concerns(s.Origin.Nation, s.Origin.Org)
+	})
 	if len(recs)+remembered-len(o.removed) > 0 {
 		slices.Sort(recs)
 		o.entry(store.EntryPurge, 0, 0)
