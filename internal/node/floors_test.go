@@ -54,7 +54,7 @@ var floors = []struct {
 	{"internal/notify", []string{"label", "stix", "register", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange", "internal/outbound"}},
 	{"internal/feed", []string{"label", "observable", "stix", "taxii", "misp", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange", "internal/outbound"}},
 	{"internal/lists", []string{"misp", "misp/*", "internal/fault"}},
-	{"internal/asset", []string{"label", "stix", "register", "internal/fault", "internal/record", "internal/gate", "internal/keyring", "internal/store", "internal/exchange"}},
+	{"internal/asset", []string{"label", "stix", "register", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange"}},
 	{"internal/sso", []string{"internal/fault", "internal/identity", "internal/outbound"}},
 	// surfaces: none of them imports a store driver
 	{"internal/surface", []string{"internal/fault", "internal/gate", "internal/identity"}},
