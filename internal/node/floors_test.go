@@ -34,7 +34,7 @@ var floors = []struct {
 	{"internal/gate", []string{"label", "internal/record"}},
 	{"internal/keyring", []string{"internal/fault"}},
 	{"internal/store", []string{"label", "internal/record", "internal/gate", "internal/fault"}},
-	{"internal/lite", nil},
+	{"internal/lite", []string{"internal/fault"}},
 	{"internal/store/*", []string{"label", "internal/record", "internal/gate", "internal/fault", "internal/store", "internal/lite"}},
 	{"internal/blob", []string{"label", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	{"internal/identity", []string{"internal/fault", "internal/gate", "internal/store"}},
