@@ -41,7 +41,7 @@ var floors = []struct {
 	{"internal/rendition", []string{"stix"}},
 	{"internal/keyring", []string{"internal/fault"}},
 	{"internal/store", []string{"label", "internal/record", "internal/gate", "internal/fault"}},
-	{"internal/lite", nil},
+	{"internal/lite", []string{"internal/fault"}},
 	{"internal/store/*", []string{"label", "internal/record", "internal/gate", "internal/fault", "internal/store", "internal/lite"}},
 	{"internal/blob", []string{"label", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	{"internal/identity", []string{"internal/fault", "internal/gate", "internal/store"}},
