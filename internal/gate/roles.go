@@ -21,7 +21,7 @@ type Role struct{ Name, Meaning string }
 // Roles lists every role.
 func Roles() []Role {
 	return []Role{
-		{RoleAdmin, "manages collections, accounts, tokens and backups of the node, and reads and writes records"},
+		{RoleAdmin, "manages collections, accounts, tokens, keys, partner nations and backups of the node, and reads and writes records"},
 		{RoleAnalyst, "reads and writes records and sees what is in quarantine"},
 		{RoleReader, "reads records"},
 		{RolePublisher, "writes records and follows what became of them, for machines that only deliver"},
@@ -67,15 +67,17 @@ const (
 	AccordSuspend
 	Share
 	ReleaseSign
+	PeerManage
+	KeyManage
 )
 
 // may tells what a role of that name may do; a name that is no role may do nothing. Who manages accounts does not decide on quarantine, does not
 // purge and does not read the audit trail of its own acts: those are two other people's duties. Who drafts a notification does not send it, who
-// drafts an accord does not sign it, and who shares a record does not release it.
+// drafts an accord does not sign it, who shares a record does not release it, and who lets a nation in or rules the keys signs no accord.
 func may(role string) Action {
 	switch role {
 	case RoleAdmin:
-		return ObjectRead | ObjectWrite | CollectionManage | UserManage | TokenManage | Backup | ConfigRead | FeedRead | FeedRun | RegisterRead | RegisterWrite | AlertRead | AccordRead
+		return ObjectRead | ObjectWrite | CollectionManage | UserManage | TokenManage | Backup | ConfigRead | FeedRead | FeedRun | RegisterRead | RegisterWrite | AlertRead | AccordRead | PeerManage | KeyManage
 	case RoleAnalyst:
 		return ObjectRead | ObjectWrite | QuarantineRead | FeedRead | FeedRun | RegisterRead | AlertRead | AlertWrite | AccordRead | AccordWrite | Share
 	case RoleReader:
