@@ -31,7 +31,7 @@ var floors = []struct {
 	{"internal/outbound", []string{"internal/fault"}},
 	{"internal/record", []string{"label"}},
 	{"internal/gate", []string{"label", "accord", "internal/record"}},
-	{"internal/rendition", []string{"stix"}},
+	{"internal/rendition", []string{"label", "stix"}},
 	{"internal/keyring", []string{"internal/fault"}},
 	{"internal/store", []string{"label", "internal/record", "internal/gate", "internal/fault"}},
 	{"internal/lite", nil},
