@@ -38,7 +38,7 @@ var floors = []struct {
 	{"internal/gate", []string{"label", "internal/record"}},
 	{"internal/keyring", []string{"dsse", "keylog", "internal/fault"}},
 	{"internal/gate", []string{"label", "accord", "internal/record"}},
-	{"internal/rendition", []string{"stix"}},
+	{"internal/rendition", []string{"label", "stix"}},
 	{"internal/keyring", []string{"internal/fault"}},
 	{"internal/store", []string{"label", "internal/record", "internal/gate", "internal/fault"}},
 	{"internal/lite", []string{"internal/fault"}},
