@@ -269,15 +269,23 @@ func (c *checking) gives() {
 				c.say(Caution, "give.clearance", "give", g.Name, "class", "give %s goes up to %s, and %s is cleared up to %s", g.Name, g.Class, n, cleared)
 			}
 		}
-		for j := range a.Gives[:i] {
-			if e := &a.Gives[j]; e.covers(g) {
-				more := ""
-				if asks := g.beyond(e); len(asks) > 0 {
-					more = ", and without " + strings.Join(asks, ", ")
-				}
-				c.say(Caution, "give.shadowed", "give", g.Name, "", "give %s has no effect: give %s before it gives all of this%s", g.Name, e.Name, more)
-				break
+		for j := range a.Gives {
+			e := &a.Gives[j]
+			if i == j || !e.covers(g) {
+				continue
 			}
+			asks := g.beyond(e)
+			if g.covers(e) { // of two with one reach, it is the one that asks for more, else the later
+				if back := e.beyond(g); len(asks) == 0 && len(back) > 0 || (len(asks) > 0) == (len(back) > 0) && j > i {
+					continue
+				}
+			}
+			more := ""
+			if len(asks) > 0 {
+				more = ", and without " + strings.Join(asks, ", ")
+			}
+			c.say(Caution, "give.shadowed", "give", g.Name, "", "give %s has no effect: give %s gives all of this%s", g.Name, e.Name, more)
+			break
 		}
 	}
 }

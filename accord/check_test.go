@@ -44,6 +44,7 @@ func TestWarnings(t *testing.T) {
 		{"from    = any", "strip = [\"identidy.name\"]", "19:5", "kind.unknown", Caution},
 		{"ceiling = AMBER", "ceiling = RED", "21:5", "give.red", Caution},
 		{"  handle {", "  give \"h\" {\n kind = [indicator]\n ceiling = GREEN\n release-officer = required\n }\n  handle {", "24:3", "give.shadowed", Caution},
+		{"  give \"g\"", "  give \"h\" {\n kind = [indicator]\n ceiling = AMBER\n release-officer = required\n }\n  give \"g\"", "18:3", "give.shadowed", Caution},
 		{"  handle {", "authority \"x\" {\n sunset = \"2025-01-01\"\n}\n handle {", "25:2", "authority.sunset", Caution},
 		{"expires   = never", "expires = \"2030-01-01\"\n authority \"x\" {\n sunset = \"2029-01-01\"\n}", "7:2", "authority.sunset", Caution},
 		{"  handle {", "authority \"x\" {\n sunset = never\n covers = [note]\n}\n handle {", "26:2", "authority.covers", Caution},
