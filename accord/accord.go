@@ -171,3 +171,17 @@ type Leave struct {
 	Purge    time.Duration // what came from others is destroyed within
 	Receipts bool
 }
+
+// place is where the text says an attribute of a block; of what it leaves unsaid, where the block begins, or the accord.
+func (a *Accord) place(block, label, attribute string) Position {
+	where := ""
+	if block != "" {
+		where = block + "/" + label
+	}
+	for _, key := range []string{where + "/" + attribute, where} {
+		if at, ok := a.at[key]; ok {
+			return at
+		}
+	}
+	return a.at[""]
+}

@@ -90,16 +90,7 @@ type checking struct {
 
 // say adds a warning at an attribute of a block, or at the block when the text does not state the attribute.
 func (c *checking) say(s Severity, rule, block, label, attribute, format string, args ...any) {
-	where := ""
-	if block != "" {
-		where = block + "/" + label
-	}
-	at, ok := c.a.at[where+"/"+attribute]
-	if !ok {
-		if at, ok = c.a.at[where]; !ok {
-			at = c.a.at[""]
-		}
-	}
+	at := c.a.place(block, label, attribute)
 	c.out = append(c.out, Warning{s, rule, strings.TrimSpace(block + " " + label), at, fmt.Sprintf(format, args...)})
 }
 
