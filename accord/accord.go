@@ -143,6 +143,7 @@ type Decide struct {
 	PAP         label.PAP // of the action
 	HasPAP      bool
 	Silence     bool   // silence = allowed
+	MinPositive int    // parties that must say yes themselves, so that silence alone never decides; 0: none
 	Unreachable string // "blocks" or "abstains"; empty: blocks
 	Veto        string // "affected-party"; empty: none
 	Evidence    bool

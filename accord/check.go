@@ -427,6 +427,12 @@ func (c *checking) decides() {
 		if d.Consent == "all-but-subject" && n == 2 {
 			c.say(Caution, "decide.one", "decide", d.Name, "consent", "between two parties, one decides about the other alone")
 		}
+		if n > 0 && d.MinPositive > n {
+			c.say(Refusal, "decide.nobody", "decide", d.Name, "min-positive", "%d parties must say yes themselves, and there are %d", d.MinPositive, n)
+		}
+		if d.Silence && d.MinPositive == 0 {
+			c.say(Information, "decide.silence", "decide", d.Name, "silence", "silence alone can decide: min-positive says how many must say yes themselves")
+		}
 		if d.Silence && d.Unreachable == "abstains" {
 			c.say(Caution, "decide.silence", "decide", d.Name, "unreachable", "silence is consent, and who cannot be reached abstains: few could decide for all")
 		}

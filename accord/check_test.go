@@ -67,6 +67,8 @@ func TestWarnings(t *testing.T) {
 		{"  handle {", "reciprocity {\n give-back = [indicator]\n for = [indicator]\n within = \"9d\"\n minimum = \"1%\"\n otherwise = notify\n suspend-after = \"5d\"\n}\n handle {", "30:2", "reciprocity.suspend", Caution},
 		{"  handle {", "decide \"x\" {\n propose = 3\n consent = all\n deadline = \"9h\"\n}\n handle {", "25:2", "decide.nobody", Refusal},
 		{"  handle {", "decide \"x\" {\n propose = any\n consent = 3\n deadline = \"9h\"\n}\n handle {", "26:2", "decide.nobody", Refusal},
+		{"  handle {", "decide \"x\" {\n propose = any\n consent = all\n deadline = \"9h\"\n min-positive = 3\n}\n handle {", "28:2", "decide.nobody", Refusal},
+		{"  handle {", "decide \"x\" {\n propose = any\n consent = all\n deadline = \"9h\"\n silence = allowed\n}\n handle {", "28:2", "decide.silence", Information},
 		{"  handle {", "decide \"x\" {\n propose = any\n consent = all-but-subject\n deadline = \"9h\"\n}\n handle {", "26:2", "decide.one", Caution},
 		{"  handle {", "decide \"x\" {\n propose = any\n consent = all\n deadline = \"9h\"\n silence = allowed\n unreachable = abstains\n}\n handle {", "29:2", "decide.silence", Caution},
 		{"  handle {", "decide \"x\" {\n propose = any\n consent = all\n deadline = \"9h\"\n weights = \"sha256:...\"\n}\n handle {", "28:2", "decide.weights", Caution},

@@ -184,6 +184,7 @@ func (d *Decide) fields() []field {
 		one("deadline", &d.Deadline, duration).required(),
 		stated("pap", &d.PAP, &d.HasPAP, pap),
 		one("silence", &d.Silence, flag("allowed", "not-allowed")).written(),
+		one("min-positive", &d.MinPositive, number(1, MaxParties)),
 		one("veto", &d.Veto, words("affected-party")),
 		one("unreachable", &d.Unreachable, words("blocks", "abstains")).written(),
 		one("evidence", &d.Evidence, only("required")),
