@@ -34,6 +34,7 @@ func keyRows(w *world, do func(route, path, body string)) {
 	do("POST /keys/{id}/revoke", "/keys/"+signer(keylog.RoleRelease)+"/revoke", `{"reason":"closed"}`)
 	do("POST /peers/review", "/peers/review", string(card))
 	do("POST /peers", "/peers?nation=XER&fingerprint="+url.QueryEscape(words), string(card))
+	do("POST /peers", "/peers?nation=XER&fingerprint="+url.QueryEscape(words), string(card))
 	do("GET /peers", "/peers", "")
 	do("GET /peers/{nation}", "/peers/XER", "")
 	do("DELETE /peers/{nation}", "/peers/XER", "")
