@@ -128,7 +128,7 @@ func (c *checking) version() {
 	case a.Version == 1 && a.Supersedes != "":
 		c.say(Refusal, "version.supersedes", "", "", "supersedes", "version 1 supersedes nothing: leave supersedes out, or give the version its number")
 	case a.Version > 1 && a.Supersedes == "":
-		c.say(Refusal, "version.supersedes", "", "", "version", "version %d does not say which text it supersedes: write the digest of version %d", a.Version, a.Version-1)
+		c.say(Caution, "version.supersedes", "", "", "version", "version %d does not say which text it supersedes: write the digest of version %d", a.Version, a.Version-1)
 	}
 	if b := c.ctx.Before; b != nil {
 		if b.Name != a.Name {

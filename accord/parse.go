@@ -1,6 +1,7 @@
 package accord
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -71,6 +72,10 @@ func (r *reader) accords() []*Accord {
 	begin := hcl.Range{Start: hcl.InitialPos}
 	if len(r.src) > MaxBytes {
 		r.refuse(begin, "size", "the text has %d bytes: an accord has at most %d", len(r.src), MaxBytes)
+		return nil
+	}
+	if bytes.HasPrefix(r.src, []byte("\ufeff")) {
+		r.refuse(begin, "token", "the text begins with a byte order mark: leave it out")
 		return nil
 	}
 	if !r.tokens() {
@@ -193,6 +198,7 @@ func (r *reader) accord(n string, b *hclsyntax.Block) *Accord {
 			}
 			continue
 		}
+		seen[inner.Type]++
 		l, ok := "", len(inner.Labels) == 0
 		if table.label != nil {
 			l, ok = r.label(inner, table.label)
@@ -207,7 +213,7 @@ func (r *reader) accord(n string, b *hclsyntax.Block) *Accord {
 			r.refuse(inner.TypeRange, "duplicate", "%s stands twice: put both into one", strings.TrimSpace(inner.Type+" "+l))
 			continue
 		}
-		if seen[inner.Type]++; seen[inner.Type] > table.most {
+		if seen[inner.Type] > table.most {
 			r.refuse(inner.TypeRange, "count", "an accord has at most %d of %s", table.most, inner.Type)
 			continue
 		}

@@ -14,42 +14,33 @@ type Verifier struct {
 	Origin string
 	Limits Limits
 
-	size uint64
-	edge []tlog.Hash // roots of the complete subtrees that make up the log, the largest first
+	edge Edge
 	last Checkpoint
 	note []byte // last, signed
 }
 
 // Size is how many leaves are verified.
-func (v *Verifier) Size() uint64 { return v.size }
+func (v *Verifier) Size() uint64 { return v.edge.Size }
 
 // Last is the newest checkpoint that was verified, and its signed note. Its size is the log's, and may be beyond what was read of it.
 func (v *Verifier) Last() (Checkpoint, []byte) { return v.last, v.note }
 
 // Memory is what a verifier remembers, to be kept with what was verified by it.
 type Memory struct {
-	Size uint64
-	Edge []byte // hashes of 32 bytes
+	Edge Edge
 	Note []byte
 }
 
 // Memory gives what Resume takes.
 func (v *Verifier) Memory() Memory {
-	s := Memory{Size: v.size, Note: v.note}
-	for _, h := range v.edge {
-		s.Edge = append(s.Edge, h[:]...)
-	}
-	return s
+	return Memory{v.edge, v.note}
 }
 
 // Resume gives a verifier as it was. What is remembered is one's own: only its form is checked.
 func Resume(origin string, s Memory, limits Limits) (*Verifier, error) {
-	v := &Verifier{Origin: origin, Limits: limits, size: s.Size, note: s.Note}
-	if len(s.Edge) != tlog.HashSize*bits.OnesCount64(s.Size) {
-		return nil, refuse(CodeForm, "the remembered edge is not that of %d leaves", s.Size)
-	}
-	for e := s.Edge; len(e) > 0; e = e[tlog.HashSize:] {
-		v.edge = append(v.edge, tlog.Hash(e[:tlog.HashSize]))
+	v := &Verifier{Origin: origin, Limits: limits, edge: s.Edge, note: s.Note}
+	if len(s.Edge.Nodes) != bits.OnesCount64(s.Edge.Size) {
+		return nil, refuse(CodeForm, "the remembered edge is not that of %d leaves", s.Edge.Size)
 	}
 	if len(s.Note) > 0 {
 		var err error
@@ -57,7 +48,7 @@ func Resume(origin string, s Memory, limits Limits) (*Verifier, error) {
 			return nil, err
 		}
 	}
-	if v.last.Size < v.size || len(s.Note) > 0 && v.last.Origin != origin {
+	if v.last.Size < v.edge.Size || len(s.Note) > 0 && v.last.Origin != origin {
 		return nil, refuse(CodeForm, "the remembered checkpoint is not that of the remembered leaves")
 	}
 	return v, nil
@@ -78,10 +69,10 @@ func (v *Verifier) Extend(b *Batch, keys ...*dsse.Key) ([]Frame, error) {
 		return nil, refuse(CodeSize, "a batch has %d frames, more than %d", len(b.Frames), limits.Frames)
 	case len(b.Leads) > maxProof || len(b.Grows) > maxProof:
 		return nil, refuse(CodeSize, "a proof has more than %d hashes", maxProof)
-	case b.From > v.size:
-		return nil, refuse(CodeGap, "the frames begin at %d, and %d are known", b.From, v.size)
-	case b.End() < v.size:
-		return nil, refuse(CodeGap, "the frames end at %d, and %d are known", b.End(), v.size)
+	case b.From > v.edge.Size:
+		return nil, refuse(CodeGap, "the frames begin at %d, and %d are known", b.From, v.edge.Size)
+	case b.End() < v.edge.Size:
+		return nil, refuse(CodeGap, "the frames end at %d, and %d are known", b.End(), v.edge.Size)
 	}
 	c, err := OpenCheckpoint(b.Checkpoint, v.Origin, keys...)
 	if err != nil {
@@ -95,9 +86,9 @@ func (v *Verifier) Extend(b *Batch, keys ...*dsse.Key) ([]Frame, error) {
 	case c.Size == v.last.Size && c.Root != v.last.Root && len(v.note) > 0:
 		return nil, &Equivocation{First: v.note, Second: b.Checkpoint}
 	}
-	fresh := b.Frames[v.size-b.From:]
-	next := Verifier{size: v.size, edge: append(make([]tlog.Hash, 0, 64), v.edge...)}
-	crossed, prefix := v.last.Size == v.size, v.last.Root
+	fresh := b.Frames[v.edge.Size-b.From:]
+	next := Edge{v.edge.Size, append(make([]tlog.Hash, 0, 64), v.edge.Nodes...)}
+	crossed, prefix := v.last.Size == v.edge.Size, v.last.Root
 	var buf [LeafSize]byte
 	for i := range fresh {
 		f := &fresh[i]
@@ -107,15 +98,15 @@ func (v *Verifier) Extend(b *Batch, keys ...*dsse.Key) ([]Frame, error) {
 		if err := f.Check(); err != nil {
 			return nil, err
 		}
-		if f.Leaf.Target > next.size {
+		if f.Leaf.Target > next.Size {
 			return nil, refuse(CodeForm, "an order is about a later leaf")
 		}
-		next.add(leafHash(f.Leaf.Append(buf[:0])))
-		if next.size == v.last.Size {
-			crossed, prefix = true, next.root()
+		next.Add(leafHash(f.Leaf.Append(buf[:0])), nil)
+		if next.Size == v.last.Size {
+			crossed, prefix = true, next.Root()
 		}
 	}
-	if !leads(b.Leads, c, next.size, next.root()) {
+	if !leads(b.Leads, c, next.Size, next.Root()) {
 		return nil, refuse(CodeProof, "the frames do not lead to the signed root")
 	}
 	if crossed && prefix != v.last.Root && v.last.Size > 0 {
@@ -128,7 +119,7 @@ func (v *Verifier) Extend(b *Batch, keys ...*dsse.Key) ([]Frame, error) {
 	if !crossed && c.Size > v.last.Size && !leads(b.Grows, c, v.last.Size, v.last.Root) {
 		return nil, refuse(CodeFork, "the new checkpoint does not grow out of the last one")
 	}
-	v.size, v.edge = next.size, next.edge
+	v.edge = next
 	if c.Size > v.last.Size || !c.Time.Before(v.last.Time) { // an older one that comes again is no news
 		v.last, v.note = c, append([]byte(nil), b.Checkpoint...)
 	}
@@ -144,27 +135,6 @@ func leads(proof []tlog.Hash, c Checkpoint, size uint64, root tlog.Hash) bool {
 		return root == c.Root
 	}
 	return tlog.CheckTree(proof, int64(c.Size), c.Root, int64(size), root) == nil
-}
-
-func (v *Verifier) add(h tlog.Hash) {
-	for n := v.size; n&1 == 1; n >>= 1 {
-		h = tlog.NodeHash(v.edge[len(v.edge)-1], h)
-		v.edge = v.edge[:len(v.edge)-1]
-	}
-	v.edge = append(v.edge, h)
-	v.size++
-}
-
-// root is the hash of the log's tree (RFC 6962, section 2.1).
-func (v *Verifier) root() tlog.Hash {
-	if len(v.edge) == 0 {
-		return emptyRoot
-	}
-	h := v.edge[len(v.edge)-1]
-	for i := len(v.edge) - 2; i >= 0; i-- {
-		h = tlog.NodeHash(v.edge[i], h)
-	}
-	return h
 }
 
 // emptyRoot is SHA-256 of nothing.

@@ -1,6 +1,7 @@
 package accords
 
 import (
+	"encoding/hex"
 	"time"
 
 	"entente/accord"
@@ -185,4 +186,15 @@ func (a *Accords) phase(v *version, complete, any bool, now time.Time) Phase {
 		return Suspended
 	}
 	return Active
+}
+
+// BundleOf is the bundle of a version, for the room that tells partners of it.
+func (a *Accords) BundleOf(digest [32]byte) ([]byte, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	v := a.versions["sha256:"+hex.EncodeToString(digest[:])]
+	if v == nil {
+		return nil, none()
+	}
+	return v.bundle.Bytes(), nil
 }

@@ -59,18 +59,22 @@ func (x *Exchange) Withdraw(ctx context.Context, o Order) (int, error) {
 	return n, nil
 }
 
-// Tighten joins a label to those of what its originator relabels: nothing is permitted afterwards that was not before. A wider label comes with a record
-// that is sent anew.
-func (x *Exchange) Tighten(ctx context.Context, o Order, to label.Label) (int, error) {
+// Mark puts what its originator relabels under the label that it signed, stricter or wider: the label of a record is its originator's word.
+func (x *Exchange) Mark(ctx context.Context, o Order, to label.Label) (int, error) {
 	items, err := x.ofOriginator(ctx, o)
 	if err != nil {
 		return 0, err
 	}
 	defer x.markings.forget()
+	here := label.Bottom()
+	here.Mode = label.Mode(x.cfg.Realm)
+	if to = label.Join(to, here); to.Mode == label.MixedMode {
+		return 0, fault.New(fault.Unprocessable, "label.mode", "the label is not of the realm %s", x.cfg.Realm)
+	}
 	n := 0
 	for i := range items {
 		r := &items[i].Record
-		if _, err := x.store.Relabel(ctx, x.own(), store.Relabelling{Rec: items[i].Rec, Label: label.Join(r.Label, to), Was: &r.Label,
+		if _, err := x.store.Relabel(ctx, x.own(), store.Relabelling{Rec: items[i].Rec, Label: to, Was: &r.Label,
 			Act: store.Act{Actor: o.Actor, Verb: "object.relabel", Detail: o.Detail}}); err != nil {
 			return n, fmt.Errorf("relabelling an object: %w", err)
 		}

@@ -95,7 +95,7 @@ func TestOrdersOfTheOriginator(t *testing.T) {
 	if n, err := w.Withdraw(ctx, order(0)); n != 1 || err != nil {
 		t.Errorf("retracted %d: %v", n, err)
 	}
-	if n, err := w.Tighten(ctx, order(1), to(label.Red, label.Org("UTO", "Utopia CERT"))); n != 1 || err != nil {
+	if n, err := w.Mark(ctx, order(1), to(label.Red, label.Org("UTO", "Utopia CERT"))); n != 1 || err != nil {
 		t.Errorf("relabelled %d: %v", n, err)
 	}
 	if r, err := w.Destroy(ctx, order(2)); r.Records != 1 || err != nil {

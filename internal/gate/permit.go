@@ -94,10 +94,11 @@ func (s *Standing) Permit(from, to Party, o *Offer, now time.Time, c Counters, b
 // judge is the rules that a version of the accord finds broken, and the clause that it judged by: the first in rank that is kept, else the one of
 // which the least is broken; -1: none is for the kind.
 func (s *Standing) judge(t *version, q *ask) (failed rule, clause int) {
-	failed = s.whole(t, q)
+	w := t.who(q)
+	failed = s.whole(t, q, w)
 	nearest, clause := ruleKind, -1
 	for _, i := range t.ranked[q.offer.Kind] {
-		broken := t.give(i, q)
+		broken := t.give(i, q, w)
 		if broken == 0 {
 			return failed, i
 		}
@@ -108,11 +109,22 @@ func (s *Standing) judge(t *version, q *ask) (failed rule, clause int) {
 	return failed | nearest, clause
 }
 
+// who is the parties that a question is about, by number, and how the audience names the receiver.
+type who struct {
+	from, to, origin int
+	how              naming
+}
+
+func (t *version) who(q *ask) who {
+	w := who{from: t.number(q.from), to: t.number(q.to), origin: t.number(q.offer.Origin)}
+	w.how = t.named(&q.offer.Label, w.to)
+	return w
+}
+
 // whole is the rules that are broken whatever the clause.
-func (s *Standing) whole(t *version, q *ask) (failed rule) {
+func (s *Standing) whole(t *version, q *ask, w who) (failed rule) {
 	o, l := q.offer, &q.offer.Label
-	from, to, origin := t.number(q.from), t.number(q.to), t.number(o.Origin)
-	if from < 0 || to < 0 || origin < 0 || from == to || to == origin {
+	if w.from < 0 || w.to < 0 || w.origin < 0 || w.from == w.to || w.to == w.origin {
 		failed |= ruleParty
 	}
 	if t.Effective.IsZero() || q.now.Before(t.Effective) || !t.Expires.IsZero() && !q.now.Before(t.Expires) {
@@ -124,7 +136,7 @@ func (s *Standing) whole(t *version, q *ask) (failed rule) {
 	if s.endedFor(q.from.Nation, q.to.Nation, o.Origin.Nation, q.now) {
 		failed |= ruleEnded
 	}
-	if !t.reaches(l, to) {
+	if !t.reaches(l, w.how) {
 		failed |= ruleAudience
 	}
 	if q.from != o.Origin {
@@ -169,10 +181,9 @@ func (s *Standing) whole(t *version, q *ask) (failed rule) {
 }
 
 // give is the rules that one clause, which is for the record's kind, finds broken.
-func (t *version) give(i int, q *ask) (failed rule) {
+func (t *version) give(i int, q *ask, w who) (failed rule) {
 	c, o, l := &t.Clauses[i], q.offer, &q.offer.Label
-	to := t.number(q.to)
-	if !c.FromSet.Has(t.number(o.Origin)) || !c.ToSet.Has(to) {
+	if !c.FromSet.Has(w.origin) || !c.ToSet.Has(w.to) {
 		failed |= ruleGive
 	}
 	if l.TLP < c.Ceiling || l.TLP > label.Clear {
@@ -184,10 +195,10 @@ func (t *version) give(i int, q *ask) (failed rule) {
 	if strips(c.Strip, o.Kind) {
 		failed |= ruleStrip
 	}
-	if c.Subset && !(l.Named && t.named(l, to) != byCommunity) {
+	if c.Subset && (!l.Named || w.how == notNamed || w.how == byCommunity) {
 		failed |= ruleSubset
 	}
-	if c.Persons != "" && !t.anyPerson(l, i, to) {
+	if c.Persons != "" && !t.anyPerson(l, i, w) {
 		failed |= rulePersons
 	}
 	if c.ReleaseOfficer && !o.Released {
@@ -241,8 +252,7 @@ func (t *version) named(l *label.Label, to int) naming {
 
 // reaches tells whether the originator's audience reaches a party. TLP:CLEAR reaches whoever the audience holds, and so does TLP:GREEN where the
 // accord says that the parties are the community. All else reaches only those whom the audience names, and TLP:RED only organisations and persons.
-func (t *version) reaches(l *label.Label, to int) bool {
-	how := t.named(l, to)
+func (t *version) reaches(l *label.Label, how naming) bool {
 	switch {
 	case how == notNamed:
 		return false
@@ -262,13 +272,12 @@ func (t *version) mode(m, realm label.Mode) bool {
 }
 
 // anyPerson tells whether a give to persons has one at the party whom the audience reaches.
-func (t *version) anyPerson(l *label.Label, clause, to int) bool {
-	if to < 0 {
+func (t *version) anyPerson(l *label.Label, clause int, w who) bool {
+	if w.to < 0 {
 		return false
 	}
-	how := t.named(l, to)
 	for p := range t.persons[clause].Members() {
-		if strings.HasPrefix(p, t.names[to].person) && (how != byPerson || l.Audience.Has(p)) {
+		if strings.HasPrefix(p, t.names[w.to].person) && (w.how != byPerson || l.Audience.Has(p)) {
 			return true
 		}
 	}

@@ -13,7 +13,7 @@ type Plan struct {
 	Names      []string                  // words that must not occur in any text: names of hidden objects, titles of hidden accords
 	Internal   []string                  // source names of external references that stay at home
 	Extensions []string                  // ids of extensions and names of own properties that may leave; a trailing * stands for any ending
-	Previous   []byte                    // the reduced copy of the version before, that the audience has; nil: none
+	Previous   func(id string) []byte    // the reduced copy that the audience has of an object's version before; nil: of none
 }
 
 // MinKey is the least length of a key, in bytes.
