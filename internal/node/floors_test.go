@@ -35,7 +35,7 @@ var floors = []struct {
 	{"internal/fault", nil},
 	{"internal/outbound", []string{"internal/fault"}},
 	{"internal/record", []string{"label"}},
-	{"internal/gate", []string{"label", "internal/record"}},
+	{"internal/gate", []string{"accord", "label", "internal/record"}},
 	{"internal/keyring", []string{"dsse", "keylog", "internal/fault"}},
 	{"internal/gate", []string{"label", "accord", "internal/record"}},
 	{"internal/rendition", []string{"label", "stix"}},
