@@ -34,6 +34,7 @@ var floors = []struct {
 	{"internal/fault", nil},
 	{"internal/outbound", []string{"internal/fault"}},
 	{"internal/record", []string{"label"}},
+	{"internal/gate", []string{"accord", "label", "internal/record"}},
 	{"internal/keyring", []string{"dsse", "keylog", "internal/fault"}},
 	{"internal/gate", []string{"label", "accord", "internal/record"}},
 	{"internal/rendition", []string{"label", "stix"}},
