@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bytes"
 	"errors"
 	"strconv"
 
@@ -37,6 +38,8 @@ type Opener struct {
 	verifier dsse.Verifier
 	labels   map[string]label.Label
 	types    map[string]string
+	decoder  jsontext.Decoder
+	again    []byte // a payload that is written again, to compare
 }
 
 // open verifies an envelope and gives its payload and who signed it. Nothing of the payload was looked at before its signature held.
@@ -67,19 +70,26 @@ func (o *Opener) open(envelope []byte, payloadType string) (payload []byte, sign
 
 // shallow tells whether JSON text nests no deeper than the limit. Of text that is not JSON it tells nothing.
 func shallow(b []byte, limit int) bool {
-	depth, quoted := 0, false
+	depth := 0
 	for i := 0; i < len(b); i++ {
-		switch c := b[i]; {
-		case c == '"':
-			quoted = !quoted
-		case quoted && c == '\\':
-			i++
-		case quoted:
-		case c == '{' || c == '[':
+		switch b[i] {
+		case '"':
+			for { // to the quote that ends the string: one after an even number of backslashes
+				n := bytes.IndexByte(b[i+1:], '"')
+				if n < 0 {
+					return true
+				}
+				part := b[i+1 : i+1+n]
+				i += n + 1
+				if (len(part)-len(bytes.TrimRight(part, "\\")))%2 == 0 {
+					break
+				}
+			}
+		case '{', '[':
 			if depth++; depth > limit {
 				return false
 			}
-		case c == '}' || c == ']':
+		case '}', ']':
 			depth--
 		}
 	}

@@ -108,7 +108,7 @@ func SignRenditions(realm string, payloads [][]byte, s dsse.Signer) ([][]byte, e
 }
 
 // Rendition opens an envelope: the signature first, then the payload, strictly. Signers are the known keys whose signatures hold; which of them
-// speaks for the originator that the rendition names is for the caller to judge. Object is a part of new memory.
+// speaks for the originator that the rendition names is for the caller to judge.
 func (o *Opener) Rendition(envelope []byte) (*Rendition, []*dsse.Key, error) {
 	payload, signers, err := o.open(envelope, RenditionType)
 	if err != nil {
@@ -123,7 +123,8 @@ func (o *Opener) Rendition(envelope []byte) (*Rendition, []*dsse.Key, error) {
 
 // parse reads the members in their one order and form. Names within the object must be unique and strings UTF-8 throughout (RFC 8259 section 4, RFC 7493).
 func (o *Opener) parse(b []byte) (*Rendition, error) {
-	c := &strict{d: jsontext.NewDecoder(bytes.NewBuffer(b))}
+	o.decoder.Reset(bytes.NewBuffer(b))
+	c := &strict{d: &o.decoder}
 	r := &Rendition{}
 	c.open()
 	r.Accord = c.digest("accord")
@@ -163,7 +164,7 @@ func (o *Opener) parse(b []byte) (*Rendition, error) {
 	if c.err != nil {
 		return nil, badPayload(c.err)
 	}
-	if !bytes.Equal(r.append(nil, text), b) {
+	if o.again = r.append(o.again[:0], text); !bytes.Equal(o.again, b) {
 		return nil, refuse(CodeRendition, "the payload is not in its one form: other spaces or escapes, or something after it")
 	}
 	l, err := o.label(text)
@@ -271,7 +272,7 @@ func (c *strict) is(got, want string) {
 
 func (c *strict) name(want string) { c.is(c.member(), want) }
 
-// value reads a value as it stands.
+// value reads a value as it stands. It is a part of what is read: the decoder reads a bytes.Buffer in place.
 func (c *strict) value() []byte {
 	if c.err != nil {
 		return nil
@@ -281,7 +282,7 @@ func (c *strict) value() []byte {
 		c.err = err
 		return nil
 	}
-	return slices.Clone(v)
+	return v
 }
 
 func (c *strict) digest(name string) [32]byte {
