@@ -22,6 +22,7 @@ type Reason struct {
 	Dimension string `json:"dimension"` // "tlp"
 	Permit    bool   `json:"permit"`
 	Sentence  string `json:"sentence"`
+	Clause    string `json:"clause,omitempty"` // of the accord that it is about: "accord NAME vN give NAME"
 }
 
 // Obligation is a dimension that does not keep a record from a reader but binds what the reader does with it.

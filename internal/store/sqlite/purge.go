@@ -97,7 +97,9 @@ func (t *tx) purge(scope gate.Scope, p store.Purge, salt []byte, report *store.P
 	if err != nil {
 		return nil, err
 	}
-	forgotten, err := t.forget(v, p.ID)
+	every := len(found)
+	found = slices.DeleteFunc(found, func(f *version) bool { return !p.Concerns(f.rec.Origin.Nation, f.rec.Origin.Org) })
+	forgotten, err := t.forget(v, &p)
 	if err != nil {
 		return nil, err
 	}
@@ -138,8 +140,10 @@ func (t *tx) purge(scope gate.Scope, p store.Purge, salt []byte, report *store.P
 		recs = append(recs, f.row.seq)
 		labels[f.row.label] = true
 	}
-	if report.Docs, err = t.purgeDocs(p.ID, gone); err != nil {
-		return nil, err
+	if len(found) == every {
+		if report.Docs, err = t.purgeDocs(p.ID, gone); err != nil {
+			return nil, err
+		}
 	}
 	for id := range labels {
 		lone, err := t.unused(id)
