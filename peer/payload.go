@@ -8,7 +8,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"entente/dsse"
-	"entente/label"
 )
 
 // MaxDepth is how deep objects and lists of a payload and of the object in a rendition may nest.
@@ -28,7 +27,7 @@ func InRealm(payloadType, realm string) string { return payloadType + ";realm=" 
 // Keys finds a key by its id, if it is known and in force; else it gives nil.
 type Keys func(id string) *dsse.Key
 
-// Opener opens envelopes of one realm. It remembers the roots of batches that held and labels it has read, so that the next of their kind cost
+// Opener opens envelopes of one realm. It remembers the roots of batches that held and the heads of renditions it has read, so that the next of their kind cost
 // little. It is for one goroutine at a time.
 type Opener struct {
 	Realm  string
@@ -36,7 +35,7 @@ type Opener struct {
 	Limits Limits
 
 	verifier dsse.Verifier
-	labels   map[string]label.Label
+	heads    map[string]Rendition // what stood before the object, with its bytes
 	types    map[string]string
 	decoder  jsontext.Decoder
 	again    []byte // a payload that is written again, to compare
