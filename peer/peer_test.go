@@ -29,7 +29,7 @@ type world struct {
 }
 
 func newWorld(t testing.TB) *world {
-	return &world{t: t, origin: Origin([]byte("secret"), "us.cisa", "us-kw-cip", []string{"org:USA/us.cisa", "org:KWT/kw.ncsc"}), node: private(t, true), author: private(t, false)}
+	return &world{t: t, origin: Origin([]byte("a secret of the log"), "us.cisa", "us-kw-cip", []string{"org:USA/us.cisa", "org:KWT/kw.ncsc"}), node: private(t, true), author: private(t, false)}
 }
 
 func private(t testing.TB, hybrid bool) *dsse.Private {

@@ -30,7 +30,7 @@ func TestVectorsOfTheSpecification(t *testing.T) {
 	for range 3 {
 		e.Add(f.Leaf.Hash(), nil)
 	}
-	c := Checkpoint{Origin([]byte("secret"), "us.cisa", "us-kw-cip", []string{"org:KWT/kw.ncsc", "org:USA/us.cisa"}), 3, e.Root(), at}
+	c := Checkpoint{Origin([]byte("a secret of the log"), "us.cisa", "us-kw-cip", []string{"org:KWT/kw.ncsc", "org:USA/us.cisa"}), 3, e.Root(), at}
 	signed, err := SignCheckpoint(c, key)
 	if err != nil {
 		t.Fatal(err)
