@@ -129,7 +129,7 @@ func TestWhatDoesNotLeadToTheSignedRootIsRefused(t *testing.T) {
 	w.grow(10)
 	shorter, _ := SignCheckpoint(Checkpoint{w.origin, 5, old.Root, at}, w.node)
 	other, _ := SignCheckpoint(Checkpoint{w.origin, 10, tlog.Hash{1}, at}, w.node)
-	elsewhere, _ := SignCheckpoint(Checkpoint{Origin([]byte("x"), "a", "b", nil), 20, old.Root, at}, w.node)
+	elsewhere, _ := SignCheckpoint(Checkpoint{Origin([]byte("another secret, of a log"), "a", "b", nil), 20, old.Root, at}, w.node)
 	for name, tc := range map[string]struct {
 		change func(*Batch)
 		code   string
@@ -296,13 +296,13 @@ func dropLine(b []byte) []byte {
 
 func TestOriginsTellNothing(t *testing.T) {
 	set := []string{"org:USA/us.cisa", "org:KWT/kw.ncsc"}
-	a := Origin([]byte("s"), "us.cisa", "a", set)
-	if !IsOrigin(a) || a != Origin([]byte("s"), "us.cisa", "a", []string{set[1], set[0], set[0]}) {
+	a := Origin([]byte("one secret of a log"), "us.cisa", "a", set)
+	if !IsOrigin(a) || a != Origin([]byte("one secret of a log"), "us.cisa", "a", []string{set[1], set[0], set[0]}) {
 		t.Error(a)
 	}
 	for name, b := range map[string]string{
-		"another secret": Origin([]byte("t"), "us.cisa", "a", set), "another accord": Origin([]byte("s"), "us.cisa", "b", set),
-		"a smaller set": Origin([]byte("s"), "us.cisa", "a", set[:1]), "other borders": Origin([]byte("s"), "us.cis", "aa", set),
+		"another secret": Origin([]byte("two secrets of a log"), "us.cisa", "a", set), "another accord": Origin([]byte("one secret of a log"), "us.cisa", "b", set),
+		"a smaller set": Origin([]byte("one secret of a log"), "us.cisa", "a", set[:1]), "other borders": Origin([]byte("one secret of a log"), "us.cis", "aa", set),
 	} {
 		if a == b {
 			t.Errorf("%s gives the same origin", name)

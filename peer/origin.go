@@ -15,6 +15,7 @@ const OriginPrefix = "fed/v1/"
 const originName = 20 // characters after the prefix: 100 bits
 
 // Origin names a log of an organisation's records under an accord for a set of recipients. Without the secret, the name tells nothing.
+// A secret has 16 bytes or more.
 func Origin(secret []byte, org, accord string, recipients []string) string {
 	h := hmac.New(sha256.New, secret)
 	set := slices.Clone(recipients)

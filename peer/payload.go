@@ -1,13 +1,13 @@
 package peer
 
 import (
+	"bytes"
 	"errors"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"entente/dsse"
-	"entente/label"
 )
 
 // MaxDepth is how deep objects and lists of a payload and of the object in a rendition may nest.
@@ -27,7 +27,7 @@ func InRealm(payloadType, realm string) string { return payloadType + ";realm=" 
 // Keys finds a key by its id, if it is known and in force; else it gives nil.
 type Keys func(id string) *dsse.Key
 
-// Opener opens envelopes of one realm. It remembers the roots of batches that held and labels it has read, so that the next of their kind cost
+// Opener opens envelopes of one realm. It remembers the roots of batches that held and the heads of renditions it has read, so that the next of their kind cost
 // little. It is for one goroutine at a time.
 type Opener struct {
 	Realm  string
@@ -35,8 +35,10 @@ type Opener struct {
 	Limits Limits
 
 	verifier dsse.Verifier
-	labels   map[string]label.Label
+	heads    map[string]Rendition // what stood before the object, with its bytes
 	types    map[string]string
+	decoder  jsontext.Decoder
+	again    []byte // a payload that is written again, to compare
 }
 
 // open verifies an envelope and gives its payload and who signed it. Nothing of the payload was looked at before its signature held.
@@ -67,19 +69,26 @@ func (o *Opener) open(envelope []byte, payloadType string) (payload []byte, sign
 
 // shallow tells whether JSON text nests no deeper than the limit. Of text that is not JSON it tells nothing.
 func shallow(b []byte, limit int) bool {
-	depth, quoted := 0, false
+	depth := 0
 	for i := 0; i < len(b); i++ {
-		switch c := b[i]; {
-		case c == '"':
-			quoted = !quoted
-		case quoted && c == '\\':
-			i++
-		case quoted:
-		case c == '{' || c == '[':
+		switch b[i] {
+		case '"':
+			for { // to the quote that ends the string: one after an even number of backslashes
+				n := bytes.IndexByte(b[i+1:], '"')
+				if n < 0 {
+					return true
+				}
+				part := b[i+1 : i+1+n]
+				i += n + 1
+				if (len(part)-len(bytes.TrimRight(part, "\\")))%2 == 0 {
+					break
+				}
+			}
+		case '{', '[':
 			if depth++; depth > limit {
 				return false
 			}
-		case c == '}' || c == ']':
+		case '}', ']':
 			depth--
 		}
 	}

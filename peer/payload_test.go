@@ -57,6 +57,10 @@ func TestRenditionsKeepTheObjectsBytes(t *testing.T) {
 func TestRenditionsAreReadStrictly(t *testing.T) {
 	w := newWorld(t)
 	good := string(w.rendition(1))
+	seen := opener(w)
+	if _, err := seen.parse([]byte(good)); err != nil {
+		t.Fatal(err)
+	}
 	deep := strings.Repeat("[", 40) + strings.Repeat("]", 40)
 	for name, change := range map[string]func(string) string{
 		"a name twice":                   func(s string) string { return strings.Replace(s, `"n":1.0e0`, `"n":1,"n":2`, 1) },
@@ -91,6 +95,9 @@ func TestRenditionsAreReadStrictly(t *testing.T) {
 		}
 		if _, _, err := opener(w).Rendition(es[0]); code(err) != CodeRendition {
 			t.Errorf("%s: %v", name, err)
+		}
+		if _, _, err := seen.Rendition(es[0]); code(err) != CodeRendition {
+			t.Errorf("%s, by one that has read its head: %v", name, err)
 		}
 	}
 	if _, err := (&Rendition{Audience: []string{"org:KWT/k"}, Class: Full, Label: label.Bottom(), Nation: "USA", Org: "o", Object: []byte(deep)}).Payload(); code(err) != CodeRendition {
@@ -217,6 +224,9 @@ func FuzzRendition(f *testing.F) {
 		r, err := o.parse(b)
 		if err != nil {
 			return
+		}
+		if same, err := o.parse(b); err != nil || !bytes.Equal(same.Object, r.Object) || same.Class != r.Class || !label.Equal(same.Label, r.Label) {
+			t.Fatalf("%q is read in another way the second time: %v", b, err)
 		}
 		again, err := r.Payload()
 		if shallow(b, MaxDepth+1) && (err != nil || !bytes.Equal(again, b)) {

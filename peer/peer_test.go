@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ type world struct {
 }
 
 func newWorld(t testing.TB) *world {
-	return &world{t: t, origin: Origin([]byte("secret"), "us.cisa", "us-kw-cip", []string{"org:USA/us.cisa", "org:KWT/kw.ncsc"}), node: private(t, true), author: private(t, false)}
+	return &world{t: t, origin: Origin([]byte("a secret of the log"), "us.cisa", "us-kw-cip", []string{"org:USA/us.cisa", "org:KWT/kw.ncsc"}), node: private(t, true), author: private(t, false)}
 }
 
 func private(t testing.TB, hybrid bool) *dsse.Private {
@@ -148,6 +149,7 @@ func benchmarkVerified(b *testing.B, size int) {
 	}
 	wire := w.batch(0, len(w.frames), 0).Append(nil)
 	b.SetBytes(int64(len(wire)))
+	began := spent()
 	for b.Loop() {
 		v := &Verifier{Origin: w.origin}
 		o := &Opener{Realm: realm, Keys: w.find}
@@ -166,6 +168,7 @@ func benchmarkVerified(b *testing.B, size int) {
 		}
 	}
 	b.ReportMetric(float64(b.N*len(w.frames))/b.Elapsed().Seconds(), "frames/s")
+	b.ReportMetric(float64(b.N*len(w.frames))/(spent()-began).Seconds(), "frames/cpu-s")
 }
 
 // BenchmarkVerifiedSingly verifies frames from the wire to the opened rendition; every envelope has a signature of its own.
@@ -173,3 +176,12 @@ func BenchmarkVerifiedSingly(b *testing.B) { benchmarkVerified(b, 1) }
 
 // BenchmarkVerifiedInBatches does the same where a thousand envelopes share one signature.
 func BenchmarkVerifiedInBatches(b *testing.B) { benchmarkVerified(b, 1000) }
+
+// spent is the processor time of this process so far: what counts on a machine that others use too.
+func spent() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

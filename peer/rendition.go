@@ -39,7 +39,7 @@ const (
 	maxName     = 256
 )
 
-const maxLabels = 256
+const maxHeads = 256
 
 // Payload writes the rendition's canonical bytes, in which the object stands verbatim.
 func (r *Rendition) Payload() ([]byte, error) {
@@ -108,7 +108,7 @@ func SignRenditions(realm string, payloads [][]byte, s dsse.Signer) ([][]byte, e
 }
 
 // Rendition opens an envelope: the signature first, then the payload, strictly. Signers are the known keys whose signatures hold; which of them
-// speaks for the originator that the rendition names is for the caller to judge. Object is a part of new memory.
+// speaks for the originator that the rendition names is for the caller to judge.
 func (o *Opener) Rendition(envelope []byte) (*Rendition, []*dsse.Key, error) {
 	payload, signers, err := o.open(envelope, RenditionType)
 	if err != nil {
@@ -121,9 +121,42 @@ func (o *Opener) Rendition(envelope []byte) (*Rendition, []*dsse.Key, error) {
 	return r, signers, nil
 }
 
-// parse reads the members in their one order and form. Names within the object must be unique and strings UTF-8 throughout (RFC 8259 section 4, RFC 7493).
+// objectMark stands between the head of a payload and its object. It has quotes that no string holds unescaped, so its first place is that one.
+var objectMark = []byte(`,"v":1,"object":`)
+
+// parse reads a payload. Heads repeat, so those that were read are remembered: of a payload that begins as one did, only the object is new.
 func (o *Opener) parse(b []byte) (*Rendition, error) {
-	c := &strict{d: jsontext.NewDecoder(bytes.NewBuffer(b))}
+	at := bytes.Index(b, objectMark)
+	if at < 0 {
+		return o.parseWhole(b)
+	}
+	if head, ok := o.heads[string(b[:at])]; ok {
+		object := bytes.TrimSuffix(b[at+len(objectMark):], []byte("}"))
+		o.decoder.Reset(bytes.NewBuffer(object))
+		if v, err := o.decoder.ReadValue(); err == nil && v.Kind() == '{' && len(v) == len(object) && len(object)+at+len(objectMark)+1 == len(b) {
+			r := head
+			r.Audience, r.Object = slices.Clone(head.Audience), object
+			return &r, nil
+		}
+		return o.parseWhole(b) // to say what is wrong
+	}
+	r, err := o.parseWhole(b)
+	if err == nil && r.Of == nil {
+		if o.heads == nil || len(o.heads) >= maxHeads {
+			o.heads = map[string]Rendition{}
+		}
+		head := *r
+		head.Audience, head.Object = slices.Clone(r.Audience), nil
+		o.heads[string(b[:at])] = head
+	}
+	return r, err
+}
+
+// parseWhole reads the members in their one order and form. Names within the object must be unique and strings UTF-8 throughout (RFC 8259 section
+// 4, RFC 7493).
+func (o *Opener) parseWhole(b []byte) (*Rendition, error) {
+	o.decoder.Reset(bytes.NewBuffer(b))
+	c := &strict{d: &o.decoder}
 	r := &Rendition{}
 	c.open()
 	r.Accord = c.digest("accord")
@@ -163,10 +196,10 @@ func (o *Opener) parse(b []byte) (*Rendition, error) {
 	if c.err != nil {
 		return nil, badPayload(c.err)
 	}
-	if !bytes.Equal(r.append(nil, text), b) {
+	if o.again = r.append(o.again[:0], text); !bytes.Equal(o.again, b) {
 		return nil, refuse(CodeRendition, "the payload is not in its one form: other spaces or escapes, or something after it")
 	}
-	l, err := o.label(text)
+	l, err := readLabel(text)
 	if err != nil {
 		return nil, err
 	}
@@ -190,11 +223,8 @@ func (o *Opener) parse(b []byte) (*Rendition, error) {
 	return r, nil
 }
 
-// label reads a label in its canonical form. Labels repeat, so those that were read are remembered.
-func (o *Opener) label(text []byte) (label.Label, error) {
-	if l, ok := o.labels[string(text)]; ok {
-		return l, nil
-	}
+// readLabel reads a label in its canonical form.
+func readLabel(text []byte) (label.Label, error) {
 	var l label.Label
 	if err := l.UnmarshalJSON(text); err != nil {
 		return l, refuse(CodeRendition, "the label is none: %v", err)
@@ -202,10 +232,6 @@ func (o *Opener) label(text []byte) (label.Label, error) {
 	if again, err := l.MarshalJSON(); err != nil || !bytes.Equal(again, text) {
 		return l, refuse(CodeRendition, "the label is not in its canonical form")
 	}
-	if o.labels == nil || len(o.labels) >= maxLabels {
-		o.labels = map[string]label.Label{}
-	}
-	o.labels[string(text)] = l
 	return l, nil
 }
 
@@ -271,7 +297,7 @@ func (c *strict) is(got, want string) {
 
 func (c *strict) name(want string) { c.is(c.member(), want) }
 
-// value reads a value as it stands.
+// value reads a value as it stands. It is a part of what is read: the decoder reads a bytes.Buffer in place.
 func (c *strict) value() []byte {
 	if c.err != nil {
 		return nil
@@ -281,7 +307,7 @@ func (c *strict) value() []byte {
 		c.err = err
 		return nil
 	}
-	return slices.Clone(v)
+	return v
 }
 
 func (c *strict) digest(name string) [32]byte {

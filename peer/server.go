@@ -355,7 +355,8 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request) error {
 			i, ok := places[h.Origin]
 			if !ok {
 				if len(at) >= s.o.Limits.Logs {
-					continue
+					s.ended(r, refuse(CodeSize, "the caller has part in more than %d logs", s.o.Limits.Logs))
+					return nil
 				}
 				i = len(at)
 				at, places[h.Origin] = append(at, Position{Origin: h.Origin}), i

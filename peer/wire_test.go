@@ -49,7 +49,7 @@ func (n *node) Logs(ctx context.Context) ([]Head, error) {
 	c, _ := n.w.checkpoint()
 	out := []Head{{n.w.origin, c.Size, c.Root}}
 	for i := range n.many {
-		out = append(out, Head{Origin([]byte(fmt.Sprint(i)), "", "", nil), 1, tlog.Hash{}})
+		out = append(out, Head{Origin(fmt.Appendf(nil, "the secret of log %d", i), "", "", nil), 1, tlog.Hash{}})
 	}
 	return out, nil
 }

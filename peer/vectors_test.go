@@ -1,0 +1,60 @@
+package peer
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"entente/dsse"
+)
+
+// The specification's test vectors are what this package computes, and every one of them is there.
+func TestVectorsOfTheSpecification(t *testing.T) {
+	seed := make([]byte, 64)
+	for i := range seed {
+		seed[i] = byte(i)
+	}
+	key, err := dsse.FromSeed(seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := Frame{Salt: [16]byte(seed), Envelope: []byte("envelope")}
+	f.Leaf = Leaf{Kind: Put, Commit: Commit(f.Salt, f.Envelope), Order: 1, Time: at, Bucket: Padme(8)}
+	for i := range f.Leaf.Accord {
+		f.Leaf.Accord[i] = 0x11
+	}
+	var e Edge
+	for range 3 {
+		e.Add(f.Leaf.Hash(), nil)
+	}
+	c := Checkpoint{Origin([]byte("a secret of the log"), "us.cisa", "us-kw-cip", []string{"org:KWT/kw.ncsc", "org:USA/us.cisa"}), 3, e.Root(), at}
+	signed, err := SignCheckpoint(c, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, _, err := openNote(signed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, err := base64.StdEncoding.DecodeString(n.UnverifiedSigs[0].Base64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash, root := f.Leaf.Hash(), e.Root()
+	want := []string{"key id      " + key.Key().ID(), "commit      " + hex.EncodeToString(f.Leaf.Commit[:]), "leaf        " + hex.EncodeToString(f.Leaf.Append(nil)), "leaf hash   " + hex.EncodeToString(hash[:]),
+		"frame       " + hex.EncodeToString(f.Append(nil)), "origin      " + c.Origin, "root        " + hex.EncodeToString(root[:]), "text        " + fmt.Sprintf("%q", c.Text()), "line        " + hex.EncodeToString(line),
+		fmt.Sprintf("hash 0x06   %08x", keyHash(c.Origin, algMLDSA44, key.Key()))}
+	for _, n := range []uint64{9, 1000, 1189, 100_000} {
+		want = append(want, fmt.Sprintf("padmé %-7d%d", n, Padme(n)))
+	}
+	page, err := os.ReadFile("../docs/wire.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, block, _ := strings.Cut(string(page), "## Test vectors"); !strings.Contains(block, "```\n"+strings.Join(want, "\n")+"\n```\n") {
+		t.Errorf("docs/wire.md does not have these vectors:\n%s", strings.Join(want, "\n"))
+	}
+}
