@@ -116,7 +116,9 @@ func everyNation(w *world) label.Set {
 
 // relabelled is the project's system but for what a fault makes of the originator's label.
 func relabelled(change func(*world, label.Label) label.Label) func(*world, *Standing, *accord.Terms, int, int, int, bool) (*held, bool) {
-	return permitted(func(w *world, object int, late bool) label.Label { return change(w, entente.effective(w, object, late)) }, true)
+	return permitted(func(w *world, object int, late bool) label.Label {
+		return change(w, entente.effective(w, object, late))
+	}, true)
 }
 
 // TestSeededLeaks: the worlds find every leak that is put into them.

@@ -20,7 +20,7 @@ type world struct {
 	accords []*accord.Terms
 	objects []thing
 	rogue   int
-	up      [2][][]bool // which links carry, in the first half of the day and in the second
+	up      [2][][]bool     // which links carry, in the first half of the day and in the second
 	sends   []sent          // in the order in which they went
 	has     []map[int]*held // by party and object
 	unsound string          // the first thing that the transcript must not show
