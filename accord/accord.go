@@ -23,7 +23,7 @@ type Accord struct {
 
 	Texts       []Text
 	Parties     []Party
-	Register    string // of the parties, instead of Parties: "nato.members" (parties = "register:nato.members")
+	Register    string // that names the parties: "nato.members" (parties = "register:nato.members"); before it is signed they are written out (WithMembers)
 	Relays      []Relay
 	Authorities []Authority
 	Scope       Scope
@@ -40,7 +40,12 @@ type Accord struct {
 	SuspendBy   string // "any-party" or "all"; empty: nobody may
 	Terminate   *Leave // how the accord ends for all
 	Withdraw    *Leave // how one party leaves
+
+	at map[string]Position // of what the text says, by block, label and attribute
 }
+
+// Position is a place in a text, both counted from 1; a column is one character as people see it. The zero value is no place.
+type Position struct{ Line, Column int }
 
 // Text is an equally authentic prose annex.
 type Text struct{ Language, Digest string }
@@ -95,7 +100,8 @@ type Give struct {
 	HasAccess      bool
 }
 
-// Handle is how what was received must be handled.
+// Handle is how what was received must be handled. It only adds to what a record's own label asks for: a PAP, attribution or access that the text
+// does not state is the least strict one, and the canonical form writes it out.
 type Handle struct {
 	Default        label.TLP     // of what comes without a TLP
 	Retain         time.Duration // 0: no limit
@@ -143,12 +149,15 @@ type Decide struct {
 	Review      time.Duration
 }
 
-// Exercise is a time in which a derived accord binds an exercise realm.
+// Exercise is a time in which a derived accord binds an exercise realm. From and To are days, and both belong to it.
 type Exercise struct {
 	Name     string
 	From, To time.Time
 	Purge    time.Duration
 }
+
+// At tells whether the exercise is on at t: from 00:00 UTC of its first day until the end of its last.
+func (e Exercise) At(t time.Time) bool { return !t.Before(e.From) && t.Before(e.To.AddDate(0, 0, 1)) }
 
 // Derive names an accord whose records may be drawn on, with whose consent.
 type Derive struct {

@@ -24,6 +24,10 @@ type Terms struct {
 	Limits      Limits
 	Bases       []Basis
 	Reciprocity *Reciprocity
+	Exercises   []Exercise
+	Decides     []Decide
+	Derives     []Derive
+	Clients     []string // registers of constituents, whom a party may serve
 	SuspendBy   string
 	Terminate   *Leave
 	Withdraw    *Leave

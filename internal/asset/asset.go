@@ -5,7 +5,6 @@ package asset
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"encoding/hex"
 	"log/slog"
 	"sync"
@@ -17,7 +16,6 @@ import (
 	"entente/internal/exchange"
 	"entente/internal/fault"
 	"entente/internal/gate"
-	"entente/internal/keyring"
 	"entente/internal/record"
 	"entente/internal/store"
 	"entente/label"
@@ -40,7 +38,7 @@ type Door interface {
 // Signer signs what the register keeps.
 type Signer interface {
 	SignEnvelope(payloadType string, payload []byte) ([]byte, error)
-	PublicKey() ed25519.PublicKey
+	OpenEnvelope(payloadType string, envelope []byte) ([]byte, error) // of what it has signed, gives the payload
 }
 
 // Config is what the register needs of its node.
@@ -221,7 +219,7 @@ func (r *Register) signed(rec *record.Record) error {
 	if len(rec.Envelope) == 0 {
 		return fault.New(fault.Invalid, "signature.missing", "the version is not signed")
 	}
-	payload, err := keyring.OpenEnvelope(r.cfg.Signer.PublicKey(), r.cfg.Realm, PayloadType, rec.Envelope)
+	payload, err := r.cfg.Signer.OpenEnvelope(PayloadType, rec.Envelope)
 	if err != nil {
 		return err
 	}

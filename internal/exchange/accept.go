@@ -27,8 +27,11 @@ type Submission struct {
 	// Look, when not nil, sees each object that is sound, by its place in Objects, with what it can be found by. One for which it gives a reason goes to
 	// quarantine. It is called from several goroutines at once.
 	Look      func(i int, r *record.Record) *store.Reason
-	Envelopes [][]byte    // the signed envelopes that the objects came in, one for each, nil for one without; nil: all without. Retained
-	Needs     gate.Action // what the viewer must be allowed to, where no collection is named; 0: ObjectWrite
+	Envelopes [][]byte // the signed envelopes that the objects came in, one for each, nil for one without; nil: all without. Retained
+	// Labels, when not nil, are the labels under which the originator signed the objects, one for each: they stand for what the objects say by their
+	// markings, as long as no marking that is known here says more.
+	Labels []label.Label
+	Needs  gate.Action // what the viewer must be allowed to, where no collection is named; 0: ObjectWrite
 	// Also, when not nil, makes documents that are written in the transaction that stores the objects, or that would store them where none is
 	// accepted. It is called inside the transaction and must not call the exchange.
 	Also func([]Outcome) []store.Doc
@@ -109,6 +112,9 @@ func (x *Exchange) open(v gate.Viewer, s Submission) (Collection, error) {
 	if s.Envelopes != nil && len(s.Envelopes) != len(s.Objects) {
 		return Collection{}, fault.New(fault.Internal, "", "%d envelopes for %d objects", len(s.Envelopes), len(s.Objects))
 	}
+	if s.Labels != nil && len(s.Labels) != len(s.Objects) {
+		return Collection{}, fault.New(fault.Internal, "", "%d labels for %d objects", len(s.Labels), len(s.Objects))
+	}
 	if s.Collection == "" && s.Needs != 0 {
 		return Collection{Policy: Reject}, x.may(v, s.Needs)
 	}
@@ -160,7 +166,11 @@ func (x *Exchange) accept(ctx context.Context, v gate.Viewer, c Collection, p Pr
 	batch := x.defined(drafts)
 	for i := range drafts {
 		if d := &drafts[i]; !d.refused {
-			if err := x.mark(ctx, scope, v, c, s, d, batch); err != nil {
+			var signed *label.Label
+			if s.Labels != nil {
+				signed = &s.Labels[i]
+			}
+			if err := x.mark(ctx, scope, v, c, s, signed, d, batch); err != nil {
 				return nil, err
 			}
 		}

@@ -117,14 +117,19 @@ func (d *definition) open(scope gate.Scope) bool {
 // mark gives a draft its label and origin. An object without a TLP takes the default of its collection, and where none is set it is
 // RED for the submitting organisation. Markings that contradict each other, cannot be understood or cannot be found make it RED and
 // send it to quarantine, to be judged again when the marking arrives.
-func (x *Exchange) mark(ctx context.Context, scope gate.Scope, v gate.Viewer, c Collection, s Submission, d *draft, batch map[string]definition) error {
+func (x *Exchange) mark(ctx context.Context, scope gate.Scope, v gate.Viewer, c Collection, s Submission, signed *label.Label, d *draft, batch map[string]definition) error {
 	d.rec.Origin = record.Origin{Nation: v.Nation, Org: v.Org, Person: v.Person, Via: s.Via}
 	fallback := s.Default
 	if fallback == nil {
 		fallback = c.Default
 	}
 	var err error
-	if d.rec.Label, d.hold, err = x.judgeMarkings(ctx, scope, d.obj, fallback, s.Restrict, d.hold, batch); err != nil {
+	if signed != nil {
+		err = x.heed(ctx, scope, *signed, d, batch)
+	} else {
+		d.rec.Label, d.hold, err = x.judgeMarkings(ctx, scope, d.obj, fallback, s.Restrict, d.hold, batch)
+	}
+	if err != nil {
 		return err
 	}
 	if d.hold == nil {
@@ -133,6 +138,38 @@ func (x *Exchange) mark(ctx context.Context, scope gate.Scope, v gate.Viewer, c 
 	if d.hold != nil {
 		d.hold.Intended = d.rec.Label
 		d.rec.Label = x.held()
+	}
+	return nil
+}
+
+// heed gives a draft the label that its originator signed. Whatever markings of the object are not known here, it speaks for them; one that is known
+// and says more contradicts it.
+func (x *Exchange) heed(ctx context.Context, scope gate.Scope, signed label.Label, d *draft, batch map[string]definition) error {
+	here := label.Bottom()
+	here.Mode = label.Mode(x.cfg.Realm)
+	d.rec.Label = label.Join(signed, here)
+	if d.rec.Label.Mode == label.MixedMode {
+		d.hold = hold("label.mode", "the record is of the mode %s, and this node is of the realm %s", signed.Mode, x.cfg.Realm)
+		return nil
+	}
+	ids := d.obj.MarkingRefs()
+	for _, g := range d.obj.Granular() {
+		if g.MarkingRef != "" {
+			ids = append(ids, g.MarkingRef)
+		}
+	}
+	for _, id := range ids {
+		m, err := x.definition(ctx, scope, id, batch)
+		switch {
+		case errors.Is(err, errUnresolved), errors.Is(err, label.ErrContradictory), errors.Is(err, label.ErrUnintelligible), errors.Is(err, label.ErrInvalid):
+			continue
+		case err != nil:
+			return fmt.Errorf("looking for the marking %s: %w", id, err)
+		}
+		if m.Label.TLP < signed.TLP { // the chain counts down from its strictest value
+			d.hold = hold("label.contradictory", "the object says %s by its marking %s, and the label that its originator signed says %s", m.Label.TLP, id, signed.TLP)
+			return nil
+		}
 	}
 	return nil
 }

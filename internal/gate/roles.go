@@ -11,6 +11,8 @@ const (
 	RoleAuditor   = "auditor"
 	RoleOfficer   = "officer"
 	RoleRegistrar = "registrar"
+	RoleSignatory = "signatory"
+	RoleReleaser  = "releaser"
 )
 
 // Role is a role and what it is for.
@@ -19,13 +21,15 @@ type Role struct{ Name, Meaning string }
 // Roles lists every role.
 func Roles() []Role {
 	return []Role{
-		{RoleAdmin, "manages collections, accounts, tokens and backups of the node, and reads and writes records"},
+		{RoleAdmin, "manages collections, accounts, tokens, keys, partner nations and backups of the node, and reads and writes records"},
 		{RoleAnalyst, "reads and writes records and sees what is in quarantine"},
 		{RoleReader, "reads records"},
 		{RolePublisher, "writes records and follows what became of them, for machines that only deliver"},
 		{RoleAuditor, "reads records and the audit trail, and changes nothing"},
 		{RoleOfficer, "reads records, decides on what is in quarantine, loosens labels, sends notifications, and purges"},
 		{RoleRegistrar, "reads records and keeps the register of constituents and their networks"},
+		{RoleSignatory, "reads records and accords, and signs, suspends and terminates accords for the organisation"},
+		{RoleReleaser, "reads records, and signs releases to partners where an accord asks for a release officer"},
 	}
 }
 
@@ -57,26 +61,39 @@ const (
 	AlertWrite
 	NotifySend
 	Downgrade
+	AccordRead
+	AccordWrite
+	AccordSign
+	AccordSuspend
+	Share
+	ReleaseSign
+	PeerManage
+	KeyManage
 )
 
 // may tells what a role of that name may do; a name that is no role may do nothing. Who manages accounts does not decide on quarantine, does not
-// purge and does not read the audit trail of its own acts: those are two other people's duties. Who drafts a notification does not send it.
+// purge and does not read the audit trail of its own acts: those are two other people's duties. Who drafts a notification does not send it, who
+// drafts an accord does not sign it, who shares a record does not release it, and who lets a nation in or rules the keys signs no accord.
 func may(role string) Action {
 	switch role {
 	case RoleAdmin:
-		return ObjectRead | ObjectWrite | CollectionManage | UserManage | TokenManage | Backup | ConfigRead | FeedRead | FeedRun | RegisterRead | RegisterWrite | AlertRead
+		return ObjectRead | ObjectWrite | CollectionManage | UserManage | TokenManage | Backup | ConfigRead | FeedRead | FeedRun | RegisterRead | RegisterWrite | AlertRead | AccordRead | PeerManage | KeyManage
 	case RoleAnalyst:
-		return ObjectRead | ObjectWrite | QuarantineRead | FeedRead | FeedRun | RegisterRead | AlertRead | AlertWrite
+		return ObjectRead | ObjectWrite | QuarantineRead | FeedRead | FeedRun | RegisterRead | AlertRead | AlertWrite | AccordRead | AccordWrite | Share
 	case RoleReader:
 		return ObjectRead
 	case RolePublisher:
 		return ObjectWrite
 	case RoleAuditor:
-		return ObjectRead | AuditRead | ConfigRead | FeedRead | RegisterRead | AlertRead
+		return ObjectRead | AuditRead | ConfigRead | FeedRead | RegisterRead | AlertRead | AccordRead
 	case RoleOfficer:
-		return ObjectRead | QuarantineRead | QuarantineDecide | Purge | FeedRead | RegisterRead | AlertRead | NotifySend | Downgrade
+		return ObjectRead | QuarantineRead | QuarantineDecide | Purge | FeedRead | RegisterRead | AlertRead | NotifySend | Downgrade | AccordRead | AccordWrite | AccordSuspend | Share
 	case RoleRegistrar:
 		return ObjectRead | RegisterRead | RegisterWrite
+	case RoleSignatory:
+		return ObjectRead | AccordRead | AccordSign | AccordSuspend
+	case RoleReleaser:
+		return ObjectRead | AccordRead | ReleaseSign
 	}
 	return 0
 }

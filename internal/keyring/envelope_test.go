@@ -24,7 +24,7 @@ func TestAnEnvelopeHoldsForItsBytesItsTypeItsRealmAndItsKeyOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := OpenEnvelope(mine.PublicKey(), Operational, kind, env); err != nil || !bytes.Equal(got, payload) {
+	if got, err := OpenEnvelope(Operational, kind, env, mine.PublicKey()); err != nil || !bytes.Equal(got, payload) {
 		t.Fatalf("%s, %v", got, err)
 	}
 	var plain struct {
@@ -36,23 +36,23 @@ func TestAnEnvelopeHoldsForItsBytesItsTypeItsRealmAndItsKeyOnly(t *testing.T) {
 	}
 	changed := bytes.Replace(env, []byte(plain.Payload), []byte(base64.StdEncoding.EncodeToString([]byte(`{"name":"Stadtwerkf"}`))), 1)
 	for name, open := range map[string]func() ([]byte, error){
-		"other bytes": func() ([]byte, error) { return OpenEnvelope(mine.PublicKey(), Operational, kind, changed) },
-		"other key":   func() ([]byte, error) { return OpenEnvelope(other.PublicKey(), Operational, kind, env) },
-		"other realm": func() ([]byte, error) { return OpenEnvelope(mine.PublicKey(), "exercise:NORTH", kind, env) },
-		"other type":  func() ([]byte, error) { return OpenEnvelope(mine.PublicKey(), Operational, "text/plain", env) },
+		"other bytes": func() ([]byte, error) { return OpenEnvelope(Operational, kind, changed, mine.PublicKey()) },
+		"other key":   func() ([]byte, error) { return OpenEnvelope(Operational, kind, env, other.PublicKey()) },
+		"other realm": func() ([]byte, error) { return OpenEnvelope("exercise:NORTH", kind, env, mine.PublicKey()) },
+		"other type":  func() ([]byte, error) { return OpenEnvelope(Operational, "text/plain", env, mine.PublicKey()) },
 		"no signature": func() ([]byte, error) {
-			return OpenEnvelope(mine.PublicKey(), Operational, kind, []byte(`{"payloadType":"x","payload":"","signatures":[]}`))
+			return OpenEnvelope(Operational, kind, []byte(`{"payloadType":"x","payload":"","signatures":[]}`), mine.PublicKey())
 		},
-		"no envelope":   func() ([]byte, error) { return OpenEnvelope(mine.PublicKey(), Operational, kind, payload) },
-		"not even JSON": func() ([]byte, error) { return OpenEnvelope(mine.PublicKey(), Operational, kind, []byte("{")) },
-		"no key":        func() ([]byte, error) { return OpenEnvelope(nil, Operational, kind, env) },
+		"no envelope":   func() ([]byte, error) { return OpenEnvelope(Operational, kind, payload, mine.PublicKey()) },
+		"not even JSON": func() ([]byte, error) { return OpenEnvelope(Operational, kind, []byte("{"), mine.PublicKey()) },
+		"no key":        func() ([]byte, error) { return OpenEnvelope(Operational, kind, env, nil) },
 	} {
 		if got, err := open(); err == nil {
 			t.Errorf("%s: opened as %s", name, got)
 		}
 	}
 	two := bytes.Replace(env, []byte(`"signatures":[`), []byte(`"signatures":[{"keyid":"x","sig":"AAAA"},`), 1)
-	if _, err := OpenEnvelope(mine.PublicKey(), Operational, kind, two); err != nil {
+	if _, err := OpenEnvelope(Operational, kind, two, mine.PublicKey()); err != nil {
 		t.Errorf("a signature of somebody else beside: %v", err)
 	}
 }
@@ -69,7 +69,7 @@ func FuzzOpenEnvelope(f *testing.F) {
 	f.Add(good)
 	f.Add([]byte(`{"payloadType":"t","payload":"eA==","signatures":[{"sig":""}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if payload, err := OpenEnvelope(ring.PublicKey(), Operational, "t", b); err == nil && string(payload) != "x" {
+		if payload, err := OpenEnvelope(Operational, "t", b, ring.PublicKey()); err == nil && string(payload) != "x" {
 			t.Fatalf("a payload that nobody signed: %q", payload)
 		}
 	})

@@ -22,7 +22,7 @@ import (
 
 const (
 	format  = 1
-	maxFile = 1 << 20
+	maxFile = 16 << 20 // of a key log; the others are small
 )
 
 // head stands at the start of every key file, so that a file moved to another ring or role is refused.
@@ -35,7 +35,8 @@ type head struct {
 
 type ringFile struct {
 	head
-	Names Names `json:"names"`
+	Names  Names `json:"names"`
+	Member bool  `json:"member,omitempty"`
 }
 
 type secretFile struct {

@@ -1,13 +1,12 @@
-// Package keyring holds every key and certificate of one node: the signing key, the sealing keys, the secrets behind keyed hashes,
+// Package keyring holds every key and certificate of one node: the keys that it signs with and the nation's key log, the sealing keys, the secrets behind keyed hashes,
 // and the local certificate authority. They stand in files below DIR/keys that only the node's own account may read, and each file
 // names the realm it belongs to: a key of one realm never works in another.
 //
-// Everything here also works under GODEBUG=fips140=only.
+// Everything here also works under GODEBUG=fips140=only; ML-DSA, one half of the hybrid keys, stands outside the validated module.
 package keyring
 
 import (
 	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/hkdf"
 	"crypto/rand"
@@ -19,6 +18,7 @@ import (
 	"time"
 
 	"entente/internal/fault"
+	"entente/keylog"
 )
 
 // Operational is the realm of real work; every other realm is "exercise:NAME".
@@ -41,18 +41,31 @@ type Ring struct {
 	names Names
 	now   func() time.Time
 
-	signing ed25519.PrivateKey
-	root    []byte // all secrets of keyed hashes are derived from it
-	ca      authority
+	member bool   // the nation's root is elsewhere, and has always been
+	root   []byte // all secrets of keyed hashes are derived from it
+	ca     authority
 
 	mu      sync.RWMutex
-	sealing []sealer // the newest last
+	own     map[string]*own // by the name of their file
+	log     *keylog.Log     // of the nation
+	sealing []sealer        // the newest last
 	server  leaf
 }
 
 // Create makes the keys of a new node below dir/keys. They appear all at once or not at all. A ring that is there already is a
 // Conflict. An empty realm is Operational.
 func Create(dir string, names Names, now func() time.Time) (*Ring, error) {
+	return build(dir, &Ring{names: names, now: now})
+}
+
+// CreateMember makes the keys of a new node whose nation has its root elsewhere: until Join brings the nation's key log, which answers Requests, the node
+// signs nothing for the nation.
+func CreateMember(dir string, names Names, now func() time.Time) (*Ring, error) {
+	return build(dir, &Ring{names: names, now: now, member: true})
+}
+
+func build(dir string, r *Ring) (*Ring, error) {
+	names := r.names
 	if names.Realm == "" {
 		names.Realm = Operational
 	}
@@ -72,7 +85,7 @@ func Create(dir string, names Names, now func() time.Time) (*Ring, error) {
 	}
 	defer os.RemoveAll(staging) // fails harmlessly once it has been renamed
 
-	r := &Ring{dir: staging, names: names, now: now}
+	r.dir, r.names = staging, names
 	if err := r.make(); err != nil {
 		return nil, err
 	}
@@ -100,14 +113,14 @@ func Open(dir, realm string, now func() time.Time) (*Ring, error) {
 	if err := r.load("ring", realm, &about); err != nil {
 		return nil, err
 	}
-	r.names = about.Names
+	r.names, r.member = about.Names, about.Member
 	if err := r.names.check(); err != nil {
 		return nil, damaged(r.path("ring"), err)
 	}
 	if r.names.Realm != realm {
 		return nil, damaged(r.path("ring"), nil)
 	}
-	for _, read := range []func() error{r.openSigning, r.openRoot, r.openSealing, r.openAuthority, r.openServer} {
+	for _, read := range []func() error{r.openOwn, r.openRoot, r.openSealing, r.openAuthority, r.openServer} {
 		if err := read(); err != nil {
 			return nil, err
 		}
@@ -135,15 +148,10 @@ func (r *Ring) Secret(purpose string) []byte {
 func (r *Ring) Pepper() []byte { return r.Secret("pepper") }
 
 func (r *Ring) make() error {
-	if err := r.save("ring", ringFile{head: r.head("ring"), Names: r.names}); err != nil {
+	if err := r.save("ring", ringFile{head: r.head("ring"), Names: r.names, Member: r.member}); err != nil {
 		return err
 	}
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return fault.New(fault.Internal, "", "cannot make a signing key").Because(err)
-	}
-	r.signing = private
-	if err := r.save("signing", secretFile{head: r.head("signing"), Secret: private.Seed()}); err != nil {
+	if err := r.makeOwn(); err != nil {
 		return err
 	}
 	r.root = random(32)
@@ -161,18 +169,6 @@ func (r *Ring) make() error {
 		return err
 	}
 	return r.renewServer(r.names.Hosts)
-}
-
-func (r *Ring) openSigning() error {
-	var f secretFile
-	if err := r.load("signing", r.names.Realm, &f); err != nil {
-		return err
-	}
-	if len(f.Secret) != ed25519.SeedSize {
-		return damaged(r.path("signing"), nil)
-	}
-	r.signing = ed25519.NewKeyFromSeed(f.Secret)
-	return nil
 }
 
 func (r *Ring) openRoot() error {

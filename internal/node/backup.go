@@ -42,7 +42,7 @@ const (
 	storeEntry   = "store.sqlite"
 	keysPrefix   = "keys/"
 	blobsPrefix  = "blobs/"
-	maxKeyFile   = 1 << 20
+	maxKeyFile   = 16 << 20
 	maxKeyFiles  = 256
 	maxBlobFiles = 1 << 20
 )

@@ -146,6 +146,8 @@ type Query struct {
 	Versions   Versions
 	Lookups    []record.Lookup // every one must hold
 	TLPs       []label.TLP     // of the record's label; empty: any
+	Nation     string          // with Org: only what came from that organisation
+	Org        string          // empty: any
 	Headers    bool            // leave Body and Envelope out
 	Held       bool            // include records in quarantine. Without it a held record is on a page only for its submitter's organisation
 }
@@ -201,8 +203,15 @@ type Relabelling struct {
 // counts only.
 type Purge struct {
 	ID     string
+	Nation string // with Org: only what came from that organisation, and the documents that name the id only where nothing else has it
+	Org    string // empty: whoever it came from
 	DryRun bool
 	Act    Act
+}
+
+// Concerns tells whether the purge is for what came from this organisation.
+func (p *Purge) Concerns(nation, org string) bool {
+	return p.Org == "" || p.Org == org && p.Nation == nation
 }
 
 // PurgeReport says what a purge destroyed or would destroy.

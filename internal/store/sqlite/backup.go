@@ -72,7 +72,7 @@ func (s *Store) Backup(ctx context.Context, w io.Writer, progress func(done, tot
 
 // Restore makes a store in dir from a backup, after checking the whole of it. It never overwrites a store.
 func Restore(ctx context.Context, r io.Reader, dir string) (err error) {
-	lock, err := lockFile(filepath.Join(dir, lockName))
+	lock, err := lite.Lock(filepath.Join(dir, lockName))
 	if err != nil {
 		return wrap("restoring", err)
 	}

@@ -117,13 +117,16 @@ func (t *tx) remember(f *version) error {
 }
 
 // forget takes the formers of an id away that the scope sees, and returns them.
-func (t *tx) forget(v *sight, id string) ([]former, error) {
-	hash := t.h.of(keyID, id)
+func (t *tx) forget(v *sight, p *store.Purge) ([]former, error) {
+	hash := t.h.of(keyID, p.ID)
 	found, err := formers(t.c, hash)
 	if err != nil {
 		return nil, err
 	}
-	found = slices.DeleteFunc(found, func(f former) bool { return !t.admits(v, &f.row) })
+	found = slices.DeleteFunc(found, func(f former) bool {
+		m := t.s.marks.mark(f.row.label)
+		return !t.admits(v, &f.row) || !p.Concerns(m.Nation, m.Org)
+	})
 	for _, f := range found {
 		if err := lite.Exec(t.c, "DELETE FROM former WHERE h = ? AND rec = ?", nil, hash, f.row.seq); err != nil {
 			return nil, err

@@ -8,7 +8,6 @@ import (
 	"entente/internal/gate"
 	"entente/internal/record"
 	"entente/internal/store"
-	"entente/label"
 )
 
 // Caps of one page.
@@ -128,7 +127,7 @@ func (p *pager) places(after int64) (walk, error) {
 	}
 	var streams []int64
 	for _, id := range p.seen.list {
-		if len(p.q.TLPs) > 0 && !slices.Contains(p.q.TLPs, p.s.marks.mark(id).Label.TLP) {
+		if !p.wants(p.s.marks.mark(id)) {
 			continue
 		}
 		for _, t := range types {
@@ -225,7 +224,7 @@ func (p *pager) matches(w *row, rec *record.Record) (bool, error) {
 		len(q.Types) > 0 && !slices.Contains(q.Types, rec.Type) ||
 		len(q.IDs) > 0 && !slices.Contains(q.IDs, rec.ID) ||
 		len(q.Specs) > 0 && !slices.Contains(q.Specs, rec.Spec) ||
-		len(q.TLPs) > 0 && !slices.Contains(q.TLPs, label.TLP(rec.Label.TLP)) {
+		(len(q.TLPs) > 0 || q.Org != "") && !p.wants(rec.Mark()) {
 		return false, nil
 	}
 	for _, l := range q.Lookups {
@@ -234,6 +233,11 @@ func (p *pager) matches(w *row, rec *record.Record) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// wants tells whether the query is for records of this mark.
+func (p *pager) wants(m record.Mark) bool {
+	return (len(p.q.TLPs) == 0 || slices.Contains(p.q.TLPs, m.Label.TLP)) && (p.q.Org == "" || m.Org == p.q.Org && m.Nation == p.q.Nation)
 }
 
 // holds tells whether quarantine leaves the record to this query: submitters have their own by its label, the node's own followers

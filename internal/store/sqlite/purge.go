@@ -33,11 +33,11 @@ func (s *Store) Purge(ctx context.Context, scope gate.Scope, p store.Purge) (rep
 	defer s.copying.Unlock()
 	secret := make([]byte, saltSize)
 	rand.Read(secret)
-	var gone traces
+	var gone lite.Traces
 	var marks []uint32
 	var unfinished int64
 	j := &job{run: func(t *tx) (err error) {
-		gone.add([]byte(p.ID))
+		gone.Add([]byte(p.ID))
 		if unfinished, err = pendingScrub(t.c); err != nil {
 			return err
 		}
@@ -91,13 +91,15 @@ func wholeID(id string) bool {
 // errDryRun undoes what a dry run has counted.
 var errDryRun = fault.New(fault.Internal, "store.dry", "a dry run was taken back")
 
-func (t *tx) purge(scope gate.Scope, p store.Purge, salt []byte, report *store.PurgeReport, gone *traces) (marks []uint32, err error) {
+func (t *tx) purge(scope gate.Scope, p store.Purge, salt []byte, report *store.PurgeReport, gone *lite.Traces) (marks []uint32, err error) {
 	v := t.sight(scope)
 	found, err := t.versions(v, p.ID, 0)
 	if err != nil {
 		return nil, err
 	}
-	forgotten, err := t.forget(v, p.ID)
+	every := len(found)
+	found = slices.DeleteFunc(found, func(f *version) bool { return !p.Concerns(f.rec.Origin.Nation, f.rec.Origin.Org) })
+	forgotten, err := t.forget(v, &p)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +116,7 @@ func (t *tx) purge(scope gate.Scope, p store.Purge, salt []byte, report *store.P
 			for col := range 2 {
 				b := lite.Blob(st, col)
 				sum.Write(b)
-				gone.add(b)
+				gone.Add(b)
 				report.Bytes += int64(len(b))
 			}
 			return nil
@@ -138,8 +140,10 @@ func (t *tx) purge(scope gate.Scope, p store.Purge, salt []byte, report *store.P
 		recs = append(recs, f.row.seq)
 		labels[f.row.label] = true
 	}
-	if report.Docs, err = t.purgeDocs(p.ID, gone); err != nil {
-		return nil, err
+	if len(found) == every {
+		if report.Docs, err = t.purgeDocs(p.ID, gone); err != nil {
+			return nil, err
+		}
 	}
 	for id := range labels {
 		lone, err := t.unused(id)
@@ -170,12 +174,12 @@ func (t *tx) purge(scope gate.Scope, p store.Purge, salt []byte, report *store.P
 }
 
 // purgeDocs deletes the documents that name the id.
-func (t *tx) purgeDocs(id string, gone *traces) (n int, err error) {
+func (t *tx) purgeDocs(id string, gone *lite.Traces) (n int, err error) {
 	type name struct{ kind, key string }
 	var names []name
 	err = lite.Exec(t.c, "SELECT kind, key, value FROM doc WHERE instr(value, ?1) OR instr(key, ?2)", func(st *zs.Stmt) error {
 		names = append(names, name{st.ColumnText(0), st.ColumnText(1)})
-		gone.add(lite.Blob(st, 2))
+		gone.Add(lite.Blob(st, 2))
 		return nil
 	}, []byte(id), id)
 	for _, d := range names {
@@ -222,7 +226,7 @@ func pendingScrub(c *zs.Conn) (int64, error) {
 
 // scrub makes sure that no file holds a trace of what is gone. Until it is done the store remembers that it must be: a purge that was
 // cut short is completed, by rewriting the file, when the store is opened or at the next purge.
-func (w *writer) scrub(gone *traces, report *store.PurgeReport, rewrite bool) error {
+func (w *writer) scrub(gone *lite.Traces, report *store.PurgeReport, rewrite bool) error {
 	for try := 0; ; try++ {
 		if rewrite {
 			if err := lite.Exec(w.c, "VACUUM", nil); err != nil {
@@ -233,7 +237,7 @@ func (w *writer) scrub(gone *traces, report *store.PurgeReport, rewrite bool) er
 		if err := w.truncateLog(); err != nil {
 			return err
 		}
-		found, read, err := gone.search(w.s.cfg.Dir, w.files)
+		found, read, err := gone.Search(w.s.cfg.Dir, w.files)
 		if err != nil {
 			return err
 		}
@@ -295,13 +299,13 @@ var everyText = []string{
 }
 
 // lifeless leaves out of the found traces those that living rows hold too.
-func (w *writer) lifeless(found []int, gone *traces) ([]int, error) {
-	only := gone.only(found)
+func (w *writer) lifeless(found []int, gone *lite.Traces) ([]int, error) {
+	only := gone.Only(found)
 	alive := map[int]bool{}
 	for _, query := range everyText {
 		err := lite.Exec(w.c, query, func(st *zs.Stmt) error {
 			for col := range st.ColumnCount() {
-				for _, i := range only.in(lite.Blob(st, col)) {
+				for _, i := range only.In(lite.Blob(st, col)) {
 					alive[i] = true
 				}
 			}
@@ -312,7 +316,7 @@ func (w *writer) lifeless(found []int, gone *traces) ([]int, error) {
 		}
 	}
 	var dead []int
-	for i := range only.list {
+	for i := range only.Len() {
 		if !alive[i] {
 			dead = append(dead, i)
 		}

@@ -134,7 +134,7 @@ func Schema() int { return len(migrations) }
 // Downgrade takes the closed store in dir back to an older schema, so that an older program can open it. It loses only what that schema
 // has no place for.
 func Downgrade(dir string, schema int) (err error) {
-	lock, err := lockFile(filepath.Join(dir, lockName))
+	lock, err := lite.Lock(filepath.Join(dir, lockName))
 	if err != nil {
 		return wrap("downgrading the store", err)
 	}

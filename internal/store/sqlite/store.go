@@ -120,7 +120,7 @@ func open(ctx context.Context, cfg Config, steps []migration) (_ *Store, err err
 	}
 	s := &Store{cfg: cfg, path: filepath.Join(cfg.Dir, fileName), marks: newMarks(), stop: make(chan struct{}),
 		jobs: make(chan *job, queueLength), done: make(chan struct{}), conns: make(chan *reader, cfg.ReadConns)}
-	if s.lock, err = lockFile(filepath.Join(cfg.Dir, lockName)); err != nil {
+	if s.lock, err = lite.Lock(filepath.Join(cfg.Dir, lockName)); err != nil {
 		return nil, err
 	}
 	var c *zs.Conn
@@ -184,7 +184,7 @@ func (s *Store) load(c *zs.Conn) error {
 	if err := s.colls.load(c); err != nil {
 		return err
 	}
-	w := &writer{s: s, c: c, h: newHasher(s.secret), files: openFiles{}}
+	w := &writer{s: s, c: c, h: newHasher(s.secret), files: lite.OpenFiles{}}
 	ks := &keys{active: newRecent()}
 	var run []keyRow
 	err = lite.Exec(c, "SELECT id, keys FROM run ORDER BY id", func(st *zs.Stmt) (err error) {
@@ -256,7 +256,7 @@ func (s *Store) Close() error {
 		for range s.cfg.ReadConns {
 			err = errors.Join(err, (<-s.conns).c.Close())
 		}
-		err = errors.Join(err, s.w.close(), s.w.files.close(), s.lock.Close())
+		err = errors.Join(err, s.w.close(), s.w.files.Close(), s.lock.Close())
 	})
 	return wrap("closing the store", err)
 }

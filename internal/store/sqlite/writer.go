@@ -70,7 +70,7 @@ type writer struct {
 	merge   *merge
 	dead    map[keyRow]struct{} // keys in memory that the merge leaves out
 	seqs    []int64
-	files   openFiles
+	files   lite.OpenFiles
 }
 
 func (w *writer) run() {

@@ -256,16 +256,23 @@ func (m *machine) purge() {
 		return
 	}
 	scope, id := m.scope(), genID(m.T)
-	dry, err := m.s.Purge(ctx, scope, store.Purge{ID: id, DryRun: true})
+	p := store.Purge{ID: id, Act: store.Act{Actor: "node", Verb: "object.purge", Target: id}}
+	if rapid.Bool().Draw(m.T, "of one organisation") {
+		party := pick(m.T, "party", parties)
+		p.Nation, p.Org = party.Nation, party.Org
+	}
+	dry := p
+	dry.DryRun = true
+	counted, err := m.s.Purge(ctx, scope, dry)
 	if err != nil {
 		m.Fatalf("dry purge: %v", err)
 	}
-	got, err := m.s.Purge(ctx, scope, store.Purge{ID: id, Act: store.Act{Actor: "node", Verb: "object.purge", Target: id}})
+	got, err := m.s.Purge(ctx, scope, p)
 	if err != nil {
 		m.Fatalf("purge: %v", err)
 	}
-	if want := m.o.Purge(scope, id); got.Records != want || dry.Records != want || dry.Bytes != got.Bytes {
-		m.Fatalf("purged %+v, announced %+v, want %d records", got, dry, want)
+	if want := m.o.Purge(scope, p); got.Records != want || counted.Records != want || counted.Bytes != got.Bytes {
+		m.Fatalf("purged %+v, announced %+v, want %d records", got, counted, want)
 	}
 }
 

@@ -212,7 +212,8 @@ func (o *Oracle) Select(scope gate.Scope, q store.Query) []*Stored {
 		seq, in := s.Places[q.Collection]
 		if in && o.visible(scope, s) && seq > q.AddedAfter && (q.Before == 0 || seq < q.Before) &&
 			(s.Hold == nil || q.Held || !scope.IsOwn()) &&
-			any(q.IDs, s.ID) && any(q.Types, s.Type) && any(q.Specs, s.Spec) && any(q.TLPs, s.Label.TLP) && all(q.Lookups, s.Lookups) {
+			any(q.IDs, s.ID) && any(q.Types, s.Type) && any(q.Specs, s.Spec) && any(q.TLPs, s.Label.TLP) && all(q.Lookups, s.Lookups) &&
+			(q.Org == "" || s.Origin.Nation == q.Nation && s.Origin.Org == q.Org) {
 			match = append(match, s)
 		}
 	}
@@ -335,17 +336,19 @@ func (o *Oracle) find(scope gate.Scope, rec record.Seq) *Stored {
 	return nil
 }
 
-// Purge destroys what the scope sees under an id.
-func (o *Oracle) Purge(scope gate.Scope, id string) int {
+// Purge destroys what the scope sees under an id, and the purge is for.
+func (o *Oracle) Purge(scope gate.Scope, p store.Purge) int {
 	var recs []record.Seq
 	for _, s := range slices.Clone(o.Records) {
-		if s.ID == id && o.visible(scope, s) {
+		if s.ID == p.ID && o.visible(scope, s) && p.Concerns(s.Origin.Nation, s.Origin.Org) {
 			o.erase(s)
 			recs = append(recs, s.Rec)
 		}
 	}
 	remembered := len(o.removed)
-	o.removed = slices.DeleteFunc(o.removed, func(s *Stored) bool { return s.ID == id && known(scope, s) })
+	o.removed = slices.DeleteFunc(o.removed, func(s *Stored) bool {
+		return s.ID == p.ID && known(scope, s) && p.Concerns(s.Origin.Nation, s.Origin.Org)
+	})
 	if len(recs)+remembered-len(o.removed) > 0 {
 		slices.Sort(recs)
 		o.entry(store.EntryPurge, 0, 0)

@@ -193,6 +193,10 @@ func genQuery(t *rapid.T, o *Oracle) store.Query {
 	if rapid.IntRange(0, 2).Draw(t, "ids") == 0 {
 		q.IDs = []string{genID(t), genID(t)}
 	}
+	if rapid.IntRange(0, 3).Draw(t, "origin") == 0 {
+		p := pick(t, "of", parties)
+		q.Nation, q.Org = p.Nation, p.Org
+	}
 	if len(o.Entries) > 0 {
 		if rapid.IntRange(0, 3).Draw(t, "added after") == 0 {
 			q.AddedAfter = pick(t, "after", o.Entries).Seq

@@ -1,4 +1,4 @@
-package sqlite
+package lite
 
 import (
 	"bytes"
@@ -17,16 +17,16 @@ const (
 	filterBits  = 20
 )
 
-// traces are pieces of purged texts, and a search for them.
-type traces struct {
+// Traces are pieces of purged texts, and a search for them.
+type Traces struct {
 	list   [][]byte // each of shingle bytes, or the whole of a shorter text
 	byHash map[uint64][]int
 	filter []uint64
 	short  []int
 }
 
-// add takes pieces of a text: its last bytes and one every few bytes.
-func (t *traces) add(text []byte) {
+// Add takes pieces of a text: its last bytes and one every few bytes.
+func (t *Traces) Add(text []byte) {
 	if len(text) < 8 {
 		return // too short to tell anything
 	}
@@ -41,7 +41,7 @@ func (t *traces) add(text []byte) {
 	t.put(text[len(text)-shingle:])
 }
 
-func (t *traces) put(piece []byte) {
+func (t *Traces) put(piece []byte) {
 	if t.byHash == nil {
 		t.byHash, t.filter = map[uint64][]int{}, make([]uint64, 1<<filterBits/64)
 	}
@@ -62,9 +62,12 @@ func (t *traces) put(piece []byte) {
 	t.filter[bit/64] |= 1 << (bit % 64)
 }
 
-// only are the traces with the given numbers.
-func (t *traces) only(which []int) *traces {
-	var o traces
+// Len is how many traces there are.
+func (t *Traces) Len() int { return len(t.list) }
+
+// Only are the traces with the given numbers.
+func (t *Traces) Only(which []int) *Traces {
+	var o Traces
 	for _, i := range which {
 		o.put(t.list[i])
 	}
@@ -87,8 +90,8 @@ var leaving = func() uint64 {
 	return p
 }()
 
-// in are the numbers of the traces in b.
-func (t *traces) in(b []byte) (found []int) {
+// In are the numbers of the traces in b.
+func (t *Traces) In(b []byte) (found []int) {
 	for _, i := range t.short {
 		if bytes.Contains(b, t.list[i]) {
 			found = append(found, i)
@@ -112,12 +115,12 @@ func (t *traces) in(b []byte) (found []int) {
 	return found
 }
 
-// openFiles are files kept open until the store closes: closing any descriptor of a database file would take this process's POSIX locks
+// OpenFiles are files kept open until the store closes: closing any descriptor of a database file would take this process's POSIX locks
 // on it away from SQLite.
-type openFiles map[string]*os.File
+type OpenFiles map[string]*os.File
 
 // open opens a file, or finds the one that is open already if it is still the same.
-func (o openFiles) open(path string) (*os.File, error) {
+func (o OpenFiles) open(path string) (*os.File, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -136,15 +139,16 @@ func (o openFiles) open(path string) (*os.File, error) {
 	return f, err
 }
 
-func (o openFiles) close() (err error) {
+// Close closes them all.
+func (o OpenFiles) Close() (err error) {
 	for _, f := range o {
 		err = errors.Join(err, f.Close())
 	}
 	return err
 }
 
-// search are the numbers of the traces in any file below dir, and how many bytes were read.
-func (t *traces) search(dir string, files openFiles) (found []int, read int64, err error) {
+// Search gives the numbers of the traces in any file below dir, and how many bytes were read.
+func (t *Traces) Search(dir string, files OpenFiles) (found []int, read int64, err error) {
 	if len(t.list) == 0 {
 		return nil, 0, nil
 	}
@@ -168,7 +172,7 @@ func (t *traces) search(dir string, files openFiles) (found []int, read int64, e
 	return found, read, err
 }
 
-func (t *traces) searchFile(path string, files openFiles, seen map[int]bool) (read int64, err error) {
+func (t *Traces) searchFile(path string, files OpenFiles, seen map[int]bool) (read int64, err error) {
 	f, err := files.open(path)
 	if err != nil {
 		return 0, err
@@ -177,7 +181,7 @@ func (t *traces) searchFile(path string, files openFiles, seen map[int]bool) (re
 	for kept := 0; ; {
 		n, err := f.ReadAt(buf[kept:], read)
 		read += int64(n)
-		for _, i := range t.in(buf[:kept+n]) {
+		for _, i := range t.In(buf[:kept+n]) {
 			seen[i] = true
 		}
 		if err == io.EOF {

@@ -1,20 +1,21 @@
 //go:build unix
 
-package sqlite
+package lite
 
 import (
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
 	"entente/internal/fault"
 )
 
-// lockFile takes the exclusive lock and writes this process's id into the file. The lock goes with the process.
-func lockFile(path string) (*os.File, error) {
+// Lock takes the exclusive lock of a file and writes this process's id into the file. The lock goes with the process.
+func Lock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
@@ -22,7 +23,7 @@ func lockFile(path string) (*os.File, error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		pid, _ := io.ReadAll(io.LimitReader(f, 20))
 		f.Close()
-		return nil, fault.New(fault.Conflict, "store.locked", "the store is open in process %s", strings.TrimSpace(string(pid))).
+		return nil, fault.New(fault.Conflict, "file.locked", "%s is open in process %s", filepath.Base(filepath.Dir(path)), strings.TrimSpace(string(pid))).
 			Try("stop that process, or talk to it instead").Because(err)
 	}
 	if err := errors.Join(f.Chmod(0o600), f.Truncate(0)); err != nil {

@@ -1,0 +1,456 @@
+package accord
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"entente/label"
+)
+
+// Severity is how much a warning weighs.
+type Severity uint8
+
+const (
+	Information Severity = iota // worth knowing, often meant so
+	Caution                     // most likely a mistake
+	Refusal                     // the accord cannot bind anybody as it stands: Compile refuses it
+)
+
+func (s Severity) String() string {
+	return []string{"information", "caution", "refusal"}[min(s, Refusal)]
+}
+
+// Warning is what a reader of the text should know before signing it. Rule is stable.
+type Warning struct {
+	Severity Severity
+	Rule     string // "term.order", "give.shadowed", …
+	Clause   string // "give incidents", empty for the accord as a whole
+	Position
+	Text string
+}
+
+func (w Warning) String() string {
+	return fmt.Sprintf("%d:%d: %s: %s", w.Line, w.Column, w.Severity, w.Text)
+}
+
+// Context is what Check knows beside the text. Each part may be left out; then what needs it is not looked at.
+type Context struct {
+	Now          time.Time
+	Members      []Party                // of the register that names the parties
+	Before       *Accord                // the version that this one supersedes
+	BeforeDigest string                 // of its canonical form
+	Sources      []*Accord              // the accords that this one derives from
+	Clearance    map[string]label.Class // up to which class a nation is cleared
+	Kinds        func(kind string) bool // which kinds there are; nil: those of STIX 2.1
+}
+
+// Check tells what is wrong or remarkable, in the order of the text.
+func (a *Accord) Check(ctx Context) []Warning {
+	c := &checking{a: a, ctx: ctx, members: a.Parties}
+	if len(a.Parties) == 0 {
+		c.members = ctx.Members
+	}
+	for i := range c.members {
+		c.nations = append(c.nations, c.members[i].Nation)
+	}
+	if c.ctx.Kinds == nil {
+		c.ctx.Kinds = isSTIX
+	}
+	c.term()
+	c.version()
+	c.parties()
+	c.authorities()
+	c.purpose()
+	c.scope()
+	c.gives()
+	c.balance()
+	c.handle()
+	c.exchange()
+	c.decides()
+	c.leaving()
+	slices.SortStableFunc(c.out, func(x, y Warning) int {
+		if x.Line != y.Line {
+			return x.Line - y.Line
+		}
+		return x.Column - y.Column
+	})
+	return c.out
+}
+
+type checking struct {
+	a       *Accord
+	ctx     Context
+	members []Party
+	nations []string // of the members; nil: not known
+	out     []Warning
+}
+
+// say adds a warning at an attribute of a block, or at the block when the text does not state the attribute.
+func (c *checking) say(s Severity, rule, block, label, attribute, format string, args ...any) {
+	where := ""
+	if block != "" {
+		where = block + "/" + label
+	}
+	at, ok := c.a.at[where+"/"+attribute]
+	if !ok {
+		if at, ok = c.a.at[where]; !ok {
+			at = c.a.at[""]
+		}
+	}
+	c.out = append(c.out, Warning{s, rule, strings.TrimSpace(block + " " + label), at, fmt.Sprintf(format, args...)})
+}
+
+func (c *checking) term() {
+	a := c.a
+	ends := !a.Expires.IsZero()
+	if ends && !a.Effective.Before(a.Expires) {
+		c.say(Refusal, "term.order", "", "", "expires", "the accord ends on %s, before it begins on %s", printDay(a.Expires), printDay(a.Effective))
+	}
+	if ends && !a.Review.IsZero() && !a.Review.Before(a.Expires) {
+		c.say(Caution, "term.review", "", "", "review", "the review on %s comes when the accord has ended", printDay(a.Review))
+	}
+	if ends && !c.ctx.Now.IsZero() && !c.ctx.Now.Before(a.Expires) {
+		c.say(Caution, "term.over", "", "", "expires", "the accord has ended on %s", printDay(a.Expires))
+	}
+	for _, e := range a.Exercises {
+		if e.From.Before(a.Effective) || ends && !e.To.Before(a.Expires) {
+			c.say(Caution, "exercise.term", "exercise", e.Name, "window", "exercise %s, %s to %s, is not within the accord's own term", e.Name, printDay(e.From), printDay(e.To))
+		}
+	}
+}
+
+func (c *checking) version() {
+	a := c.a
+	switch {
+	case a.Version == 1 && a.Supersedes != "":
+		c.say(Refusal, "version.supersedes", "", "", "supersedes", "version 1 supersedes nothing: leave supersedes out, or give the version its number")
+	case a.Version > 1 && a.Supersedes == "":
+		c.say(Caution, "version.supersedes", "", "", "version", "version %d does not say which text it supersedes: write the digest of version %d", a.Version, a.Version-1)
+	}
+	if b := c.ctx.Before; b != nil {
+		if b.Name != a.Name {
+			c.say(Refusal, "version.name", "", "", "version", "the version before is of accord %s, not %s", b.Name, a.Name)
+		}
+		if a.Version != b.Version+1 {
+			c.say(Refusal, "version.number", "", "", "version", "this is version %d, and the version before is %d: write %d", a.Version, b.Version, b.Version+1)
+		}
+		if a.Supersedes != c.ctx.BeforeDigest && c.ctx.BeforeDigest != "" {
+			c.say(Refusal, "version.supersedes", "", "", "supersedes", "the version before has the digest %s", c.ctx.BeforeDigest)
+		}
+	}
+	if a.Draft() {
+		c.say(Information, "draft", "", "", "supersedes", "a digest is still %q: nobody can sign the text before it is filled in", Unfilled)
+	}
+}
+
+// Draft tells whether a digest is still to be filled in.
+func (a *Accord) Draft() bool {
+	return a.Supersedes == Unfilled || slices.ContainsFunc(a.Texts, func(t Text) bool { return t.Digest == Unfilled }) ||
+		slices.ContainsFunc(a.Decides, func(d Decide) bool { return d.Weights == Unfilled })
+}
+
+func (c *checking) parties() {
+	a := c.a
+	if len(c.members) < 2 && (a.Register == "" || c.members != nil) {
+		c.say(Refusal, "party.alone", "", "", "", "an accord has at least two parties")
+	}
+	if a.Register != "" && len(a.Parties) == 0 {
+		c.say(Information, "party.register", "", "", "parties", "register %s says who the parties are: they are written out before anybody signs", a.Register)
+	}
+	for i := range c.members {
+		p := &c.members[i]
+		if n := max(len(p.Signers), 1); p.Need > n {
+			c.say(Refusal, "party.need", "party", p.Nation, "need", "%s needs %d signatures, and only %d may sign: nobody can bind it", p.Nation, p.Need, n)
+		}
+		if p.Org != "" && len(p.Signers) > 0 && !slices.Contains(p.Signers, p.Org) {
+			c.say(Information, "party.signers", "party", p.Nation, "signers", "%s is bound for %s without a signature of its own", p.Org, p.Nation)
+		}
+	}
+	for _, d := range a.Derives {
+		c.known("derive", d.Accord, "require-consent", d.Consent)
+	}
+	for _, e := range a.Exercises {
+		if a.Mode != label.OperationalMode {
+			c.say(Caution, "exercise.mode", "exercise", e.Name, "", "an accord of an exercise lists no exercise of its own: %s", e.Name)
+		}
+	}
+}
+
+func (c *checking) known(block, label, attribute string, nations []string) {
+	for _, n := range nations {
+		if c.nations != nil && !slices.Contains(c.nations, n) {
+			c.say(Refusal, "party.unknown", block, label, attribute, "%s is no party of this accord", n)
+		}
+	}
+}
+
+func (c *checking) authorities() {
+	a := c.a
+	for _, x := range a.Authorities {
+		what := "every flow"
+		if len(x.Covers) > 0 {
+			what = strings.Join(x.Covers, ", ")
+		}
+		if x.Origin != "" {
+			what += " from " + x.Origin
+		}
+		switch {
+		case x.Sunset.IsZero():
+		case !a.Effective.Before(x.Sunset):
+			c.say(Caution, "authority.sunset", "authority", x.Name, "sunset", "authority %s lapses on %s, before the accord begins: %s never flows", x.Name, printDay(x.Sunset), what)
+		case a.Expires.IsZero() || x.Sunset.Before(a.Expires):
+			c.say(Caution, "authority.sunset", "authority", x.Name, "sunset", "authority %s lapses on %s, before the accord ends: %s stops then", x.Name, printDay(x.Sunset), what)
+		}
+		for _, k := range x.Covers {
+			if !c.given(k) {
+				c.say(Caution, "authority.covers", "authority", x.Name, "covers", "authority %s covers %s, which nobody gives", x.Name, k)
+			}
+		}
+	}
+}
+
+func (c *checking) given(kind string) bool {
+	return slices.ContainsFunc(c.a.Gives, func(g Give) bool { return slices.Contains(g.Kinds, kind) })
+}
+
+func (c *checking) purpose() {
+	if a := c.a; a.Purpose&^a.Never == 0 {
+		c.say(Refusal, "purpose.none", "", "", "never", "never takes every purpose back: nothing may be given for none")
+	}
+	for _, p := range (c.a.Purpose & c.a.Never).List() {
+		c.say(Caution, "purpose.never", "", "", "never", "%s stands in purpose and in never: never holds", p)
+	}
+}
+
+func (c *checking) scope() {
+	a := c.a
+	i := slices.IndexFunc(a.Gives, func(g Give) bool { return g.Ceiling != label.Clear })
+	if i < 0 {
+		return
+	}
+	if a.Scope.Community == "" {
+		c.say(Caution, "scope.community", "scope", "", "", "the community is not defined, so TLP:GREEN of give %s has no bound that both sides share: write scope { community = parties }, or GREEN is given by name only", a.Gives[i].Name)
+	}
+	if a.Scope.Organization == "" && slices.ContainsFunc(a.Gives, func(g Give) bool { return g.Ceiling < label.Green }) {
+		c.say(Information, "scope.organization", "scope", "", "", "the organisation and the clients of TLP:AMBER are not defined: nobody beside the receiving organisation may have it")
+	}
+}
+
+func (c *checking) gives() {
+	a := c.a
+	if len(a.Gives) == 0 {
+		c.say(Caution, "give.none", "", "", "", "nobody gives anything: the accord lets nothing flow")
+	}
+	for i := range a.Gives {
+		g := &a.Gives[i]
+		c.known("give", g.Name, "from", g.From)
+		c.known("give", g.Name, "to", g.To)
+		if len(g.From) == 1 && len(g.To) == 1 && g.From[0] == g.To[0] {
+			c.say(Refusal, "give.nobody", "give", g.Name, "to", "give %s is from %s to itself: nobody receives anything by it", g.Name, g.From[0])
+		}
+		for _, k := range g.Kinds {
+			if !c.ctx.Kinds(k) {
+				c.say(Caution, "kind.unknown", "give", g.Name, "kind", "%s is no kind that is known: nothing of it flows until it is", k)
+			}
+		}
+		for _, p := range g.Strip {
+			if t, _, _ := strings.Cut(p, "."); !c.ctx.Kinds(t) {
+				c.say(Caution, "kind.unknown", "give", g.Name, "strip", "%s strips nothing: %s is no kind that is known", p, t)
+			}
+		}
+		if g.Ceiling == label.Red && g.Persons == "" {
+			c.say(Caution, "give.red", "give", g.Name, "ceiling", "TLP:RED is for persons by name: write persons = \"register:NAME\", or a ceiling of AMBER-STRICT")
+		}
+		for n, cleared := range c.ctx.Clearance {
+			if (len(g.To) == 0 || slices.Contains(g.To, n)) && !g.Class.LessEqual(cleared) {
+				c.say(Caution, "give.clearance", "give", g.Name, "class", "give %s goes up to %s, and %s is cleared up to %s", g.Name, g.Class, n, cleared)
+			}
+		}
+		for j := range a.Gives[:i] {
+			if e := &a.Gives[j]; e.covers(g) {
+				more := ""
+				if asks := g.beyond(e); len(asks) > 0 {
+					more = ", and without " + strings.Join(asks, ", ")
+				}
+				c.say(Caution, "give.shadowed", "give", g.Name, "", "give %s has no effect: give %s before it gives all of this%s", g.Name, e.Name, more)
+				break
+			}
+		}
+	}
+}
+
+// covers tells whether e gives everything that g gives.
+func (e *Give) covers(g *Give) bool {
+	return within(g.From, e.From) && within(g.To, e.To) && subset(g.Kinds, e.Kinds) && g.Ceiling >= e.Ceiling && g.Class.LessEqual(e.Class) &&
+		(e.Persons == "" || e.Persons == g.Persons) && (!e.Subset || g.Subset) && !(e.HasAccess && e.Access == label.View && !(g.HasAccess && g.Access == label.View))
+}
+
+// beyond is what g asks for and e does not.
+func (g *Give) beyond(e *Give) []string {
+	var out []string
+	if g.ReleaseOfficer && !e.ReleaseOfficer {
+		out = append(out, "the release officer")
+	}
+	if !subset(g.Strip, e.Strip) {
+		out = append(out, "what it strips")
+	}
+	if !subset(g.Anonymise, e.Anonymise) {
+		out = append(out, "whom it makes anonymous")
+	}
+	if g.Persons != "" && e.Persons == "" {
+		out = append(out, "its persons")
+	}
+	if g.Subset && !e.Subset {
+		out = append(out, "its audience")
+	}
+	if g.HasAccess && g.Access == label.View && !e.HasAccess {
+		out = append(out, "its access")
+	}
+	return out
+}
+
+// within is subset for lists of which the empty one means everybody.
+func within(a, b []string) bool { return len(b) == 0 || len(a) > 0 && subset(a, b) }
+
+func subset(a, b []string) bool {
+	return !slices.ContainsFunc(a, func(s string) bool { return !slices.Contains(b, s) })
+}
+
+// maxBalance is up to how many parties one is weighed against the other.
+const maxBalance = 8
+
+// balance tells who gives what it does not get.
+func (c *checking) balance() {
+	if len(c.nations) > maxBalance {
+		return
+	}
+	gives := func(p, q string) (kinds []string) {
+		for i := range c.a.Gives {
+			if g := &c.a.Gives[i]; p != q && within([]string{p}, g.From) && within([]string{q}, g.To) {
+				for _, k := range g.Kinds {
+					if !slices.Contains(kinds, k) {
+						kinds = append(kinds, k)
+					}
+				}
+			}
+		}
+		return kinds
+	}
+	for _, p := range c.nations {
+		for _, q := range c.nations {
+			back := gives(q, p)
+			only := slices.DeleteFunc(gives(p, q), func(k string) bool { return slices.Contains(back, k) })
+			if len(only) > 0 {
+				c.say(Information, "give.asymmetric", "party", p, "", "%s gives %s what it does not get from there: %s", p, q, strings.Join(only, ", "))
+			}
+		}
+	}
+}
+
+func (c *checking) handle() {
+	h, a := &c.a.Handle, c.a
+	stricter := len(a.Gives) > 0
+	for i := range a.Gives {
+		stricter = stricter && h.Default < a.Gives[i].Ceiling
+	}
+	switch {
+	case h.Default == label.Clear:
+		c.say(Caution, "handle.default", "handle", "", "default", "what comes without a TLP would be public: write a stricter default")
+	case stricter:
+		c.say(Information, "handle.default", "handle", "", "default", "what has no TLP counts as %s, which is above every ceiling: it is never given", h.Default)
+	}
+	if h.Retain == 0 {
+		c.say(Information, "handle.retain", "handle", "", "", "nothing bounds how long a receiver keeps what it got: write retain")
+	}
+	for k := range h.RetainKind {
+		if !c.given(k) {
+			c.say(Caution, "handle.retain", "handle", "", "retain-kind", "retain-kind names %s, which nobody gives", k)
+		}
+	}
+	if a.Terminate != nil && h.Retain > 0 && h.Retain < a.Terminate.Purge {
+		c.say(Caution, "handle.purge", "handle", "", "retain", "what came is kept for %s, which is shorter than the %s within which it is to be destroyed at the end", printDuration(h.Retain), printDuration(a.Terminate.Purge))
+	}
+	if h.Clients && len(a.Scope.Clients) == 0 {
+		c.say(Caution, "handle.clients", "handle", "", "onward", "onward goes to clients, and scope names none")
+	}
+	if h.ConsentTimeout > 0 && h.Onward != label.OnwardConsent {
+		c.say(Caution, "handle.consent", "handle", "", "consent-timeout", "consent-timeout has no effect without onward = consent")
+	}
+	if h.Onward == label.OnwardConsent && h.ConsentTimeout == 0 {
+		c.say(Information, "handle.consent", "handle", "", "onward", "no consent-timeout: a question that nobody answers stays open, and nothing is passed on")
+	}
+	if h.Onward == label.OnwardCommunity && a.Scope.Community == "" {
+		c.say(Caution, "handle.onward", "handle", "", "onward", "onward goes to the community, which scope does not define")
+	}
+	for i := range a.Gives {
+		if g := &a.Gives[i]; h.Onward == label.OnwardFree && g.Ceiling != label.Clear {
+			c.say(Caution, "handle.onward", "handle", "", "onward", "onward = free would let what give %s gives go to anybody, as far as its TLP lets it", g.Name)
+			break
+		}
+	}
+	for _, s := range c.ctx.Sources {
+		if s.Name != a.Name && h.Onward > s.Handle.Onward {
+			c.say(Caution, "handle.onward", "handle", "", "onward", "onward = %s is looser than in accord %s, which this one derives from (%s)", h.Onward, s.Name, s.Handle.Onward)
+		}
+	}
+}
+
+func (c *checking) exchange() {
+	r := c.a.Reciprocity
+	if r == nil {
+		return
+	}
+	for _, k := range slices.Concat(r.GiveBack, r.For) {
+		if !c.given(k) {
+			c.say(Caution, "reciprocity.kind", "reciprocity", "", "give-back", "reciprocity counts %s, which nobody gives", k)
+		}
+	}
+	if r.Otherwise == "suspend" && r.SuspendAfter == 0 {
+		c.say(Information, "reciprocity.suspend", "reciprocity", "", "otherwise", "the flow stops as soon as too little came back: suspend-after would leave time")
+	}
+	if r.SuspendAfter > 0 && r.SuspendAfter < r.Within {
+		c.say(Caution, "reciprocity.suspend", "reciprocity", "", "suspend-after", "suspend-after is shorter than within: the flow would stop before anything is due")
+	}
+}
+
+func (c *checking) decides() {
+	n := len(c.nations)
+	for _, d := range c.a.Decides {
+		if k, err := strconv.Atoi(d.Propose); err == nil && n > 0 && k > n {
+			c.say(Refusal, "decide.nobody", "decide", d.Name, "propose", "%d parties must propose, and there are %d", k, n)
+		}
+		if k, err := strconv.Atoi(d.Consent); err == nil && n > 0 && k > n {
+			c.say(Refusal, "decide.nobody", "decide", d.Name, "consent", "%d parties must consent, and there are %d", k, n)
+		}
+		if d.Consent == "all-but-subject" && n == 2 {
+			c.say(Caution, "decide.one", "decide", d.Name, "consent", "between two parties, one decides about the other alone")
+		}
+		if d.Silence && d.Unreachable == "abstains" {
+			c.say(Caution, "decide.silence", "decide", d.Name, "unreachable", "silence is consent, and who cannot be reached abstains: few could decide for all")
+		}
+		if d.Weights != "" && !strings.HasSuffix(d.Consent, "%") && !strings.Contains(d.Consent, "/") {
+			c.say(Caution, "decide.weights", "decide", d.Name, "weights", "weights have no effect on consent = %s: write a share, \"75%%\"", d.Consent)
+		}
+	}
+}
+
+func (c *checking) leaving() {
+	a := c.a
+	if a.Terminate == nil && a.Withdraw == nil && a.Expires.IsZero() {
+		c.say(Caution, "leave.never", "", "", "expires", "the accord never expires, and nobody can end it or leave it: write terminate or withdraw")
+	}
+	if a.SuspendBy == "" {
+		c.say(Information, "suspend.nobody", "", "", "", "nobody may suspend the accord: write suspend { by = any-party }")
+	}
+}
+
+// isSTIX tells whether the kind is an object of STIX 2.1 (sections 4 to 6) that is shared as such.
+func isSTIX(kind string) bool { return slices.Contains(stixTypes, kind) }
+
+var stixTypes = strings.Fields(`attack-pattern campaign course-of-action grouping identity incident indicator infrastructure intrusion-set location
+	malware malware-analysis note observed-data opinion report threat-actor tool vulnerability relationship sighting language-content
+	artifact autonomous-system directory domain-name email-addr email-message file ipv4-addr ipv6-addr mac-addr mutex network-traffic process software
+	url user-account windows-registry-key x509-certificate`)

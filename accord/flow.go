@@ -1,0 +1,135 @@
+package accord
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"entente/label"
+)
+
+// flow is from whom to whom.
+type flow struct{ from, to string }
+
+// given is up to which ceiling each kind goes along each flow; of two clauses the one that goes further counts.
+func (a *Accord) given(nations []string) map[flow]map[string]label.TLP {
+	out := map[flow]map[string]label.TLP{}
+	has := func(list []string, n string) bool { return len(list) == 0 || slices.Contains(list, n) }
+	for _, p := range a.Parties {
+		for _, q := range a.Parties {
+			if p.Nation == q.Nation || !slices.Contains(nations, p.Nation) || !slices.Contains(nations, q.Nation) {
+				continue
+			}
+			for i := range a.Gives {
+				g := &a.Gives[i]
+				if !has(g.From, p.Nation) || !has(g.To, q.Nation) {
+					continue
+				}
+				f := flow{p.Nation, q.Nation}
+				if out[f] == nil {
+					out[f] = map[string]label.TLP{}
+				}
+				for _, k := range g.Kinds {
+					if t, ok := out[f][k]; !ok || g.Ceiling < t {
+						out[f][k] = g.Ceiling
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+// turn is one thing that a flow gets or loses.
+type turn struct {
+	was, is       label.TLP
+	before, after bool // whether it was given, and is
+}
+
+func (t turn) way() Way {
+	switch {
+	case !t.before, t.after && t.is < t.was:
+		return Widen
+	}
+	return Narrow
+}
+
+// flows tells what each party receives more or less from which others.
+func (d *difference) flows(old, new *Accord) {
+	var nations []string
+	for _, p := range slices.Concat(old.Parties, new.Parties) {
+		if !slices.Contains(nations, p.Nation) {
+			nations = append(nations, p.Nation)
+		}
+	}
+	slices.Sort(nations)
+	was, is := old.given(nations), new.given(nations)
+	type group struct {
+		turn
+		from, to string
+	}
+	kinds := map[group][]string{}
+	for _, p := range nations {
+		for _, q := range nations {
+			f := flow{p, q}
+			all := maps.Clone(was[f])
+			if all == nil {
+				all = map[string]label.TLP{}
+			}
+			maps.Copy(all, is[f])
+			for _, k := range slices.Sorted(maps.Keys(all)) {
+				var t turn
+				t.was, t.before = was[f][k]
+				t.is, t.after = is[f][k]
+				if t.was != t.is || t.before != t.after {
+					kinds[group{t, p, q}] = append(kinds[group{t, p, q}], k)
+				}
+			}
+		}
+	}
+	// Senders of the same, then receivers of the same, are told together.
+	type same struct {
+		turn
+		kinds, from, to string
+	}
+	senders := map[same][]string{}
+	for g, ks := range kinds {
+		s := same{turn: g.turn, kinds: strings.Join(ks, ", "), to: g.to}
+		senders[s] = append(senders[s], g.from)
+	}
+	receivers := map[same][]string{}
+	for s, from := range senders {
+		slices.Sort(from)
+		all := append(slices.Clone(from), s.to)
+		slices.Sort(all)
+		to := s.to
+		if s.to = ""; len(all) == len(nations) && len(all) > 2 {
+			s.from = "every other party"
+		} else {
+			s.from = strings.Join(from, ", ")
+		}
+		receivers[s] = append(receivers[s], to)
+	}
+	begin := len(d.out)
+	for s, to := range receivers {
+		slices.Sort(to)
+		who := strings.Join(to, ", ")
+		if len(to) == len(nations) {
+			who = "every party"
+		}
+		d.add(Change{Way: s.way(), Text: s.sentence(who, s.kinds, s.from)})
+	}
+	slices.SortFunc(d.out[begin:], func(a, b Change) int { return strings.Compare(a.Text, b.Text) })
+}
+
+func (t turn) sentence(who, kinds, from string) string {
+	switch {
+	case !t.before:
+		return "this amendment lets " + who + " additionally receive " + kinds + " up to " + t.is.String() + " from " + from
+	case !t.after:
+		return "after this amendment " + who + " can no longer receive " + kinds + " from " + from
+	case t.is < t.was:
+		return "this amendment lets " + who + " receive " + kinds + " from " + from + " up to " + t.is.String() + ", before up to " + t.was.String()
+	}
+	return "after this amendment " + who + " can receive " + kinds + " from " + from + " only up to " + t.is.String() + ", before up to " + t.was.String()
+}

@@ -1,0 +1,257 @@
+package accords
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"entente/accord"
+	"entente/dsse"
+	"entente/internal/fault"
+	"entente/internal/gate"
+	"entente/internal/store"
+)
+
+// Add takes an accord as a text or as a bundle with signatures; signatures join those that are there. The own nation is one of its parties.
+func (a *Accords) Add(ctx context.Context, v gate.Viewer, src []byte) (View, error) {
+	if err := a.may(v, gate.AccordWrite); err != nil {
+		return View{}, err
+	}
+	b, err := a.read(src)
+	if err != nil {
+		return View{}, err
+	}
+	return a.take(ctx, b, store.Act{Actor: actor(v), Verb: "accord.add"})
+}
+
+// read takes what begins as JSON for a bundle, and everything else for a text.
+func (a *Accords) read(src []byte) (*accord.Bundle, error) {
+	if len(src) > 0 && src[0] == '{' {
+		b, err := accord.ParseBundle(src)
+		if err == nil && b.Realm != a.cfg.Realm {
+			return nil, fault.New(fault.Unprocessable, "accord.realm", "the accord is of the realm %q, and this node of %q", b.Realm, a.cfg.Realm)
+		}
+		return b, asFault(err)
+	}
+	b, err := accord.NewBundle(src, a.cfg.Realm)
+	return b, asFault(err)
+}
+
+// Offer takes a bundle from a partner's node. It is for parties: what another offers does not exist here.
+func (a *Accords) Offer(ctx context.Context, nation string, src []byte) error {
+	b, err := a.read(src)
+	if err != nil {
+		return err
+	}
+	v, err := newVersion(b)
+	if err != nil {
+		return err
+	}
+	if v.party(nation) < 0 {
+		return none()
+	}
+	standing, err := b.Signed(a.cfg.Keys)
+	if err != nil {
+		return asFault(err)
+	}
+	if !slices.ContainsFunc(standing, func(s accord.Standing) bool { return s.Nation == nation && s.Have > 0 }) {
+		return fault.New(fault.Unprocessable, "accord.unsigned", "%s offers an accord that none of its organisations signed", nation)
+	}
+	if _, err = a.take(ctx, b, store.Act{Actor: "peer:" + nation, Verb: "accord.offer"}); err != nil {
+		return err
+	}
+	if accord.Complete(standing) {
+		return a.Held(ctx, b.Digest(), nation)
+	}
+	return nil
+}
+
+// take keeps a bundle.
+func (a *Accords) take(ctx context.Context, b *accord.Bundle, act store.Act) (View, error) {
+	v, err := newVersion(b)
+	if err != nil {
+		return View{}, err
+	}
+	if v.party(a.cfg.Nation) < 0 {
+		return View{}, fault.New(fault.Unprocessable, "accord.party", "%s is no party of %s", a.cfg.Nation, v.accord.Name).Try("an accord is kept at the nodes of its parties")
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if old := a.versions[v.digest]; old != nil {
+		merged := *old.bundle
+		merged.Signatures = slices.Clone(old.bundle.Signatures)
+		if err := merged.Merge(b); err != nil {
+			return View{}, asFault(err)
+		}
+		if len(merged.Signatures) == len(old.bundle.Signatures) {
+			return a.view(old), nil
+		}
+		return a.put(ctx, old, &merged, act)
+	}
+	if err := a.follows(v); err != nil {
+		return View{}, err
+	}
+	if len(a.versions) >= maxAccords {
+		return View{}, fault.New(fault.TooLarge, "accord.count", "this node has %d versions of accords, and keeps no more", maxAccords)
+	}
+	return a.put(ctx, v, b, act)
+}
+
+// follows refuses a version that does not follow from the one in force. The caller holds mu.
+func (a *Accords) follows(v *version) error {
+	for _, old := range a.versions {
+		if old.accord.Name != v.accord.Name || !a.complete(old) {
+			continue
+		}
+		switch {
+		case old.accord.Version == v.accord.Version:
+			return fault.New(fault.Conflict, "accord.version", "%s version %d was signed by everybody with another text", v.accord.Name, v.accord.Version).Try("give the amendment the next number")
+		case old.accord.Version == v.accord.Version-1 && v.accord.Supersedes != old.digest:
+			return fault.New(fault.Conflict, "accord.supersedes", "version %d of %s does not follow the version %d that was signed: it is to supersede %s", v.accord.Version, v.accord.Name,
+				old.accord.Version, old.digest)
+		}
+	}
+	return nil
+}
+
+// put writes a bundle and makes it the version's. The caller holds mu.
+func (a *Accords) put(ctx context.Context, v *version, b *accord.Bundle, act store.Act) (View, error) {
+	act.Target, act.Detail = fmt.Sprintf("%s v%d", v.accord.Name, v.accord.Version), v.digest
+	if err := a.cfg.Docs.PutDocs(ctx, act, store.Doc{Kind: docAccord, Key: v.digest, Value: b.Bytes(), Version: v.at}); err != nil {
+		return View{}, fmt.Errorf("keeping an accord: %w", err)
+	}
+	v.at++
+	v.bundle = b
+	a.versions[v.digest] = v
+	a.touch()
+	return a.view(v), nil
+}
+
+// Sign puts the own organisation's signature under a text. It is irreversible: whoever has the signed text can show it.
+func (a *Accords) Sign(ctx context.Context, v gate.Viewer, name string, number int) (View, error) {
+	if err := a.may(v, gate.AccordSign); err != nil {
+		return View{}, err
+	}
+	s := a.cfg.Signer()
+	if s == nil {
+		return View{}, fault.New(fault.Conflict, "key.missing", "this node has no key of %s to sign accords with", a.cfg.Org).Try("sign the bundle where the key is, and add it here")
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	text, err := a.find(name, number)
+	if err != nil {
+		return View{}, err
+	}
+	if p := text.accord.Parties[text.party(a.cfg.Nation)]; !signs(&p, a.cfg.Org) {
+		return View{}, fault.New(fault.Forbidden, "accord.signer", "%s is none of the organisations that may sign %s for %s", a.cfg.Org, text.accord.Name, a.cfg.Nation)
+	}
+	signed := *text.bundle
+	signed.Signatures = slices.Clone(text.bundle.Signatures)
+	if err := signed.Sign(s); err != nil {
+		return View{}, asFault(err)
+	}
+	return a.put(ctx, text, &signed, store.Act{Actor: actor(v), Verb: "accord.sign"})
+}
+
+func signs(p *accord.Party, org string) bool {
+	if len(p.Signers) == 0 {
+		return p.Org == "" || p.Org == org
+	}
+	return slices.Contains(p.Signers, org)
+}
+
+// Say states that the own nation suspends, resumes or terminates an accord, or withdraws from it.
+func (a *Accords) Say(ctx context.Context, v gate.Viewer, name string, verb accord.Verb, reason string) (View, error) {
+	if err := a.may(v, gate.AccordSuspend); err != nil {
+		return View{}, err
+	}
+	s := a.cfg.Signer()
+	if s == nil {
+		return View{}, fault.New(fault.Conflict, "key.missing", "this node has no key of %s to sign notices with", a.cfg.Org)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	text, err := a.latest(name)
+	if err != nil {
+		return View{}, err
+	}
+	n := accord.Notice{Accord: text.digest, Verb: verb, Party: a.cfg.Nation, At: a.cfg.Now(), Reason: reason}
+	if err := n.Fits(text.accord, text.digest); err != nil {
+		return View{}, asFault(err)
+	}
+	e, err := n.Sign(a.cfg.Realm, s)
+	if err != nil {
+		return View{}, asFault(err)
+	}
+	return a.heard(ctx, text, e, store.Act{Actor: actor(v)})
+}
+
+// Hear takes a notice from a partner's node.
+func (a *Accords) Hear(ctx context.Context, nation string, envelope []byte) error {
+	e, err := dsse.Parse(envelope)
+	if err != nil {
+		return asFault(err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, v := range a.versions {
+		if v.party(nation) < 0 {
+			continue
+		}
+		if n, err := accord.ReadNotice(&e, a.cfg.Realm, v.accord, v.digest, a.cfg.Keys); err != nil || n.Party != nation {
+			continue
+		}
+		_, err := a.heard(ctx, v, e, store.Act{Actor: "peer:" + nation})
+		return err
+	}
+	return fault.New(fault.Unprocessable, "notice.unknown", "the notice is about no accord with %s that is here, or its signatures do not hold", nation)
+}
+
+// maxNotices bounds what is said about one version.
+const maxNotices = 1000
+
+// heard keeps a notice. The caller holds mu.
+func (a *Accords) heard(ctx context.Context, v *version, e dsse.Envelope, act store.Act) (View, error) {
+	b := e.Bytes()
+	n, err := a.open(v, b)
+	if err != nil {
+		return View{}, err
+	}
+	for _, old := range v.notices {
+		if old.Notice == n {
+			return a.view(v), nil
+		}
+	}
+	if len(v.notices) >= maxNotices {
+		return View{}, fault.New(fault.TooLarge, "notice.count", "%d notices about %s are enough", maxNotices, v.accord.Name)
+	}
+	sum := sha256.Sum256(e.Payload)
+	act.Verb, act.Target, act.Detail = "accord."+string(n.Verb), fmt.Sprintf("%s v%d", v.accord.Name, v.accord.Version), n.Party
+	if err := a.cfg.Docs.PutDocs(ctx, act, store.Doc{Kind: docNotice, Key: v.digest + "/" + hex.EncodeToString(sum[:16]), Value: b, Version: -1}); err != nil {
+		return View{}, fmt.Errorf("keeping a notice: %w", err)
+	}
+	v.notices = append(v.notices, notice{n, b})
+	slices.SortStableFunc(v.notices, func(x, y notice) int { return x.At.Compare(y.At) })
+	a.touch()
+	return a.view(v), nil
+}
+
+// Held notes that a party's node has a version with every signature: an amendment that widens counts for it only then.
+func (a *Accords) Held(ctx context.Context, digest, nation string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	v := a.versions[digest]
+	if v == nil || v.held[nation] || v.party(nation) < 0 {
+		return nil
+	}
+	if err := a.cfg.Docs.PutDocs(ctx, store.Act{}, store.Doc{Kind: docHeld, Key: digest + "/" + nation, Value: []byte("{}"), Version: -1}); err != nil {
+		return fmt.Errorf("noting who has an accord: %w", err)
+	}
+	v.held[nation] = true
+	a.touch()
+	return nil
+}
+
+func actor(v gate.Viewer) string { return v.Org + "/" + v.Person }

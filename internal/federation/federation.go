@@ -1,0 +1,189 @@
+// Package federation joins the node to those of its partners: what the accords permit goes out in audience logs, as signed renditions; what partners give comes
+// in by the one door; and what an originator takes back is taken back wherever it went. It is a worker: it follows the journal, and knows partners by
+// their key logs.
+package federation
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"entente/dsse"
+	"entente/internal/accords"
+	"entente/internal/exchange"
+	"entente/internal/gate"
+	"entente/internal/ledger"
+	"entente/internal/record"
+	"entente/internal/store"
+	"entente/keylog"
+	"entente/label"
+	"entente/peer"
+)
+
+// House is the node's store, under the node's own scope.
+type House interface {
+	Follow(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error)
+	Page(ctx context.Context, q store.Query) (store.Page, error)
+	Newest() (record.Seq, <-chan struct{})
+	Release(ctx context.Context, r store.Release) error
+	PutDocs(ctx context.Context, act store.Act, docs ...store.Doc) error
+	Doc(ctx context.Context, kind, key string) (store.Doc, error)
+	Docs(ctx context.Context, kind, after string, limit int) ([]store.Doc, error)
+}
+
+// Door is what comes in and what is taken back.
+type Door interface {
+	Accept(ctx context.Context, v gate.Viewer, s exchange.Submission) ([]exchange.Outcome, error)
+	Withdraw(ctx context.Context, o exchange.Order) (int, error)
+	Mark(ctx context.Context, o exchange.Order, to label.Label) (int, error)
+	Destroy(ctx context.Context, o exchange.Order) (store.PurgeReport, error)
+}
+
+// Partner is a node of another nation that this one meets.
+type Partner struct {
+	Nation  string
+	Org     string
+	Node    string
+	Address string        // host:port; empty: it calls
+	Keys    *keylog.State // of its nation's key log, as it is mirrored here
+}
+
+// Partners are those that this node knows.
+type Partners interface {
+	Partners() []Partner
+	// Learn takes further statements of a nation's key log.
+	Learn(ctx context.Context, nation string, from int64, statements [][]byte) error
+	// Own is the own nation's key log.
+	Own() *keylog.Log
+	Changed() <-chan struct{}
+}
+
+// NodeKey signs receipts as an envelope, and checkpoints as a note.
+type NodeKey interface {
+	dsse.Signer
+	dsse.Notary
+}
+
+// Config is what the room needs of its node.
+type Config struct {
+	Nation    string
+	Org       string
+	Realm     string
+	House     House
+	Door      Door
+	Ledger    *ledger.Ledger
+	Accords   *accords.Accords
+	Partners  Partners
+	Originate func() (dsse.Signer, error) // the key that signs renditions and orders
+	Node      func() (NodeKey, error)     // the key that signs checkpoints and receipts
+	Officer   func() (dsse.Signer, error) // the key that signs releases for a release officer
+	Gate      func() *gate.Gate
+	Secret    []byte                      // ids of reduced copies are made from it
+	Bases     func() map[string]time.Time // legal bases in force
+	Dial      func(p Partner) (url string, d peer.Doer)
+	Limits    peer.Limits
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// Federation is the worker. Its methods are safe for concurrent use.
+type Federation struct {
+	cfg  Config
+	self gate.Party
+
+	out   sync.Mutex         // held by who adds to own logs
+	logs  map[string]openLog // own ones, by origin
+	ids   map[string]string  // origins by identity
+	today map[string]int     // objects that went out today, by accord and party
+	day   string
+
+	mu      sync.Mutex
+	links   map[string]*link // by nation
+	stop    context.CancelFunc
+	workers sync.WaitGroup
+}
+
+// openLog is an own log.
+type openLog struct {
+	origin  string
+	accord  string
+	parties []string // org:NATION/ORG
+	digests map[[32]byte]bool
+}
+
+// New opens the room. Start sets it to work.
+func New(ctx context.Context, cfg Config) (*Federation, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Bases == nil {
+		cfg.Bases = func() map[string]time.Time { return nil }
+	}
+	cfg.Limits = cfg.Limits.Values()
+	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, links: map[string]*link{}}
+	own, err := cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range own {
+		if !g.Retired {
+			f.remember(g)
+		}
+	}
+	return f, nil
+}
+
+func (f *Federation) remember(g ledger.Log) openLog {
+	l := openLog{g.Origin, g.Accord, g.Parties, map[[32]byte]bool{}}
+	f.logs[g.Origin] = l
+	f.ids[identity(g.Accord, g.Parties)] = g.Origin
+	return l
+}
+
+func identity(accord string, parties []string) string {
+	return accord + "\x00" + strings.Join(parties, " ")
+}
+
+// Start begins to give and to take.
+func (f *Federation) Start() {
+	ctx, stop := context.WithCancel(context.Background())
+	f.stop = stop
+	f.workers.Go(func() { f.follow(ctx) })
+	f.workers.Go(func() { f.meet(ctx) })
+}
+
+// Close ends all work.
+func (f *Federation) Close() {
+	if f.stop != nil {
+		f.stop()
+	}
+	f.workers.Wait()
+}
+
+// audienceKey makes the ids of reduced copies for one log, and only for it.
+func (f *Federation) audienceKey(accord string, parties []string) []byte {
+	k, err := hkdf.Key(sha256.New, f.cfg.Secret, nil, "entente/audience/1\x00"+f.cfg.Realm+"\x00"+identity(accord, parties), 32)
+	if err != nil {
+		return nil // only for lengths beyond 255 hashes; no rendition is made with it
+	}
+	return k
+}
+
+// pause waits, unless the work ends before.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

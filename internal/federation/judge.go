@@ -1,0 +1,310 @@
+package federation
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"entente/internal/accords"
+	"entente/internal/gate"
+	"entente/internal/ledger"
+	"entente/internal/rendition"
+	"entente/internal/store"
+	"entente/label"
+	"entente/peer"
+	"entente/stix"
+)
+
+// Judged is what one accord makes of one record for one party.
+type Judged struct {
+	Accord  string        `json:"accord"`
+	Party   string        `json:"party"`
+	Permit  bool          `json:"permit"`
+	Waits   bool          `json:"waits,omitempty"` // all that is missing is a release officer's signature
+	Clause  string        `json:"clause,omitempty"`
+	Reasons []gate.Reason `json:"reasons"`
+	Class   string        `json:"class"` // "full", "reduced" or "withheld"
+	Label   *label.Label  `json:"label,omitempty"`
+	Body    []byte        `json:"body,omitempty"`    // exactly what the party would be given
+	Removed []string      `json:"removed,omitempty"` // what was taken out of it
+	Why     string        `json:"why,omitempty"`     // of what is withheld though the clauses permit it
+
+	party   gate.Party
+	verdict gate.Verdict
+	result  rendition.Result
+	plan    string // two parties with the same plan get the same bytes
+}
+
+// marked is the kind of realm that the node is of.
+func (f *Federation) mode() label.Mode { return label.Mode(f.cfg.Realm) }
+
+// judge asks for every other party of an accord what it may have of an own record. Officer tells whether a release to the party was signed.
+func (f *Federation) judge(ctx context.Context, s *accords.Standing, it *store.Item, released func(party gate.Party) bool) ([]Judged, error) {
+	obj, err := stix.Parse(it.Record.Body)
+	if err != nil {
+		return nil, nil // what is kept in spite of its errors goes nowhere
+	}
+	refs := references(obj, &it.Record.Label)
+	now, bases := f.cfg.Now(), f.cfg.Bases()
+	newest := s.Versions[len(s.Versions)-1]
+	offer := &gate.Offer{Label: it.Record.Label, Origin: gate.Party{Nation: it.Record.Origin.Nation, Org: it.Record.Origin.Org}, Kind: it.Record.Type, Realm: f.mode(),
+		Size: int64(len(it.Record.Body)), Closed: true}
+	signed := *offer
+	signed.Released = true
+	var out []Judged
+	for _, p := range newest.Parties {
+		to := gate.Party{Nation: p.Nation, Org: p.Org}
+		if to == f.self {
+			continue
+		}
+		counters := gate.Counters{Today: f.count(s.Name, to, now)}
+		v := s.Permit(f.self, to, offer, now, counters, bases)
+		if v.Waits() && released(to) {
+			v = s.Permit(f.self, to, &signed, now, counters, bases)
+		}
+		j := Judged{Accord: s.Name, Party: to.String(), Permit: v.Permit(), Waits: v.Waits(), Clause: v.Clause(), Reasons: v.Reasons(), Class: rendition.Withheld.String(), party: to, verdict: v}
+		if v.Permit() || v.Waits() {
+			if err := f.render(ctx, s.Name, it, refs, &j); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, j)
+	}
+	return out, nil
+}
+
+// references are the ids that a record names, but for its markings, and for its author where the label lets it be named.
+func references(o *stix.Object, l *label.Label) []string {
+	var ids []string
+	for _, r := range o.Refs() {
+		if !strings.HasPrefix(r.ID, "marking-definition--") && (r.ID != o.CreatedBy() || !gate.NamesAuthor(l)) {
+			ids = append(ids, r.ID)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// render makes what the party would be given.
+func (f *Federation) render(ctx context.Context, accord string, it *store.Item, refs []string, j *Judged) error {
+	needs := j.verdict.Needs()
+	classes := make(map[string]rendition.Class, len(refs))
+	var plan strings.Builder
+	fmt.Fprintf(&plan, "%v %q %q", needs.Author, needs.Strip, needs.Anonymise)
+	for _, id := range refs {
+		c, by, err := f.sees(ctx, id, j.party)
+		if err != nil {
+			return err
+		}
+		classes[id] = c
+		fmt.Fprintf(&plan, " %s=%d%s", id, c, by)
+	}
+	j.plan = plan.String()
+	// A reduced copy of what it names has an id of the set of recipients that it was made for. That set is known only when all parties were judged: see group.
+	r, err := rendition.Make(it.Record.Body, f.plan(accord, []string{orgOf(j.party)}, needs, classes))
+	if err != nil {
+		return fmt.Errorf("making a rendition of %s: %w", it.Record.ID, err)
+	}
+	j.result, j.Class, j.Removed = r, r.Class.String(), r.Removed
+	if r.Class == rendition.Withheld {
+		j.Permit, j.Why = false, r.Why.Sentence
+		return nil
+	}
+	j.Body = r.Body
+	if j.Permit {
+		l := j.verdict.Label()
+		j.Label = &l
+	}
+	return nil
+}
+
+func (f *Federation) plan(accord string, parties []string, needs gate.Needs, classes map[string]rendition.Class) rendition.Plan {
+	return rendition.Plan{Key: f.audienceKey(accord, parties), Strip: needs.Strip, Anonymise: needs.Anonymise, Author: needs.Author,
+		Sees: func(id string) rendition.Class {
+			if strings.HasPrefix(id, "marking-definition--") {
+				return rendition.Full // the label that is signed says what they say
+			}
+			return classes[id]
+		}}
+}
+
+func orgOf(p gate.Party) string { return label.Org(p.Nation, p.Org) }
+
+// sees tells how a party has an object: as it gave it itself, as another gave it to both, or as it went out from here; by says in which log.
+func (f *Federation) sees(ctx context.Context, id string, p gate.Party) (c rendition.Class, by string, err error) {
+	places, err := f.cfg.Ledger.Out(ctx, id)
+	if err != nil {
+		return 0, "", err
+	}
+	for _, at := range live(places) {
+		if l, ok := f.logs[at.Origin]; !ok || !slices.Contains(l.parties, orgOf(p)) {
+			continue
+		}
+		if v := parseMark(at.Version); v.class == rendition.Full {
+			return rendition.Full, "", nil
+		} else if c == rendition.Withheld {
+			c, by = v.class, at.Origin
+		}
+	}
+	page, err := f.cfg.House.Page(ctx, store.Query{IDs: []string{id}, Versions: store.Versions{All: true}, Specs: []string{"2.0", "2.1"}, Headers: true})
+	if err != nil {
+		return 0, "", err
+	}
+	for i := range page.Items {
+		r := &page.Items[i].Record
+		from := gate.Party{Nation: r.Origin.Nation, Org: r.Origin.Org}
+		if from == p || from != f.self && !r.Label.Audience.IsAll() && r.Label.Audience.Has(orgOf(p)) {
+			return rendition.Full, "", nil
+		}
+	}
+	return c, by, nil
+}
+
+// live are the puts that no later order of their log took back, the oldest first, each as its last relabelling left it.
+func live(places []ledger.Place) []ledger.Place {
+	type leaf struct {
+		origin string
+		index  uint64
+	}
+	puts := map[leaf]int{}
+	var out []ledger.Place
+	ended := map[leaf]bool{}
+	for _, p := range places { // orders come after what they are about
+		target := leaf{p.Origin, p.Leaf.Target - 1}
+		switch p.Leaf.Kind {
+		case peer.Put:
+			puts[leaf{p.Origin, p.Index}] = len(out)
+			out = append(out, p)
+		case peer.Relabel:
+			if i, ok := puts[target]; ok {
+				out[i].Version = p.Version
+			}
+		default:
+			ended[target] = true
+		}
+	}
+	return slices.DeleteFunc(out, func(p ledger.Place) bool { return p.Gone || ended[leaf{p.Origin, p.Index}] })
+}
+
+// mark is what the ledger keeps of a put, to know whether what would go out now went out already.
+type mark struct {
+	version string
+	class   rendition.Class
+	body    string // of what went out, but for the label
+	label   string // without times
+	id      string // of what went out
+	rec     int64
+}
+
+func (m mark) String() string {
+	return fmt.Sprintf("%s %d %s %s %s %d", or(m.version), m.class, m.body, m.label, m.id, m.rec)
+}
+
+func or(version string) string {
+	if version == "" {
+		return "-"
+	}
+	return version
+}
+
+func parseMark(s string) (m mark) {
+	class := 0
+	if _, err := fmt.Sscanf(s, "%s %d %s %s %s %d", &m.version, &class, &m.body, &m.label, &m.id, &m.rec); err != nil {
+		return mark{}
+	}
+	m.class = rendition.Class(class)
+	return m
+}
+
+func short(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:12])
+}
+
+// group is the parties of one accord that are given the same.
+type group struct {
+	accord  *accords.Standing
+	parties []string // org:NATION/ORG, sorted
+	judged  []Judged
+	label   label.Label
+	result  rendition.Result
+}
+
+// groups puts those together who are given the same.
+func (f *Federation) groups(s *accords.Standing, it *store.Item, all []Judged) ([]group, error) {
+	byPlan := map[string][]Judged{}
+	var order []string
+	for _, j := range all {
+		if !j.Permit {
+			continue
+		}
+		if byPlan[j.plan] == nil {
+			order = append(order, j.plan)
+		}
+		byPlan[j.plan] = append(byPlan[j.plan], j)
+	}
+	var out []group
+	for _, plan := range order {
+		g := group{accord: s, judged: byPlan[plan]}
+		verdicts := make([]gate.Verdict, len(g.judged))
+		for i, j := range g.judged {
+			g.parties = append(g.parties, orgOf(j.party))
+			verdicts[i] = j.verdict
+		}
+		slices.Sort(g.parties)
+		var ok bool
+		if g.label, ok = gate.Together(verdicts...); !ok { // some were released by an officer and some need none: they are given it one by one
+			for _, j := range g.judged {
+				out = append(out, group{accord: s, parties: []string{orgOf(j.party)}, judged: []Judged{j}, label: j.verdict.Label(), result: j.result})
+			}
+			continue
+		}
+		g.result = g.judged[0].result
+		if g.result.Class == rendition.Reduced && len(g.parties) > 1 {
+			r, err := rendition.Make(it.Record.Body, f.plan(s.Name, g.parties, g.judged[0].verdict.Needs(), classesOf(plan)))
+			if err != nil {
+				return nil, err
+			}
+			g.result = r
+		}
+		if g.result.Class != rendition.Withheld && f.mapped(plan, s.Name, g.parties) {
+			out = append(out, g)
+		}
+	}
+	return out, nil
+}
+
+// mapped tells whether every reduced copy that is named was made for the same parties under the same accord: only then it has the id by which it is named.
+func (f *Federation) mapped(plan, accord string, parties []string) bool {
+	here := f.ids[identity(accord, parties)]
+	for _, w := range strings.Fields(plan) {
+		if _, rest, ok := strings.Cut(w, "="); ok && len(rest) > 1 && rest[1:] != here {
+			return false
+		}
+	}
+	return true
+}
+
+// classesOf reads the classes that render wrote into a plan.
+func classesOf(plan string) map[string]rendition.Class {
+	out := map[string]rendition.Class{}
+	for _, w := range strings.Fields(plan) {
+		if id, rest, ok := strings.Cut(w, "="); ok && len(rest) > 0 {
+			out[id] = rendition.Class(rest[0] - '0')
+		}
+	}
+	return out
+}
+
+// count is how many objects went to the party under the accord today.
+func (f *Federation) count(accord string, to gate.Party, now time.Time) int {
+	if day := now.UTC().Format(time.DateOnly); day != f.day {
+		f.day = day
+		clear(f.today)
+	}
+	return f.today[accord+" "+orgOf(to)]
+}

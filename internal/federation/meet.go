@@ -1,0 +1,370 @@
+package federation
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"entente/internal/accords"
+	"entente/internal/ledger"
+	"entente/peer"
+)
+
+// link is the connection to one partner.
+type link struct {
+	stop   context.CancelFunc
+	wake   chan struct{} // something is to be told
+	tag    string        // of the last answer about logs
+	health Health
+	told   map[string]bool // notices that the partner has
+}
+
+// Health is how the connection to a partner is.
+type Health struct {
+	Nation   string    `json:"nation"`
+	Org      string    `json:"org"`
+	Address  string    `json:"address,omitempty"`
+	Up       bool      `json:"up"`
+	Since    time.Time `json:"since,omitzero"`    // of Up or not
+	Received time.Time `json:"received,omitzero"` // something last came
+	Error    string    `json:"error,omitempty"`
+	Code     string    `json:"code,omitempty"`
+	Fork     bool      `json:"fork,omitempty"` // it signed two pasts of a log
+	Owed     int       `json:"owed"`           // receipts that are not sent yet
+	Got      int64     `json:"got"`            // records taken since the node started
+}
+
+// meet holds a link to each partner that has an address.
+func (f *Federation) meet(ctx context.Context) {
+	var links []context.CancelFunc
+	defer func() {
+		for _, stop := range links {
+			stop()
+		}
+	}()
+	known := map[string]string{} // address by nation
+	running := map[string]context.CancelFunc{}
+	for {
+		changed := f.cfg.Partners.Changed()
+		now := map[string]Partner{}
+		for _, p := range f.cfg.Partners.Partners() {
+			now[p.Nation] = p
+		}
+		for nation, stop := range running {
+			if p, ok := now[nation]; !ok || p.Address != known[nation] {
+				stop()
+				delete(running, nation)
+				f.mu.Lock()
+				delete(f.links, nation)
+				f.mu.Unlock()
+			}
+		}
+		for nation, p := range now {
+			if running[nation] != nil {
+				continue
+			}
+			c, stop := context.WithCancel(ctx)
+			links = append(links, stop)
+			running[nation], known[nation] = stop, p.Address
+			l := &link{stop: stop, wake: make(chan struct{}, 1), health: Health{Nation: nation, Org: p.Org, Address: p.Address}, told: map[string]bool{}}
+			f.mu.Lock()
+			f.links[nation] = l
+			f.mu.Unlock()
+			if p.Address != "" {
+				f.workers.Go(func() { f.hold(c, nation, l) })
+			}
+		}
+		accord := f.cfg.Accords.Changed()
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		case <-accord:
+		}
+		f.mu.Lock()
+		for _, l := range f.links {
+			l.nudge()
+		}
+		f.mu.Unlock()
+	}
+}
+
+func (l *link) nudge() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// partner finds a partner as it is known now.
+func (f *Federation) partner(nation string) (Partner, bool) {
+	all := f.cfg.Partners.Partners()
+	i := slices.IndexFunc(all, func(p Partner) bool { return p.Nation == nation })
+	if i < 0 {
+		return Partner{}, false
+	}
+	return all[i], true
+}
+
+// Waits between two attempts to reach a partner.
+const (
+	firstWait = 500 * time.Millisecond
+	lastWait  = 30 * time.Second
+)
+
+// hold keeps the link to one partner: it tells what is new, and takes what comes, again and again.
+func (f *Federation) hold(ctx context.Context, nation string, l *link) {
+	wait := firstWait
+	for ctx.Err() == nil {
+		p, ok := f.partner(nation)
+		if !ok {
+			return
+		}
+		began := f.cfg.Now()
+		err := f.visit(ctx, p, l)
+		if ctx.Err() != nil {
+			return
+		}
+		f.down(l, err)
+		if f.cfg.Now().Sub(began) > lastWait {
+			wait = firstWait
+		}
+		if !pause(ctx, wait) {
+			return
+		}
+		wait = min(2*wait, lastWait)
+	}
+}
+
+func (f *Federation) up(l *link) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !l.health.Up {
+		l.health.Up, l.health.Since, l.health.Error, l.health.Code = true, f.cfg.Now(), "", ""
+	}
+}
+
+func (f *Federation) down(l *link, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if l.health.Up || l.health.Since.IsZero() {
+		l.health.Up, l.health.Since = false, f.cfg.Now()
+	}
+	if err != nil {
+		l.health.Error = err.Error()
+		var e *peer.Error
+		var fork *peer.Equivocation
+		switch {
+		case errors.As(err, &fork):
+			l.health.Fork, l.health.Code = true, peer.CodeFork
+		case errors.As(err, &e):
+			l.health.Code = e.Code
+		}
+	}
+}
+
+// visit is one connection: what is to be told, then the stream of what comes, until it ends.
+func (f *Federation) visit(ctx context.Context, p Partner, l *link) error {
+	url, doer := f.cfg.Dial(p)
+	c := &peer.Client{URL: url, Doer: doer, Limits: f.cfg.Limits}
+	if err := f.tellPartner(ctx, c, p, l); err != nil {
+		return err
+	}
+	f.up(l)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	failed := make(chan error, 1)
+	go func() { failed <- f.telling(ctx, c, p.Nation, l) }()
+	err := f.listen(ctx, c, p, l)
+	stop()
+	if e := <-failed; e != nil && ctx.Err() == nil {
+		err = errors.Join(err, e)
+	}
+	return err
+}
+
+// telling sends what is to be told while the stream is open.
+func (f *Federation) telling(ctx context.Context, c *peer.Client, nation string, l *link) error {
+	tick := time.NewTicker(5 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-l.wake:
+		case <-tick.C:
+		}
+		p, ok := f.partner(nation)
+		if !ok {
+			return nil
+		}
+		if err := f.tellPartner(ctx, c, p, l); err != nil && ctx.Err() == nil {
+			f.cfg.Log.Info("telling a partner; it will be tried again", "partner", nation, "error", err)
+		}
+	}
+}
+
+// tellPartner sends what the partner does not have: statements of key logs, accords, notices, receipts.
+func (f *Federation) tellPartner(ctx context.Context, c *peer.Client, p Partner, l *link) error {
+	if err := f.learn(ctx, c, p); err != nil {
+		return err
+	}
+	for _, o := range f.cfg.Accords.Outgoing() {
+		if !slices.Contains(o.Parties, p.Nation) {
+			continue
+		}
+		if err := f.tellAccord(ctx, c, p, l, o); err != nil {
+			return err
+		}
+	}
+	return f.settle(ctx, c, p)
+}
+
+func (f *Federation) tellAccord(ctx context.Context, c *peer.Client, p Partner, l *link, o accords.Outgoing) error {
+	if key := o.Digest + string(short(o.Bundle)); !l.has(f, key) {
+		if err := c.Offer(ctx, peer.OfferAccord, o.Bundle); err != nil {
+			return refusedIsTold(err, func() { l.note(f, key) })
+		}
+		l.note(f, key)
+		if o.Complete {
+			if err := f.cfg.Accords.Held(ctx, o.Digest, p.Nation); err != nil {
+				return err
+			}
+		}
+	}
+	for _, n := range o.Notices {
+		if key := short(n); !l.has(f, key) {
+			if err := c.Offer(ctx, peer.OfferNotice, n); err != nil {
+				return refusedIsTold(err, func() {})
+			}
+			l.note(f, key)
+		}
+	}
+	return nil
+}
+
+// refusedIsTold passes on what keeps the link from working, and takes a refusal for an answer.
+func refusedIsTold(err error, then func()) error {
+	var e *peer.Error
+	if errors.As(err, &e) && e.Code != peer.CodeThrottled && e.Code != peer.CodeUnavailable && e.Code != peer.CodeInternal {
+		then()
+		return nil
+	}
+	return err
+}
+
+func (l *link) has(f *Federation, key string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return l.told[key]
+}
+
+func (l *link) note(f *Federation, key string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l.told[key] = true
+}
+
+// learn takes what is new in the partner's key log.
+func (f *Federation) learn(ctx context.Context, c *peer.Client, p Partner) error {
+	for from := uint64(p.Keys.Head.Size); ; {
+		k, err := c.KeyLog(ctx, p.Nation, from)
+		if err != nil {
+			return err
+		}
+		if len(k.Statements) == 0 {
+			return nil
+		}
+		if err := f.cfg.Partners.Learn(ctx, p.Nation, int64(from), k.Statements); err != nil {
+			return err
+		}
+		from += uint64(len(k.Statements))
+		if !k.More {
+			return nil
+		}
+	}
+}
+
+// settle sends the receipts that are owed.
+func (f *Federation) settle(ctx context.Context, c *peer.Client, p Partner) error {
+	for {
+		owed, err := f.cfg.Ledger.Outbox(ctx, p.Nation, 50)
+		if err != nil || len(owed) == 0 {
+			return err
+		}
+		byLog := map[string]int{}
+		var a peer.Ack
+		var ids []int64
+		for _, s := range owed {
+			i, ok := byLog[s.Origin]
+			if !ok {
+				i = len(a.Logs)
+				byLog[s.Origin] = i
+				a.Logs = append(a.Logs, peer.LogAck{Origin: s.Origin})
+			}
+			a.Logs[i].Receipts = append(a.Logs[i].Receipts, s.Receipt)
+			ids = append(ids, s.ID)
+		}
+		for i := range a.Logs {
+			if a.Logs[i].Cosigned, err = f.cosign(ctx, a.Logs[i].Origin); err != nil {
+				return err
+			}
+		}
+		if err := c.Ack(ctx, a); err != nil {
+			return err
+		}
+		if err := f.cfg.Ledger.Sent(ctx, ids...); err != nil {
+			return err
+		}
+	}
+}
+
+// cosign puts this node's signature beside a partner's newest checkpoint that was verified here.
+func (f *Federation) cosign(ctx context.Context, origin string) ([]byte, error) {
+	g, err := f.cfg.Ledger.Log(ctx, origin)
+	if err != nil || g.Note == nil {
+		return nil, err
+	}
+	k, err := f.cfg.Node()
+	if err != nil {
+		return nil, err
+	}
+	return peer.Cosign(g.Note, peer.CosignerName(k.Key()), f.cfg.Now(), k)
+}
+
+// Links says how the connections to partners are.
+func (f *Federation) Links(ctx context.Context) ([]Health, error) {
+	f.mu.Lock()
+	out := make([]Health, 0, len(f.links))
+	for _, l := range f.links {
+		out = append(out, l.health)
+	}
+	f.mu.Unlock()
+	for i := range out {
+		owed, err := f.cfg.Ledger.Outbox(ctx, out[i].Nation, 1000)
+		if err != nil {
+			return nil, err
+		}
+		out[i].Owed = len(owed)
+	}
+	slices.SortFunc(out, func(a, b Health) int {
+		if a.Nation < b.Nation {
+			return -1
+		}
+		return 1
+	})
+	return out, nil
+}
+
+// positions are how far the logs of a partner are here.
+func (f *Federation) positions(ctx context.Context, nation string) ([]peer.Position, error) {
+	logs, err := f.cfg.Ledger.Logs(ctx, ledger.Filter{Nation: nation})
+	var out []peer.Position
+	for _, g := range logs {
+		if !g.Retired {
+			out = append(out, peer.Position{Origin: g.Origin, Size: g.Size, Known: g.Signed.Size})
+		}
+	}
+	return out, err
+}

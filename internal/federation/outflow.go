@@ -1,0 +1,529 @@
+package federation
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"entente/internal/accords"
+	"entente/internal/fault"
+	"entente/internal/gate"
+	"entente/internal/ledger"
+	"entente/internal/record"
+	"entente/internal/rendition"
+	"entente/internal/store"
+	"entente/label"
+	"entente/peer"
+)
+
+// cursorName is where the follower of the journal keeps its place.
+const cursorName = "journal"
+
+// step is how many lines of the journal are taken at once.
+const step = 500
+
+// follow takes what the journal brings, and judges everything anew when accords change.
+func (f *Federation) follow(ctx context.Context) {
+	var judged string // the standings that everything was judged by
+	for ctx.Err() == nil {
+		_, more := f.cfg.House.Newest()
+		changed := f.cfg.Accords.Changed()
+		err := f.catchUp(ctx, &judged)
+		switch {
+		case err == nil:
+			select {
+			case <-ctx.Done():
+			case <-more:
+			case <-changed:
+			case <-time.After(time.Minute): // embargoes end, accords begin
+			}
+		case ctx.Err() == nil:
+			f.cfg.Log.Warn("giving to partners; it will be tried again", "error", err)
+			pause(ctx, 2*time.Second)
+		}
+	}
+}
+
+// catchUp brings the own logs to where the journal is.
+func (f *Federation) catchUp(ctx context.Context, judged *string) error {
+	standings := f.cfg.Accords.Standings()
+	after, err := f.place(ctx)
+	if err != nil {
+		return err
+	}
+	if key := keyOf(standings); key != *judged {
+		if len(standings) > 0 {
+			if err := f.tellAccords(ctx, standings); err != nil {
+				return err
+			}
+			if err := f.reconsider(ctx, standings); err != nil {
+				return err
+			}
+		}
+		*judged = key
+	}
+	if len(standings) == 0 {
+		newest, _ := f.cfg.House.Newest() // with nobody to give to, nothing is read
+		return f.cfg.Ledger.SetCursor(ctx, cursor(newest))
+	}
+	for {
+		entries, err := f.cfg.House.Follow(ctx, after, step)
+		if err != nil || len(entries) == 0 {
+			return err
+		}
+		var items []store.Item
+		relabelled := map[record.Seq]bool{}
+		for i := range entries {
+			e := &entries[i]
+			after = e.Seq
+			if e.Record == nil || e.Held || e.Kind != store.EntryPut && e.Kind != store.EntryRelabel || !f.own(e.Record) {
+				continue
+			}
+			items = append(items, store.Item{Seq: e.Seq, Rec: e.Rec, Record: *e.Record})
+			relabelled[e.Rec] = e.Kind == store.EntryRelabel
+		}
+		if err := f.give(ctx, standings, items, relabelled, cursor(after)); err != nil {
+			return err
+		}
+	}
+}
+
+func (f *Federation) own(r *record.Record) bool {
+	return r.Kind == record.STIX && r.Origin.Nation == f.cfg.Nation && r.Origin.Org == f.cfg.Org
+}
+
+func (f *Federation) place(ctx context.Context) (record.Seq, error) {
+	b, err := f.cfg.Ledger.Cursor(ctx, cursorName)
+	if err != nil || len(b) != 8 {
+		return 0, err
+	}
+	return record.Seq(binary.BigEndian.Uint64(b)), nil
+}
+
+func cursor(at record.Seq) ledger.Cursor {
+	return ledger.Cursor{Name: cursorName, Value: binary.BigEndian.AppendUint64(nil, uint64(at))}
+}
+
+// keyOf tells two sets of standings apart as far as they may permit something else.
+func keyOf(standings []accords.Standing) string {
+	key := ""
+	for _, s := range standings {
+		key += fmt.Sprintf("%s %p\n", s.Name, s.Standing)
+	}
+	return key
+}
+
+// reconsider judges every own record anew: an accord that begins, is amended or resumed may permit what it did not.
+func (f *Federation) reconsider(ctx context.Context, standings []accords.Standing) error {
+	q := store.Query{Nation: f.cfg.Nation, Org: f.cfg.Org, Versions: store.Versions{All: true}, Specs: []string{"2.0", "2.1"}, Limit: step}
+	for {
+		page, err := f.cfg.House.Page(ctx, q)
+		if err != nil {
+			return err
+		}
+		if err := f.give(ctx, standings, page.Items, nil, ledger.Cursor{}); err != nil {
+			return err
+		}
+		if !page.More {
+			return nil
+		}
+		q.After = page.Next
+	}
+}
+
+// give adds to the own logs what the accords permit of some own records, and moves the cursor with it. What names a record that went out now is looked at
+// again: it may have been waiting for it.
+func (f *Federation) give(ctx context.Context, standings []accords.Standing, items []store.Item, relabelled map[record.Seq]bool, at ledger.Cursor) error {
+	f.out.Lock()
+	defer f.out.Unlock()
+	seen := map[record.Seq]bool{}
+	for todo := items; len(todo) > 0; {
+		var w writing
+		for i := range todo {
+			it := &todo[i]
+			if it.Held || !f.own(&it.Record) {
+				continue
+			}
+			seen[it.Rec] = true
+			if err := f.consider(ctx, standings, it, relabelled[it.Rec], &w); err != nil {
+				return err
+			}
+		}
+		changed, err := f.write(ctx, &w, ledger.Cursor{})
+		if err != nil {
+			return err
+		}
+		if todo, err = f.referrers(ctx, changed, items, seen); err != nil {
+			return err
+		}
+	}
+	if at.Name == "" {
+		return nil
+	}
+	return f.cfg.Ledger.SetCursor(ctx, at)
+}
+
+// referrers are the own records that name one of the ids and were not looked at since: those of the same lines again, because what they name may
+// have gone out after they were judged, and others that were there before.
+func (f *Federation) referrers(ctx context.Context, ids []string, items []store.Item, seen map[record.Seq]bool) ([]store.Item, error) {
+	var out []store.Item
+	have := map[record.Seq]bool{}
+	for _, id := range ids {
+		q := store.Query{Lookups: []record.Lookup{{Kind: record.Ref, Text: id}}, Nation: f.cfg.Nation, Org: f.cfg.Org, Versions: store.Versions{All: true}, Specs: []string{"2.0", "2.1"}}
+		for {
+			page, err := f.cfg.House.Page(ctx, q)
+			if err != nil {
+				return nil, err
+			}
+			for _, it := range page.Items {
+				if !have[it.Rec] {
+					have[it.Rec] = true
+					out = append(out, it)
+				}
+			}
+			if !page.More {
+				break
+			}
+			q.After = page.Next
+		}
+	}
+	return out, nil
+}
+
+// writing is what is to be added to own logs in one transaction.
+type writing struct {
+	puts   []putting
+	orders []ledger.Entry
+	ids    []string // whose visibility changes by it
+}
+
+type putting struct {
+	group  group
+	item   *store.Item
+	mark   mark
+	origin string
+	order  uint64
+}
+
+// consider adds to w what one record calls for.
+func (f *Federation) consider(ctx context.Context, standings []accords.Standing, it *store.Item, relabelled bool, w *writing) error {
+	places, err := f.cfg.Ledger.Out(ctx, it.Record.ID)
+	if err != nil {
+		return err
+	}
+	given := live(places)
+	for i := range standings {
+		s := &standings[i]
+		judged, err := f.judge(ctx, s, it, func(p gate.Party) bool { return f.isReleased(ctx, s.Name, it, p) })
+		if err != nil {
+			return err
+		}
+		f.await(ctx, s.Name, it, judged)
+		groups, err := f.groups(s, it, judged)
+		if err != nil {
+			return err
+		}
+		if relabelled || len(given) > 0 {
+			if err := f.narrow(s, it, judged, given, w, relabelled); err != nil {
+				return err
+			}
+		}
+		for _, g := range groups {
+			if err := f.put(ctx, g, it, places, w); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// put adds a record for a group, unless it went out as it is now.
+func (f *Federation) put(ctx context.Context, g group, it *store.Item, places []ledger.Place, w *writing) error {
+	if g.result.Class == rendition.Withheld {
+		return nil
+	}
+	l, err := f.open(ctx, g.accord, g.parties)
+	if err != nil {
+		return err
+	}
+	timeless, err := g.label.Timeless().MarshalJSON()
+	if err != nil {
+		return err
+	}
+	m := mark{or(it.Record.Version), g.result.Class, short(g.result.Body), short(timeless), g.result.ID, int64(it.Rec)}
+	order := uint64(1)
+	for _, p := range places {
+		if p.Origin == l.origin && p.Leaf.Kind == peer.Put {
+			order++
+		}
+	}
+	for _, p := range live(places) {
+		if p.Origin != l.origin {
+			continue
+		}
+		old := parseMark(p.Version)
+		switch {
+		case old.version != m.version || old.id != m.id:
+			if old.class == rendition.Reduced && m.class == rendition.Reduced && old.body == m.body {
+				return nil // nothing changed that this audience may see, and that something did is not for it to know
+			}
+		case old.body == m.body && old.label == m.label:
+			return nil
+		case old.body == m.body:
+			return f.relabel(l, p, it, g.label, m, w)
+		}
+	}
+	w.puts = append(w.puts, putting{g, it, m, l.origin, order})
+	w.ids = append(w.ids, it.Record.ID)
+	return nil
+}
+
+// relabel tells those who have a record that it has another label.
+func (f *Federation) relabel(l openLog, p ledger.Place, it *store.Item, to label.Label, m mark, w *writing) error {
+	return f.order(l, p, it.Record.ID, m.String(), peer.Order{Do: peer.Relabel.String(), Label: &to}, peer.Relabel, w)
+}
+
+// narrow has destroyed what a party has and may not have any more, because of the record itself: its label became stricter, or something that it names
+// went. That an accord is suspended or has ended takes nothing back: the accord says what happens then.
+func (f *Federation) narrow(s *accords.Standing, it *store.Item, judged []Judged, given []ledger.Place, w *writing, relabelled bool) error {
+	permitted := map[string]bool{}
+	for _, j := range judged {
+		permitted[orgOf(j.party)] = j.Permit || !byRecord(j, relabelled)
+	}
+	for _, p := range given {
+		l, ok := f.logs[p.Origin]
+		if !ok || l.accord != s.Name || parseMark(p.Version).rec != int64(it.Rec) {
+			continue
+		}
+		if slices.ContainsFunc(l.parties, func(party string) bool { return !permitted[party] }) {
+			if err := f.order(l, p, it.Record.ID, p.Version, peer.Order{Do: peer.Purge.String(), Reason: "audience"}, peer.Purge, w); err != nil {
+				return err
+			}
+			w.ids = append(w.ids, it.Record.ID)
+		}
+	}
+	return nil
+}
+
+// byRecord tells whether a denial is because of the record's label or what it names, and not of the state of the accord.
+func byRecord(j Judged, relabelled bool) bool {
+	if j.verdict.Permit() || j.verdict.Waits() {
+		return j.Class == rendition.Withheld.String()
+	}
+	if !relabelled {
+		return false
+	}
+	for _, r := range j.Reasons {
+		if !r.Permit {
+			switch r.Code {
+			case "accord.audience", "accord.ceiling", "accord.class", "accord.purpose", "accord.sector", "accord.subset", "accord.persons":
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// order adds an order about a leaf of an own log.
+func (f *Federation) order(l openLog, p ledger.Place, id, version string, o peer.Order, kind peer.Kind, w *writing) error {
+	s, err := f.cfg.Originate()
+	if err != nil {
+		return err
+	}
+	o.Accord, o.Target, o.Time = peer.Digest(p.Leaf.Accord), peer.Digest(p.Leaf.Commit), f.stamp()
+	envelope, err := peer.SignOrder(f.cfg.Realm, o, s)
+	if err != nil {
+		return err
+	}
+	w.orders = append(w.orders, ledger.Entry{Origin: l.origin, Envelope: envelope, Object: id, Version: version,
+		Leaf: peer.Leaf{Kind: kind, Accord: p.Leaf.Accord, Time: o.Time, Target: p.Index + 1}})
+	return nil
+}
+
+func (f *Federation) stamp() time.Time { return f.cfg.Now().UTC().Truncate(time.Microsecond) }
+
+// open is the own log for some parties of an accord. It begins with the accord itself.
+func (f *Federation) open(ctx context.Context, s *accords.Standing, parties []string) (openLog, error) {
+	origin, ok := f.ids[identity(s.Name, parties)]
+	if !ok {
+		g, err := f.cfg.Ledger.OpenLog(ctx, ledger.Identity{Org: f.cfg.Org, Accord: s.Name, Parties: parties})
+		if err != nil {
+			return openLog{}, err
+		}
+		f.remember(g)
+		origin = g.Origin
+	}
+	l := f.logs[origin]
+	return l, f.tell(ctx, l, s)
+}
+
+// tell adds the versions of the accord that stand to a log, before anything that they permit.
+func (f *Federation) tell(ctx context.Context, l openLog, s *accords.Standing) error {
+	var entries []ledger.Entry
+	for _, t := range s.Versions {
+		if l.digests[t.Digest] {
+			continue
+		}
+		name := fmt.Sprintf("accord/%s/%x", l.origin, t.Digest)
+		if told, err := f.cfg.Ledger.Cursor(ctx, name); err != nil {
+			return err
+		} else if told == nil {
+			b, err := f.cfg.Accords.BundleOf(t.Digest)
+			if err != nil {
+				return err
+			}
+			entries = append(entries, ledger.Entry{Origin: l.origin, Envelope: b, Leaf: peer.Leaf{Kind: peer.Accord, Accord: t.Digest, Time: f.stamp()}})
+			if _, err := f.cfg.Ledger.Append(ctx, ledger.Cursor{Name: name, Value: []byte{1}}, entries[len(entries)-1]); err != nil {
+				return err
+			}
+		}
+		l.digests[t.Digest] = true
+	}
+	if len(entries) > 0 {
+		return f.sign(ctx, l.origin)
+	}
+	return nil
+}
+
+// tellAccords adds new versions to the logs that are there.
+func (f *Federation) tellAccords(ctx context.Context, standings []accords.Standing) error {
+	f.out.Lock()
+	defer f.out.Unlock()
+	for i := range standings {
+		for _, l := range f.logs {
+			if l.accord == standings[i].Name {
+				if err := f.tell(ctx, l, &standings[i]); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// write signs what goes out, notes who is given what, and adds it to the logs; then the logs are signed. It gives the ids that somebody sees in another way now.
+func (f *Federation) write(ctx context.Context, w *writing, at ledger.Cursor) ([]string, error) {
+	if len(w.puts)+len(w.orders) == 0 {
+		return nil, nil
+	}
+	entries, err := f.seal(w.puts)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.note(ctx, w.puts); err != nil {
+		return nil, err
+	}
+	entries = append(entries, w.orders...) // what remains is there before what goes
+	if _, err := f.cfg.Ledger.Append(ctx, at, entries...); err != nil {
+		return nil, err
+	}
+	var origins []string
+	for _, e := range entries {
+		origins = append(origins, e.Origin)
+	}
+	slices.Sort(origins)
+	for _, o := range slices.Compact(origins) {
+		if err := f.sign(ctx, o); err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(w.ids)
+	return slices.Compact(w.ids), nil
+}
+
+// seal makes the signed renditions, all under one signature.
+func (f *Federation) seal(puts []putting) ([]ledger.Entry, error) {
+	if len(puts) == 0 {
+		return nil, nil
+	}
+	s, err := f.cfg.Originate()
+	if err != nil {
+		return nil, err
+	}
+	payloads := make([][]byte, len(puts))
+	entries := make([]ledger.Entry, len(puts))
+	now := f.stamp()
+	for i := range puts {
+		p := &puts[i]
+		digest := p.group.accord.Digest
+		r := peer.Rendition{Accord: digest, Audience: p.group.parties, Class: peer.Class(p.group.result.Class.String()), Label: p.group.label, Nation: f.cfg.Nation, Org: f.cfg.Org,
+			Object: p.group.result.Body}
+		if payloads[i], err = r.Payload(); err != nil {
+			return nil, fmt.Errorf("writing the rendition of %s: %w", p.item.Record.ID, err)
+		}
+		entries[i] = ledger.Entry{Origin: p.origin, Object: p.item.Record.ID, Version: p.mark.String(),
+			Leaf: peer.Leaf{Kind: peer.Put, Accord: digest, Order: p.order, Time: now, NotAfter: p.group.label.NotAfter}}
+	}
+	envelopes, err := peer.SignRenditions(f.cfg.Realm, payloads, s)
+	if err != nil {
+		return nil, err
+	}
+	for i := range entries {
+		entries[i].Envelope = envelopes[i]
+	}
+	return entries, nil
+}
+
+// note writes down who is given what under which clause, before it can be had.
+func (f *Federation) note(ctx context.Context, puts []putting) error {
+	type release struct{ party, clause string }
+	recs := map[release][]record.Seq{}
+	for i := range puts {
+		for _, j := range puts[i].group.judged {
+			r := release{j.party.String(), j.verdict.Clause()}
+			recs[r] = append(recs[r], puts[i].item.Rec)
+			f.today[puts[i].group.accord.Name+" "+orgOf(j.party)]++
+		}
+	}
+	for r, list := range recs {
+		slices.Sort(list)
+		if err := f.cfg.House.Release(ctx, store.Release{Party: r.party, Clause: r.clause, Recs: slices.Compact(list)}); err != nil {
+			return fmt.Errorf("writing down what %s is given: %w", r.party, err)
+		}
+	}
+	return nil
+}
+
+func (f *Federation) sign(ctx context.Context, origin string) error {
+	k, err := f.cfg.Node()
+	if err != nil {
+		return err
+	}
+	_, err = f.cfg.Ledger.Sign(ctx, origin, f.cfg.Now(), k)
+	return err
+}
+
+// TakeBack tells everybody who has an own object to retract or to destroy it. It returns when the orders are durable; receipts follow.
+func (f *Federation) TakeBack(ctx context.Context, id string, kind peer.Kind, reason string) (int, error) {
+	f.out.Lock()
+	defer f.out.Unlock()
+	places, err := f.cfg.Ledger.Out(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	var w writing
+	for _, p := range live(places) {
+		l, ok := f.logs[p.Origin]
+		if !ok {
+			continue
+		}
+		if err := f.order(l, p, id, p.Version, peer.Order{Do: kind.String(), Reason: reason}, kind, &w); err != nil {
+			return 0, err
+		}
+	}
+	w.ids = append(w.ids, id)
+	_, err = f.write(ctx, &w, ledger.Cursor{})
+	return len(w.orders), err
+}
+
+// Forget destroys what the ledger holds of an object, after it was purged here.
+func (f *Federation) Forget(ctx context.Context, id string) error {
+	_, err := f.cfg.Ledger.Purge(ctx, id)
+	if errors.Is(err, context.Canceled) {
+		return fault.As(err)
+	}
+	return err
+}

@@ -1,0 +1,157 @@
+package ledger
+
+import (
+	"context"
+	"time"
+
+	zs "zombiezen.com/go/sqlite"
+
+	"entente/internal/fault"
+	"entente/internal/lite"
+	"entente/peer"
+)
+
+// Sending is a receipt that another is owed.
+type Sending struct {
+	ID      int64
+	Origin  string
+	Nation  string
+	Receipt []byte
+}
+
+// Outbox gives receipts that are to be sent to a nation, the oldest first; limit 0: 100.
+func (l *Ledger) Outbox(ctx context.Context, nation string, limit int) (out []Sending, err error) {
+	if limit <= 0 {
+		limit = 100
+	}
+	err = l.read(ctx, "reading receipts", func(c *zs.Conn) error {
+		return lite.Exec(c, "SELECT b.id, g.origin, g.nation, b.receipt FROM outbox b JOIN log g ON g.id = b.log WHERE g.nation = ? ORDER BY b.id LIMIT ?", func(st *zs.Stmt) error {
+			out = append(out, Sending{st.ColumnInt64(0), st.ColumnText(1), st.ColumnText(2), lite.Blob(st, 3)})
+			return nil
+		}, nation, limit)
+	})
+	return out, err
+}
+
+// Sent forgets receipts that arrived.
+func (l *Ledger) Sent(ctx context.Context, ids ...int64) error {
+	return l.write(ctx, "forgetting receipts", func(c *zs.Conn) error {
+		for _, id := range ids {
+			if err := lite.Exec(c, "DELETE FROM outbox WHERE id = ?", nil, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Received is a receipt whose signature was verified, with the party that signed it.
+type Received struct {
+	Party    string // nation
+	Receipt  peer.Receipt
+	Envelope []byte
+}
+
+// Ack keeps receipts for an own log: all of them or none. Each act must be about a leaf of the log as it is.
+func (l *Ledger) Ack(ctx context.Context, origin string, received ...Received) error {
+	return l.write(ctx, "keeping receipts", func(c *zs.Conn) error {
+		g, err := findLog(c, origin)
+		if err != nil {
+			return err
+		}
+		for _, r := range received {
+			if !g.Own || r.Receipt.Origin != origin || r.Receipt.Party != r.Party {
+				return fault.New(fault.Invalid, "ledger.receipt", "the receipt is for another log, or another party's").At(origin)
+			}
+			if known, err := lite.Number(c, "SELECT 1 FROM receipt WHERE log = ? AND party = ? AND envelope = ?", g.id, r.Party, r.Envelope); err != nil {
+				return err
+			} else if known != 0 {
+				continue // it was sent again because the answer was lost
+			}
+			if err := lite.Exec(c, "INSERT INTO receipt(log, party, envelope) VALUES(?,?,?)", nil, g.id, r.Party, r.Envelope); err != nil {
+				return err
+			}
+			id := c.LastInsertRowID()
+			for _, a := range r.Receipt.Acts {
+				if a.Index >= g.Size {
+					return fault.New(fault.Invalid, "ledger.receipt", "the receipt is about a leaf that is not there").At(origin)
+				}
+				pos, commit := position(g.id, a.Index), peer.Digest{}
+				err := lite.Exec(c, "SELECT leaf FROM leaf WHERE pos = ?", func(st *zs.Stmt) error {
+					leaf, err := peer.ParseLeaf(lite.Blob(st, 0))
+					commit = leaf.Commit
+					return err
+				}, pos)
+				if err != nil {
+					return err
+				}
+				if commit != a.Commit {
+					return fault.New(fault.Invalid, "ledger.receipt", "the receipt is about other bytes").At(origin)
+				}
+				if err := lite.Exec(c, "INSERT INTO act VALUES(?,?,?,?,?,?)", nil, pos, r.Party, id, a.Did, a.Code, lite.PackTime(a.At)); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// Act is what a party says it did with a leaf of an own log.
+type Act struct {
+	Party    string
+	Did      string
+	Code     string
+	At       time.Time
+	Envelope []byte // of the receipt, as it was signed
+}
+
+// Receipts gives all that parties said about a leaf of an own log, by party, in the order it came.
+func (l *Ledger) Receipts(ctx context.Context, origin string, index uint64) (out []Act, err error) {
+	err = l.read(ctx, "reading receipts", func(c *zs.Conn) error {
+		g, err := findLog(c, origin)
+		if err != nil {
+			return err
+		}
+		return lite.Exec(c, "SELECT a.party, a.did, a.code, a.at, r.envelope FROM act a JOIN receipt r ON r.id = a.receipt WHERE a.pos = ? ORDER BY a.party, a.receipt", func(st *zs.Stmt) error {
+			out = append(out, Act{st.ColumnText(0), st.ColumnText(1), st.ColumnText(2), lite.UnpackTime(st.ColumnInt64(3)), lite.Blob(st, 4)})
+			return nil
+		}, position(g.id, min(index, maxIndex)))
+	})
+	return out, err
+}
+
+// Cosigned is a checkpoint that a party cosigned.
+type Cosigned struct {
+	Party string
+	Size  uint64
+	At    time.Time
+	Note  []byte
+}
+
+// Cosign keeps a checkpoint of a log that a party cosigned, which was verified, if it is of more leaves than the one that is kept, or later.
+func (l *Ledger) Cosign(ctx context.Context, origin string, k Cosigned) error {
+	return l.write(ctx, "keeping a cosignature", func(c *zs.Conn) error {
+		g, err := findLog(c, origin)
+		if err != nil {
+			return err
+		}
+		return lite.Exec(c, `INSERT INTO cosigned VALUES(?,?,?,?,?) ON CONFLICT(log, party) DO UPDATE SET size = excluded.size, at = excluded.at, note = excluded.note
+			WHERE (excluded.size, excluded.at) > (size, at)`, nil, g.id, k.Party, int64(k.Size), lite.PackTime(k.At), k.Note)
+	})
+}
+
+// Cosignatures gives the newest of each party, by party.
+func (l *Ledger) Cosignatures(ctx context.Context, origin string) (out []Cosigned, err error) {
+	err = l.read(ctx, "reading cosignatures", func(c *zs.Conn) error {
+		g, err := findLog(c, origin)
+		if err != nil {
+			return err
+		}
+		return lite.Exec(c, "SELECT party, size, at, note FROM cosigned WHERE log = ? ORDER BY party", func(st *zs.Stmt) error {
+			out = append(out, Cosigned{st.ColumnText(0), uint64(st.ColumnInt64(1)), lite.UnpackTime(st.ColumnInt64(2)), lite.Blob(st, 3)})
+			return nil
+		}, g.id)
+	})
+	return out, err
+}
