@@ -81,6 +81,7 @@ func (m *making) cut() {
 		m.cutInternal()
 		m.cutReferences()
 		m.anonymise()
+		m.cutBroken()
 		m.root.prune()
 		m.reindex()
 	}
@@ -211,6 +212,20 @@ func (m *making) mayLeave(name string) bool {
 		}
 		return e == name
 	})
+}
+
+// cutBroken takes out whole the items of lists that lost what they cannot be without: nobody need lose the object for that.
+func (m *making) cutBroken() {
+	for i, r := range m.root.items("external_references") {
+		if r.isHurt() && (r.get("source_name") == nil || r.get("description") == nil && r.get("url") == nil && r.get("external_id") == nil) {
+			m.remove(r, fmt.Sprintf("/external_references/%d", i))
+		}
+	}
+	for i, r := range m.root.items("kill_chain_phases") {
+		if r.isHurt() && (r.get("kill_chain_name") == nil || r.get("phase_name") == nil) {
+			m.remove(r, fmt.Sprintf("/kill_chain_phases/%d", i))
+		}
+	}
 }
 
 func (m *making) cutInternal() {
