@@ -36,7 +36,6 @@ var floors = []struct {
 	{"internal/record", []string{"label"}},
 	{"internal/gate", []string{"accord", "label", "internal/record"}},
 	{"internal/keyring", []string{"dsse", "keylog", "internal/fault"}},
-	{"internal/gate", []string{"label", "accord", "internal/record"}},
 	{"internal/rendition", []string{"label", "stix"}},
 	{"internal/store", []string{"label", "internal/record", "internal/gate", "internal/fault"}},
 	{"internal/lite", []string{"internal/fault"}},
