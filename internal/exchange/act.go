@@ -60,7 +60,15 @@ func (x *Exchange) Purge(ctx context.Context, v gate.Viewer, id string, dryRun b
 	if err := x.may(v, gate.Purge); err != nil {
 		return store.PurgeReport{}, err
 	}
+	if !dryRun && x.cfg.Recall != nil {
+		if err := x.cfg.Recall(ctx, id); err != nil {
+			return store.PurgeReport{}, fmt.Errorf("telling partners to destroy an object: %w", err)
+		}
+	}
 	report, err := x.store.Purge(ctx, x.own(), store.Purge{ID: id, DryRun: dryRun, Act: store.Act{Actor: actor(v), Verb: "object.purge"}})
+	if err == nil && !dryRun && x.cfg.Forget != nil {
+		err = x.cfg.Forget(ctx, id)
+	}
 	if err != nil {
 		return report, fmt.Errorf("purging an object: %w", err)
 	}

@@ -24,6 +24,10 @@ type Config struct {
 	Now    func() time.Time
 	Log    *slog.Logger
 
+	// Recall is called before an object is purged, so that those who were given it are told to destroy it too, and Forget when it is gone. They may be nil.
+	Recall func(ctx context.Context, id string) error
+	Forget func(ctx context.Context, id string) error
+
 	Signed      []string      // types whose objects the own organisation hands in with a signed envelope only
 	ObjectBytes int           // largest accepted object; 0: 1 MiB
 	PostObjects int           // a post of more objects than this is answered at once and worked off after; 0: 2,000

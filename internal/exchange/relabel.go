@@ -44,9 +44,37 @@ func (x *Exchange) Relabel(ctx context.Context, v gate.Viewer, r Relabelling) ([
 	if err := x.may(v, gate.ObjectWrite); err != nil {
 		return nil, err
 	}
-	if r.Reason = strings.TrimSpace(r.Reason); len(r.Reason) > maxReason || strings.ContainsFunc(r.Reason, unicode.IsControl) {
-		return nil, fault.New(fault.Invalid, "relabel.reason", "a reason is one line of at most %d bytes", maxReason).At("reason")
+	if err := r.check(); err != nil {
+		return nil, err
 	}
+	here := label.Bottom()
+	here.Mode = label.Mode(x.cfg.Realm)
+	to := label.Join(r.Label, here)
+	return x.put(ctx, v, r, "object.relabel", func(scope gate.Scope, it *store.Item) (label.Label, error) {
+		if label.Equal(it.Record.Label, to) {
+			return to, nil
+		}
+		if err := x.aboveMarkings(ctx, scope, &it.Record, to); err != nil {
+			return to, err
+		}
+		if !label.LessEqual(it.Record.Label, to) && !x.Gate().Can(v, gate.Downgrade) {
+			return to, fault.New(fault.Forbidden, "relabel.looser", "the new label permits something that the present one does not, and your roles do not allow that").At("label").
+				Try("ask an officer, or choose a label that only restricts")
+		}
+		return to, nil
+	})
+}
+
+// check holds the reason to its form.
+func (r *Relabelling) check() error {
+	if r.Reason = strings.TrimSpace(r.Reason); len(r.Reason) > maxReason || strings.ContainsFunc(r.Reason, unicode.IsControl) {
+		return fault.New(fault.Invalid, "relabel.reason", "a reason is one line of at most %d bytes", maxReason).At("reason")
+	}
+	return nil
+}
+
+// put puts the versions that are meant under the labels that choose gives, after all of them were judged. Those that have the label are passed over.
+func (x *Exchange) put(ctx context.Context, v gate.Viewer, r Relabelling, verb string, choose func(gate.Scope, *store.Item) (label.Label, error)) ([]Relabelled, error) {
 	scope := x.scope(v)
 	items, err := x.relabelled(ctx, scope, v, r)
 	if err != nil {
@@ -54,24 +82,17 @@ func (x *Exchange) Relabel(ctx context.Context, v gate.Viewer, r Relabelling) ([
 	}
 	out := []Relabelled{}
 	var todo []store.Relabelling
-	here := label.Bottom()
-	here.Mode = label.Mode(x.cfg.Realm)
-	to := label.Join(r.Label, here)
 	for i := range items {
 		it := &items[i]
+		to, err := choose(scope, it)
+		if err != nil {
+			return nil, err
+		}
 		if label.Equal(it.Record.Label, to) {
 			continue
 		}
-		if err := x.aboveMarkings(ctx, scope, &it.Record, to); err != nil {
-			return nil, err
-		}
-		looser := !label.LessEqual(it.Record.Label, to)
-		if looser && !x.Gate().Can(v, gate.Downgrade) {
-			return nil, fault.New(fault.Forbidden, "relabel.looser", "the new label permits something that the present one does not, and your roles do not allow that").At("label").
-				Try("ask an officer, or choose a label that only restricts")
-		}
-		out = append(out, Relabelled{ID: it.Record.ID, Version: it.Record.Version, From: it.Record.Label, To: to, Looser: looser})
-		todo = append(todo, store.Relabelling{Rec: it.Rec, Label: to, Was: &it.Record.Label, Act: store.Act{Actor: actor(v), Verb: "object.relabel", Detail: r.Reason}})
+		out = append(out, Relabelled{ID: it.Record.ID, Version: it.Record.Version, From: it.Record.Label, To: to, Looser: !label.LessEqual(it.Record.Label, to)})
+		todo = append(todo, store.Relabelling{Rec: it.Rec, Label: to, Was: &it.Record.Label, Act: store.Act{Actor: actor(v), Verb: verb, Detail: r.Reason}})
 	}
 	if r.DryRun {
 		return out, nil
