@@ -143,6 +143,7 @@ type Decide struct {
 	PAP         label.PAP // of the action
 	HasPAP      bool
 	Silence     bool   // silence = allowed
+	MinPositive int    // parties that must say yes themselves, so that silence alone never decides; 0: none
 	Unreachable string // "blocks" or "abstains"; empty: blocks
 	Veto        string // "affected-party"; empty: none
 	Evidence    bool
@@ -170,4 +171,18 @@ type Leave struct {
 	Notice   time.Duration
 	Purge    time.Duration // what came from others is destroyed within
 	Receipts bool
+}
+
+// place is where the text says an attribute of a block; of what it leaves unsaid, where the block begins, or the accord.
+func (a *Accord) place(block, label, attribute string) Position {
+	where := ""
+	if block != "" {
+		where = block + "/" + label
+	}
+	for _, key := range []string{where + "/" + attribute, where} {
+		if at, ok := a.at[key]; ok {
+			return at
+		}
+	}
+	return a.at[""]
 }

@@ -90,16 +90,7 @@ type checking struct {
 
 // say adds a warning at an attribute of a block, or at the block when the text does not state the attribute.
 func (c *checking) say(s Severity, rule, block, label, attribute, format string, args ...any) {
-	where := ""
-	if block != "" {
-		where = block + "/" + label
-	}
-	at, ok := c.a.at[where+"/"+attribute]
-	if !ok {
-		if at, ok = c.a.at[where]; !ok {
-			at = c.a.at[""]
-		}
-	}
+	at := c.a.place(block, label, attribute)
 	c.out = append(c.out, Warning{s, rule, strings.TrimSpace(block + " " + label), at, fmt.Sprintf(format, args...)})
 }
 
@@ -269,15 +260,23 @@ func (c *checking) gives() {
 				c.say(Caution, "give.clearance", "give", g.Name, "class", "give %s goes up to %s, and %s is cleared up to %s", g.Name, g.Class, n, cleared)
 			}
 		}
-		for j := range a.Gives[:i] {
-			if e := &a.Gives[j]; e.covers(g) {
-				more := ""
-				if asks := g.beyond(e); len(asks) > 0 {
-					more = ", and without " + strings.Join(asks, ", ")
-				}
-				c.say(Caution, "give.shadowed", "give", g.Name, "", "give %s has no effect: give %s before it gives all of this%s", g.Name, e.Name, more)
-				break
+		for j := range a.Gives {
+			e := &a.Gives[j]
+			if i == j || !e.covers(g) {
+				continue
 			}
+			asks := g.beyond(e)
+			if g.covers(e) { // of two with one reach, it is the one that asks for more, else the later
+				if back := e.beyond(g); len(asks) == 0 && len(back) > 0 || (len(asks) > 0) == (len(back) > 0) && j > i {
+					continue
+				}
+			}
+			more := ""
+			if len(asks) > 0 {
+				more = ", and without " + strings.Join(asks, ", ")
+			}
+			c.say(Caution, "give.shadowed", "give", g.Name, "", "give %s has no effect: give %s gives all of this%s", g.Name, e.Name, more)
+			break
 		}
 	}
 }
@@ -427,6 +426,12 @@ func (c *checking) decides() {
 		}
 		if d.Consent == "all-but-subject" && n == 2 {
 			c.say(Caution, "decide.one", "decide", d.Name, "consent", "between two parties, one decides about the other alone")
+		}
+		if n > 0 && d.MinPositive > n {
+			c.say(Refusal, "decide.nobody", "decide", d.Name, "min-positive", "%d parties must say yes themselves, and there are %d", d.MinPositive, n)
+		}
+		if d.Silence && d.MinPositive == 0 {
+			c.say(Information, "decide.silence", "decide", d.Name, "silence", "silence alone can decide: min-positive says how many must say yes themselves")
 		}
 		if d.Silence && d.Unreachable == "abstains" {
 			c.say(Caution, "decide.silence", "decide", d.Name, "unreachable", "silence is consent, and who cannot be reached abstains: few could decide for all")

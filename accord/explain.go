@@ -14,7 +14,7 @@ import (
 type Sentence struct {
 	Clause    string // "give incidents"; empty: the accord as a whole
 	Attribute string // "ceiling"
-	Line      int    // of the text that was parsed; of what it leaves unsaid, the line of its block
+	Line      int    // of the text that was parsed; of what it leaves unsaid, the line of its block, or of the accord
 	Text      string
 }
 
@@ -79,14 +79,7 @@ func (x *explainer) word(key string, args ...any) string {
 
 // say adds the sentence of that key about an attribute of the block.
 func (x *explainer) say(attribute, key string, args ...any) {
-	where := ""
-	if x.block != "" {
-		where = x.block + "/" + x.label
-	}
-	at, ok := x.a.at[where+"/"+attribute]
-	if !ok {
-		at = x.a.at[where]
-	}
+	at := x.a.place(x.block, x.label, attribute)
 	text := []rune(x.word(key, args...))
 	text[0] = []rune(strings.ToUpper(string(text[:1])))[0]
 	x.out = append(x.out, Sentence{strings.TrimSpace(x.block + " " + x.label), attribute, at.Line, string(text)})
@@ -327,6 +320,9 @@ func (x *explainer) decide(d *Decide) {
 		x.say("pap", "decide.pap", d.Name, d.PAP.String())
 	}
 	x.say("silence", pick(d.Silence, "silence", "silence.not"), d.Name)
+	if d.MinPositive > 0 {
+		x.say("min-positive", "min-positive", d.Name, d.MinPositive)
+	}
 	if d.Veto != "" {
 		x.say("veto", "veto", d.Name)
 	}

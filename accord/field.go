@@ -75,9 +75,9 @@ func flag(yes, no string) codec[bool] {
 	})
 }
 
-// required is a word that is there or not.
-func requiredFlag() codec[bool] {
-	return bare("required", func(s string) (bool, bool) { return true, s == "required" }, func(bool) string { return "required" })
+// only is a word that is there or not.
+func only(word string) codec[bool] {
+	return bare(word, func(s string) (bool, bool) { return true, s == word }, func(bool) string { return word })
 }
 
 func number(least, most int) codec[int] {
@@ -178,11 +178,9 @@ func one[T comparable](word string, to *T, c codec[T]) field {
 
 // orWord is an attribute that has a word for its zero value: expires = never.
 func orWord[T comparable](word string, to *T, nothing string, c codec[T]) field {
-	f := one(word, to, either(bare(nothing, func(s string) (v T, ok bool) { return v, s == nothing }, func(T) string { return nothing }), func(v T) bool {
-		var zero T
-		return v == zero
-	}, c))
-	return f
+	var zero T
+	none := bare(nothing, func(s string) (T, bool) { return zero, s == nothing }, func(T) string { return nothing })
+	return one(word, to, either(none, func(v T) bool { return v == zero }, c))
 }
 
 // stated is an attribute whose zero value means something: has tells whether it was stated.
@@ -238,12 +236,12 @@ func listOr(word string, to *[]string, nothing string, c codec[string]) field {
 }
 
 func purposes(word string, to *label.Purposes) field {
-	one := bare("one of "+strings.Join(label.EveryPurpose.List(), ", "), func(s string) (label.Purposes, bool) {
+	purpose := bare("one of "+strings.Join(label.EveryPurpose.List(), ", "), func(s string) (label.Purposes, bool) {
 		p, err := label.ParsePurposes(s)
 		return p, err == nil && s != "all"
 	}, label.Purposes.String)
 	var list []label.Purposes
-	f := many(word, &list, one)
+	f := many(word, &list, purpose)
 	read := f.read
 	f.said = func() bool { return *to != 0 }
 	f.write = func() string { return "[" + strings.Join(to.List(), ", ") + "]" }

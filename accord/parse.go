@@ -9,8 +9,6 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
-
-	"entente/label"
 )
 
 // Bounds of one text.
@@ -107,7 +105,7 @@ func (r *reader) accords() []*Accord {
 			r.refuse(b.TypeRange, "word", `%s stands outside of an accord: write accord "name" { … } around it`, cited(b.Type))
 			continue
 		}
-		n, ok := r.label(b, &name)
+		n, ok := r.label(b, ofName)
 		if !ok {
 			continue
 		}
@@ -281,27 +279,19 @@ func near(word string, blocks map[string]*block, fields []field) string {
 func position(at hcl.Range) Position { return Position{at.Start.Line, at.Start.Column} }
 
 // label reads a block's one label.
-func (r *reader) label(b *hclsyntax.Block, c *codec[string]) (string, bool) {
-	form := strings.TrimSuffix(strings.Replace(c.form, " without quotes", "", 1), " in quotes")
+func (r *reader) label(b *hclsyntax.Block, t *title) (string, bool) {
 	if len(b.Labels) != 1 {
-		r.refuse(b.TypeRange, "label", "%s has one name in quotes, %s", b.Type, form)
+		r.refuse(b.TypeRange, "label", "%s has one name in quotes: %s", b.Type, t.form)
 		return "", false
 	}
-	at := b.LabelRanges[0]
+	l, at := b.Labels[0], b.LabelRanges[0]
 	if !strings.HasPrefix(string(at.SliceBytes(r.src)), `"`) {
-		r.refuse(at, "label", "the name of %s stands in quotes: write %s %s", b.Type, b.Type, quoted(b.Labels[0]))
+		r.refuse(at, "label", "the name of %s stands in quotes: write %s %s", b.Type, b.Type, quoted(l))
 		return "", false
 	}
-	l := b.Labels[0]
-	ok := isName(l)
-	switch c {
-	case &nation:
-		ok = label.IsNation(l)
-	case &language:
-		ok = isWord(l) && len(l) <= 12
-	}
+	ok := t.is(l)
 	if !ok {
-		r.refuse(at, "label", "the name of %s is %s, not %s", b.Type, form, cited(l))
+		r.refuse(at, "label", "%s is no name for %s: write %s", cited(l), b.Type, t.form)
 	}
 	return l, ok
 }

@@ -12,12 +12,24 @@ type part struct {
 // block is the blocks of one word.
 type block struct {
 	word  string
-	label *codec[string] // of its label; nil: it has none
+	label *title // of its label; nil: it has none
 	most  int
 	must  bool
 	add   func(label string) []field // begins one more
 	all   func() []entry             // those that there are
 }
+
+// title is what the label of a block is.
+type title struct {
+	form string
+	is   func(string) bool
+}
+
+var (
+	ofName     = &title{"small letters, digits, - . _", isName}
+	ofNation   = &title{"a nation's code, three capital letters", label.IsNation}
+	ofLanguage = &title{`a language, as "en"`, func(s string) bool { return isWord(s) && len(s) <= 12 }}
+)
 
 type entry struct {
 	label  string
@@ -36,21 +48,21 @@ func (a *Accord) schema() []part {
 		attribute(0, orWord("expires", &a.Expires, "never", date).required()),
 		attribute(0, one("review", &a.Review, date)),
 		attribute(0, one("parties", &a.Register, prefixed("register"))),
-		{group: 1, block: several("text", &language, 32, &a.Texts, func(t *Text) *string { return &t.Language }, (*Text).fields)},
-		{group: 2, block: several("party", &nation, MaxParties, &a.Parties, func(p *Party) *string { return &p.Nation }, (*Party).fields)},
-		{group: 3, block: several("relay", &name, 16, &a.Relays, func(r *Relay) *string { return &r.Name }, (*Relay).fields)},
-		{group: 4, block: several("authority", &name, 64, &a.Authorities, func(x *Authority) *string { return &x.Name }, (*Authority).fields)},
+		{group: 1, block: several("text", ofLanguage, 32, &a.Texts, func(t *Text) *string { return &t.Language }, (*Text).fields)},
+		{group: 2, block: several("party", ofNation, MaxParties, &a.Parties, func(p *Party) *string { return &p.Nation }, (*Party).fields)},
+		{group: 3, block: several("relay", ofName, 16, &a.Relays, func(r *Relay) *string { return &r.Name }, (*Relay).fields)},
+		{group: 4, block: several("authority", ofName, 64, &a.Authorities, func(x *Authority) *string { return &x.Name }, (*Authority).fields)},
 		{group: 5, block: single("scope", &a.Scope, func() bool { return a.Scope.Organization != "" }, (*Scope).fields)},
 		attribute(6, many("sectors", &a.Sectors, anyWord)),
 		attribute(6, purposes("purpose", &a.Purpose).required()),
 		attribute(6, purposes("never", &a.Never)),
-		{group: 7, block: several("give", &name, 256, &a.Gives, func(g *Give) *string { return &g.Name }, (*Give).fields)},
+		{group: 7, block: several("give", ofName, 256, &a.Gives, func(g *Give) *string { return &g.Name }, (*Give).fields)},
 		{group: 8, block: needed(single("handle", &a.Handle, func() bool { return true }, (*Handle).fields))},
 		{group: 9, block: pointed("reciprocity", &a.Reciprocity, (*Reciprocity).fields)},
 		{group: 10, block: single("limits", &a.Limits, func() bool { return a.Limits != Limits{} }, (*Limits).fields)},
-		{group: 11, block: several("exercise", &name, 64, &a.Exercises, func(e *Exercise) *string { return &e.Name }, (*Exercise).fields)},
-		{group: 12, block: several("derive", &name, 16, &a.Derives, func(d *Derive) *string { return &d.Accord }, (*Derive).fields)},
-		{group: 13, block: several("decide", &name, 64, &a.Decides, func(d *Decide) *string { return &d.Name }, (*Decide).fields)},
+		{group: 11, block: several("exercise", ofName, 64, &a.Exercises, func(e *Exercise) *string { return &e.Name }, (*Exercise).fields)},
+		{group: 12, block: several("derive", ofName, 16, &a.Derives, func(d *Derive) *string { return &d.Accord }, (*Derive).fields)},
+		{group: 13, block: several("decide", ofName, 64, &a.Decides, func(d *Decide) *string { return &d.Name }, (*Decide).fields)},
 		{group: 14, block: single("suspend", a, func() bool { return a.SuspendBy != "" }, func(a *Accord) []field {
 			return []field{one("by", &a.SuspendBy, words("any-party", "all")).required()}
 		})},
@@ -58,8 +70,6 @@ func (a *Accord) schema() []part {
 		{group: 16, block: pointed("withdraw", &a.Withdraw, (*Leave).fields)},
 	}
 }
-
-var language = inQuotes(`a language in quotes, "en"`, accepted(func(s string) bool { return isWord(s) && len(s) <= 12 }), itself)
 
 func (t *Text) fields() []field { return []field{one("digest", &t.Digest, digest).required()} }
 
@@ -107,9 +117,9 @@ func (g *Give) fields() []field {
 		one("ceiling", &g.Ceiling, tlp).required(),
 		classified,
 		many("strip", &g.Strip, path),
-		one("release-officer", &g.ReleaseOfficer, requiredFlag()),
+		one("release-officer", &g.ReleaseOfficer, only("required")),
 		many("anonymise", &g.Anonymise, anyWord),
-		one("audience", &g.Subset, bare("subset", func(s string) (bool, bool) { return true, s == "subset" }, func(bool) string { return "subset" })),
+		one("audience", &g.Subset, only("subset")),
 		one("persons", &g.Persons, prefixed("register")),
 		stated("access", &g.Access, &g.HasAccess, access),
 	}
@@ -174,9 +184,10 @@ func (d *Decide) fields() []field {
 		one("deadline", &d.Deadline, duration).required(),
 		stated("pap", &d.PAP, &d.HasPAP, pap),
 		one("silence", &d.Silence, flag("allowed", "not-allowed")).written(),
+		one("min-positive", &d.MinPositive, number(1, MaxParties)),
 		one("veto", &d.Veto, words("affected-party")),
 		one("unreachable", &d.Unreachable, words("blocks", "abstains")).written(),
-		one("evidence", &d.Evidence, requiredFlag()),
+		one("evidence", &d.Evidence, only("required")),
 		one("review", &d.Review, duration),
 	}
 }
@@ -193,7 +204,7 @@ func (l *Leave) fields() []field {
 	return []field{
 		one("notice", &l.Notice, duration).required(),
 		one("purge", &l.Purge, duration).required(),
-		one("receipts", &l.Receipts, requiredFlag()),
+		one("receipts", &l.Receipts, only("required")),
 	}
 }
 
@@ -211,7 +222,7 @@ func begin(v any) {
 	}
 }
 
-func several[T any](word string, c *codec[string], most int, list *[]T, name func(*T) *string, fields func(*T) []field) *block {
+func several[T any](word string, c *title, most int, list *[]T, name func(*T) *string, fields func(*T) []field) *block {
 	return &block{word: word, label: c, most: most,
 		add: func(label string) []field {
 			*list = append(*list, *new(T))

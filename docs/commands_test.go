@@ -13,7 +13,7 @@ import (
 
 var (
 	invocation = regexp.MustCompile(`(?:^|[\s(` + "`" + `])(?:bin/)?entente ([a-z][^` + "`" + `|)#]*)`)
-	word       = regexp.MustCompile(`^[a-z]+$`)
+	word       = regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
 	flag       = regexp.MustCompile(`--[a-z][a-z-]*`)
 )
 

@@ -70,24 +70,25 @@ type NodeKey interface {
 
 // Config is what the room needs of its node.
 type Config struct {
-	Nation    string
-	Org       string
-	Realm     string
-	House     House
-	Door      Door
-	Ledger    *ledger.Ledger
-	Accords   *accords.Accords
-	Partners  Partners
-	Originate func() (dsse.Signer, error) // the key that signs renditions and orders
-	Node      func() (NodeKey, error)     // the key that signs checkpoints and receipts
-	Officer   func() (dsse.Signer, error) // the key that signs releases for a release officer
-	Gate      func() *gate.Gate
-	Secret    []byte                      // ids of reduced copies are made from it
-	Bases     func() map[string]time.Time // legal bases in force
-	Dial      func(p Partner) (url string, d peer.Doer)
-	Limits    peer.Limits
-	Now       func() time.Time
-	Log       *slog.Logger
+	Nation     string
+	Org        string
+	Realm      string
+	House      House
+	Door       Door
+	Ledger     *ledger.Ledger
+	Accords    *accords.Accords
+	Partners   Partners
+	Originate  func() (dsse.Signer, error) // the key that signs renditions and orders
+	Node       func() (NodeKey, error)     // the key that signs checkpoints and receipts
+	Officer    func() (dsse.Signer, error) // the key that signs releases for a release officer
+	Gate       func() *gate.Gate
+	Extensions []string                    // of STIX objects that may leave: ids of extensions, names of properties; a trailing * stands for any ending
+	Secret     []byte                      // ids of reduced copies are made from it
+	Bases      func() map[string]time.Time // legal bases in force
+	Dial       func(p Partner) (url string, d peer.Doer)
+	Limits     peer.Limits
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
 // Federation is the worker. Its methods are safe for concurrent use.

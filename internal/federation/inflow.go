@@ -29,6 +29,9 @@ func (f *Federation) listen(ctx context.Context, c *peer.Client, p Partner, l *l
 		return err
 	}
 	return c.Stream(ctx, at, func(b *peer.Batch) error {
+		if b == nil { // the partner is there, and has nothing to say
+			return nil
+		}
 		n, err := f.take(ctx, p.Nation, b)
 		if err != nil {
 			return err

@@ -92,7 +92,8 @@ func references(o *stix.Object, l *label.Label) []string {
 // render makes what the party would be given.
 func (f *Federation) render(ctx context.Context, accord string, it *store.Item, refs []string, j *Judged) error {
 	needs := j.verdict.Needs()
-	classes := make(map[string]rendition.Class, len(refs))
+	classes := make(map[string]rendition.Class, len(refs)+1)
+	classes[it.Record.ID] = rendition.Full // as far as the rest of the plan lets it be
 	var plan strings.Builder
 	fmt.Fprintf(&plan, "%v %q %q", needs.Author, needs.Strip, needs.Anonymise)
 	for _, id := range refs {
@@ -123,7 +124,7 @@ func (f *Federation) render(ctx context.Context, accord string, it *store.Item, 
 }
 
 func (f *Federation) plan(accord string, parties []string, needs gate.Needs, classes map[string]rendition.Class) rendition.Plan {
-	return rendition.Plan{Key: f.audienceKey(accord, parties), Strip: needs.Strip, Anonymise: needs.Anonymise, Author: needs.Author,
+	return rendition.Plan{Key: f.audienceKey(accord, parties), Strip: needs.Strip, Anonymise: needs.Anonymise, Author: needs.Author, Extensions: f.cfg.Extensions,
 		Sees: func(id string) rendition.Class {
 			if strings.HasPrefix(id, "marking-definition--") {
 				return rendition.Full // the label that is signed says what they say
@@ -265,7 +266,7 @@ func (f *Federation) groups(s *accords.Standing, it *store.Item, all []Judged) (
 		}
 		g.result = g.judged[0].result
 		if g.result.Class == rendition.Reduced && len(g.parties) > 1 {
-			r, err := rendition.Make(it.Record.Body, f.plan(s.Name, g.parties, g.judged[0].verdict.Needs(), classesOf(plan)))
+			r, err := rendition.Make(it.Record.Body, f.plan(s.Name, g.parties, g.judged[0].verdict.Needs(), classesOf(plan, it.Record.ID)))
 			if err != nil {
 				return nil, err
 			}
@@ -290,8 +291,8 @@ func (f *Federation) mapped(plan, accord string, parties []string) bool {
 }
 
 // classesOf reads the classes that render wrote into a plan.
-func classesOf(plan string) map[string]rendition.Class {
-	out := map[string]rendition.Class{}
+func classesOf(plan, id string) map[string]rendition.Class {
+	out := map[string]rendition.Class{id: rendition.Full}
 	for _, w := range strings.Fields(plan) {
 		if id, rest, ok := strings.Cut(w, "="); ok && len(rest) > 0 {
 			out[id] = rendition.Class(rest[0] - '0')

@@ -139,7 +139,14 @@ func (f *Federation) reconsider(ctx context.Context, standings []accords.Standin
 func (f *Federation) give(ctx context.Context, standings []accords.Standing, items []store.Item, relabelled map[record.Seq]bool, at ledger.Cursor) error {
 	f.out.Lock()
 	defer f.out.Unlock()
-	seen := map[record.Seq]bool{}
+	if err := f.spread(ctx, standings, items, relabelled); err != nil || at.Name == "" {
+		return err
+	}
+	return f.cfg.Ledger.SetCursor(ctx, at)
+}
+
+// spread considers records, then what names those that somebody sees in another way now, until nothing changes. The caller holds out.
+func (f *Federation) spread(ctx context.Context, standings []accords.Standing, items []store.Item, relabelled map[record.Seq]bool) error {
 	for todo := items; len(todo) > 0; {
 		var w writing
 		for i := range todo {
@@ -147,7 +154,6 @@ func (f *Federation) give(ctx context.Context, standings []accords.Standing, ite
 			if it.Held || !f.own(&it.Record) {
 				continue
 			}
-			seen[it.Rec] = true
 			if err := f.consider(ctx, standings, it, relabelled[it.Rec], &w); err != nil {
 				return err
 			}
@@ -156,19 +162,15 @@ func (f *Federation) give(ctx context.Context, standings []accords.Standing, ite
 		if err != nil {
 			return err
 		}
-		if todo, err = f.referrers(ctx, changed, items, seen); err != nil {
+		if todo, err = f.referrers(ctx, changed); err != nil {
 			return err
 		}
 	}
-	if at.Name == "" {
-		return nil
-	}
-	return f.cfg.Ledger.SetCursor(ctx, at)
+	return nil
 }
 
-// referrers are the own records that name one of the ids and were not looked at since: those of the same lines again, because what they name may
-// have gone out after they were judged, and others that were there before.
-func (f *Federation) referrers(ctx context.Context, ids []string, items []store.Item, seen map[record.Seq]bool) ([]store.Item, error) {
+// referrers are the own records that name one of the ids.
+func (f *Federation) referrers(ctx context.Context, ids []string) ([]store.Item, error) {
 	var out []store.Item
 	have := map[record.Seq]bool{}
 	for _, id := range ids {
@@ -259,6 +261,9 @@ func (f *Federation) put(ctx context.Context, g group, it *store.Item, places []
 		if p.Origin == l.origin && p.Leaf.Kind == peer.Put {
 			order++
 		}
+	}
+	if takenBack(places, m.version) {
+		return nil
 	}
 	for _, p := range live(places) {
 		if p.Origin != l.origin {
@@ -510,13 +515,32 @@ func (f *Federation) TakeBack(ctx context.Context, id string, kind peer.Kind, re
 		if !ok {
 			continue
 		}
-		if err := f.order(l, p, id, p.Version, peer.Order{Do: kind.String(), Reason: reason}, kind, &w); err != nil {
+		m := parseMark(p.Version)
+		m.label = taken
+		if err := f.order(l, p, id, m.String(), peer.Order{Do: kind.String(), Reason: reason}, kind, &w); err != nil {
 			return 0, err
 		}
 	}
 	w.ids = append(w.ids, id)
-	_, err = f.write(ctx, &w, ledger.Cursor{})
+	changed, err := f.write(ctx, &w, ledger.Cursor{})
+	if err != nil || len(w.orders) == 0 {
+		return 0, err
+	}
+	items, err := f.referrers(ctx, changed)
+	if err == nil {
+		err = f.spread(ctx, f.cfg.Accords.Standings(), items, nil)
+	}
 	return len(w.orders), err
+}
+
+// taken stands for the label of what its originator took back: that version does not go out again, whatever its label says.
+const taken = "taken"
+
+func takenBack(places []ledger.Place, version string) bool {
+	return slices.ContainsFunc(places, func(p ledger.Place) bool {
+		m := parseMark(p.Version)
+		return p.Leaf.Target > 0 && m.label == taken && m.version == version
+	})
 }
 
 // Forget destroys what the ledger holds of an object, after it was purged here.

@@ -413,6 +413,32 @@ func TestNeedsAndTogether(t *testing.T) {
 	}
 }
 
+// TestPersons: what is given to persons goes out for them alone, and of those only for whom the originator named, where it named persons.
+func TestPersons(t *testing.T) {
+	a := smallAccords()[0]
+	a.gives = []plainGive{{"g", "", "", "meeting-paper", "RED", "unclassified", false, false}}
+	terms := a.terms(1)
+	terms.Clauses[0].Persons = "register:delegates"
+	terms.Clauses[0].Access, terms.Clauses[0].HasAccess = label.View, true
+	delegates, _ := label.NewAudience("person:KWT/kw.ncsc/ali", "person:KWT/kw.ncsc/sami", "person:FRE/fr.cert/eva")
+	s, err := NewStanding(State{Versions: []*accord.Terms{terms}, Persons: map[string]label.Set{"register:delegates": delegates}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for audience, want := range map[string]string{
+		"nation:KWT":             "org:FRE/fr.cert, person:KWT/kw.ncsc/ali, person:KWT/kw.ncsc/sami",
+		"person:KWT/kw.ncsc/ali": "org:FRE/fr.cert, person:KWT/kw.ncsc/ali",
+		"person:KWT/kw.ncsc/eve": "",
+	} {
+		set, _ := label.NewAudience(audience)
+		o := &Offer{Label: label.For(label.Amber).To(set), Origin: Party{"FRE", "fr.cert"}, Kind: "meeting-paper", Realm: label.OperationalMode, Closed: true}
+		v := s.Permit(o.Origin, Party{"KWT", "kw.ncsc"}, o, day(today), Counters{}, nil)
+		if l := v.Label(); v.Permit() != (want != "") || v.Permit() && (l.Audience.String() != want || l.Access != label.View) {
+			t.Errorf("%s: %v, for %s", audience, v.Permit(), l.Audience)
+		}
+	}
+}
+
 func BenchmarkPermit(b *testing.B) {
 	a := smallAccords()[2]
 	a.expires = 0

@@ -41,7 +41,7 @@ func (r *Ring) Signer(role keylog.Role) (dsse.Signer, error) {
 		at = state.Time // the node's clock went backwards; the log has been written at this time
 	}
 	if err := state.Valid(key.Key().ID(), role, at); err != nil {
-		return nil, fault.New(fault.Unavailable, "keyring.key", "this node cannot sign as %s: %v", role, err).
+		return nil, fault.New(fault.Conflict, "keyring.key", "this node cannot sign as %s: %v", role, err).
 			Try("let the nation's root name the node's key, or replace it: entente key rotate " + string(role))
 	}
 	return key, nil

@@ -106,7 +106,7 @@ func (r *Ring) completeOwn() error {
 		return nil
 	}
 	root, err := r.rootKey()
-	if fault.Of(err) == fault.Unavailable {
+	if !r.exists("root") {
 		if root, err = dsse.Generate(true); err != nil {
 			return fault.New(fault.Internal, "", "cannot make a root key").Because(err)
 		}
@@ -139,7 +139,7 @@ func (r *Ring) openOwn() error {
 		}
 		return r.makeOwn()
 	}
-	if _, err := r.rootKey(); err != nil && fault.Of(err) != fault.Unavailable {
+	if _, err := r.rootKey(); err != nil && r.exists("root") {
 		return err
 	}
 	var f logFile
@@ -234,7 +234,7 @@ func (o *own) current(at time.Time) *dsse.Private {
 // rootKey reads the nation's root, which may be kept elsewhere: it is in memory only while it signs.
 func (r *Ring) rootKey() (*dsse.Private, error) {
 	if !r.exists("root") {
-		return nil, fault.New(fault.Unavailable, "keyring.root", "the nation's root key is not at this node").
+		return nil, fault.New(fault.Conflict, "keyring.root", "the nation's root key is not at this node").
 			By("only the root signs statements of the key log").Try("bring " + r.path("root") + " back for as long as it is needed, or have the statement signed where the root is")
 	}
 	var f secretFile

@@ -192,7 +192,7 @@ func TestARevokedKeySignsNothing(t *testing.T) {
 	r, _ := create(t, utopia)
 	must(t, r.RevokeKey(signerID(t, r, keylog.RoleRelease), time.Time{}, "the officer has left"))
 	_, err := r.Signer(keylog.RoleRelease)
-	wantCode(t, err, fault.Unavailable, "keyring.key")
+	wantCode(t, err, fault.Conflict, "keyring.key")
 }
 
 func TestTheRootIsKeptElsewhere(t *testing.T) {
@@ -204,11 +204,11 @@ func TestTheRootIsKeptElsewhere(t *testing.T) {
 	}
 	for _, r := range []*Ring{r, func() *Ring { o, err := Open(dir, "", clock); must(t, err); return o }()} {
 		_, err := r.RotateKey(keylog.RoleNode, 0)
-		wantCode(t, err, fault.Unavailable, "keyring.root")
+		wantCode(t, err, fault.Conflict, "keyring.root")
 		if !strings.Contains(err.Error(), filepath.Join(dir, "keys", "root.json")) {
 			t.Errorf("it does not say where it is looked for: %v", err)
 		}
-		wantCode(t, r.ExportRoot(safe+"2"), fault.Unavailable, "keyring.root")
+		wantCode(t, r.ExportRoot(safe+"2"), fault.Conflict, "keyring.root")
 		signerID(t, r, keylog.RoleAccord)
 	}
 	b, err := os.ReadFile(safe)
@@ -229,9 +229,9 @@ func TestAMemberJoins(t *testing.T) {
 	member, err := CreateMember(dir, names, clock)
 	must(t, err)
 	_, err = member.Signer(keylog.RoleNode)
-	wantCode(t, err, fault.Unavailable, "keyring.key")
+	wantCode(t, err, fault.Conflict, "keyring.key")
 	_, err = member.Card("")
-	wantCode(t, err, fault.Unavailable, "keyring.key")
+	wantCode(t, err, fault.Conflict, "keyring.key")
 	requests, err := member.Requests()
 	must(t, err)
 	for _, q := range requests {
@@ -245,7 +245,7 @@ func TestAMemberJoins(t *testing.T) {
 	for _, role := range keylog.Roles() {
 		signerID(t, member, role)
 	}
-	wantCode(t, member.MoveNode(signerID(t, capital, keylog.RoleNode), "x:1"), fault.Unavailable, "keyring.root")
+	wantCode(t, member.MoveNode(signerID(t, capital, keylog.RoleNode), "x:1"), fault.Conflict, "keyring.root")
 	must(t, capital.MoveNode(signerID(t, capital, keylog.RoleNode), "x:1"))
 }
 

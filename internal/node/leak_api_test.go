@@ -161,6 +161,19 @@ func apiScript(reading, changing leakScript) {
 			}
 		}
 	}
+	// The keys of two nodes are random and never alike: they are asked for in a way that whoever may see them is told what is wrong with it.
+	reading["api GET /keys"] = plain("GET", "", "/keys?x=1")
+	reading["api GET /keys/log"] = plain("GET", "", "/keys/log?x=1")
+	reading["api GET /card"] = plain("GET", "", "/card?address=x")
+	reading["api GET /peers"] = plain("GET", "", "/peers")
+	reading["api GET /peers/{nation}"] = plain("GET", "", "/peers/FRE", "/peers/NONE")
+	changing["api POST /keys/rotate"] = plain("POST", `{"role":"node"}`, "/keys/rotate")
+	changing["api POST /keys/{id}/revoke"] = plain("POST", `{"reason":"r"}`, "/keys/x/revoke")
+	changing["api POST /keys/{id}/compromise"] = plain("POST", `{"from":"2026-01-01T00:00:00Z","reason":"r"}`, "/keys/x/compromise")
+	changing["api PUT /keys/{id}/address"] = plain("PUT", `{"address":"x:1"}`, "/keys/x/address")
+	changing["api POST /peers"] = plain("POST", "{}", "/peers?nation=FRE&fingerprint=x")
+	changing["api POST /peers/review"] = plain("POST", "{}", "/peers/review")
+	changing["api DELETE /peers/{nation}"] = plain("DELETE", "", "/peers/FRE", "/peers/NONE")
 	reading["api GET /lists"] = plain("GET", "", "/lists")
 	reading["api GET /lists/check"] = plain("GET", "", "/lists/check?value=198.51.100.3", "/lists/check?value=8.8.8.8&type=any", "/lists/check")
 	reading["api GET /lists/taxonomies"] = plain("GET", "", "/lists/taxonomies", "/lists/taxonomies?q=tlp")

@@ -37,6 +37,7 @@ import (
 	"entente/internal/keyring"
 	"entente/internal/lists"
 	"entente/internal/notify"
+	"entente/internal/peers"
 	"entente/internal/record"
 	"entente/internal/sso"
 	"entente/internal/store"
@@ -61,6 +62,7 @@ const Local = "local"
 type Node struct {
 	cfg      Config
 	ring     *keyring.Ring
+	peers    *peers.Room
 	store    store.Store
 	ids      *identity.Directory
 	sso      *sso.Providers
@@ -134,6 +136,9 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	n.events = mispapi.New(mispapi.Config{Settings: cfg.MISP, Nation: names.Nation, Org: names.Org, Register: n.ids.Register, Lists: n.lists, MaxBytes: cfg.Limits.PostBytes,
 		SpoolDir: n.SpoolDir(), Now: cfg.Now, Log: cfg.Log}, n.exchange)
 	n.register = asset.New(asset.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Door: n.exchange, Signer: n.ring, Now: cfg.Now, Log: cfg.Log})
+	if n.peers, err = peers.Open(ctx, peers.Config{Nation: names.Nation, Realm: names.Realm, Docs: db, Now: cfg.Now}); err != nil {
+		return nil, fmt.Errorf("opening the register of nations: %w", err)
+	}
 	if n.feeds, err = feed.New(feed.Options{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Feeds: cfg.Feeds, Sources: sources(), Exchange: n.exchange, Docs: db, Lists: n.lists, Events: n.events,
 		Base: cfg.Data, Spool: n.SpoolDir(), UserAgent: "entente/" + build.Read().Version, Now: cfg.Now, Log: cfg.Log}); err != nil {
 		return nil, fmt.Errorf("opening the feeds: %w", err)

@@ -11,6 +11,7 @@ import (
 	"entente/internal/index"
 	"entente/internal/lists"
 	"entente/internal/notify"
+	"entente/internal/peers"
 	"entente/internal/store"
 	"entente/internal/surface/api"
 )
@@ -43,6 +44,9 @@ func (n *Node) Stopping() <-chan struct{} { return n.stopping }
 
 // Register is the register of constituents.
 func (n *Node) Register() *asset.Register { return n.register }
+
+// Peers are the nations that the node knows.
+func (n *Node) Peers() *peers.Room { return n.peers }
 
 // Logger is the node's log.
 func (n *Node) Logger() *slog.Logger { return n.cfg.Log }

@@ -84,9 +84,23 @@ type entry struct {
 type Room struct {
 	cfg Config
 
-	change sync.Mutex // one change at a time
-	mu     sync.RWMutex
-	known  map[string]*entry
+	change  sync.Mutex // one change at a time
+	mu      sync.RWMutex
+	known   map[string]*entry
+	changed chan struct{} // closed when something changes
+}
+
+// Changed gives a channel that is closed when what is known changes.
+func (r *Room) Changed() <-chan struct{} {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.changed
+}
+
+// touch tells that something changed. The caller holds mu.
+func (r *Room) touch() {
+	close(r.changed)
+	r.changed = make(chan struct{})
 }
 
 // Open reads what is known, and verifies every key log again.
@@ -94,7 +108,7 @@ func Open(ctx context.Context, cfg Config) (*Room, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	r := &Room{cfg: cfg, known: map[string]*entry{}}
+	r := &Room{cfg: cfg, known: map[string]*entry{}, changed: make(chan struct{})}
 	docs, err := cfg.Docs.Docs(ctx, kind, "", MaxPeers)
 	if err != nil {
 		return nil, err
@@ -224,6 +238,7 @@ func (r *Room) Remove(ctx context.Context, actor, nation string) error {
 	}
 	r.mu.Lock()
 	delete(r.known, nation)
+	r.touch()
 	r.mu.Unlock()
 	return nil
 }
@@ -247,6 +262,7 @@ func (r *Room) put(ctx context.Context, e *entry, act store.Act) error {
 	e.version++
 	r.mu.Lock()
 	r.known[e.log.Nation()] = e
+	r.touch()
 	r.mu.Unlock()
 	return nil
 }

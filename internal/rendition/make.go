@@ -81,6 +81,7 @@ func (m *making) cut() {
 		m.cutInternal()
 		m.cutReferences()
 		m.anonymise()
+		m.cutBroken()
 		m.root.prune()
 		m.reindex()
 	}
@@ -158,6 +159,10 @@ func (m *making) cutStripped() {
 
 // cutGranular takes out what granular markings cover that the audience may not have.
 func (m *making) cutGranular() {
+	if m.tooManySelectors() {
+		m.withhold("rendition.selector", "/granular_markings", "more selectors than can be followed in an object of this size")
+		return
+	}
 	for i, g := range m.root.items("granular_markings") {
 		ref := g.string("marking_ref")
 		if ref == "" || m.sees(ref) != Withheld && m.plan.May != nil && m.plan.May(ref) {
@@ -173,6 +178,20 @@ func (m *making) cutGranular() {
 			m.hide(way[len(way)-1], "/"+strings.NewReplacer(".", "/", "[", "", "]", "").Replace(s.text))
 		}
 	}
+}
+
+// maxSteps bounds the work on one object: selectors are followed through its values, and hidden words looked for in its texts.
+const maxSteps = 1 << 26
+
+func (m *making) tooManySelectors() bool {
+	values, selectors := 0, 0
+	for _, g := range m.root.items("granular_markings") {
+		selectors += len(g.items("selectors"))
+	}
+	if selectors > 0 {
+		m.root.walk("", "", func(*node, string, string) { values++ })
+	}
+	return selectors*values > maxSteps
 }
 
 // cutUnknown takes out the extensions and properties that neither the standard nor the plan knows.
@@ -211,6 +230,20 @@ func (m *making) mayLeave(name string) bool {
 		}
 		return e == name
 	})
+}
+
+// cutBroken takes out whole the items of lists that lost what they cannot be without: nobody need lose the object for that.
+func (m *making) cutBroken() {
+	for i, r := range m.root.items("external_references") {
+		if r.isHurt() && (r.get("source_name") == nil || r.get("description") == nil && r.get("url") == nil && r.get("external_id") == nil) {
+			m.remove(r, fmt.Sprintf("/external_references/%d", i))
+		}
+	}
+	for i, r := range m.root.items("kill_chain_phases") {
+		if r.isHurt() && (r.get("kill_chain_name") == nil || r.get("phase_name") == nil) {
+			m.remove(r, fmt.Sprintf("/kill_chain_phases/%d", i))
+		}
+	}
 }
 
 func (m *making) cutInternal() {

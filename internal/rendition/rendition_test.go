@@ -3,6 +3,7 @@ package rendition
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -165,6 +166,24 @@ func checkValid(t fataler, r Result) {
 	}
 	if strings.Contains(string(r.Body), "null") || strings.Contains(string(r.Body), "[]") || strings.Contains(string(r.Body), "{}") {
 		t.Fatalf("a hole: %s", r.Body)
+	}
+}
+
+// TestHostile: objects that would take for ever are withheld, at once.
+func TestHostile(t *testing.T) {
+	selectors := strings.TrimSuffix(strings.Repeat(`"labels.[1]",`, 10_000), ",")
+	labels := make([]string, 10_000)
+	for i := range labels {
+		labels[i] = `"label number ` + strconv.Itoa(i) + `"`
+	}
+	list := `"name":"a","labels":[` + strings.Join(labels, ",") + `]`
+	for name, c := range map[string]struct{ body, code string }{
+		"selectors": {object("incident", list+`,"granular_markings":[{"marking_ref":"`+amber+`","selectors":[`+selectors+`]}]`), "rendition.selector"},
+		"words":     {object("incident", list+`,"description":"`+strings.Repeat("x ", 10_000)+`","granular_markings":[{"marking_ref":"`+secret+`","selectors":["labels"]}]`), "rendition.text"},
+	} {
+		if r, err := Make([]byte(c.body), plan(nil)); err != nil || r.Why.Code != c.code {
+			t.Errorf("%s: %v %+v", name, err, r.Why)
+		}
 	}
 }
 

@@ -17,7 +17,7 @@ func (m *making) scan() {
 	for _, w := range m.hidden {
 		words = append(words, strings.ToLower(w))
 	}
-	own := m.object.ID()
+	own, steps := m.object.ID(), 0
 	search := func(text, pointer string) {
 		if m.why.Code != "" {
 			return
@@ -30,6 +30,10 @@ func (m *making) scan() {
 			return
 		}
 		if len(words) == 0 {
+			return
+		}
+		if steps += len(words) * (len(text) + 1); steps > maxSteps {
+			m.review(pointer, "there is more text than can be searched for all that is hidden")
 			return
 		}
 		folded := strings.ToLower(text)

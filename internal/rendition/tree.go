@@ -2,6 +2,7 @@ package rendition
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -82,6 +83,11 @@ func (n *node) string(key string) string {
 		return v.text
 	}
 	return ""
+}
+
+// isHurt tells whether a member or item of the value is gone.
+func (n *node) isHurt() bool {
+	return slices.ContainsFunc(n.kids, func(kid *node) bool { return kid.gone })
 }
 
 // items is the items of a list member that are still there.

@@ -23,6 +23,7 @@ import (
 	"entente/internal/keyring"
 	"entente/internal/lists"
 	"entente/internal/notify"
+	"entente/internal/peers"
 	"entente/internal/store"
 	"entente/internal/surface"
 )
@@ -58,6 +59,8 @@ type Ops interface {
 	Register() *asset.Register
 	// Desk is the node's alerts and notifications.
 	Desk() *notify.Desk
+	// Peers are the nations that the node knows.
+	Peers() *peers.Room
 	// Logger is the node's log.
 	Logger() *slog.Logger
 }

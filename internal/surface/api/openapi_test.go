@@ -108,6 +108,7 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	do("DELETE /blobs/{id}", "/blobs/"+text("id"), "")
 
 	registerRows(do, &last)
+	keyRows(w, do)
 
 	do("GET /feeds", "/feeds", "")
 	do("POST /feeds/{name}/run", "/feeds/secret/run?dry_run=true", "")

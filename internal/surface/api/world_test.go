@@ -27,6 +27,7 @@ import (
 	"entente/internal/keyring"
 	"entente/internal/lists"
 	"entente/internal/notify"
+	"entente/internal/peers"
 	"entente/internal/record"
 	"entente/internal/store"
 	"entente/internal/store/sqlite"
@@ -47,6 +48,8 @@ type world struct {
 	http     http.Handler
 	feeds    *feed.Feeds
 	lists    *lists.Lists
+	peers    *peers.Room
+	ring     *keyring.Ring
 	gate     *gate.Gate
 	reg      *asset.Register
 	index    *index.Index
@@ -91,6 +94,9 @@ func newWorld(t testing.TB) *world {
 	w.blobs, err = blob.Open(t.Context(), blob.Config{Dir: filepath.Join(w.dir, "blobs"), Secret: ring.Secret("blob"), Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational}, db)
 	w.must(err)
 	w.lists = someLists(t)
+	w.ring = ring
+	w.peers, err = peers.Open(t.Context(), peers.Config{Nation: "UTO", Realm: keyring.Operational, Docs: db})
+	w.must(err)
 	w.openDesk()
 	w.http = New(w.x, w.ids, ring, w.blobs, w)
 	return w
@@ -119,6 +125,7 @@ func (w *world) Logger() *slog.Logger                           { return slog.Ne
 func (w *world) Events() Events {
 	return mispapi.New(mispapi.Config{Nation: "UTO", Org: "Utopia CERT", Register: w.ids.Register}, w.x)
 }
+func (w *world) Peers() *peers.Room        { return w.peers }
 func (w *world) Lists() *lists.Lists       { return w.lists }
 func (w *world) Register() *asset.Register { return w.reg }
 func (w *world) Feeds() *feed.Feeds        { return w.feeds }

@@ -1,0 +1,325 @@
+package federation_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"entente/dsse"
+	"entente/internal/accords"
+	"entente/internal/exchange"
+	"entente/internal/federation"
+	"entente/internal/gate"
+	"entente/internal/keyring"
+	"entente/internal/ledger"
+	"entente/internal/peers"
+	"entente/internal/record"
+	"entente/internal/store"
+	"entente/internal/store/sqlite"
+	"entente/keylog"
+	"entente/label"
+	"entente/peer"
+)
+
+// alliance is nations in one process: each with keys, a store, a ledger, its accords and its federation, and lines between them that can be cut.
+type alliance struct {
+	t     *testing.T
+	nodes map[string]*nation
+
+	mu  sync.Mutex
+	cut map[string]bool // "from>to"
+}
+
+type nation struct {
+	*federation.Federation
+	net      *alliance
+	code     string
+	dir      string
+	ring     *keyring.Ring
+	db       *sqlite.Store
+	ledger   *ledger.Ledger
+	peers    *peers.Room
+	accords  *accords.Accords
+	exchange *exchange.Exchange
+	gate     *gate.Gate
+	servers  map[string]*httptest.Server // by the nation that calls
+}
+
+func org(code string) string { return strings.ToLower(code) + ".cert" }
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ally stands up nations that know each other.
+func ally(t *testing.T, codes ...string) *alliance {
+	net := &alliance{t: t, nodes: map[string]*nation{}, cut: map[string]bool{}}
+	for _, code := range codes {
+		n := &nation{net: net, code: code, dir: t.TempDir(), servers: map[string]*httptest.Server{}}
+		var err error
+		n.ring, err = keyring.Create(n.dir, keyring.Names{Nation: code, Org: org(code)}, time.Now)
+		must(t, err)
+		net.nodes[code] = n
+		n.open()
+		t.Cleanup(n.close)
+	}
+	for _, a := range net.nodes {
+		for _, b := range net.nodes {
+			if a != b {
+				a.meet(b)
+			}
+		}
+	}
+	for _, n := range net.nodes {
+		n.Start()
+	}
+	return net
+}
+
+func (n *nation) open() {
+	t, ctx := n.net.t, context.Background()
+	var err error
+	must(t, os.MkdirAll(n.dir+"/store", 0o700))
+	n.db, err = sqlite.Open(ctx, sqlite.Config{Dir: n.dir + "/store", Now: time.Now})
+	must(t, err)
+	n.ledger, err = ledger.Open(ctx, ledger.Config{Dir: n.dir})
+	must(t, err)
+	n.gate = gate.New(gate.Rules{Nation: n.code, Org: org(n.code), Realm: "operational"})
+	g := func() *gate.Gate { return n.gate }
+	n.exchange, err = exchange.New(ctx, exchange.Config{Nation: n.code, Org: org(n.code), Realm: "operational", Gate: g}, n.db)
+	must(t, err)
+	n.peers, err = peers.Open(ctx, peers.Config{Nation: n.code, Realm: "operational", Docs: n.db})
+	must(t, err)
+	n.accords, err = accords.New(ctx, accords.Config{Nation: n.code, Org: org(n.code), Realm: "operational", Docs: n.db, Gate: g, OrgOf: org, Keys: n.keys,
+		Signer: func() dsse.Signer { s, _ := n.ring.Signer(keylog.RoleAccord); return s }})
+	must(t, err)
+	n.Federation, err = federation.New(ctx, federation.Config{Nation: n.code, Org: org(n.code), Realm: "operational", House: house{n}, Door: n.exchange, Ledger: n.ledger, Accords: n.accords,
+		Partners: partners{n}, Originate: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleOriginate) },
+		Node: func() (federation.NodeKey, error) {
+			s, err := n.ring.Signer(keylog.RoleNode)
+			if err != nil {
+				return nil, err
+			}
+			return s.(federation.NodeKey), nil
+		},
+		Officer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleRelease) }, Gate: g, Secret: n.ring.Secret("audience"),
+		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Dial: func(p federation.Partner) (string, peer.Doer) {
+			return n.net.nodes[p.Nation].servers[n.code].URL, line{n, p.Nation}
+		}})
+	must(t, err)
+	for code := range n.net.nodes { // whoever is there already, and is met later
+		n.serve(code)
+	}
+	for _, o := range n.net.nodes {
+		o.serve(n.code)
+	}
+}
+
+// serve opens the door for one caller. Who calls is known by the door, as it would be by the key.
+func (n *nation) serve(caller string) {
+	if caller == n.code {
+		return
+	}
+	if s := n.servers[caller]; s != nil {
+		s.Config.Handler = n.handler(caller)
+		return
+	}
+	n.servers[caller] = httptest.NewServer(n.handler(caller))
+	n.net.t.Cleanup(n.servers[caller].Close)
+}
+
+func (n *nation) handler(caller string) http.Handler {
+	h := peer.NewServer(n.Backend(), peer.Options{Failed: func(_ context.Context, err error) { n.net.t.Logf("%s answers %s: %v", n.code, caller, err) }})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, r.WithContext(federation.WithCaller(r.Context(), federation.Caller{Nation: caller, Org: org(caller)})))
+	})
+}
+
+func (n *nation) close() {
+	n.Federation.Close()
+	for _, s := range n.servers {
+		s.CloseClientConnections()
+	}
+	n.exchange.Close()
+	if err := n.ledger.Close(); err != nil {
+		n.net.t.Error(err)
+	}
+	if err := n.db.Close(); err != nil {
+		n.net.t.Error(err)
+	}
+}
+
+// meet takes the other's card, as two people do who compared its fingerprint.
+func (n *nation) meet(o *nation) {
+	card, err := o.ring.Card("")
+	must(n.net.t, err)
+	_, err = n.peers.Add(context.Background(), "test", card, o.ring.KeyLog().Fingerprint())
+	must(n.net.t, err)
+}
+
+// keys are the keys with which an organisation signs accords.
+func (n *nation) keys(code, organisation string) []*dsse.Key {
+	state := n.peers.Keys(code)
+	if code == n.code {
+		state = n.ring.KeyState()
+	}
+	var out []*dsse.Key
+	if state != nil {
+		for _, k := range state.Keys(organisation, keylog.RoleAccord, time.Now()) {
+			out = append(out, k.Key)
+		}
+	}
+	return out
+}
+
+type partners struct{ n *nation }
+
+func (p partners) Partners() []federation.Partner {
+	var out []federation.Partner
+	for _, k := range p.n.peers.List() {
+		if s := p.n.peers.Keys(k.Nation); s != nil {
+			out = append(out, federation.Partner{Nation: k.Nation, Org: k.Org, Node: k.Node, Address: "line", Keys: s})
+		}
+	}
+	return out
+}
+
+func (p partners) Learn(ctx context.Context, code string, from int64, statements [][]byte) error {
+	_, err := p.n.peers.Extend(ctx, code, from, statements)
+	return err
+}
+
+func (p partners) Own() *keylog.Log         { return p.n.ring.KeyLog() }
+func (p partners) Changed() <-chan struct{} { return p.n.peers.Changed() }
+
+// line carries requests to a partner, unless it is cut.
+type line struct {
+	n  *nation
+	to string
+}
+
+func (l line) Do(r *http.Request) (*http.Response, error) {
+	if l.n.net.isCut(l.n.code, l.to) {
+		return nil, fmt.Errorf("the line from %s to %s is cut", l.n.code, l.to)
+	}
+	return http.DefaultClient.Do(r)
+}
+
+func (a *alliance) isCut(from, to string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.cut[from+">"+to]
+}
+
+// part cuts the lines between two nations both ways, or heals them.
+func (a *alliance) part(x, y string, cut bool) {
+	a.mu.Lock()
+	a.cut[x+">"+y], a.cut[y+">"+x] = cut, cut
+	a.mu.Unlock()
+	if cut {
+		a.nodes[x].servers[y].CloseClientConnections()
+		a.nodes[y].servers[x].CloseClientConnections()
+	}
+}
+
+type house struct{ n *nation }
+
+func (h house) own() gate.Scope { return h.n.gate.Own(time.Now()) }
+func (h house) Follow(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error) {
+	return h.n.db.Follow(ctx, h.own(), after, limit)
+}
+func (h house) Page(ctx context.Context, q store.Query) (store.Page, error) {
+	return h.n.db.Page(ctx, h.own(), q)
+}
+func (h house) Newest() (record.Seq, <-chan struct{})              { return h.n.db.Newest() }
+func (h house) Release(ctx context.Context, r store.Release) error { return h.n.db.Release(ctx, r) }
+func (h house) PutDocs(ctx context.Context, a store.Act, d ...store.Doc) error {
+	return h.n.db.PutDocs(ctx, a, d...)
+}
+func (h house) Doc(ctx context.Context, kind, key string) (store.Doc, error) {
+	return h.n.db.Doc(ctx, kind, key)
+}
+func (h house) Docs(ctx context.Context, kind, after string, limit int) ([]store.Doc, error) {
+	return h.n.db.Docs(ctx, kind, after, limit)
+}
+
+func (n *nation) as(role string) gate.Viewer {
+	return gate.Viewer{Nation: n.code, Org: org(n.code), Person: "pat", Roles: []string{role}, Realm: "operational"}
+}
+
+// agree signs an accord between nations at each of them, and waits until it binds everywhere.
+func (a *alliance) agree(text string, codes ...string) {
+	a.t.Helper()
+	ctx := context.Background()
+	var digest string
+	for _, code := range codes {
+		n := a.nodes[code]
+		v, err := n.accords.Add(ctx, n.as(gate.RoleAnalyst), []byte(text))
+		must(a.t, err)
+		digest = v.Digest
+		_, err = n.accords.Sign(ctx, n.as(gate.RoleSignatory), digest, 0)
+		must(a.t, err)
+	}
+	a.eventually("the accord binds everywhere", func() bool {
+		for _, code := range codes {
+			v, err := a.nodes[code].accords.Get(a.nodes[code].as(gate.RoleAnalyst), digest, 0)
+			if err != nil || v.Phase != accords.Active || v.Meets != 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func (a *alliance) eventually(what string, holds func() bool) {
+	a.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			for _, n := range a.nodes {
+				links, _ := n.Links(context.Background())
+				a.t.Logf("%s: %+v", n.code, links)
+			}
+			a.t.Fatalf("this did not come about: %s", what)
+		}
+	}
+}
+
+// push hands in an object of the nation's own, under a label.
+func (n *nation) push(object string, l label.Label) {
+	n.net.t.Helper()
+	out, err := n.exchange.Accept(context.Background(), n.as(gate.RoleAnalyst), exchange.Submission{Objects: [][]byte{[]byte(object)}, Labels: []label.Label{l}})
+	must(n.net.t, err)
+	if out[0].State != exchange.Added {
+		n.net.t.Fatalf("%+v", out)
+	}
+}
+
+// sees tells whether an analyst of the nation finds an object.
+func (n *nation) sees(id string) bool {
+	_, err := n.exchange.Get(context.Background(), n.as(gate.RoleAnalyst), "", id, store.Versions{})
+	return err == nil
+}
+
+// to is a label that names nations.
+func to(tlp label.TLP, codes ...string) label.Label {
+	var names []string
+	for _, c := range codes {
+		names = append(names, label.Org(c, org(c)))
+	}
+	s, err := label.NewAudience(names...)
+	if err != nil {
+		panic(err)
+	}
+	return label.For(tlp).To(s)
+}
