@@ -97,7 +97,7 @@ func (l *Ledger) scrub(c *zs.Conn, gone *lite.Traces, rewrite bool, p *Purged) e
 		found, read, err := gone.Search(l.cfg.Dir, l.files)
 		p.Searched += read
 		if err == nil && len(found) > 0 {
-			found, err = lifeless(c, gone, found)
+			found, err = gone.Lifeless(c, found, everyText)
 		}
 		if err != nil {
 			return err
@@ -148,31 +148,5 @@ func (l *Ledger) truncate(c *zs.Conn) error {
 }
 
 // everyText are the columns that hold bytes from outside.
-var everyText = [...]string{"SELECT salt, envelope FROM leaf WHERE salt IS NOT NULL", "SELECT object FROM out", "SELECT object FROM held WHERE object <> ''", "SELECT envelope FROM pending",
+var everyText = []string{"SELECT salt, envelope FROM leaf WHERE salt IS NOT NULL", "SELECT object FROM out", "SELECT object FROM held WHERE object <> ''", "SELECT envelope FROM pending",
 	"SELECT receipt FROM outbox", "SELECT envelope FROM receipt", "SELECT note FROM cosigned", "SELECT org, accord, parties, note FROM log", "SELECT name, value FROM cursor"}
-
-// lifeless leaves out of the found traces those that living rows hold too.
-func lifeless(c *zs.Conn, gone *lite.Traces, found []int) ([]int, error) {
-	only := gone.Only(found)
-	alive := map[int]bool{}
-	for _, query := range everyText {
-		err := lite.Exec(c, query, func(st *zs.Stmt) error {
-			for col := range st.ColumnCount() {
-				for _, i := range only.In(lite.Blob(st, col)) {
-					alive[i] = true
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	var dead []int
-	for i := range only.Len() {
-		if !alive[i] {
-			dead = append(dead, i)
-		}
-	}
-	return dead, nil
-}

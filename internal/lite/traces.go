@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	zs "zombiezen.com/go/sqlite"
 )
 
 const (
@@ -62,11 +64,8 @@ func (t *Traces) put(piece []byte) {
 	t.filter[bit/64] |= 1 << (bit % 64)
 }
 
-// Len is how many traces there are.
-func (t *Traces) Len() int { return len(t.list) }
-
-// Only are the traces with the given numbers.
-func (t *Traces) Only(which []int) *Traces {
+// only are the traces with the given numbers.
+func (t *Traces) only(which []int) *Traces {
 	var o Traces
 	for _, i := range which {
 		o.put(t.list[i])
@@ -90,8 +89,8 @@ var leaving = func() uint64 {
 	return p
 }()
 
-// In are the numbers of the traces in b.
-func (t *Traces) In(b []byte) (found []int) {
+// in are the numbers of the traces in b.
+func (t *Traces) in(b []byte) (found []int) {
 	for _, i := range t.short {
 		if bytes.Contains(b, t.list[i]) {
 			found = append(found, i)
@@ -181,7 +180,7 @@ func (t *Traces) searchFile(path string, files OpenFiles, seen map[int]bool) (re
 	for kept := 0; ; {
 		n, err := f.ReadAt(buf[kept:], read)
 		read += int64(n)
-		for _, i := range t.In(buf[:kept+n]) {
+		for _, i := range t.in(buf[:kept+n]) {
 			seen[i] = true
 		}
 		if err == io.EOF {
@@ -192,4 +191,30 @@ func (t *Traces) searchFile(path string, files OpenFiles, seen map[int]bool) (re
 		}
 		kept = copy(buf, buf[kept+n-shingle+1:kept+n])
 	}
+}
+
+// Lifeless leaves out of the found traces those that rows hold too: of every row of the queries, all columns are looked at.
+func (t *Traces) Lifeless(c *zs.Conn, found []int, queries []string) ([]int, error) {
+	only := t.only(found)
+	alive := map[int]bool{}
+	for _, query := range queries {
+		err := Exec(c, query, func(st *zs.Stmt) error {
+			for col := range st.ColumnCount() {
+				for _, i := range only.in(Blob(st, col)) {
+					alive[i] = true
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	var dead []int
+	for i := range only.list {
+		if !alive[i] {
+			dead = append(dead, i)
+		}
+	}
+	return dead, nil
 }

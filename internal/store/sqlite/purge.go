@@ -243,7 +243,7 @@ func (w *writer) scrub(gone *lite.Traces, report *store.PurgeReport, rewrite boo
 		}
 		report.Searched += read
 		if len(found) > 0 {
-			if found, err = w.lifeless(found, gone); err != nil {
+			if found, err = gone.Lifeless(w.c, found, everyText); err != nil {
 				return err
 			}
 		}
@@ -296,30 +296,4 @@ var everyText = []string{
 	"SELECT head, lookups, body, envelope FROM record", "SELECT hold FROM quarantine", "SELECT kind, key, value FROM doc",
 	"SELECT act FROM journal WHERE act IS NOT NULL", "SELECT mark FROM label", "SELECT party, clause FROM party", "SELECT name FROM collection",
 	"SELECT version FROM former",
-}
-
-// lifeless leaves out of the found traces those that living rows hold too.
-func (w *writer) lifeless(found []int, gone *lite.Traces) ([]int, error) {
-	only := gone.Only(found)
-	alive := map[int]bool{}
-	for _, query := range everyText {
-		err := lite.Exec(w.c, query, func(st *zs.Stmt) error {
-			for col := range st.ColumnCount() {
-				for _, i := range only.In(lite.Blob(st, col)) {
-					alive[i] = true
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	var dead []int
-	for i := range only.Len() {
-		if !alive[i] {
-			dead = append(dead, i)
-		}
-	}
-	return dead, nil
 }
