@@ -38,6 +38,7 @@ var made = []probe{
 	{"/roots", `{"path":"second","title":"Second"}`},
 	{"/constituents", `{"name":"Harbour"}`},
 	{"/collections", `{"title":"New","read":[],"write":[]}`},
+	{"/keys/rotate", `{"role":"accord"}`},
 }
 
 // Every route that makes something makes it once under a key, whoever else uses the same key, and the answer is the same to the byte.
