@@ -47,7 +47,7 @@ func party(ctx context.Context) (Caller, string, error) {
 }
 
 func (b backend) Hello(ctx context.Context) (peer.Hello, error) {
-	own := b.cfg.Partners.Own()
+	own := b.cfg.Partners.KeyLog()
 	head := own.Head()
 	return peer.Hello{Versions: []int{1}, Envelope: b.cfg.Limits.Envelope, Frames: b.cfg.Limits.Frames, Nation: b.cfg.Nation,
 		KeyLog: peer.Head{Origin: "keylog:" + b.cfg.Nation, Size: uint64(head.Size), Root: head.Hash}, Time: b.stamp(), PQ: []string{"X25519MLKEM768", "ML-DSA-44"}}, nil
@@ -218,7 +218,7 @@ func (b backend) Push(ctx context.Context, batch *peer.Batch) error {
 const maxStatements = 200
 
 func (b backend) KeyLog(ctx context.Context, nation string, from uint64) (peer.KeyLog, error) {
-	own := b.cfg.Partners.Own()
+	own := b.cfg.Partners.KeyLog()
 	if nation != "" && nation != b.cfg.Nation || from > uint64(own.Size()) {
 		return peer.KeyLog{}, errNone
 	}

@@ -57,8 +57,8 @@ type Partners interface {
 	Partners() []Partner
 	// Learn takes further statements of a nation's key log.
 	Learn(ctx context.Context, nation string, from int64, statements [][]byte) error
-	// Own is the own nation's key log.
-	Own() *keylog.Log
+	// KeyLog is that of the own nation.
+	KeyLog() *keylog.Log
 	Changed() <-chan struct{}
 }
 

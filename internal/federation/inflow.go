@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"entente/dsse"
@@ -22,6 +23,9 @@ import (
 // listen takes what a partner's logs bring, as it comes.
 func (f *Federation) listen(ctx context.Context, c *peer.Client, p Partner, l *link) error {
 	if err := f.obey(ctx, l); err != nil { // what waited when the node stopped
+		return err
+	}
+	if err := f.retire(ctx, c, p.Nation); err != nil {
 		return err
 	}
 	at, err := f.positions(ctx, p.Nation)
@@ -48,7 +52,27 @@ func (f *Federation) listen(ctx context.Context, c *peer.Client, p Partner, l *l
 	})
 }
 
-// Take takes a batch from a partner, pulled, streamed or pushed: verified first, then each frame by what it is. It is durable when it returns, or nothing
+// retire ends the mirrors of logs that the partner has no more: after a restore its logs begin anew.
+func (f *Federation) retire(ctx context.Context, c *peer.Client, nation string) error {
+	heads, _, _, err := c.Logs(ctx, "")
+	if err != nil {
+		return err
+	}
+	logs, err := f.cfg.Ledger.Logs(ctx, ledger.Filter{Nation: nation})
+	if err != nil {
+		return err
+	}
+	for _, g := range logs {
+		if !g.Retired && !slices.ContainsFunc(heads, func(h peer.Head) bool { return h.Origin == g.Origin }) {
+			if err := f.cfg.Ledger.Retire(ctx, g.Origin); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// take takes a batch from a partner, pulled, streamed or pushed: verified first, then each frame by what it is. It is durable when it returns, or nothing
 // of it was taken.
 func (f *Federation) take(ctx context.Context, nation string, b *peer.Batch) (stored int, err error) {
 	p, ok := f.partner(nation)
@@ -350,7 +374,14 @@ func (f *Federation) apply(ctx context.Context, p Partner, w *ledger.Waiting, o 
 		if err != nil {
 			return "", err
 		}
+		logs, err := f.cfg.Ledger.Logs(ctx, ledger.Filter{Nation: p.Nation})
+		if err != nil {
+			return "", err
+		}
 		for _, h := range held {
+			if slices.ContainsFunc(logs, func(g ledger.Log) bool { return g.Origin == h.Origin && g.Retired }) {
+				continue
+			}
 			same := h.Origin == target.Origin && h.Index == target.Index
 			if !same && h.Nation == p.Nation && h.Leaf.Kind == peer.Put && (h.Did == peer.DidStore || h.Did == peer.DidKnow || h.Did == peer.DidRelabel || h.Did == peer.DidQuarantine) {
 				others++

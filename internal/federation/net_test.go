@@ -200,7 +200,7 @@ func (p partners) Learn(ctx context.Context, code string, from int64, statements
 	return err
 }
 
-func (p partners) Own() *keylog.Log         { return p.n.ring.KeyLog() }
+func (p partners) KeyLog() *keylog.Log      { return p.n.ring.KeyLog() }
 func (p partners) Changed() <-chan struct{} { return p.n.peers.Changed() }
 
 // line carries requests to a partner, unless it is cut.

@@ -184,3 +184,61 @@ func (f *Federation) Simulate(ctx context.Context, v gate.Viewer, it *store.Item
 	}
 	return out, nil
 }
+
+// Given is where an object went, and what became of it there.
+type Given struct {
+	Accord  string    `json:"accord"`
+	Parties []string  `json:"parties"`
+	Log     string    `json:"log"`
+	Index   uint64    `json:"index"`
+	Kind    string    `json:"kind"` // "put", "retract", "relabel" or "purge"
+	Version string    `json:"version,omitempty"`
+	Class   string    `json:"class,omitempty"` // "full" or "reduced"
+	ID      string    `json:"id,omitempty"`    // under which it went
+	At      time.Time `json:"at"`
+	About   *uint64   `json:"about,omitempty"` // of an order: the index of what it is about
+	Acts    []Answer  `json:"acts,omitempty"`
+}
+
+// Answer is what a party says it did, in a receipt that it signed.
+type Answer struct {
+	Party   string    `json:"party"`
+	Did     string    `json:"did"`
+	Code    string    `json:"code,omitempty"`
+	At      time.Time `json:"at"`
+	Receipt []byte    `json:"receipt"`
+}
+
+// Given lists where an own object went in audience logs, in the order in which it did.
+func (f *Federation) Given(ctx context.Context, v gate.Viewer, id string) ([]Given, error) {
+	if !f.cfg.Gate().Can(v, gate.AccordRead) {
+		return nil, forbidden(gate.AccordRead)
+	}
+	places, err := f.cfg.Ledger.Out(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	out := []Given{}
+	for _, p := range places {
+		l, err := f.cfg.Ledger.Log(ctx, p.Origin)
+		if err != nil {
+			return nil, err
+		}
+		m := parseMark(p.Version)
+		g := Given{Accord: l.Accord, Parties: l.Parties, Log: p.Origin, Index: p.Index, Kind: p.Leaf.Kind.String(), Version: m.version, Class: m.class.String(), ID: m.id, At: p.Leaf.Time}
+		if p.Leaf.Target > 0 {
+			about := p.Leaf.Target - 1
+			g.About = &about
+		}
+		acts, err := f.cfg.Ledger.Receipts(ctx, p.Origin, p.Index)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range acts {
+			g.Acts = append(g.Acts, Answer{a.Party, a.Did, a.Code, a.At, a.Envelope})
+		}
+		out = append(out, g)
+	}
+	slices.SortStableFunc(out, func(a, b Given) int { return a.At.Compare(b.At) })
+	return out, nil
+}

@@ -20,6 +20,7 @@ import (
 	"entente/internal/fault"
 	"entente/internal/identity"
 	"entente/internal/keyring"
+	"entente/internal/ledger"
 	"entente/internal/store/sqlite"
 )
 
@@ -40,6 +41,7 @@ const (
 	backupFormat = 1
 	aboutEntry   = "entente.json"
 	storeEntry   = "store.sqlite"
+	ledgerEntry  = "ledger.sqlite"
 	keysPrefix   = "keys/"
 	blobsPrefix  = "blobs/"
 	maxKeyFile   = 16 << 20
@@ -93,6 +95,9 @@ func (n *Node) Backup(ctx context.Context, w io.Writer) error {
 		}
 	}
 	if err := put(storeEntry, func(w io.Writer) error { return n.store.Backup(ctx, w, nil) }); err != nil {
+		return err
+	}
+	if err := put(ledgerEntry, func(w io.Writer) error { return n.ledger.Backup(ctx, w) }); err != nil {
 		return err
 	}
 	// After the store: whatever it knows is there, but for what was removed meanwhile.
@@ -155,6 +160,18 @@ func Restore(ctx context.Context, r io.ReaderAt, size int64, data string) (made 
 		return made, err
 	}
 	return made, syncDir(parent)
+}
+
+// unpackLedger restores the audience logs. Those of this node end there: what it gives from now on goes out in new ones.
+func unpackLedger(ctx context.Context, f *zip.File, dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	in, err := f.Open()
+	if err != nil {
+		return err
+	}
+	return errors.Join(ledger.Restore(ctx, in, dir), in.Close())
 }
 
 // dropSessions lets nobody be signed in to what was restored.
@@ -227,6 +244,10 @@ func unpack(ctx context.Context, z *zip.Reader, dir string) error {
 				return err
 			}
 			stored = true
+		case f.Name == ledgerEntry:
+			if err := unpackLedger(ctx, f, filepath.Join(dir, ledgerFolder)); err != nil {
+				return err
+			}
 		case f.Name == ConfigFile, isKey && name == filepath.Base(name) && name != "." && name != "..":
 			if err := unpackSmall(f, filepath.Join(dir, filepath.FromSlash(f.Name))); err != nil {
 				return err

@@ -45,6 +45,8 @@ type Config struct {
 	Index   Index        `toml:"index"`
 	Lists   lists.Config `toml:"lists"`
 
+	Federation Federation `toml:"federation"`
+
 	MISP     mispapi.Settings `toml:"misp"`
 	MISPFeed MISPFeed         `toml:"misp_feed"`
 	Feeds    []feed.Config    `toml:"feed"`
@@ -119,11 +121,12 @@ func DefaultConfig(data string) Config {
 	return Config{
 		Data: data, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		Listen: "127.0.0.1:8443", Realm: "operational",
-		TLS:    TLS{Mode: "auto"},
-		Auth:   Auth{Basic: true, IdleMinutes: 30, SessionHours: 12, RequireSecondFactor: []string{gate.RoleAdmin, gate.RoleOfficer}},
-		Index:  Index{CacheBytes: 16 << 20},
-		Notify: notify.DefaultConfig(),
-		Limits: Limits{ObjectBytes: 1 << 20, PostBytes: 100 << 20, PostObjects: 2000, BlobBytes: 256 << 20, BlobsBytes: 64 << 30, CacheBytes: 64 << 20, MemoryBytes: 256 << 20, InFlight: 64, Connections: 4096, Patience: 30 * time.Second},
+		TLS:        TLS{Mode: "auto"},
+		Auth:       Auth{Basic: true, IdleMinutes: 30, SessionHours: 12, RequireSecondFactor: []string{gate.RoleAdmin, gate.RoleOfficer}},
+		Index:      Index{CacheBytes: 16 << 20},
+		Notify:     notify.DefaultConfig(),
+		Federation: Federation{Extensions: []string{"x_mitre_*"}},
+		Limits:     Limits{ObjectBytes: 1 << 20, PostBytes: 100 << 20, PostObjects: 2000, BlobBytes: 256 << 20, BlobsBytes: 64 << 30, CacheBytes: 64 << 20, MemoryBytes: 256 << 20, InFlight: 64, Connections: 4096, Patience: 30 * time.Second},
 	}
 }
 
@@ -207,6 +210,14 @@ func (c *Config) Validate() error {
 	}
 	if err := c.Auth.validate(bad); err != nil {
 		return err
+	}
+	if l := c.Federation.Listen; l != "" {
+		if _, port, err := net.SplitHostPort(l); err != nil || port == "" {
+			return bad("federation.listen", "%q is not host:port", l)
+		}
+	}
+	if len(c.Federation.Extensions) > 1000 {
+		return bad("federation.extensions", "%d are more than 1000", len(c.Federation.Extensions))
 	}
 	for basis, day := range c.Gate.Authorities {
 		if _, err := time.Parse(time.DateOnly, day); err != nil {

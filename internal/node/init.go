@@ -84,7 +84,7 @@ func Create(ctx context.Context, in Init) (err error) {
 // gateRules says to the gate what the register and the configuration know.
 func gateRules(names keyring.Names, register identity.Register, cfg Gate) gate.Rules {
 	rules := gate.Rules{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Community: cfg.Community, Communities: map[string][]gate.Party{},
-		Purposes: map[gate.Party]label.Purposes{}, Sectors: map[gate.Party]label.Set{}, Authorities: map[string]time.Time{}}
+		Purposes: map[gate.Party]label.Purposes{}, Sectors: map[gate.Party]label.Set{}}
 	for _, o := range register.Orgs {
 		p := gate.Party{Nation: o.Nation, Org: o.Name}
 		if o.Client {
@@ -108,12 +108,19 @@ func gateRules(names keyring.Names, register identity.Register, cfg Gate) gate.R
 			}
 		}
 	}
-	for basis, day := range cfg.Authorities {
+	rules.Authorities = cfg.bases()
+	return rules
+}
+
+// bases are the legal bases with the times at which they lapse.
+func (g Gate) bases() map[string]time.Time {
+	out := map[string]time.Time{}
+	for basis, day := range g.Authorities {
 		if t, err := time.Parse(time.DateOnly, day); err == nil {
-			rules.Authorities[basis] = t
+			out[basis] = t
 		}
 	}
-	return rules
+	return out
 }
 
 // everyRole is what the person has who may open the data directory itself.

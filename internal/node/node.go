@@ -25,16 +25,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/net/netutil"
 
+	"entente/internal/accords"
 	"entente/internal/asset"
 	"entente/internal/blob"
 	"entente/internal/build"
 	"entente/internal/exchange"
 	"entente/internal/fault"
+	"entente/internal/federation"
 	"entente/internal/feed"
 	"entente/internal/gate"
 	"entente/internal/identity"
 	"entente/internal/index"
 	"entente/internal/keyring"
+	"entente/internal/ledger"
 	"entente/internal/lists"
 	"entente/internal/notify"
 	"entente/internal/peers"
@@ -46,6 +49,7 @@ import (
 	"entente/internal/surface/api"
 	"entente/internal/surface/console"
 	"entente/internal/surface/mispapi"
+	"entente/internal/surface/peerapi"
 	"entente/internal/surface/taxiiapi"
 	"entente/register"
 	"entente/web"
@@ -60,25 +64,30 @@ const Local = "local"
 
 // Node is one running Entente.
 type Node struct {
-	cfg      Config
-	ring     *keyring.Ring
-	peers    *peers.Room
-	store    store.Store
-	ids      *identity.Directory
-	sso      *sso.Providers
-	exchange *exchange.Exchange
-	register *asset.Register
-	feeds    *feed.Feeds
-	lists    *lists.Lists
-	events   *mispapi.Surface
-	desk     *notify.Desk
-	blobs    *blob.Store
-	index    *index.Index
-	sweeps   sync.WaitGroup
-	rest     context.CancelFunc // ends the sweeping of blobs
-	hall     *surface.Hall
-	registry *prometheus.Registry
-	inForce  atomic.Pointer[inForce]
+	cfg         Config
+	ring        *keyring.Ring
+	peers       *peers.Room
+	store       store.Store
+	ids         *identity.Directory
+	sso         *sso.Providers
+	exchange    *exchange.Exchange
+	register    *asset.Register
+	feeds       *feed.Feeds
+	lists       *lists.Lists
+	events      *mispapi.Surface
+	desk        *notify.Desk
+	blobs       *blob.Store
+	index       *index.Index
+	sweeps      sync.WaitGroup
+	rest        context.CancelFunc // ends the sweeping of blobs
+	ledger      *ledger.Ledger
+	accords     *accords.Accords
+	federation  *federation.Federation
+	door        *peerapi.Door
+	partnerAddr string
+	hall        *surface.Hall
+	registry    *prometheus.Registry
+	inForce     atomic.Pointer[inForce]
 
 	mounts []mount      // what public is made of
 	public http.Handler // for the listener
@@ -129,7 +138,7 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 		return nil, fmt.Errorf("opening the ways to the providers of single sign-on: %w", err)
 	}
 	if n.exchange, err = exchange.New(ctx, exchange.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Gate: n.gate, Now: cfg.Now, Signed: []string{register.Type},
-		Log: cfg.Log, ObjectBytes: cfg.Limits.ObjectBytes, PostObjects: cfg.Limits.PostObjects}, db); err != nil {
+		Log: cfg.Log, ObjectBytes: cfg.Limits.ObjectBytes, PostObjects: cfg.Limits.PostObjects, Recall: n.recall, Forget: n.forget}, db); err != nil {
 		return nil, fmt.Errorf("opening the exchange: %w", err)
 	}
 	n.lists = lists.Load(cfg.Lists, cfg.Data, cfg.Now(), cfg.Log)
@@ -153,6 +162,9 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	}
 	if err := n.openDesk(ctx); err != nil {
 		return nil, fmt.Errorf("opening the alerts: %w", err)
+	}
+	if err := n.openFederation(ctx); err != nil {
+		return nil, fmt.Errorf("opening the federation: %w", err)
 	}
 	run, rest := context.WithCancel(context.WithoutCancel(ctx))
 	n.rest = rest
@@ -375,6 +387,12 @@ func (n *Node) Start(ctx context.Context) error {
 		servers = append(servers, m)
 		n.serve(m, l, false)
 	}
+	if err := n.serveFederation(); err != nil {
+		for _, s := range servers {
+			s.Close()
+		}
+		return err
+	}
 	n.feeds.Start()
 	n.desk.Start()
 	n.mu.Lock()
@@ -464,6 +482,7 @@ func (n *Node) close() error {
 	if n.desk != nil {
 		n.desk.Close()
 	}
+	n.closeFederation()
 	if n.rest != nil {
 		n.rest()
 		n.sweeps.Wait()

@@ -12,10 +12,12 @@ import (
 	"strings"
 	"time"
 
+	"entente/internal/accords"
 	"entente/internal/asset"
 	"entente/internal/blob"
 	"entente/internal/exchange"
 	"entente/internal/fault"
+	"entente/internal/federation"
 	"entente/internal/feed"
 	"entente/internal/gate"
 	"entente/internal/identity"
@@ -61,6 +63,10 @@ type Ops interface {
 	Desk() *notify.Desk
 	// Peers are the nations that the node knows.
 	Peers() *peers.Room
+	// Accords are the accords of the node.
+	Accords() *accords.Accords
+	// Federation joins the node to those of its partners.
+	Federation() *federation.Federation
 	// Logger is the node's log.
 	Logger() *slog.Logger
 }

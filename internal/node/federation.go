@@ -1,0 +1,233 @@
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"entente/dsse"
+	"entente/internal/accords"
+	"entente/internal/fault"
+	"entente/internal/federation"
+	"entente/internal/keyring"
+	"entente/internal/ledger"
+	"entente/internal/peers"
+	"entente/internal/record"
+	"entente/internal/store"
+	"entente/internal/surface/peerapi"
+	"entente/keylog"
+	"entente/peer"
+)
+
+// Federation says how partners' nodes are met.
+type Federation struct {
+	Listen     string   `toml:"listen"`     // host:port for partners' nodes; empty: they cannot call, this node calls them
+	Extensions []string `toml:"extensions"` // of STIX objects that may leave whole: ids of extensions and names of properties; a trailing * stands for any ending
+}
+
+// ledgerFolder is where the audience logs stand below the data directory.
+const ledgerFolder = "ledger"
+
+// openFederation opens what joins the node to those of its partners.
+func (n *Node) openFederation(ctx context.Context) error {
+	dir := filepath.Join(n.cfg.Data, ledgerFolder)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fault.New(fault.Internal, "ledger.dir", "cannot make %s", dir).Because(err)
+	}
+	var err error
+	if n.ledger, err = ledger.Open(ctx, ledger.Config{Dir: dir}); err != nil {
+		return err
+	}
+	names := n.ring.Names()
+	if n.accords, err = accords.New(ctx, accords.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Docs: n.store, Gate: n.gate, Keys: n.accordKeys, OrgOf: n.orgOf,
+		Signer: func() dsse.Signer {
+			s, err := n.ring.Signer(keylog.RoleAccord)
+			if err != nil {
+				return nil
+			}
+			return s
+		}, Now: n.cfg.Now, Log: n.cfg.Log}); err != nil {
+		return err
+	}
+	_, client := n.ring.PeerTLS(n.peers.Know)
+	doer := peerapi.Client(client)
+	n.federation, err = federation.New(ctx, federation.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, House: house{n}, Door: n.exchange, Ledger: n.ledger, Accords: n.accords,
+		Partners: partners{n}, Gate: n.gate, Secret: n.ring.Secret("audience"), Extensions: n.cfg.Federation.Extensions, Bases: n.bases,
+		Originate: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleOriginate) },
+		Officer:   func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleRelease) },
+		Node:      n.nodeKey,
+		Dial:      func(p federation.Partner) (string, peer.Doer) { return "https://" + p.Address, doer },
+		Now:       n.cfg.Now, Log: n.cfg.Log})
+	return err
+}
+
+func (n *Node) nodeKey() (federation.NodeKey, error) {
+	s, err := n.ring.Signer(keylog.RoleNode)
+	if err != nil {
+		return nil, err
+	}
+	k, ok := s.(federation.NodeKey)
+	if !ok {
+		return nil, fault.New(fault.Internal, "key.node", "the node's key cannot sign checkpoints")
+	}
+	return k, nil
+}
+
+// accordKeys are the keys with which an organisation may sign accords now.
+func (n *Node) accordKeys(nation, org string) []*dsse.Key {
+	state := n.keysOf(nation)
+	if state == nil {
+		return nil
+	}
+	var out []*dsse.Key
+	for _, k := range state.Keys(org, keylog.RoleAccord, n.cfg.Now()) {
+		out = append(out, k.Key)
+	}
+	return out
+}
+
+func (n *Node) keysOf(nation string) *keylog.State {
+	if nation == n.ring.Names().Nation {
+		return n.ring.KeyState()
+	}
+	return n.peers.Keys(nation)
+}
+
+// orgOf is the organisation of the node that is known of a nation.
+func (n *Node) orgOf(nation string) string {
+	if names := n.ring.Names(); nation == names.Nation {
+		return names.Org
+	}
+	p, err := n.peers.Find(nation)
+	if err != nil {
+		return ""
+	}
+	return p.Org
+}
+
+// bases are the legal bases, with the dates on which they lapse.
+func (n *Node) bases() map[string]time.Time { return n.cfg.Gate.bases() }
+
+// serveFederation opens the door for partners' nodes, and sets the federation to work.
+func (n *Node) serveFederation() error {
+	defer n.federation.Start()
+	if n.cfg.Federation.Listen == "" {
+		return nil
+	}
+	l, err := net.Listen("tcp", n.cfg.Federation.Listen)
+	if err != nil {
+		return fault.New(fault.Unavailable, "listen", "cannot listen on %s for partners: %v", n.cfg.Federation.Listen, err).Because(err)
+	}
+	server, _ := n.ring.PeerTLS(n.peers.Know)
+	n.door = peerapi.New(peerapi.Config{Backend: n.federation.Backend(), TLS: server, Know: func(k ed25519.PublicKey) (keyring.Peer, bool) { return n.peers.Know(k) }, Log: n.cfg.Log})
+	n.partnerAddr = l.Addr().String()
+	go func() {
+		if err := n.door.Serve(l); !errors.Is(err, net.ErrClosed) {
+			n.cfg.Log.Debug("the door for partners was closed", "error", err)
+		}
+	}()
+	return nil
+}
+
+// PartnerAddr is where partners' nodes are answered; empty where they are not.
+func (n *Node) PartnerAddr() string { return n.partnerAddr }
+
+// closeFederation ends what openFederation began.
+func (n *Node) closeFederation() {
+	if n.door != nil {
+		_ = n.door.Close()
+	}
+	if n.federation != nil {
+		n.federation.Close()
+	}
+	if n.ledger != nil {
+		if err := n.ledger.Close(); err != nil {
+			n.cfg.Log.Warn("the ledger was not closed as it should be", "error", err)
+		}
+	}
+}
+
+// Accords, Federation and Ledger are the rooms, for the surface.
+func (n *Node) Accords() *accords.Accords          { return n.accords }
+func (n *Node) Federation() *federation.Federation { return n.federation }
+
+// recall tells those who were given an object that they must destroy it.
+func (n *Node) recall(ctx context.Context, id string) error {
+	if n.federation == nil {
+		return nil
+	}
+	_, err := n.federation.TakeBack(ctx, id, peer.Purge, "purged")
+	return err
+}
+
+func (n *Node) forget(ctx context.Context, id string) error {
+	if n.federation == nil {
+		return nil
+	}
+	return n.federation.Forget(ctx, id)
+}
+
+// house is the store as the federation reads it: all of it, under the node's own scope.
+type house struct{ n *Node }
+
+func (h house) Follow(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error) {
+	return journal(h).Follow(ctx, after, limit)
+}
+
+func (h house) Page(ctx context.Context, q store.Query) (store.Page, error) {
+	return h.n.store.Page(ctx, h.n.gate().Own(h.n.cfg.Now()), q)
+}
+
+func (h house) Newest() (record.Seq, <-chan struct{}) { return h.n.store.Newest() }
+
+func (h house) Release(ctx context.Context, r store.Release) error { return h.n.store.Release(ctx, r) }
+
+func (h house) PutDocs(ctx context.Context, act store.Act, docs ...store.Doc) error {
+	return h.n.store.PutDocs(ctx, act, docs...)
+}
+
+func (h house) Doc(ctx context.Context, kind, key string) (store.Doc, error) {
+	return h.n.store.Doc(ctx, kind, key)
+}
+
+func (h house) Docs(ctx context.Context, kind, after string, limit int) ([]store.Doc, error) {
+	return h.n.store.Docs(ctx, kind, after, limit)
+}
+
+// partners are the nations that the node knows, as the federation meets them.
+type partners struct{ n *Node }
+
+func (p partners) Partners() []federation.Partner {
+	var out []federation.Partner
+	for _, k := range p.n.peers.List() {
+		if s := p.n.peers.Keys(k.Nation); s != nil {
+			out = append(out, federation.Partner{Nation: k.Nation, Org: k.Org, Node: k.Node, Address: addressOf(s, &k), Keys: s})
+		}
+	}
+	return out
+}
+
+// addressOf is where a nation's key log says that the node is, else where its card did.
+func addressOf(s *keylog.State, p *peers.Peer) string {
+	for _, k := range s.All() {
+		if k.Org == p.Org && k.Node == p.Node && k.Address != "" {
+			return k.Address
+		}
+	}
+	return p.Address
+}
+
+func (p partners) Learn(ctx context.Context, nation string, from int64, statements [][]byte) error {
+	added, err := p.n.peers.Extend(ctx, nation, from, statements)
+	if added > 0 {
+		p.n.accords.KeysChanged()
+	}
+	return err
+}
+
+func (p partners) KeyLog() *keylog.Log      { return p.n.ring.KeyLog() }
+func (p partners) Changed() <-chan struct{} { return p.n.peers.Changed() }

@@ -1,0 +1,377 @@
+package api
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"entente/accord"
+	"entente/internal/accords"
+	"entente/internal/exchange"
+	"entente/internal/fault"
+	"entente/internal/federation"
+	"entente/internal/gate"
+	"entente/internal/store"
+	"entente/label"
+	"entente/peer"
+)
+
+// AccordPage is one version of an accord with what people read of it.
+type AccordPage struct {
+	accords.View
+	Sentences []accord.Sentence `json:"sentences"`
+	Changes   []accord.Change   `json:"changes,omitempty"` // against the version before, where that is here
+}
+
+// AccordReview says of a text whether it can be signed, and what it means. Nothing is stored.
+type AccordReview struct {
+	Text      string            `json:"text,omitempty"` // in its canonical form
+	Digest    string            `json:"digest,omitempty"`
+	Errors    []AccordError     `json:"errors,omitempty"`
+	Warnings  []accord.Warning  `json:"warnings,omitempty"`
+	Sentences []accord.Sentence `json:"sentences,omitempty"`
+	Changes   []accord.Change   `json:"changes,omitempty"` // against the highest version of that name that is here
+}
+
+// AccordError is what is wrong with a text, and where.
+type AccordError struct {
+	Line    int    `json:"line"`
+	Column  int    `json:"column"`
+	Message string `json:"message"`
+}
+
+// AccordNotice asks to suspend, resume or terminate an accord, or to withdraw from it.
+type AccordNotice struct {
+	Verb   accord.Verb `json:"verb"`
+	Reason string      `json:"reason,omitempty"`
+}
+
+// SharingRequest asks to share an object of the own organisation with the parties of an accord, or no longer.
+type SharingRequest struct {
+	Accord string   `json:"accord,omitempty"` // all its other parties, unless With says which
+	With   []string `json:"with,omitempty"`   // nations
+	Not    bool     `json:"not,omitempty"`    // no longer
+	Reason string   `json:"reason,omitempty"`
+	DryRun bool     `json:"dry_run,omitempty"`
+}
+
+// Retraction says why an object was wrong.
+type Retraction struct {
+	Reason string `json:"reason,omitempty"`
+}
+
+// Orders says how many orders went out.
+type Orders struct {
+	Orders int `json:"orders"`
+}
+
+// ReleaseDecision signs or refuses a release.
+type ReleaseDecision struct {
+	Key    string `json:"key"`
+	Sign   bool   `json:"sign"`
+	Reason string `json:"reason,omitempty"`
+}
+
+const accordBytes = accord.MaxBundle
+
+var accordRoutes = []Route{
+	{get, "/accords", "The accords of the node: every version, without texts.", gate.AccordRead, nil, pages[accords.View](), (*API).accordList},
+	{post, "/accords", "Keep an accord: a text, or the file of one with signatures, which join those that are here.", gate.AccordWrite, nil, makes(accords.View{}).upload(bytesType), (*API).addAccord},
+	{post, "/accords/review", "Check a text, and say in sentences what it means. Nothing is stored.", gate.AccordRead, []Param{accordLang}, gives(AccordReview{}).upload(bytesType), (*API).reviewAccord},
+	{get, "/accords/{name}", "One version of an accord with its text and its sentences.", gate.AccordRead, []Param{accordVersion, accordLang}, gives(AccordPage{}), (*API).accordPage},
+	{get, "/accords/{name}/file", "The file of one version: its text and the signatures that are here, for the other parties.", gate.AccordRead, []Param{accordVersion}, copies(bytesType), (*API).accordFile},
+	{post, "/accords/{name}/sign", "Sign a version for the own organisation. It cannot be taken back.", gate.AccordSign, []Param{accordVersion}, gives(accords.View{}), (*API).signAccord},
+	{post, "/accords/{name}/notice", "State that the own nation suspends, resumes or terminates an accord, or withdraws from it.", gate.AccordSuspend, nil,
+		gives(accords.View{}).of(AccordNotice{}, "verb"), (*API).accordNotice},
+	{get, "/objects/{id}/simulation", "What each party of an accord, or of every accord, would be given of an own object now, byte for byte, and why.", gate.AccordRead, []Param{
+		{Name: "accord", Doc: "Only under the accord of this name."},
+	}, pages[federation.Judged](), (*API).simulate},
+	{post, "/objects/{id}/share", "Name organisations of an accord in the audience of an own object, or name them no more.", gate.Share, nil, pages[exchange.Relabelled]().of(SharingRequest{}), (*API).share},
+	{post, "/objects/{id}/retract", "Tell everybody who was given an own object that it was wrong: they take it out. It stays here.", gate.Share, nil, gives(Orders{}).of(Retraction{}), (*API).retract},
+	{get, "/objects/{id}/given", "Where an own object went in audience logs, and what its receivers say they did with it.", gate.AccordRead, nil, pages[federation.Given](), (*API).given},
+	{get, "/releases", "Releases that wait for a release officer, or were decided, the oldest first.", gate.AccordRead, nil, pages[federation.Release](), (*API).releases},
+	{post, "/releases/decide", "Sign or refuse a release.", gate.ReleaseSign, nil, gives(federation.Release{}).of(ReleaseDecision{}, "key", "sign"), (*API).decideRelease},
+	{get, "/links", "How the connections to partners' nodes are.", gate.AccordRead, nil, pages[federation.Health](), (*API).links},
+}
+
+var (
+	accordVersion = Param{Name: "version", Doc: "The version; without it the highest. The name may be the digest of a version, too."}
+	accordLang    = Param{Name: "lang", Doc: "The language of the sentences: en, de, es or fr."}
+)
+
+func (a *API) accordList(c *call) error {
+	all, err := a.ops.Accords().List(c.v)
+	if err != nil {
+		return err
+	}
+	return c.answer(list(all, ""))
+}
+
+func (c *call) accordText() ([]byte, error) {
+	b, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, accordBytes))
+	if err != nil {
+		return nil, fault.New(fault.TooLarge, "body.size", "an accord has at most %d bytes", accordBytes).Because(err)
+	}
+	return b, nil
+}
+
+func (a *API) addAccord(c *call) error {
+	b, err := c.accordText()
+	if err != nil {
+		return err
+	}
+	v, err := a.ops.Accords().Add(c.ctx(), c.v, b)
+	if err != nil {
+		return err
+	}
+	return c.answerStatus(http.StatusCreated, v)
+}
+
+func (c *call) lang() string {
+	l := c.q.get("lang")
+	for _, known := range accord.Languages {
+		if l == known {
+			return l
+		}
+	}
+	return "en"
+}
+
+func (c *call) number() (int, error) {
+	s := c.q.get("version")
+	if s == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 {
+		return 0, fault.New(fault.Invalid, "accord.version", "a version is a number from 1").At("version")
+	}
+	return n, nil
+}
+
+func (a *API) reviewAccord(c *call) error {
+	b, err := c.accordText()
+	if err != nil {
+		return err
+	}
+	return c.answer(a.reviewOf(c, b))
+}
+
+// reviewOf is what can be said of a text without keeping it.
+func (a *API) reviewOf(c *call, src []byte) AccordReview {
+	var r AccordReview
+	text, err := accord.Parse("accord", src)
+	if err != nil {
+		r.Errors = accordErrors(err)
+		return r
+	}
+	r.Text = string(text.Bytes())
+	r.Digest = accord.Digest(text.Bytes())
+	ctx := accord.Context{}
+	if before, err := a.ops.Accords().Get(c.v, text.Name, 0); err == nil && before.Digest != r.Digest {
+		if old, err := accord.Parse("accord", []byte(before.Text)); err == nil {
+			ctx.Before = old
+			r.Changes = accord.Diff(old, text)
+		}
+	}
+	r.Warnings, r.Sentences = text.Check(ctx), text.Explain(c.lang())
+	return r
+}
+
+func accordErrors(err error) []AccordError {
+	several, ok := err.(accord.Errors)
+	if !ok {
+		return []AccordError{{Message: err.Error()}}
+	}
+	var out []AccordError
+	for _, e := range several {
+		out = append(out, AccordError{e.Line, e.Column, e.Error()})
+	}
+	return out
+}
+
+func (a *API) accordPage(c *call) error {
+	n, err := c.number()
+	if err != nil {
+		return err
+	}
+	v, err := a.ops.Accords().Get(c.v, c.path("name"), n)
+	if err != nil {
+		return err
+	}
+	page := AccordPage{View: v}
+	text, err := accord.Parse("accord", []byte(v.Text))
+	if err != nil {
+		return err
+	}
+	page.Sentences = text.Explain(c.lang())
+	if v.Version > 1 {
+		if before, err := a.ops.Accords().Get(c.v, v.Name, v.Version-1); err == nil {
+			if old, err := accord.Parse("accord", []byte(before.Text)); err == nil {
+				page.Changes = accord.Diff(old, text)
+			}
+		}
+	}
+	return c.answer(page)
+}
+
+func (a *API) accordFile(c *call) error {
+	n, err := c.number()
+	if err != nil {
+		return err
+	}
+	b, err := a.ops.Accords().Bundle(c.v, c.path("name"), n)
+	if err != nil {
+		return err
+	}
+	return c.bytes("accord.json", b)
+}
+
+func (a *API) signAccord(c *call) error {
+	n, err := c.number()
+	if err != nil {
+		return err
+	}
+	v, err := a.ops.Accords().Sign(c.ctx(), c.v, c.path("name"), n)
+	if err != nil {
+		return err
+	}
+	return c.answer(v)
+}
+
+func (a *API) accordNotice(c *call) error {
+	var q AccordNotice
+	if err := c.body(&q); err != nil {
+		return err
+	}
+	v, err := a.ops.Accords().Say(c.ctx(), c.v, c.path("name"), q.Verb, q.Reason)
+	if err != nil {
+		return err
+	}
+	return c.answer(v)
+}
+
+func (a *API) simulate(c *call) error {
+	it, err := a.x.Get(c.ctx(), c.v, "", c.path("id"), store.Versions{})
+	if err != nil {
+		return err
+	}
+	all, err := a.ops.Federation().Simulate(c.ctx(), c.v, &it, c.q.get("accord"))
+	if err != nil {
+		return err
+	}
+	return c.answer(list(all, ""))
+}
+
+func (a *API) share(c *call) error {
+	var q SharingRequest
+	if err := c.body(&q); err != nil {
+		return err
+	}
+	with, err := a.orgsOf(c, &q)
+	if err != nil {
+		return err
+	}
+	done, err := a.x.Share(c.ctx(), c.v, exchange.Sharing{ID: c.path("id"), With: with, Not: q.Not, Reason: q.Reason, DryRun: q.DryRun})
+	if err != nil {
+		return err
+	}
+	return c.answer(list(done, ""))
+}
+
+// orgsOf are the organisations that a sharing is with.
+func (a *API) orgsOf(c *call, q *SharingRequest) ([]string, error) {
+	var out []string
+	if q.Accord == "" {
+		for _, nation := range q.With {
+			p, err := a.ops.Peers().Find(nation)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, label.Org(p.Nation, p.Org))
+		}
+		return out, nil
+	}
+	v, err := a.ops.Accords().Get(c.v, q.Accord, 0)
+	if err != nil {
+		return nil, err
+	}
+	wanted := map[string]bool{}
+	for _, nation := range q.With {
+		wanted[nation] = true
+	}
+	for _, p := range v.Parties {
+		if p.Nation != a.us.Nation && (len(wanted) == 0 || wanted[p.Nation]) && p.Org != "" {
+			out = append(out, label.Org(p.Nation, p.Org))
+			delete(wanted, p.Nation)
+		}
+	}
+	for nation := range wanted {
+		return nil, fault.New(fault.Invalid, "share.party", "%s is no other party of %s", clip(nation), v.Name).At("with")
+	}
+	return out, nil
+}
+
+func (a *API) retract(c *call) error {
+	var q Retraction
+	if err := c.body(&q); err != nil {
+		return err
+	}
+	id := c.path("id")
+	it, err := a.x.Get(c.ctx(), c.v, "", id, store.Versions{})
+	if err != nil {
+		return err
+	}
+	if o := it.Record.Origin; o.Nation != a.us.Nation || o.Org != a.us.Org {
+		return fault.New(fault.Forbidden, "object.origin", "only its originator takes back an object")
+	}
+	if reason := strings.TrimSpace(q.Reason); len(reason) > 500 {
+		return fault.New(fault.Invalid, "retract.reason", "a reason has at most 500 bytes").At("reason")
+	}
+	n, err := a.ops.Federation().TakeBack(c.ctx(), id, peer.Retract, q.Reason)
+	if err != nil {
+		return err
+	}
+	return c.answer(Orders{n})
+}
+
+func (a *API) given(c *call) error {
+	id := c.path("id")
+	if _, err := a.x.Get(c.ctx(), c.v, "", id, store.Versions{}); err != nil {
+		return err
+	}
+	all, err := a.ops.Federation().Given(c.ctx(), c.v, id)
+	if err != nil {
+		return err
+	}
+	return c.answer(list(all, ""))
+}
+
+func (a *API) releases(c *call) error {
+	all, err := a.ops.Federation().Releases(c.ctx(), c.v)
+	if err != nil {
+		return err
+	}
+	return c.answer(list(all, ""))
+}
+
+func (a *API) decideRelease(c *call) error {
+	var q ReleaseDecision
+	if err := c.body(&q); err != nil {
+		return err
+	}
+	r, err := a.ops.Federation().Decide(c.ctx(), c.v, q.Key, q.Sign, q.Reason)
+	if err != nil {
+		return err
+	}
+	return c.answer(r)
+}
+
+func (a *API) links(c *call) error {
+	all, err := a.ops.Federation().Links(c.ctx())
+	if err != nil {
+		return err
+	}
+	return c.answer(list(all, ""))
+}
