@@ -183,6 +183,17 @@ type summary struct {
 	tags  []string // in lower case
 }
 
+// creator is the name of an event's creator, as far as it is known: by the register, or by what was read of the event, which may be nil.
+func (o *orgs) creator(h *head, sum *summary) string {
+	if org, ok := o.byUUID[h.creator]; ok {
+		return org.Name
+	}
+	if sum != nil && sum.event.Orgc != nil {
+		return sum.event.Orgc.Name
+	}
+	return ""
+}
+
 // cache keeps what was read of records: a record never changes. Who may know it is asked anew each time.
 type cache[T any] struct {
 	mu    sync.Mutex

@@ -14,7 +14,6 @@ import (
 	"entente/internal/fault"
 	"entente/internal/gate"
 	"entente/internal/store"
-	"entente/label"
 	"entente/misp"
 	"entente/stix"
 )
@@ -68,31 +67,17 @@ func (t *taken) join(u *taken) {
 
 // submit hands objects in, each under its label: those of one label and one default together, the groups in the order in which they begin.
 func (s *Surface) submit(ctx context.Context, v gate.Viewer, items []misp.Item) (taken, error) {
-	type group struct {
-		label  label.Label
-		stated bool
-	}
 	var out taken
 	collection, err := s.collection(v)
 	if err != nil {
 		return out, err
 	}
-	batches := map[group][][]byte{}
-	var order []group
-	for i := range items {
-		g := group{items[i].Label, items[i].Stated}
-		if _, ok := batches[g]; !ok {
-			order = append(order, g)
-		}
-		batches[g] = append(batches[g], items[i].Raw)
-	}
-	for _, g := range order {
-		restrict := g.label
-		fallback := s.cfg.fallback
-		if g.stated {
+	for _, g := range misp.ByLabel(items) {
+		restrict, fallback := g.Label, s.cfg.fallback
+		if g.Stated {
 			fallback = &restrict
 		}
-		for batch := range slices.Chunk(batches[g], batchObjects) {
+		for batch := range slices.Chunk(g.Objects, batchObjects) {
 			outcomes, err := s.x.Accept(ctx, v, exchange.Submission{Collection: collection, Objects: batch, Via: "misp", Restrict: &restrict, Default: fallback})
 			if err != nil {
 				return out, err
