@@ -107,6 +107,9 @@ func (s *Surface) addAttributes(c *call) error {
 	if len(list) == 0 {
 		return fault.New(fault.Invalid, "misp.empty", "there is no attribute in the body")
 	}
+	if len(list) > maxElements {
+		return fault.New(fault.TooLarge, "misp.elements", "at most %d attributes are added at once", maxElements)
+	}
 	there, err := s.existing(c, list)
 	if err != nil {
 		return err
@@ -145,7 +148,7 @@ func (s *Surface) addAttributes(c *call) error {
 		if slices.ContainsFunc(t.refused, func(x exchangeOutcome) bool { return x.ID == it.Record.ID }) {
 			return s.unsaved("Attribute", &t)
 		}
-		if added, err = s.added(c, e); err != nil {
+		if added, err = s.added(c, e, t.ids); err != nil {
 			return err
 		}
 	}
@@ -224,10 +227,11 @@ func (s *Surface) existing(c *call, list []misp.Attribute) (map[string]bool, err
 	return there, nil
 }
 
-// added reads back the attributes of an event that were handed in, as the viewer has them, by the uuids that they were handed in with.
-func (s *Surface) added(c *call, e *misp.Event) (map[string]jsontext.Value, error) {
+// added reads back the attributes of an event that were handed in, as the viewer has them, by the uuids that they were handed in with. ids are those
+// of the objects that they may have become.
+func (s *Surface) added(c *call, e *misp.Event, ids []string) (map[string]jsontext.Value, error) {
 	it, ok, err := s.find(c.r.Context(), c.v, e.UUID, false)
-	if err != nil || !ok {
+	if err != nil || !ok || len(ids) == 0 {
 		return nil, err
 	}
 	ev, err := s.open(c.r.Context(), c.v, s.orgs(), &it, elements{deleted: true, galaxies: true})
@@ -236,12 +240,12 @@ func (s *Surface) added(c *call, e *misp.Event) (map[string]jsontext.Value, erro
 	}
 	given := map[string]string{}
 	for i := range e.Attributes {
-		u := misp.UUID(e.Attributes[i].UUID)
-		given[u] = e.Attributes[i].UUID
-		for _, t := range elementTypes[:5] {
-			ev.only = append(ev.only, t+"--"+u)
-		}
+		given[misp.UUID(e.Attributes[i].UUID)] = e.Attributes[i].UUID
 	}
+	ev.only = slices.DeleteFunc(ids, func(id string) bool { // the event itself is among them
+		typ, _, _ := strings.Cut(id, "--")
+		return !slices.Contains(elementTypes[:5], typ)
+	})
 	out := map[string]jsontext.Value{}
 	err = ev.eachAttribute(func(a *misp.Attribute) error {
 		if u, ok := given[misp.UUID(a.UUID)]; ok {

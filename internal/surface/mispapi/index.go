@@ -210,7 +210,7 @@ func (s *Surface) index(c *call) error {
 	if err != nil {
 		return err
 	}
-	b := make([]byte, 0, 64+len(kept)*256)
+	b := make([]byte, 0, 64+len(kept)*200)
 	b = append(b, '[')
 	for i := range kept {
 		if i > 0 {

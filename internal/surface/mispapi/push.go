@@ -38,17 +38,24 @@ const batchObjects = 2000
 // taken is what became of the objects that were handed in.
 type taken struct {
 	stored  int
+	ids     []string           // of those that are stored, at most maxStored
 	refused []exchange.Outcome // those that are not stored, at most maxRefused
 	more    int
 }
 
-const maxRefused = 50
+const (
+	maxRefused = 50
+	maxStored  = 4 * maxElements // an element and the observables of it
+)
 
 func (t *taken) add(outcomes []exchange.Outcome) {
 	for _, o := range outcomes {
 		switch {
 		case o.Stored():
 			t.stored++
+			if len(t.ids) < maxStored {
+				t.ids = append(t.ids, o.ID)
+			}
 		case len(t.refused) < maxRefused:
 			t.refused = append(t.refused, o)
 		default:
@@ -60,6 +67,7 @@ func (t *taken) add(outcomes []exchange.Outcome) {
 // join counts what became of others, too.
 func (t *taken) join(u *taken) {
 	t.stored += u.stored
+	t.ids = append(t.ids, u.ids[:min(len(u.ids), maxStored-len(t.ids))]...)
 	n := min(len(u.refused), maxRefused-len(t.refused))
 	t.refused = append(t.refused, u.refused[:n]...)
 	t.more += u.more + len(u.refused) - n
