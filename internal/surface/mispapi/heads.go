@@ -73,13 +73,16 @@ func pages(ctx context.Context, x *exchange.Exchange, v gate.Viewer, q store.Que
 	}
 }
 
+// headsAtOnce is how many heads are read at once.
+const headsAtOnce = 4096
+
 // allHeads lists the events that the viewer may have, one for each uuid, in the order of their latest versions. Many events share few labels, and few
 // are here as grouping and as report: what is kept of each is small, for a list of 100,000 is read at once.
 func (s *Surface) allHeads(ctx context.Context, v gate.Viewer) ([]head, error) {
 	var list []head
 	var shared *label.Label
 	drafts := map[string]int{} // groupings by uuid
-	err := pages(ctx, s.x, v, store.Query{Types: headTypes, Headers: true, Limit: 10_000}, func(it *store.Item) (bool, error) {
+	err := pages(ctx, s.x, v, store.Query{Types: headTypes, Headers: true, Limit: headsAtOnce}, func(it *store.Item) (bool, error) {
 		h := headOf(it)
 		if shared == nil || !label.Equal(*shared, *h.label) {
 			l := *h.label // the page must not stay for it
