@@ -166,6 +166,9 @@ func (a *app) run(ctx context.Context, n *node.Node, cfg node.Config, grace time
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(cfg.Limits.MemoryBytes)
 	}
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, syscall.SIGHUP)
+	defer signal.Stop(again)
 	stop := func() error {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
@@ -183,7 +186,7 @@ func (a *app) run(ctx context.Context, n *node.Node, cfg node.Config, grace time
 		return errors.Join(err, stop())
 	}
 	cfg.Log.Info("listening", "url", n.URL(), "data", cfg.Data)
-	a.wait(ctx, n, cfg.Log)
+	wait(ctx, again, n, cfg.Log)
 	cfg.Log.Info("stopping", "grace", grace.String())
 	if err := stop(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -192,11 +195,8 @@ func (a *app) run(ctx context.Context, n *node.Node, cfg node.Config, grace time
 	return nil
 }
 
-// wait reads the published lists anew at every SIGHUP, until the process is told to stop.
-func (a *app) wait(ctx context.Context, n *node.Node, log *slog.Logger) {
-	again := make(chan os.Signal, 1)
-	signal.Notify(again, syscall.SIGHUP)
-	defer signal.Stop(again)
+// wait reads the published lists anew whenever again says so, until the process is told to stop.
+func wait(ctx context.Context, again <-chan os.Signal, n *node.Node, log *slog.Logger) {
 	for {
 		select {
 		case <-ctx.Done():
