@@ -23,18 +23,11 @@ func (a *app) alertCmd() *cobra.Command {
 	list.Flags().StringVar(&constituent, "constituent", "", "only alerts about the constituent with this `ID`")
 	list.Flags().StringVar(&severity, "severity", "", "only alerts of this severity and above: low, medium, high or critical")
 	a.onNode(list, func(ctx context.Context, n *api.Client, _ []string) error {
-		var rows [][]string
-		err := n.Alerts(ctx, about(states, constituent, severity), func(v notify.Alert) error {
-			if a.asJSON {
-				return a.line(v)
-			}
-			rows = append(rows, []string{v.ID, when(v.At), string(v.Severity), string(v.State), short(v.Name, 30), short(v.Title, 40), short(assets(v.Matches), 40), v.Assignee})
-			return nil
+		return listing(a, []string{"ALERT", "AT", "SEVERITY", "STATE", "CONSTITUENT", "OBJECT", "ASSETS", "ASSIGNEE"}, func(each func(notify.Alert) error) error {
+			return n.Alerts(ctx, about(states, constituent, severity), each)
+		}, func(v notify.Alert) []string {
+			return []string{v.ID, when(v.At), string(v.Severity), string(v.State), short(v.Name, 30), short(v.Title, 40), short(assets(v.Matches), 40), v.Assignee}
 		})
-		if err != nil || a.asJSON {
-			return err
-		}
-		return a.table([]string{"ALERT", "AT", "SEVERITY", "STATE", "CONSTITUENT", "OBJECT", "ASSETS", "ASSIGNEE"}, rows)
 	})
 	show := &cobra.Command{Use: "show ID", Short: "Show an alert", Args: cobra.ExactArgs(1)}
 	a.onNode(show, func(ctx context.Context, n *api.Client, args []string) error {

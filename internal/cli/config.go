@@ -98,18 +98,9 @@ func whole(v any) any {
 func (a *app) journalCmd() *cobra.Command {
 	c := &cobra.Command{Use: "journal", Short: "List who did what on the node, oldest first", Args: cobra.NoArgs}
 	return a.onNode(c, func(ctx context.Context, n *api.Client, _ []string) error {
-		var rows [][]string
-		err := n.Journal(ctx, func(e api.Act) error {
-			if a.asJSON {
-				return a.line(e)
-			}
-			rows = append(rows, []string{when(e.At), e.Actor, e.Verb, e.Target, e.Detail})
-			return nil
+		return listing(a, []string{"AT", "WHO", "DID", "TO", ""}, func(each func(api.Act) error) error { return n.Journal(ctx, each) }, func(e api.Act) []string {
+			return []string{when(e.At), e.Actor, e.Verb, e.Target, e.Detail}
 		})
-		if err != nil || a.asJSON {
-			return err
-		}
-		return a.table([]string{"AT", "WHO", "DID", "TO", ""}, rows)
 	})
 }
 

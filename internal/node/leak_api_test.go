@@ -90,6 +90,7 @@ func apiScript(reading, changing leakScript) {
 		}
 	}
 
+	reading["api GET /objects/{id}/blobs"] = each("/blobs", one...)
 	reading["api GET /me"] = plain("GET", "", "/me")
 	reading["api GET /version"] = plain("GET", "", "/version")
 	reading["api GET /openapi.json"] = plain("GET", "", "/openapi.json", "/openapi.json?all=true")
@@ -162,6 +163,7 @@ func apiScript(reading, changing leakScript) {
 		}
 	}
 	reading["api GET /lists"] = plain("GET", "", "/lists")
+	changing["api POST /lists/reload"] = plain("POST", "", "/lists/reload")
 	reading["api GET /lists/check"] = plain("GET", "", "/lists/check?value=198.51.100.3", "/lists/check?value=8.8.8.8&type=any", "/lists/check")
 	reading["api GET /lists/taxonomies"] = plain("GET", "", "/lists/taxonomies", "/lists/taxonomies?q=tlp")
 	reading["api GET /lists/galaxies"] = plain("GET", "", "/lists/galaxies", "/lists/galaxies?q=shared&limit=1")

@@ -64,6 +64,7 @@ type browser struct {
 	d    *desk
 	c    *http.Client
 	site string // Sec-Fetch-Site
+	host string // in the address bar; empty: where the node listens
 }
 
 func (d *desk) browser() *browser {
@@ -90,6 +91,7 @@ func (b *browser) ask(method, path string, body any) reply {
 	}
 	r, err := http.NewRequestWithContext(b.d.t.Context(), method, b.d.n.URL()+path, send)
 	must(b.d.t, err)
+	r.Host = b.host
 	r.Header.Set("Sec-Fetch-Site", b.site)
 	r.Header.Set("User-Agent", "Test/1.0")
 	if body != nil {

@@ -47,6 +47,7 @@ var asks = map[string][]probe{
 	"GET /blobs/{id}/content":    {{"/blobs/HIDDEN/content", ""}, {"/blobs/HIDDEN/content?zip=true", ""}},
 	"GET /blobs/{id}/holders":    {{"/blobs/HIDDEN/holders", ""}},
 	"POST /blobs/{id}/purge":     {{"/blobs/HIDDEN/purge", ""}},
+	"GET /objects/{id}/blobs":    {{"/objects/" + artifactID(hiddenContent) + "/blobs", ""}, {"/objects/" + hiddenID + "/blobs", ""}, {"/objects/identity--" + heldUUID + "/blobs?version=all", ""}},
 	"POST /objects/{id}/label":   {{"/objects/" + hiddenID + "/label", `{"label":"tlp:red"}`}, {"/objects/" + hiddenID + "/label?dry_run=true", `{"label":"tlp:clear"}`}, {"/objects/identity--" + visibleUUID + "/label", `{"label":"tlp:red"}`}},
 	"POST /review":               {{"/review", object(hiddenUUID, "mine", "")}, {"/review", "see " + hiddenValue}},
 	// The content that is hidden here must be taken as new, once.
@@ -120,6 +121,7 @@ func TestTwoViewers(t *testing.T) {
 		if s := w.importAll(admin, map[string][]string{"collection": {open.ID}}, object(visibleUUID, "Open to all", clear)); s.Added != 1 {
 			t.Fatalf("%+v", s)
 		}
+		importArtifact(w, hiddenContent)
 		if i == 0 {
 			continue
 		}
