@@ -26,14 +26,15 @@ func (a *app) notificationCmd() *cobra.Command {
 
 func (a *app) notificationList() *cobra.Command {
 	var states []string
-	var constituent, severity string
-	c := &cobra.Command{Use: "list", Short: "List notifications, newest first", Args: cobra.NoArgs}
+	var constituent, severity, sort string
+	c := &cobra.Command{Use: "list", Short: "List notifications", Args: cobra.NoArgs}
 	c.Flags().StringSliceVar(&states, "state", nil, "only those that are draft, withheld, approved, sent, failed or discarded")
 	c.Flags().StringVar(&constituent, "constituent", "", "only those to the constituent with this `ID`")
 	c.Flags().StringVar(&severity, "severity", "", "only those of this severity and above: low, medium, high or critical")
+	c.Flags().StringVar(&sort, "sort", "newest", "newest first, or severity: the most severe and of those the newest")
 	return a.onNode(c, func(ctx context.Context, n *api.Client, _ []string) error {
 		var rows [][]string
-		err := n.Notifications(ctx, about(states, constituent, severity), func(v notify.Notification) error {
+		err := n.Notifications(ctx, about(states, constituent, severity, sort), func(v notify.Notification) error {
 			if a.asJSON {
 				return a.line(v)
 			}
@@ -170,12 +171,12 @@ func (a *app) channelList() *cobra.Command {
 				}
 				continue
 			}
-			rows = append(rows, []string{v.Name, string(v.Kind), v.State, when(v.Last), short(v.Error, 80)})
+			rows = append(rows, []string{v.Name, string(v.Kind), v.State, strconv.Itoa(v.Waiting), when(v.Succeeded), when(v.Failed), short(v.Error, 80)})
 		}
 		if a.asJSON {
 			return nil
 		}
-		return a.table([]string{"NAME", "KIND", "STATE", "LAST", "ERROR"}, rows)
+		return a.table([]string{"NAME", "KIND", "STATE", "WAITING", "LAST SUCCESS", "LAST FAULT", "WHAT IT WAS"}, rows)
 	})
 }
 

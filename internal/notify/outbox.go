@@ -102,9 +102,6 @@ func (d *Desk) send(ctx context.Context, id string) error {
 			d.release(id)
 			return ctx.Err()
 		}
-		if err == nil || Temporary(err) { // what is wrong with one message says nothing of the channel
-			d.health.note(ch.Name(), err, d.now())
-		}
 	}
 	return d.ended(context.WithoutCancel(ctx), id, ch, err)
 }
@@ -172,6 +169,9 @@ func (d *Desk) ended(ctx context.Context, id string, ch Channel, failed error) e
 	n.Attempts++
 	n.Edition++
 	act, result := store.Act{Actor: "node", Target: id, Detail: name}, "sent"
+	if failed != nil && Temporary(failed) { // what is wrong with one message says nothing of the channel
+		n.Trouble = trouble{now, name, said(failed)}
+	}
 	switch {
 	case failed == nil:
 		n.State, n.Sent, n.Error, n.Next = Sent, now, "", time.Time{}
@@ -204,33 +204,4 @@ func said(err error) string {
 	e := *fault.As(err)
 	e.Err, e.Do = nil, ""
 	return clip(e.Error(), 1000)
-}
-
-// health is how the last attempt on each channel went.
-type health struct {
-	mu   sync.Mutex
-	last map[string]ChannelView
-}
-
-func (h *health) note(name string, err error, now time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.last == nil {
-		h.last = map[string]ChannelView{}
-	}
-	v := ChannelView{State: "ok", Last: now}
-	if err != nil {
-		v.State, v.Error = "failing", said(err)
-	}
-	h.last[name] = v
-}
-
-func (h *health) view(name string) ChannelView {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	v, ok := h.last[name]
-	if !ok {
-		v.State = "new"
-	}
-	return v
 }

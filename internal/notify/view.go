@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ type Filter struct {
 	States      []string
 	Constituent string   // an id
 	Severity    Severity // this one and above
+	Pressing    bool     // the most severe first, and of those the newest; else the newest
 }
 
 // takes tells whether an alert or a notification is one of those that are asked for.
@@ -25,14 +27,23 @@ func (f *Filter) takes(state, constituent string, severity Severity) bool {
 	return (len(f.States) == 0 || slices.Contains(f.States, state)) && (f.Constituent == "" || f.Constituent == constituent) && severity.Rank() >= f.Severity.Rank()
 }
 
-// place is where one stands in a list: the newest first.
+// place is where one stands in a list: the newest first, after whatever ranks above.
 type place struct {
-	at time.Time
-	id string
+	rank int
+	at   time.Time
+	id   string
 }
 
 func (p place) compare(q place) int {
-	return cmp.Or(q.at.Compare(p.at), strings.Compare(p.id, q.id))
+	return cmp.Or(cmp.Compare(q.rank, p.rank), q.at.Compare(p.at), strings.Compare(p.id, q.id))
+}
+
+func (f *Filter) place(severity Severity, at time.Time, id string) place {
+	p := place{at: at, id: id}
+	if f.Pressing {
+		p.rank = severity.Rank()
+	}
+	return p
 }
 
 func noAlert() *fault.Error { return fault.New(fault.NotFound, "", "no such alert") }
@@ -49,7 +60,7 @@ func (d *Desk) fresh(ctx context.Context) error {
 // own refuses whoever is not of the node's own organisation, as if there was nothing.
 func (d *Desk) own(v gate.Viewer) bool { return v.Nation == d.o.Nation && v.Org == d.o.Org }
 
-// Alerts lists the alerts that a viewer may see, newest first, after the one named; more tells whether there are others.
+// Alerts lists the alerts that a viewer may see, in the order of the filter, after the one named; more tells whether there are others.
 func (d *Desk) Alerts(ctx context.Context, v gate.Viewer, f Filter, after string, limit int) (out []Alert, more bool, err error) {
 	if err := d.fresh(ctx); err != nil {
 		return nil, false, err
@@ -62,7 +73,7 @@ func (d *Desk) Alerts(ctx context.Context, v gate.Viewer, f Filter, after string
 	var list []place
 	for _, a := range d.alerts {
 		if f.takes(string(a.State), a.Constituent, a.Severity) {
-			list = append(list, place{a.At, a.ID})
+			list = append(list, f.place(a.Severity, a.At, a.ID))
 		}
 	}
 	ids, more, err := d.cut(ctx, v, list, after, limit, func(id string) ([]string, []record.Seq, *mark) {
@@ -88,17 +99,20 @@ func (d *Desk) Notifications(ctx context.Context, v gate.Viewer, f Filter, after
 	var list []place
 	for _, n := range d.notes {
 		if f.takes(string(n.State), n.Constituent, n.Severity) {
-			list = append(list, place{n.Created, n.ID})
+			list = append(list, f.place(n.Severity, n.Created, n.ID))
 		}
 	}
-	ids, more, err := d.cut(ctx, v, list, after, limit, func(id string) ([]string, []record.Seq, *mark) {
-		n := d.notes[id]
-		return n.Objects, n.Recs, &n.Mark
-	})
+	ids, more, err := d.cut(ctx, v, list, after, limit, d.tellsOf)
 	for _, id := range ids {
 		out = append(out, d.viewNote(d.notes[id]))
 	}
 	return out, more, err
+}
+
+// tellsOf are the objects that a notification tells of.
+func (d *Desk) tellsOf(id string) ([]string, []record.Seq, *mark) {
+	n := d.notes[id]
+	return n.Objects, n.Recs, &n.Mark
 }
 
 // cut finds one page of what a viewer may see. The page ends by that alone.
@@ -143,15 +157,23 @@ func (d *Desk) cut(ctx context.Context, v gate.Viewer, list []place, after strin
 	return ids, false, nil
 }
 
+func (p place) String() string {
+	return strconv.Itoa(p.rank) + " " + p.at.Format(time.RFC3339Nano) + " " + p.id
+}
+
 func parsePlace(s string) (place, bool) {
-	at, id, ok := strings.Cut(s, " ")
+	rank, rest, _ := strings.Cut(s, " ")
+	at, id, ok := strings.Cut(rest, " ")
+	n, bad := strconv.Atoi(rank)
 	t, err := time.Parse(time.RFC3339Nano, at)
-	return place{t, id}, ok && err == nil
+	return place{n, t, id}, ok && err == nil && bad == nil
 }
 
 // After is where a list goes on behind an alert, and behind a notification.
-func (a *Alert) After() string        { return a.At.Format(time.RFC3339Nano) + " " + a.ID }
-func (n *Notification) After() string { return n.Created.Format(time.RFC3339Nano) + " " + n.ID }
+func (a *Alert) After(f *Filter) string { return f.place(a.Severity, a.At, a.ID).String() }
+func (n *Notification) After(f *Filter) string {
+	return f.place(n.Severity, n.Created, n.ID).String()
+}
 
 // visible are the records of these objects that a viewer may have now.
 func (d *Desk) visible(ctx context.Context, v gate.Viewer, objects []string) (map[record.Seq]mark, error) {
@@ -266,29 +288,4 @@ func (d *Desk) viewNote(n *notification) Notification {
 		v.Sealed, _ = (&Message{PGP: k.PGPKey, SMIME: k.SMIME}).sealed(0)
 	}
 	return v
-}
-
-// ChannelView is a channel as people see it.
-type ChannelView struct {
-	Name  string    `json:"name"`
-	Kind  Route     `json:"kind"`
-	State string    `json:"state"` // "new", "ok" or "failing"
-	Last  time.Time `json:"last,omitzero"`
-	Error string    `json:"error,omitempty"`
-}
-
-// Channels lists the channels and how the last attempt on each went. With check, each is asked now.
-func (d *Desk) Channels(ctx context.Context, check bool) []ChannelView {
-	out := []ChannelView{}
-	for _, ch := range d.o.Channels {
-		if check {
-			ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-			d.health.note(ch.Name(), ch.Check(ctx), d.now())
-			cancel()
-		}
-		v := d.health.view(ch.Name())
-		v.Name, v.Kind = ch.Name(), ch.Kind()
-		out = append(out, v)
-	}
-	return out
 }
