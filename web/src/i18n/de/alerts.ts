@@ -3,7 +3,7 @@ import type { alerts as en } from '../en/alerts';
 export const alerts: Record<keyof typeof en, string> = {
   'nav.alerts': 'Alarme',
   'alert.lead': 'Was hereinkam und eine betreute Organisation betrifft, und was wem gesagt wird.',
-  'alert.list': 'Alarme, der neueste zuerst',
+  'alert.list': 'Alarme',
   'alert.none': 'Keine Alarme',
   'alert.none.lead': 'Nichts dergleichen betrifft eine betreute Organisation.',
   'alert.gone': 'Dieser Alarm ist nicht in der Liste',
@@ -12,6 +12,9 @@ export const alerts: Record<keyof typeof en, string> = {
   'alert.severity': 'Schwere',
   'alert.severity.any': 'Jede Schwere',
   'alert.severity.from': '{severity} und darüber',
+  'alert.sort': 'Reihenfolge',
+  'alert.sort.severity': 'Dringendste zuerst',
+  'alert.sort.newest': 'Neueste zuerst',
   'severity.low': 'Niedrig',
   'severity.medium': 'Mittel',
   'severity.high': 'Hoch',

@@ -2,7 +2,7 @@
 export const alerts = {
   'nav.alerts': 'Alerts',
   'alert.lead': 'What came in and concerns a constituent, and what is said to whom.',
-  'alert.list': 'Alerts, the newest first',
+  'alert.list': 'Alerts',
   'alert.none': 'No alerts',
   'alert.none.lead': 'Nothing of this kind concerns a constituent.',
   'alert.gone': 'This alert is not in the list',
@@ -11,6 +11,9 @@ export const alerts = {
   'alert.severity': 'Severity',
   'alert.severity.any': 'Every severity',
   'alert.severity.from': '{severity} and above',
+  'alert.sort': 'Order',
+  'alert.sort.severity': 'Most pressing first',
+  'alert.sort.newest': 'Newest first',
   'severity.low': 'Low',
   'severity.medium': 'Medium',
   'severity.high': 'High',
