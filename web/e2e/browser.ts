@@ -71,10 +71,16 @@ export async function leave(v: Visit): Promise<void> {
   expect(v.faults).toEqual([]);
 }
 
+/** Waits until a screen stands: between two there is no heading, and what is under way says so. */
+export async function settled(page: Page): Promise<void> {
+  await page.waitForFunction(() => document.querySelector('h1') && !document.querySelector('.waiting, [aria-busy=true]'));
+  // What was answered last is drawn in the next frame.
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+}
+
 /** Looks for barriers with axe: WCAG 2.2 A and AA. */
 export async function accessible(page: Page): Promise<void> {
-  // Between two screens there is neither: a screen stands once its heading does.
-  await page.locator('h1').first().waitFor({ state: 'attached' });
+  await settled(page);
   const found = await page.evaluate(async (source) => {
     // The page's policy allows no script but its own: axe runs in the tool's own context of evaluation.
     const run = new Function(source + '; return window.axe;') as () => { run(node: Document, options: object): Promise<{ violations: { id: string; impact: string; nodes: { target: string[]; failureSummary: string }[] }[] }> };
