@@ -48,10 +48,10 @@ export async function visit(browser: Browser, { as, scheme = 'light', width = 14
     const [name = '', value = ''] = (inject('cookies')[as] ?? '').split('=');
     await context.addCookies([{ name, value, url: base, httpOnly: true, secure: true, sameSite: 'Strict' }]);
   }
-  context.setDefaultTimeout(15_000);
+  // What is made durable waits for the disk, which others may keep busy.
+  context.setDefaultTimeout(30_000);
   const faults: string[] = [];
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
   page.on('pageerror', (e) => faults.push('script: ' + e.message));
   page.on('console', (m) => {
     if (/Content Security Policy|Trusted Type|Refused to/i.test(m.text())) faults.push('policy: ' + m.text());

@@ -9,7 +9,7 @@ export default defineConfig({
     include: ['*.story.ts'],
     globalSetup: ['./setup.ts'],
     fileParallelism: false,
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 60_000,
     sequence: { concurrent: false },
   },

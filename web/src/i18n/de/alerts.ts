@@ -72,6 +72,7 @@ export const alerts: Record<keyof typeof en, string> = {
   'note.send.title': 'Diese Benachrichtigung senden',
   'note.send.then': 'Genau das geht an {contact}, {address}. Es lässt sich nicht zurückrufen.',
   'note.encrypted': 'Verschlüsselt: {how}',
+  'note.parcel': 'Was hinausgeht',
   'note.open': 'Nicht für den Empfänger verschlüsselt',
   'note.sent': 'Die Benachrichtigung ist auf dem Weg',
   'note.discard': 'Verwerfen',

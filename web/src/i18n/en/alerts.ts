@@ -71,6 +71,7 @@ export const alerts = {
   'note.send.title': 'Send this notification',
   'note.send.then': 'This is exactly what leaves to {contact}, {address}. It cannot be called back.',
   'note.encrypted': 'Encrypted: {how}',
+  'note.parcel': 'What leaves',
   'note.open': 'Not encrypted for its recipient',
   'note.sent': 'The notification is on its way',
   'note.discard': 'Discard',
