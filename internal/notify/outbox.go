@@ -93,8 +93,8 @@ func (d *Desk) send(ctx context.Context, id string) error {
 	if m == nil && err == nil {
 		return nil
 	}
+	var of trouble
 	if err == nil {
-		var cancel context.CancelFunc
 		try, cancel := context.WithTimeout(ctx, maxSend)
 		err = ch.Send(try, m)
 		cancel()
@@ -102,8 +102,11 @@ func (d *Desk) send(ctx context.Context, id string) error {
 			d.release(id)
 			return ctx.Err()
 		}
+		if err != nil && Temporary(err) { // what is wrong with one message says nothing of the channel
+			of = trouble{d.now(), ch.Name(), said(err)}
+		}
 	}
-	return d.ended(context.WithoutCancel(ctx), id, ch, err)
+	return d.ended(context.WithoutCancel(ctx), id, ch, err, of)
 }
 
 // take makes a notification ready to leave, and keeps others from changing it meanwhile. Without a message there is nothing to send.
@@ -151,8 +154,8 @@ func (d *Desk) release(id string) {
 	d.mu.Unlock()
 }
 
-// ended writes down how an attempt went.
-func (d *Desk) ended(ctx context.Context, id string, ch Channel, failed error) error {
+// ended writes down how an attempt went, and what was wrong with its channel.
+func (d *Desk) ended(ctx context.Context, id string, ch Channel, failed error, of trouble) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	sending := d.sending[id]
@@ -169,8 +172,8 @@ func (d *Desk) ended(ctx context.Context, id string, ch Channel, failed error) e
 	n.Attempts++
 	n.Edition++
 	act, result := store.Act{Actor: "node", Target: id, Detail: name}, "sent"
-	if failed != nil && Temporary(failed) { // what is wrong with one message says nothing of the channel
-		n.Trouble = trouble{now, name, said(failed)}
+	if of.Channel != "" {
+		n.Trouble = of
 	}
 	switch {
 	case failed == nil:

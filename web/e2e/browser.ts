@@ -92,6 +92,7 @@ export async function accessible(page: Page): Promise<void> {
 
 /** Takes a picture of what is seen. */
 export async function picture(page: Page, name: string): Promise<void> {
+  await settled(page);
   mkdirSync(shots, { recursive: true });
   await page.screenshot({ path: join(shots, name + '.png'), animations: 'disabled', caret: 'hide' });
 }

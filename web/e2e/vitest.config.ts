@@ -10,6 +10,7 @@ export default defineConfig({
     globalSetup: ['./setup.ts'],
     fileParallelism: false,
     testTimeout: 120_000,
+    expect: { poll: { timeout: 15_000, interval: 100 } }, // a busy machine draws late
     hookTimeout: 60_000,
     sequence: { concurrent: false },
   },
