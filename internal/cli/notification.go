@@ -26,14 +26,15 @@ func (a *app) notificationCmd() *cobra.Command {
 
 func (a *app) notificationList() *cobra.Command {
 	var states []string
-	var constituent, severity string
-	c := &cobra.Command{Use: "list", Short: "List notifications, newest first", Args: cobra.NoArgs}
+	var constituent, severity, sort string
+	c := &cobra.Command{Use: "list", Short: "List notifications", Args: cobra.NoArgs}
 	c.Flags().StringSliceVar(&states, "state", nil, "only those that are draft, withheld, approved, sent, failed or discarded")
 	c.Flags().StringVar(&constituent, "constituent", "", "only those to the constituent with this `ID`")
 	c.Flags().StringVar(&severity, "severity", "", "only those of this severity and above: low, medium, high or critical")
+	c.Flags().StringVar(&sort, "sort", "newest", "newest first, or severity: the most severe and of those the newest")
 	return a.onNode(c, func(ctx context.Context, n *api.Client, _ []string) error {
 		return listing(a, []string{"NOTIFICATION", "CREATED", "STATE", "SEVERITY", "TLP", "CONSTITUENT", "TO", "SUBJECT"}, func(each func(notify.Notification) error) error {
-			return n.Notifications(ctx, about(states, constituent, severity), each)
+			return n.Notifications(ctx, about(states, constituent, severity, sort), each)
 		}, func(v notify.Notification) []string {
 			return []string{v.ID, when(v.Created), string(v.State), string(v.Severity), v.TLP, short(v.Name, 30), short(v.Address, 40), short(v.Subject+v.Reason, 60)}
 		})
@@ -151,8 +152,8 @@ func (a *app) channelList() *cobra.Command {
 	c := &cobra.Command{Use: "channels", Short: "List the ways on which notifications leave, and how they are", Args: cobra.NoArgs}
 	c.Flags().BoolVar(&check, "check", false, "ask each whether it is there, now")
 	return a.onNode(c, func(ctx context.Context, n *api.Client, _ []string) error {
-		return listing(a, []string{"NAME", "KIND", "STATE", "LAST", "ERROR"}, over(n.Channels(ctx, check)), func(v notify.ChannelView) []string {
-			return []string{v.Name, string(v.Kind), v.State, when(v.Last), short(v.Error, 80)}
+		return listing(a, []string{"NAME", "KIND", "STATE", "WAITING", "LAST SUCCESS", "LAST FAULT", "WHAT IT WAS"}, over(n.Channels(ctx, check)), func(v notify.ChannelView) []string {
+			return []string{v.Name, string(v.Kind), v.State, strconv.Itoa(v.Waiting), when(v.Succeeded), when(v.Failed), short(v.Error, 80)}
 		})
 	})
 }

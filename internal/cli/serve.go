@@ -178,7 +178,7 @@ func (a *app) run(ctx context.Context, n *node.Node, cfg node.Config, grace time
 		return errors.Join(err, stop())
 	}
 	fmt.Fprintf(a.out, "listening on %s\n", n.URL())
-	link, err := n.SetupLink(ctx)
+	link, err := n.SetupLink(context.WithoutCancel(ctx)) // to be stopped meanwhile is no failure
 	switch {
 	case err == nil:
 		fmt.Fprintf(a.out, "choose the first administrator's password within the hour: %s\n", link)

@@ -206,10 +206,10 @@ func clip(s string, n int) string {
 func (l *Lists) Summary() Summary { return l.now.Load().summary }
 
 // Taxonomies are those that are loaded, by namespace, and not to be changed.
-func (l *Lists) Taxonomies() []*taxonomy.Taxonomy { return l.taxonomies }
+func (l *Lists) Taxonomies() []*taxonomy.Taxonomy { return l.now.Load().taxonomies }
 
 // Galaxies are those that are loaded, by type, and not to be changed.
-func (l *Lists) Galaxies() []*galaxy.Galaxy { return l.galaxies }
+func (l *Lists) Galaxies() []*galaxy.Galaxy { return l.now.Load().galaxies }
 
 // Templates are the names of the object templates.
 func (l *Lists) Templates() []string { return slices.Sorted(maps.Keys(l.now.Load().templates)) }

@@ -96,7 +96,7 @@ func apiScript(reading, changing leakScript) {
 	reading["api GET /openapi.json"] = plain("GET", "", "/openapi.json", "/openapi.json?all=true")
 	reading["api GET /stats"] = plain("GET", "", "/stats")
 	reading["api GET /config"] = plain("GET", "", "/config")
-	reading["api GET /journal"] = plain("GET", "", "/journal", "/journal?limit=1", "/journal?next=AAAA")
+	reading["api GET /journal"] = plain("GET", "", "/journal", "/journal?limit=1", "/journal?sort=newest&limit=1", "/journal?actor=local&verb=object,user&until=2999-01-01", "/journal?next=AAAA")
 	reading["api GET /backup"] = plain("GET", "", "/backup")
 	reading["api GET /collections"] = plain("GET", "", "/collections", "/collections?all=true", "/collections?root=api", "/collections?root=freedonia", "/collections?root=nowhere")
 	names := []string{"/open", "/{open}", "/vault", "/{vault}", "/{foreign}", "/box", "/nowhere"}

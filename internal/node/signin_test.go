@@ -427,6 +427,6 @@ func TestSignInWithoutTLS(t *testing.T) {
 func verbs(t *testing.T, d *desk) string {
 	t.Helper()
 	var out []string
-	must(t, d.admin.Journal(t.Context(), func(a api.Act) error { out = append(out, a.Verb); return nil }))
+	must(t, d.admin.Journal(t.Context(), nil, func(a api.Act) error { out = append(out, a.Verb); return nil }))
 	return strings.Join(out, " ")
 }

@@ -120,7 +120,7 @@ type Desk struct {
 	stop      context.CancelFunc
 	work      sync.WaitGroup
 	following atomic.Bool
-	health    health
+	checks    checks
 }
 
 // count is whose alerts of which hour are counted.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ type Filter struct {
 	States      []string
 	Constituent string   // an id
 	Severity    Severity // this one and above
+	Pressing    bool     // the most severe first, and of those the newest; else the newest
 }
 
 // standing is what decides whether an alert or a notification is in a list, where, and who may see it.
@@ -43,14 +45,23 @@ func (f *Filter) takes(s *standing) bool {
 	return (len(f.States) == 0 || slices.Contains(f.States, s.state)) && (f.Constituent == "" || f.Constituent == s.constituent) && s.severity.Rank() >= f.Severity.Rank()
 }
 
-// place is where one stands in a list: the newest first.
+// place is where one stands in a list: the newest first, after whatever ranks above.
 type place struct {
-	at time.Time
-	id string
+	rank int
+	at   time.Time
+	id   string
 }
 
 func (p place) compare(q place) int {
-	return cmp.Or(q.at.Compare(p.at), strings.Compare(p.id, q.id))
+	return cmp.Or(cmp.Compare(q.rank, p.rank), q.at.Compare(p.at), strings.Compare(p.id, q.id))
+}
+
+func (f *Filter) place(severity Severity, at time.Time, id string) place {
+	p := place{at: at, id: id}
+	if f.Pressing {
+		p.rank = severity.Rank()
+	}
+	return p
 }
 
 func noAlert() *fault.Error { return fault.New(fault.NotFound, "", "no such alert") }
@@ -67,7 +78,7 @@ func (d *Desk) fresh(ctx context.Context) error {
 // own refuses whoever is not of the node's own organisation, as if there was nothing.
 func (d *Desk) own(v gate.Viewer) bool { return v.Nation == d.o.Nation && v.Org == d.o.Org }
 
-// Alerts lists the alerts that a viewer may see, newest first, after the one named; more tells whether there are others.
+// Alerts lists the alerts that a viewer may see, in the order of the filter, after the one named; more tells whether there are others.
 func (d *Desk) Alerts(ctx context.Context, v gate.Viewer, f Filter, after string, limit int) ([]Alert, bool, error) {
 	return list(ctx, d, v, f, after, limit, func() map[string]*alert { return d.alerts }, (*alert).view)
 }
@@ -83,21 +94,33 @@ type listed interface {
 	standing() standing
 }
 
-// list finds one page of what a viewer may see of all. The page ends by that alone.
+// list finds one page of what a viewer may see of all.
 func list[S listed, V any](ctx context.Context, d *Desk, v gate.Viewer, f Filter, after string, limit int, all func() map[string]S, view func(S) V) (out []V, more bool, err error) {
 	if err := d.fresh(ctx); err != nil {
 		return nil, false, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.ready(ctx); err != nil || !d.own(v) {
+	if err := d.ready(ctx); err != nil {
 		return nil, false, err
 	}
 	var places []place
 	for id, x := range all() {
 		if s := x.standing(); f.takes(&s) {
-			places = append(places, place{s.at, id})
+			places = append(places, f.place(s.severity, s.at, id))
 		}
+	}
+	page, more, err := cut(ctx, d, v, places, after, limit, all())
+	for _, x := range page {
+		out = append(out, view(x))
+	}
+	return out, more, err
+}
+
+// cut finds one page of what a viewer may see of these places. The page ends by that alone. It is called with the lock.
+func cut[S listed](ctx context.Context, d *Desk, v gate.Viewer, places []place, after string, limit int, all map[string]S) (out []S, more bool, err error) {
+	if !d.own(v) {
+		return nil, false, nil
 	}
 	slices.SortFunc(places, place.compare)
 	if after != "" {
@@ -114,21 +137,21 @@ func list[S listed, V any](ctx context.Context, d *Desk, v gate.Viewer, f Filter
 	for part := range slices.Chunk(places, 50) {
 		var objects []string
 		for _, p := range part {
-			objects = append(objects, all()[p.id].standing().objects...)
+			objects = append(objects, all[p.id].standing().objects...)
 		}
 		seen, err := d.visible(ctx, v, objects)
 		if err != nil {
 			return nil, false, err
 		}
 		for _, p := range part {
-			x := all()[p.id]
+			x := all[p.id]
 			if s := x.standing(); !d.shows(v, seen, &s) {
 				continue
 			}
 			if len(out) == limit {
 				return out, true, nil
 			}
-			out = append(out, view(x))
+			out = append(out, x)
 		}
 	}
 	return out, false, nil
@@ -155,15 +178,23 @@ func one[S listed](ctx context.Context, d *Desk, v gate.Viewer, find func() S, n
 	return x, nil
 }
 
+func (p place) String() string {
+	return strconv.Itoa(p.rank) + " " + p.at.Format(time.RFC3339Nano) + " " + p.id
+}
+
 func parsePlace(s string) (place, bool) {
-	at, id, ok := strings.Cut(s, " ")
+	rank, rest, _ := strings.Cut(s, " ")
+	at, id, ok := strings.Cut(rest, " ")
+	n, bad := strconv.Atoi(rank)
 	t, err := time.Parse(time.RFC3339Nano, at)
-	return place{t, id}, ok && err == nil
+	return place{n, t, id}, ok && err == nil && bad == nil
 }
 
 // After is where a list goes on behind an alert, and behind a notification.
-func (a *Alert) After() string        { return a.At.Format(time.RFC3339Nano) + " " + a.ID }
-func (n *Notification) After() string { return n.Created.Format(time.RFC3339Nano) + " " + n.ID }
+func (a *Alert) After(f *Filter) string { return f.place(a.Severity, a.At, a.ID).String() }
+func (n *Notification) After(f *Filter) string {
+	return f.place(n.Severity, n.Created, n.ID).String()
+}
 
 // visible are the records of these objects that a viewer may have now.
 func (d *Desk) visible(ctx context.Context, v gate.Viewer, objects []string) (map[record.Seq]mark, error) {
@@ -252,29 +283,4 @@ func (d *Desk) viewNote(n *notification) Notification {
 		v.Sealed, _ = (&Message{PGP: k.PGPKey, SMIME: k.SMIME}).sealed(0)
 	}
 	return v
-}
-
-// ChannelView is a channel as people see it.
-type ChannelView struct {
-	Name  string    `json:"name"`
-	Kind  Route     `json:"kind"`
-	State string    `json:"state"` // "new", "ok" or "failing"
-	Last  time.Time `json:"last,omitzero"`
-	Error string    `json:"error,omitempty"`
-}
-
-// Channels lists the channels and how the last attempt on each went. With check, each is asked now.
-func (d *Desk) Channels(ctx context.Context, check bool) []ChannelView {
-	out := []ChannelView{}
-	for _, ch := range d.o.Channels {
-		if check {
-			ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-			d.health.note(ch.Name(), ch.Check(ctx), d.now())
-			cancel()
-		}
-		v := d.health.view(ch.Name())
-		v.Name, v.Kind = ch.Name(), ch.Kind()
-		out = append(out, v)
-	}
-	return out
 }

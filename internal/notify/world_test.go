@@ -41,6 +41,14 @@ type world struct {
 	stage    int
 }
 
+// channel is the first channel, as an analyst sees it.
+func (w *world) channel() ChannelView {
+	w.t.Helper()
+	list, err := w.d.Channels(context.Background(), ada, false)
+	must(w.t, err)
+	return list[0]
+}
+
 func newWorld(t testing.TB, dir string) *world {
 	t.Helper()
 	if dir == "" {

@@ -160,6 +160,7 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	do("DELETE /certificates/{id}", "/certificates/"+certificate, "")
 	do("DELETE /orgs/{name}", "/orgs/Sylvania%20CERT", "")
 	do("GET /journal", "/journal?limit=3", "")
+	do("GET /journal", "/journal?sort=newest&limit=3&actor=local&verb=object,user&since=2020-01-01&until=2999-01-01", "")
 	personSucceeds(w, met)
 	askStream(w, do)
 	askAlerts(w, do)

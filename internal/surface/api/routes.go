@@ -72,7 +72,7 @@ var houseRoutes = []Route{
 	{get, "/openapi.json", "This document.", 0, nil, gives(map[string]any{}), (*API).openAPI},
 	{get, "/stats", "What the store knows about itself.", gate.ConfigRead, nil, gives(store.Stats{}), (*API).stats},
 	{get, "/config", "The configuration in force, without secrets.", gate.ConfigRead, nil, gives(map[string]any{}), (*API).config},
-	{get, "/journal", "Administrative and personal acts, oldest first.", gate.AuditRead, paging, pages[Act](), (*API).journal},
+	{get, "/journal", "Administrative and personal acts: who did what, when and to what.", gate.AuditRead, journalParams, pages[Act](), (*API).journal},
 	{get, "/backup", "A consistent copy of everything a restore needs.", gate.Backup, nil, copies(bytesType), (*API).backup},
 
 	{get, "/objects", "Objects that the caller may have, in the order they were added.", gate.ObjectRead,
