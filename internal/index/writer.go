@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	zs "zombiezen.com/go/sqlite"
@@ -222,7 +223,8 @@ type batch struct {
 	w     *writer
 	m     *columns // read only
 	lo    uint32
-	terms map[string][]uint32
+	terms *dictionary // complete at the end
+	found []finding
 	rows  map[uint32]*row // as they are after this batch
 	recs  map[int64]uint32
 	gone  map[uint32]bool
@@ -233,8 +235,11 @@ type batch struct {
 	purge bool
 }
 
-func (w *writer) begin(m *columns) *batch {
-	return &batch{w: w, m: m, lo: w.next, terms: map[string][]uint32{}, rows: map[uint32]*row{}, recs: map[int64]uint32{}, gone: map[uint32]bool{},
+// finding is a term and a record that has it.
+type finding struct{ term, n uint32 }
+
+func (w *writer) begin(m *columns, terms *dictionary) *batch {
+	return &batch{w: w, m: m, lo: w.next, terms: terms, rows: map[uint32]*row{}, recs: map[int64]uint32{}, gone: map[uint32]bool{},
 		marks: map[record.Mark]uint32{}, names: map[string]uint32{}}
 }
 
@@ -293,8 +298,8 @@ func (b *batch) put(e *store.Entry, x *extract) error {
 	if err := lite.Exec(w.c, "INSERT INTO text(n, words) VALUES(?,?)", nil, n, x.words); err != nil {
 		return err
 	}
-	for t := range x.terms {
-		b.terms[t] = append(b.terms[t], n)
+	for _, t := range x.terms {
+		b.found = append(b.found, finding{t, n})
 	}
 	b.rows[n], b.recs[int64(e.Rec)] = out, n
 	first := *out
@@ -402,20 +407,38 @@ func (b *batch) name(text string) (uint32, error) {
 	return id, lite.Exec(b.w.c, "INSERT INTO name(id, text) VALUES(?,?)", nil, id, text)
 }
 
+// postings are, of every term, the records that have it, ascending, and the order of the terms.
+func (b *batch) postings() (records [][]uint32, order []uint32) {
+	terms := b.terms.terms
+	records, order = make([][]uint32, len(terms)), make([]uint32, len(terms))
+	counts := make([]int, len(terms))
+	for _, f := range b.found {
+		counts[f.term]++
+	}
+	all := make([]uint32, 0, len(b.found))
+	for t, n := range counts {
+		records[t], order[t] = all[len(all):len(all):len(all)+n], uint32(t)
+		all = all[:len(all)+n]
+	}
+	for _, f := range b.found {
+		records[f.term] = append(records[f.term], f.n)
+	}
+	slices.SortFunc(order, func(x, y uint32) int { return strings.Compare(terms[x], terms[y]) })
+	return records, order
+}
+
 // end writes the terms as a new segment, and where the journal was left.
 func (b *batch) end(cursor record.Seq) error {
 	w := b.w
-	if len(b.terms) > 0 {
-		terms := make([]string, 0, len(b.terms))
-		for t := range b.terms {
-			terms = append(terms, t)
-		}
-		slices.Sort(terms)
+	if len(b.found) > 0 {
 		w.nextSg++
 		out := &blockWriter{c: w.c, id: w.nextSg, lo: b.lo, hi: w.next - 1}
-		for _, t := range terms {
-			if err := out.add([]byte(t), b.terms[t]); err != nil {
-				return err
+		records, order := b.postings()
+		for _, t := range order {
+			if ns := records[t]; len(ns) > 0 {
+				if err := out.add([]byte(b.terms.terms[t]), ns); err != nil {
+					return err
+				}
 			}
 		}
 		s, err := out.end(0)
