@@ -1,6 +1,7 @@
 package index
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"slices"
@@ -29,9 +30,13 @@ type dictionary struct {
 	terms []string
 	ids   map[string]uint32
 	last  []uint32 // of every term: the last record that had it
-	n     uint32   // the record that is read, counted from 1
-	count int      // words of it
-	*extract
+
+	// Of the record that is read:
+	n     uint32 // counted from 1
+	count int    // words
+	has   []uint32
+	words []byte
+
 	scratch []byte
 }
 
@@ -72,8 +77,9 @@ var named = map[string]bool{"name": true, "aliases": true, "x_mitre_aliases": tr
 // read takes a record apart. A body that the language does not know has no more than its id.
 func (d *dictionary) read(r *record.Record) *extract {
 	e := new(extract)
-	d.extract, d.count = e, 0
 	d.n++
+	d.count, d.has, d.words = 0, d.has[:0], d.words[:0]
+	defer func() { e.terms, e.words = slices.Clone(d.has), bytes.Clone(d.words) }()
 	d.term(termSource, "v:"+fold(r.Origin.Via))
 	d.term(termSource, "n:"+fold(r.Origin.Nation))
 	d.term(termSource, "o:"+fold(r.Origin.Org))
@@ -104,7 +110,7 @@ func (d *dictionary) read(r *record.Record) *extract {
 // dropTwins takes out what is told twice: a word of the name is none of the text.
 func (d *dictionary) dropTwins() {
 	twins := 0
-	for _, id := range d.extract.terms {
+	for _, id := range d.has {
 		if t := d.terms[id]; t[0] == termName {
 			d.scratch = append(append(d.scratch[:0], termWord), t[1:]...)
 			if twin, ok := d.ids[string(d.scratch)]; ok && d.last[twin] == d.n {
@@ -114,7 +120,7 @@ func (d *dictionary) dropTwins() {
 		}
 	}
 	if twins > 0 {
-		d.extract.terms = slices.DeleteFunc(d.extract.terms, func(id uint32) bool { return d.last[id] != d.n })
+		d.has = slices.DeleteFunc(d.has, func(id uint32) bool { return d.last[id] != d.n })
 	}
 }
 
@@ -138,7 +144,7 @@ func property(path string) string {
 }
 
 func (d *dictionary) term(kind byte, text string) {
-	if text == "" || len(d.extract.terms) >= maxTerms {
+	if text == "" || len(d.has) >= maxTerms {
 		return
 	}
 	d.scratch = append(append(d.scratch[:0], kind), cut(text, maxTerm)...)
@@ -150,7 +156,7 @@ func (d *dictionary) term(kind byte, text string) {
 	}
 	if d.last[id] != d.n {
 		d.last[id] = d.n
-		d.extract.terms = append(d.extract.terms, id)
+		d.has = append(d.has, id)
 	}
 }
 
