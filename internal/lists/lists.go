@@ -176,6 +176,12 @@ func clip(s string, n int) string {
 // Summary is what is loaded, and what could not be.
 func (l *Lists) Summary() Summary { return l.summary }
 
+// Taxonomies are those that are loaded, by namespace, and not to be changed.
+func (l *Lists) Taxonomies() []*taxonomy.Taxonomy { return l.taxonomies }
+
+// Galaxies are those that are loaded, by type, and not to be changed.
+func (l *Lists) Galaxies() []*galaxy.Galaxy { return l.galaxies }
+
 // Templates are the names of the object templates.
 func (l *Lists) Templates() []string { return slices.Sorted(maps.Keys(l.templates)) }
 
