@@ -94,6 +94,9 @@ func (j journal) own() gate.Scope { return j.x.Gate().Own(time.Now()) }
 func (j journal) Follow(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error) {
 	return j.st.Follow(ctx, j.own(), after, limit)
 }
+func (j journal) Headers(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error) {
+	return j.st.Watch(ctx, j.own(), after, limit)
+}
 func (j journal) Page(ctx context.Context, q store.Query) (store.Page, error) {
 	return j.st.Page(ctx, j.own(), q)
 }

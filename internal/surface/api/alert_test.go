@@ -14,6 +14,7 @@ import (
 	"entente/internal/gate"
 	"entente/internal/keyring"
 	"entente/internal/notify"
+	"entente/internal/record"
 	"entente/internal/store"
 	"entente/register"
 )
@@ -60,6 +61,10 @@ func (w *world) openDesk() {
 			return exchange.Recipient{Party: gate.Party{Nation: "UTO", Org: name}, Client: true}
 		}, Now: func() time.Time { return time.Now().Add(time.Second) }})
 	w.must(err)
+}
+
+func (j journal) Headers(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error) {
+	return j.w.st.Watch(ctx, j.w.gate.Own(time.Now()), after, limit)
 }
 
 func (j journal) Page(ctx context.Context, q store.Query) (store.Page, error) {
