@@ -64,7 +64,7 @@ lint:
 bench: build
 	./bench/run
 
-nightly:
+nightly: build
 	./bench/nightly
 
 # The pictures in docs/screenshots, taken by the stories.

@@ -134,6 +134,10 @@ func (o *Object) Revoked() bool { return o.root().get("revoked").isTrue() }
 // Name is the text of the property name.
 func (o *Object) Name() string { return o.root().get("name").text() }
 
+// EachString visits every string in the object that is a value, at any depth and in document order, with the name of the property that it, or the
+// list that it is in, stands under.
+func (o *Object) EachString(visit func(property, text string)) { o.root().eachString("", visit) }
+
 // MarkingRefs is the ids in object_marking_refs, in order.
 func (o *Object) MarkingRefs() []string { return o.root().get("object_marking_refs").strings() }
 

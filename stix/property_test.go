@@ -194,6 +194,11 @@ func TestAccessors(t *testing.T) {
 		len(o.Granular()) != 1 || o.Granular()[0].Lang != "de" || o.Text("/a~0b/c~1d/1") != "x" {
 		t.Errorf("%s", o.Raw())
 	}
+	var texts []string
+	o.EachString(func(property, text string) { texts = append(texts, property+"="+text) })
+	if got := strings.Join(texts, "|"); !strings.HasSuffix(got, "|name=a\nb|created_by_ref="+sampleIdentity+"|object_marking_refs="+tlpGreen+"|lang=de|selectors=name|c/d=x") {
+		t.Errorf("strings: %s", got)
+	}
 	if raw, ok := o.Select("granular_markings.[0].lang"); !ok || string(raw) != `"de"` {
 		t.Errorf("select %s", raw)
 	}

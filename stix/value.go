@@ -184,3 +184,19 @@ func (v value) strings() []string {
 	}
 	return out
 }
+
+// eachString visits every string of a value, with the property that it, or the list that it is in, stands under.
+func (v value) eachString(property string, visit func(property, text string)) {
+	switch v.kind() {
+	case kindString:
+		visit(property, v.text())
+	case kindList:
+		for _, item := range v.items {
+			item.eachString(property, visit)
+		}
+	case kindObject:
+		for key, val := range v.members {
+			val.eachString(key.text(), visit)
+		}
+	}
+}

@@ -62,7 +62,7 @@ func unprocessable(pointer, rule, what string) *bodyError {
 // are ignored (section 7.1.1).
 func parseEnvelope(data []byte, b bounds) (envelope, *bodyError) {
 	var env envelope
-	d := jsontext.NewDecoder(bytes.NewReader(data))
+	d := jsontext.NewDecoder(bytes.NewBuffer(data)) // which it reads in place
 	if d.PeekKind() != '{' {
 		if err := d.SkipValue(); err != nil {
 			return env, syntax(err)

@@ -18,6 +18,7 @@ type index struct {
 	mu    sync.RWMutex
 	list  []place
 	marks map[markKey]*record.Mark
+	same  map[string][]place // by digest: of each organisation and label one
 }
 
 type markKey struct {
@@ -55,6 +56,7 @@ func (x *index) put(b *Blob) {
 	p := x.place(b)
 	if i, found := slices.BinarySearchFunc(x.list, p, place.compare); !found {
 		x.list = slices.Insert(x.list, i, p)
+		x.same[b.SHA256] = append(x.same[b.SHA256], p)
 	}
 }
 
@@ -63,6 +65,10 @@ func (x *index) drop(b *Blob) {
 	defer x.mu.Unlock()
 	if i, found := slices.BinarySearchFunc(x.list, place{added: b.Added.UnixMicro(), id: b.ID}, place.compare); found {
 		x.list = slices.Delete(x.list, i, i+1)
+		left := slices.DeleteFunc(x.same[b.SHA256], func(p place) bool { return p.id == b.ID })
+		if x.same[b.SHA256] = left; len(left) == 0 {
+			delete(x.same, b.SHA256)
+		}
 	}
 }
 
@@ -70,9 +76,11 @@ func (x *index) drop(b *Blob) {
 func (x *index) fill(all []Blob) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.marks, x.list = nil, make([]place, 0, len(all))
+	x.marks, x.list, x.same = nil, make([]place, 0, len(all)), make(map[string][]place, len(all))
 	for i := range all {
-		x.list = append(x.list, x.place(&all[i]))
+		p := x.place(&all[i])
+		x.list = append(x.list, p)
+		x.same[all[i].SHA256] = append(x.same[all[i].SHA256], p)
 	}
 	slices.SortFunc(x.list, place.compare)
 }
@@ -97,6 +105,18 @@ func (x *index) page(scope gate.Scope, after place, limit int) (out []place) {
 		}
 		if out = append(out, p); len(out) == limit {
 			break
+		}
+	}
+	return out
+}
+
+// having is up to limit places with content of that digest that the scope sees.
+func (x *index) having(scope gate.Scope, digest string, limit int) (out []place) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	for _, p := range x.same[digest] {
+		if len(out) < limit && scope.Admits(*p.mark) && scope.InForce(*p.mark, p.notBefore, p.notAfter) {
+			out = append(out, p)
 		}
 	}
 	return out

@@ -40,16 +40,34 @@ func (s *Store) List(ctx context.Context, scope gate.Scope, after string, limit 
 		if i == limit {
 			return page, found[i-1].cursor(), nil
 		}
-		b, err := s.Get(ctx, scope, p.id)
-		if err != nil {
-			if k := fault.Of(err); k != fault.NotFound && k != fault.Internal {
-				return nil, "", err
-			}
-			continue // gone meanwhile, or damaged: the others are still there
+		if page, err = s.gather(ctx, scope, page, p.id); err != nil {
+			return nil, "", err
 		}
-		page = append(page, b)
 	}
 	return page, "", nil
+}
+
+// Having is up to limit blobs of that content that the scope sees: one for each organisation and label that it was sent by and under. digest is its
+// SHA-256 in hexadecimal digits of either case.
+func (s *Store) Having(ctx context.Context, scope gate.Scope, digest string, limit int) (found []Blob, err error) {
+	for _, p := range s.index.having(scope, strings.ToLower(digest), limit) {
+		if found, err = s.gather(ctx, scope, found, p.id); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// gather adds a blob to a list, unless it has gone meanwhile or is damaged: the others are still there.
+func (s *Store) gather(ctx context.Context, scope gate.Scope, list []Blob, id string) ([]Blob, error) {
+	b, err := s.Get(ctx, scope, id)
+	switch k := fault.Of(err); {
+	case err == nil:
+		return append(list, b), nil
+	case k == fault.NotFound, k == fault.Internal:
+		return list, nil
+	}
+	return nil, err
 }
 
 // Files hands out every complete file, sealed as it stands, for a backup. A file that is removed meanwhile is left out.

@@ -17,24 +17,18 @@ func (a *app) alertCmd() *cobra.Command {
 	c := &cobra.Command{Use: "alert", Short: "See and handle alerts about constituents",
 		Long: "An alert says that an object concerns an address range, a domain, a certificate or a product of a constituent. See docs/notifications.md."}
 	var states []string
-	var constituent, severity string
-	list := &cobra.Command{Use: "list", Short: "List alerts, newest first", Args: cobra.NoArgs}
+	var constituent, severity, sort string
+	list := &cobra.Command{Use: "list", Short: "List alerts", Args: cobra.NoArgs}
 	list.Flags().StringSliceVar(&states, "state", nil, "only alerts that are new, taken or closed")
 	list.Flags().StringVar(&constituent, "constituent", "", "only alerts about the constituent with this `ID`")
 	list.Flags().StringVar(&severity, "severity", "", "only alerts of this severity and above: low, medium, high or critical")
+	list.Flags().StringVar(&sort, "sort", "newest", "newest first, or severity: the most severe and of those the newest")
 	a.onNode(list, func(ctx context.Context, n *api.Client, _ []string) error {
-		var rows [][]string
-		err := n.Alerts(ctx, about(states, constituent, severity), func(v notify.Alert) error {
-			if a.asJSON {
-				return a.line(v)
-			}
-			rows = append(rows, []string{v.ID, when(v.At), string(v.Severity), string(v.State), short(v.Name, 30), short(v.Title, 40), short(assets(v.Matches), 40), v.Assignee})
-			return nil
+		return listing(a, []string{"ALERT", "AT", "SEVERITY", "STATE", "CONSTITUENT", "OBJECT", "ASSETS", "ASSIGNEE"}, func(each func(notify.Alert) error) error {
+			return n.Alerts(ctx, about(states, constituent, severity, sort), each)
+		}, func(v notify.Alert) []string {
+			return []string{v.ID, when(v.At), string(v.Severity), string(v.State), short(v.Name, 30), short(v.Title, 40), short(assets(v.Matches), 40), v.Assignee}
 		})
-		if err != nil || a.asJSON {
-			return err
-		}
-		return a.table([]string{"ALERT", "AT", "SEVERITY", "STATE", "CONSTITUENT", "OBJECT", "ASSETS", "ASSIGNEE"}, rows)
 	})
 	show := &cobra.Command{Use: "show ID", Short: "Show an alert", Args: cobra.ExactArgs(1)}
 	a.onNode(show, func(ctx context.Context, n *api.Client, args []string) error {
@@ -71,9 +65,9 @@ func (a *app) alertCmd() *cobra.Command {
 }
 
 // about is the query of a list.
-func about(states []string, constituent, severity string) url.Values {
+func about(states []string, constituent, severity, sort string) url.Values {
 	q := url.Values{}
-	for name, value := range map[string]string{"state": strings.Join(states, ","), "constituent": constituent, "severity": severity} {
+	for name, value := range map[string]string{"state": strings.Join(states, ","), "constituent": constituent, "severity": severity, "sort": sort} {
 		if value != "" {
 			q.Set(name, value)
 		}

@@ -104,22 +104,13 @@ keeps scanners and careless fingers away and protects nothing.`}
 func (a *app) listBlobsCmd() *cobra.Command {
 	c := &cobra.Command{Use: "list", Short: "List files that you may have, oldest first", Args: cobra.NoArgs}
 	return a.onNode(c, func(ctx context.Context, n *api.Client, _ []string) error {
-		var rows [][]string
-		err := n.Blobs(ctx, func(b api.Blob) error {
-			if a.asJSON {
-				return a.line(b)
-			}
+		return listing(a, []string{"ID", "ADDED", "TLP", "SIZE", "KIND", "NAME"}, func(each func(api.Blob) error) error { return n.Blobs(ctx, each) }, func(b api.Blob) []string {
 			sample := ""
 			if b.Sample {
 				sample = "sample"
 			}
-			rows = append(rows, []string{b.ID, when(b.Added), b.Label.TLP.String(), size(b.Size), sample, b.Name})
-			return nil
+			return []string{b.ID, when(b.Added), b.Label.TLP.String(), size(b.Size), sample, b.Name}
 		})
-		if err != nil || a.asJSON {
-			return err
-		}
-		return a.table([]string{"ID", "ADDED", "TLP", "SIZE", "KIND", "NAME"}, rows)
 	})
 }
 

@@ -101,26 +101,13 @@ func (a *app) collectionListCmd() *cobra.Command {
 		if err != nil && fault.Of(err) == fault.Forbidden {
 			list, err = n.Collections(ctx, root, false)
 		}
-		if err != nil {
-			return err
-		}
-		var rows [][]string
-		for _, v := range list {
-			if a.asJSON {
-				if err := a.line(v); err != nil {
-					return err
-				}
-			}
+		return listing(a, []string{"ID", "ALIAS", "ROOT", "READ", "WRITE", "DEFAULT", "POLICY", "TITLE"}, over(list, err), func(v exchange.CollectionView) []string {
 			fallback := ""
 			if v.Default != nil {
 				fallback = v.Default.TLP.String()
 			}
-			rows = append(rows, []string{v.ID, v.Alias, v.Root, roles(v.Read), roles(v.Write), fallback, string(v.Policy), short(v.Title, 40)})
-		}
-		if a.asJSON {
-			return nil
-		}
-		return a.table([]string{"ID", "ALIAS", "ROOT", "READ", "WRITE", "DEFAULT", "POLICY", "TITLE"}, rows)
+			return []string{v.ID, v.Alias, v.Root, roles(v.Read), roles(v.Write), fallback, string(v.Policy), short(v.Title, 40)}
+		})
 	})
 }
 
@@ -179,22 +166,7 @@ func (a *app) rootCmd() *cobra.Command {
 		if err != nil && fault.Of(err) == fault.Forbidden {
 			all, err = n.Roots(ctx, false)
 		}
-		if err != nil {
-			return err
-		}
-		var rows [][]string
-		for _, v := range all {
-			if a.asJSON {
-				if err := a.line(v); err != nil {
-					return err
-				}
-			}
-			rows = append(rows, []string{v.Path, v.Party, v.Title})
-		}
-		if a.asJSON {
-			return nil
-		}
-		return a.table([]string{"PATH", "PARTY", "TITLE"}, rows)
+		return listing(a, []string{"PATH", "PARTY", "TITLE"}, over(all, err), func(v exchange.Root) []string { return []string{v.Path, v.Party, v.Title} })
 	})
 	c.AddCommand(add, list)
 	return c

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"time"
 
@@ -96,20 +97,24 @@ func whole(v any) any {
 }
 
 func (a *app) journalCmd() *cobra.Command {
-	c := &cobra.Command{Use: "journal", Short: "List who did what on the node, oldest first", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "journal", Short: "List who did what on the node", Args: cobra.NoArgs}
+	var sort, since, until string
+	var actors, verbs []string
+	c.Flags().StringVar(&sort, "sort", "oldest", "oldest or newest first")
+	c.Flags().StringArrayVar(&actors, "actor", nil, "only what `WHO` did: as the journal has it, or the person alone; may be repeated")
+	c.Flags().StringSliceVar(&verbs, "verb", nil, "only these `VERBS`: user.add, or user for all that begin so")
+	c.Flags().StringVar(&since, "since", "", "only at this `TIME` or later, 2026-01-31 or 2026-01-31T12:00:00Z")
+	c.Flags().StringVar(&until, "until", "", "only before this `TIME`")
 	return a.onNode(c, func(ctx context.Context, n *api.Client, _ []string) error {
-		var rows [][]string
-		err := n.Journal(ctx, func(e api.Act) error {
-			if a.asJSON {
-				return a.line(e)
+		q := url.Values{"limit": {"1000"}, "sort": {sort}, "actor": actors, "verb": verbs}
+		for name, v := range map[string]string{"since": since, "until": until} {
+			if v != "" {
+				q.Set(name, v)
 			}
-			rows = append(rows, []string{when(e.At), e.Actor, e.Verb, e.Target, e.Detail})
-			return nil
-		})
-		if err != nil || a.asJSON {
-			return err
 		}
-		return a.table([]string{"AT", "WHO", "DID", "TO", ""}, rows)
+		return listing(a, []string{"AT", "WHO", "DID", "TO", ""}, func(each func(api.Act) error) error { return n.Journal(ctx, q, each) }, func(e api.Act) []string {
+			return []string{when(e.At), e.Actor, e.Verb, e.Target, e.Detail}
+		})
 	})
 }
 

@@ -40,23 +40,14 @@ func (a *app) listConstituentsCmd() *cobra.Command {
 				q.Set(name, v)
 			}
 		}
-		var rows [][]string
-		err := n.Constituents(ctx, q, func(v asset.View) error {
-			if a.asJSON {
-				return a.line(v)
-			}
+		return listing(a, []string{"ID", "NAME", "SECTORS", "CRITICALITY", "ASSETS", "CONTACTS", "CHANGED"}, func(each func(asset.View) error) error { return n.Constituents(ctx, q, each) }, func(v asset.View) []string {
 			k := v.Constituent
 			state := string(k.Criticality)
 			if k.Revoked {
 				state = "removed"
 			}
-			rows = append(rows, []string{k.ID, short(k.Name, 40), strings.Join(k.Sectors, ", "), state, count(int64(v.Assets)), count(int64(len(k.Contacts))), k.Modified})
-			return nil
+			return []string{k.ID, short(k.Name, 40), strings.Join(k.Sectors, ", "), state, count(int64(v.Assets)), count(int64(len(k.Contacts))), k.Modified}
 		})
-		if err != nil || a.asJSON {
-			return err
-		}
-		return a.table([]string{"ID", "NAME", "SECTORS", "CRITICALITY", "ASSETS", "CONTACTS", "CHANGED"}, rows)
 	})
 }
 
@@ -80,28 +71,13 @@ func (a *app) showConstituentCmd() *cobra.Command {
 }
 
 func (a *app) constituentVersions(ctx context.Context, n *api.Client, id string) error {
-	list, err := n.ConstituentVersions(ctx, id)
-	if err != nil {
-		return err
-	}
-	var rows [][]string
-	for _, v := range list {
-		if a.asJSON {
-			if err := a.line(v); err != nil {
-				return err
-			}
-			continue
-		}
+	return listing(a, []string{"VERSION", "SIGNATURE", "BY", "DIGEST", "PREVIOUS"}, over(n.ConstituentVersions(ctx, id)), func(v asset.View) []string {
 		signed := "signed"
 		if !v.Verified {
 			signed = "NOT SIGNED"
 		}
-		rows = append(rows, []string{v.Version, signed, v.By, short(v.Digest, 17), short(v.Constituent.Previous, 17)})
-	}
-	if a.asJSON {
-		return nil
-	}
-	return a.table([]string{"VERSION", "SIGNATURE", "BY", "DIGEST", "PREVIOUS"}, rows)
+		return []string{v.Version, signed, v.By, short(v.Digest, 17), short(v.Constituent.Previous, 17)}
+	})
 }
 
 // constituent prints one for people.

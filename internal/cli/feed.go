@@ -18,28 +18,13 @@ func (a *app) feedCmd() *cobra.Command {
 		Long: "Feeds bring intelligence from TAXII collections, STIX bundles, MISP feeds, lists, tables and catalogues, and push to the servers of others. They are configured in entente.toml: see docs/feeds.md."}
 	list := &cobra.Command{Use: "list", Short: "List feeds with how they are", Args: cobra.NoArgs}
 	a.onNode(list, func(ctx context.Context, n *api.Client, _ []string) error {
-		feeds, err := n.Feeds(ctx)
-		if err != nil {
-			return err
-		}
-		var rows [][]string
-		for _, v := range feeds {
-			if a.asJSON {
-				if err := a.line(v); err != nil {
-					return err
-				}
-				continue
-			}
+		return listing(a, []string{"NAME", "KIND", "HEALTH", "SCHEDULE", "LAST RUN", "NEXT", "BROUGHT"}, over(n.Feeds(ctx)), func(v feed.View) []string {
 			last, brought := "", ""
 			if len(v.Runs) > 0 {
 				last, brought = when(v.Runs[0].Ended), outcome(v.Runs[0])
 			}
-			rows = append(rows, []string{v.Name, v.Kind, v.Health, v.Schedule, last, when(v.Next), short(brought, 80)})
-		}
-		if a.asJSON {
-			return nil
-		}
-		return a.table([]string{"NAME", "KIND", "HEALTH", "SCHEDULE", "LAST RUN", "NEXT", "BROUGHT"}, rows)
+			return []string{v.Name, v.Kind, v.Health, v.Schedule, last, when(v.Next), short(brought, 80)}
+		})
 	})
 	show := &cobra.Command{Use: "show NAME", Short: "Show a feed with its last runs", Args: cobra.ExactArgs(1)}
 	a.onNode(show, func(ctx context.Context, n *api.Client, args []string) error {

@@ -26,24 +26,18 @@ func (a *app) notificationCmd() *cobra.Command {
 
 func (a *app) notificationList() *cobra.Command {
 	var states []string
-	var constituent, severity string
-	c := &cobra.Command{Use: "list", Short: "List notifications, newest first", Args: cobra.NoArgs}
+	var constituent, severity, sort string
+	c := &cobra.Command{Use: "list", Short: "List notifications", Args: cobra.NoArgs}
 	c.Flags().StringSliceVar(&states, "state", nil, "only those that are draft, withheld, approved, sent, failed or discarded")
 	c.Flags().StringVar(&constituent, "constituent", "", "only those to the constituent with this `ID`")
 	c.Flags().StringVar(&severity, "severity", "", "only those of this severity and above: low, medium, high or critical")
+	c.Flags().StringVar(&sort, "sort", "newest", "newest first, or severity: the most severe and of those the newest")
 	return a.onNode(c, func(ctx context.Context, n *api.Client, _ []string) error {
-		var rows [][]string
-		err := n.Notifications(ctx, about(states, constituent, severity), func(v notify.Notification) error {
-			if a.asJSON {
-				return a.line(v)
-			}
-			rows = append(rows, []string{v.ID, when(v.Created), string(v.State), string(v.Severity), v.TLP, short(v.Name, 30), short(v.Address, 40), short(v.Subject+v.Reason, 60)})
-			return nil
+		return listing(a, []string{"NOTIFICATION", "CREATED", "STATE", "SEVERITY", "TLP", "CONSTITUENT", "TO", "SUBJECT"}, func(each func(notify.Notification) error) error {
+			return n.Notifications(ctx, about(states, constituent, severity, sort), each)
+		}, func(v notify.Notification) []string {
+			return []string{v.ID, when(v.Created), string(v.State), string(v.Severity), v.TLP, short(v.Name, 30), short(v.Address, 40), short(v.Subject+v.Reason, 60)}
 		})
-		if err != nil || a.asJSON {
-			return err
-		}
-		return a.table([]string{"NOTIFICATION", "CREATED", "STATE", "SEVERITY", "TLP", "CONSTITUENT", "TO", "SUBJECT"}, rows)
 	})
 }
 
@@ -158,24 +152,9 @@ func (a *app) channelList() *cobra.Command {
 	c := &cobra.Command{Use: "channels", Short: "List the ways on which notifications leave, and how they are", Args: cobra.NoArgs}
 	c.Flags().BoolVar(&check, "check", false, "ask each whether it is there, now")
 	return a.onNode(c, func(ctx context.Context, n *api.Client, _ []string) error {
-		list, err := n.Channels(ctx, check)
-		if err != nil {
-			return err
-		}
-		var rows [][]string
-		for _, v := range list {
-			if a.asJSON {
-				if err := a.line(v); err != nil {
-					return err
-				}
-				continue
-			}
-			rows = append(rows, []string{v.Name, string(v.Kind), v.State, when(v.Last), short(v.Error, 80)})
-		}
-		if a.asJSON {
-			return nil
-		}
-		return a.table([]string{"NAME", "KIND", "STATE", "LAST", "ERROR"}, rows)
+		return listing(a, []string{"NAME", "KIND", "STATE", "WAITING", "LAST SUCCESS", "LAST FAULT", "WHAT IT WAS"}, over(n.Channels(ctx, check)), func(v notify.ChannelView) []string {
+			return []string{v.Name, string(v.Kind), v.State, strconv.Itoa(v.Waiting), when(v.Succeeded), when(v.Failed), short(v.Error, 80)}
+		})
 	})
 }
 

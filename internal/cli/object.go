@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entente/internal/store"
 	"entente/internal/surface/api"
 )
 
@@ -183,18 +184,9 @@ func (a *app) getCmd() *cobra.Command {
 }
 
 func (a *app) versions(ctx context.Context, n *api.Client, id string) error {
-	var rows [][]string
-	err := n.Versions(ctx, id, func(o api.Object) error {
-		if a.asJSON {
-			return a.line(o)
-		}
-		rows = append(rows, []string{o.Version, o.Spec, o.Label.TLP.String(), when(o.Added), yes(o.Revoked, "revoked")})
-		return nil
+	return listing(a, []string{"VERSION", "SPEC", "TLP", "ADDED", ""}, func(each func(api.Object) error) error { return n.Versions(ctx, id, each) }, func(o api.Object) []string {
+		return []string{o.Version, o.Spec, o.Label.TLP.String(), when(o.Added), yes(o.Revoked, "revoked")}
 	})
-	if err != nil || a.asJSON {
-		return err
-	}
-	return a.table([]string{"VERSION", "SPEC", "TLP", "ADDED", ""}, rows)
 }
 
 func yes(b bool, word string) string {
@@ -388,22 +380,8 @@ func (a *app) whyCmd() *cobra.Command {
 func (a *app) holdersCmd() *cobra.Command {
 	c := &cobra.Command{Use: "holders ID", Short: "List who was given an object", Args: cobra.ExactArgs(1)}
 	return a.onNode(c, func(ctx context.Context, n *api.Client, args []string) error {
-		list, err := n.Holders(ctx, args[0])
-		if err != nil {
-			return err
-		}
-		var rows [][]string
-		for _, h := range list {
-			if a.asJSON {
-				if err := a.line(h); err != nil {
-					return err
-				}
-			}
-			rows = append(rows, []string{h.Party, h.Version, when(h.At), h.Clause})
-		}
-		if a.asJSON {
-			return nil
-		}
-		return a.table([]string{"PARTY", "VERSION", "AT", "CLAUSE"}, rows)
+		return listing(a, []string{"PARTY", "VERSION", "AT", "CLAUSE"}, over(n.Holders(ctx, args[0])), func(h store.Holding) []string {
+			return []string{h.Party, h.Version, when(h.At), h.Clause}
+		})
 	})
 }

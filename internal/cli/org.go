@@ -58,23 +58,9 @@ func (a *app) orgCmd() *cobra.Command {
 	})
 	list := &cobra.Command{Use: "list", Short: "List organisations", Args: cobra.NoArgs}
 	a.onNode(list, func(ctx context.Context, n *api.Client, _ []string) error {
-		all, err := n.Orgs(ctx)
-		if err != nil {
-			return err
-		}
-		var rows [][]string
-		for _, o := range all {
-			if a.asJSON {
-				if err := a.line(o); err != nil {
-					return err
-				}
-			}
-			rows = append(rows, []string{o.Name, o.Nation, yes(o.Client, "client"), strings.Join(o.Sectors, ","), strings.Join(o.Purposes, ",")})
-		}
-		if a.asJSON {
-			return nil
-		}
-		return a.table([]string{"NAME", "NATION", "CLIENT", "SECTORS", "PURPOSES"}, rows)
+		return listing(a, []string{"NAME", "NATION", "CLIENT", "SECTORS", "PURPOSES"}, over(n.Orgs(ctx)), func(o identity.Org) []string {
+			return []string{o.Name, o.Nation, yes(o.Client, "client"), strings.Join(o.Sectors, ","), strings.Join(o.Purposes, ",")}
+		})
 	})
 	rm := &cobra.Command{Use: "remove NAME", Short: "Remove an organisation that nothing names", Args: cobra.ExactArgs(1)}
 	a.onNode(rm, func(ctx context.Context, n *api.Client, args []string) error { return n.RemoveOrg(ctx, args[0]) })
@@ -108,23 +94,9 @@ func (a *app) communityCmd() *cobra.Command {
 	})
 	list := &cobra.Command{Use: "list", Short: "List communities", Args: cobra.NoArgs}
 	a.onNode(list, func(ctx context.Context, n *api.Client, _ []string) error {
-		all, err := n.Communities(ctx)
-		if err != nil {
-			return err
-		}
-		var rows [][]string
-		for _, m := range all {
-			if a.asJSON {
-				if err := a.line(m); err != nil {
-					return err
-				}
-			}
-			rows = append(rows, []string{m.Name, strings.Join(m.Members, ", ")})
-		}
-		if a.asJSON {
-			return nil
-		}
-		return a.table([]string{"NAME", "MEMBERS"}, rows)
+		return listing(a, []string{"NAME", "MEMBERS"}, over(n.Communities(ctx)), func(m identity.Community) []string {
+			return []string{m.Name, strings.Join(m.Members, ", ")}
+		})
 	})
 	rm := &cobra.Command{Use: "remove NAME", Short: "Remove a community", Args: cobra.ExactArgs(1)}
 	a.onNode(rm, func(ctx context.Context, n *api.Client, args []string) error { return n.RemoveCommunity(ctx, args[0]) })

@@ -55,6 +55,32 @@ func (a *app) table(head []string, rows [][]string) error {
 	return err
 }
 
+// listing prints what comes one by one: with --json each as a line as it comes, else a table with a row for each.
+func listing[T any](a *app, head []string, every func(each func(T) error) error, row func(T) []string) error {
+	var rows [][]string
+	err := every(func(v T) error {
+		if a.asJSON {
+			return a.line(v)
+		}
+		rows = append(rows, row(v))
+		return nil
+	})
+	if err != nil || a.asJSON {
+		return err
+	}
+	return a.table(head, rows)
+}
+
+// over gives a listing what has come as a whole.
+func over[T any](list []T, err error) func(each func(T) error) error {
+	return func(each func(T) error) error {
+		for i := 0; i < len(list) && err == nil; i++ {
+			err = each(list[i])
+		}
+		return err
+	}
+}
+
 // fields prints pairs of name and value for people, one a line; pairs without a value are left out.
 func (a *app) fields(pairs ...string) error {
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)

@@ -15,22 +15,13 @@ func (a *app) quarantineCmd() *cobra.Command {
 		Long: "Records whose markings contradict themselves, cannot be understood or cannot be found wait in quarantine, where only their submitter's organisation sees them. A record is named by its id there, or by its object's id while only one version of it waits."}
 	list := &cobra.Command{Use: "list", Short: "List records in quarantine", Args: cobra.NoArgs}
 	a.onNode(list, func(ctx context.Context, n *api.Client, _ []string) error {
-		var rows [][]string
-		err := n.Quarantine(ctx, func(h api.Held) error {
-			if a.asJSON {
-				return a.line(h)
-			}
+		return listing(a, []string{"OBJECT", "VERSION", "SINCE", "FROM", "REASONS"}, func(each func(api.Held) error) error { return n.Quarantine(ctx, each) }, func(h api.Held) []string {
 			var codes []string
 			for _, r := range h.Reasons {
 				codes = append(codes, r.Code)
 			}
-			rows = append(rows, []string{h.Object.ID, h.Object.Version, when(h.Since), origin(h), strings.Join(codes, ",")})
-			return nil
+			return []string{h.Object.ID, h.Object.Version, when(h.Since), origin(h), strings.Join(codes, ",")}
 		})
-		if err != nil || a.asJSON {
-			return err
-		}
-		return a.table([]string{"OBJECT", "VERSION", "SINCE", "FROM", "REASONS"}, rows)
 	})
 	show := &cobra.Command{Use: "show ID", Short: "Show a record in quarantine, with every reason", Args: cobra.ExactArgs(1)}
 	a.onNode(show, func(ctx context.Context, n *api.Client, args []string) error {

@@ -6,15 +6,18 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"entente/internal/fault"
 	"entente/internal/node"
+	"entente/internal/surface/api"
 )
 
 func (a *app) initCmd() *cobra.Command {
@@ -82,7 +85,8 @@ func (a *app) serveCmd() *cobra.Command {
 	var grace time.Duration
 	c := &cobra.Command{
 		Use: "serve --data DIR", Short: "Run the node",
-		Long: `Run the node of a data directory until SIGTERM or SIGINT. Requests under way are answered before it stops.
+		Long: `Run the node of a data directory until SIGTERM or SIGINT. Requests under way are answered before it stops. SIGHUP has the
+published lists read anew.
 
 TLS uses a certificate of the node's own authority, or the given files. --tls=off is only for a loopback address, behind a proxy on the same
 machine. Where no administrator has a password yet, a link to choose one is printed; it is good for an hour.`,
@@ -162,6 +166,9 @@ func (a *app) run(ctx context.Context, n *node.Node, cfg node.Config, grace time
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(cfg.Limits.MemoryBytes)
 	}
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, syscall.SIGHUP)
+	defer signal.Stop(again)
 	stop := func() error {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
@@ -171,7 +178,7 @@ func (a *app) run(ctx context.Context, n *node.Node, cfg node.Config, grace time
 		return errors.Join(err, stop())
 	}
 	fmt.Fprintf(a.out, "listening on %s\n", n.URL())
-	link, err := n.SetupLink(ctx)
+	link, err := n.SetupLink(context.WithoutCancel(ctx)) // to be stopped meanwhile is no failure
 	switch {
 	case err == nil:
 		fmt.Fprintf(a.out, "choose the first administrator's password within the hour: %s\n", link)
@@ -179,13 +186,30 @@ func (a *app) run(ctx context.Context, n *node.Node, cfg node.Config, grace time
 		return errors.Join(err, stop())
 	}
 	cfg.Log.Info("listening", "url", n.URL(), "data", cfg.Data)
-	<-ctx.Done()
+	wait(ctx, again, n, cfg.Log)
 	cfg.Log.Info("stopping", "grace", grace.String())
 	if err := stop(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	cfg.Log.Info("stopped")
 	return nil
+}
+
+// wait reads the published lists anew whenever again says so, until the process is told to stop.
+func wait(ctx context.Context, again <-chan os.Signal, n *node.Node, log *slog.Logger) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-again:
+			s, err := api.NewClient("http://node", n.Local(), nil).ReloadLists(ctx)
+			if err != nil {
+				log.Error("the published lists were not read anew", "error", err)
+				continue
+			}
+			log.Info("the published lists were read anew", "entries", s.Entries, "faults", len(s.Faults))
+		}
+	}
 }
 
 // inUse gives a data directory that another process holds the exit code of what may be tried again.

@@ -18,18 +18,9 @@ func (a *app) sessionCmd() *cobra.Command {
 		if len(args) > 0 {
 			user = args[0]
 		}
-		var rows [][]string
-		err := n.Sessions(ctx, user, func(s identity.Session) error {
-			if a.asJSON {
-				return a.line(s)
-			}
-			rows = append(rows, []string{s.ID, s.By, s.Remote, when(s.Created), when(s.Seen), when(s.Expires)})
-			return nil
+		return listing(a, []string{"ID", "BY", "FROM", "CREATED", "LAST USED", "EXPIRES"}, func(each func(identity.Session) error) error { return n.Sessions(ctx, user, each) }, func(s identity.Session) []string {
+			return []string{s.ID, s.By, s.Remote, when(s.Created), when(s.Seen), when(s.Expires)}
 		})
-		if err != nil || a.asJSON {
-			return err
-		}
-		return a.table([]string{"ID", "BY", "FROM", "CREATED", "LAST USED", "EXPIRES"}, rows)
 	})
 	revoke := &cobra.Command{Use: "revoke ID", Short: "End a session, at once", Args: cobra.ExactArgs(1)}
 	a.onNode(revoke, func(ctx context.Context, n *api.Client, args []string) error { return n.RevokeSession(ctx, args[0]) })

@@ -75,18 +75,9 @@ func (a *app) tokenCmd() *cobra.Command {
 	})
 	list := &cobra.Command{Use: "list", Short: "List API tokens", Args: cobra.NoArgs}
 	a.onNode(list, func(ctx context.Context, n *api.Client, _ []string) error {
-		var rows [][]string
-		err := n.Tokens(ctx, func(t identity.Token) error {
-			if a.asJSON {
-				return a.line(t)
-			}
-			rows = append(rows, []string{t.ID, t.Name, t.Org, strings.Join(t.Roles, ","), when(t.Expires), when(t.LastUsed), when(t.Revoked)})
-			return nil
+		return listing(a, []string{"ID", "NAME", "ORGANISATION", "ROLES", "EXPIRES", "LAST USED", "REVOKED"}, func(each func(identity.Token) error) error { return n.Tokens(ctx, each) }, func(t identity.Token) []string {
+			return []string{t.ID, t.Name, t.Org, strings.Join(t.Roles, ","), when(t.Expires), when(t.LastUsed), when(t.Revoked)}
 		})
-		if err != nil || a.asJSON {
-			return err
-		}
-		return a.table([]string{"ID", "NAME", "ORGANISATION", "ROLES", "EXPIRES", "LAST USED", "REVOKED"}, rows)
 	})
 	revoke := &cobra.Command{Use: "revoke ID", Short: "End an API token, at once", Args: cobra.ExactArgs(1)}
 	a.onNode(revoke, func(ctx context.Context, n *api.Client, args []string) error { return n.RevokeToken(ctx, args[0]) })
@@ -137,18 +128,9 @@ func (a *app) certCmd() *cobra.Command {
 	})
 	list := &cobra.Command{Use: "list", Short: "List client certificates", Args: cobra.NoArgs}
 	a.onNode(list, func(ctx context.Context, n *api.Client, _ []string) error {
-		var rows [][]string
-		err := n.Certificates(ctx, func(t identity.Certificate) error {
-			if a.asJSON {
-				return a.line(t)
-			}
-			rows = append(rows, []string{t.ID, t.Name, t.Org, strings.Join(t.Roles, ","), when(t.Expires), when(t.Revoked)})
-			return nil
+		return listing(a, []string{"ID", "NAME", "ORGANISATION", "ROLES", "EXPIRES", "REVOKED"}, func(each func(identity.Certificate) error) error { return n.Certificates(ctx, each) }, func(t identity.Certificate) []string {
+			return []string{t.ID, t.Name, t.Org, strings.Join(t.Roles, ","), when(t.Expires), when(t.Revoked)}
 		})
-		if err != nil || a.asJSON {
-			return err
-		}
-		return a.table([]string{"ID", "NAME", "ORGANISATION", "ROLES", "EXPIRES", "REVOKED"}, rows)
 	})
 	revoke := &cobra.Command{Use: "revoke ID", Short: "End a client certificate, at once and for good", Args: cobra.ExactArgs(1)}
 	a.onNode(revoke, func(ctx context.Context, n *api.Client, args []string) error {

@@ -64,18 +64,9 @@ func accountPassword(c *cobra.Command) *string {
 func (a *app) userListCmd() *cobra.Command {
 	c := &cobra.Command{Use: "list", Short: "List accounts", Args: cobra.NoArgs}
 	return a.onNode(c, func(ctx context.Context, n *api.Client, _ []string) error {
-		var rows [][]string
-		err := n.Users(ctx, func(u identity.User) error {
-			if a.asJSON {
-				return a.line(u)
-			}
-			rows = append(rows, []string{u.Name, u.Org, strings.Join(u.Roles, ","), when(u.Created), yes(u.Disabled, "disabled")})
-			return nil
+		return listing(a, []string{"NAME", "ORGANISATION", "ROLES", "CREATED", ""}, func(each func(identity.User) error) error { return n.Users(ctx, each) }, func(u identity.User) []string {
+			return []string{u.Name, u.Org, strings.Join(u.Roles, ","), when(u.Created), yes(u.Disabled, "disabled")}
 		})
-		if err != nil || a.asJSON {
-			return err
-		}
-		return a.table([]string{"NAME", "ORGANISATION", "ROLES", "CREATED", ""}, rows)
 	})
 }
 

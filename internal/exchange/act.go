@@ -125,36 +125,13 @@ func (x *Exchange) Explain(ctx context.Context, asker gate.Viewer, id string, as
 	return out, nil
 }
 
-// Acts lists what the journal keeps of administrative and personal acts, from after on; of what they were done to, the headers that the viewer may
-// have.
-func (x *Exchange) Acts(ctx context.Context, v gate.Viewer, after record.Seq, limit int) ([]store.Entry, error) {
+// Acts lists what the journal keeps of administrative and personal acts; of what they were done to, the headers that the viewer may have. It
+// goes on at next, and ends where that is 0.
+func (x *Exchange) Acts(ctx context.Context, v gate.Viewer, q store.ActQuery) (entries []store.Entry, next record.Seq, err error) {
 	if err := x.may(v, gate.AuditRead); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var out []store.Entry
-	scope := x.scope(v)
-	for len(out) < limit {
-		entries, err := x.store.Follow(ctx, x.own(), after, 1000)
-		if err != nil || len(entries) == 0 {
-			return out, err
-		}
-		for _, e := range entries {
-			after = e.Seq
-			if e.Act != nil && len(out) < limit {
-				e.Record = headed(scope, e.Record)
-				out = append(out, e)
-			}
-		}
-	}
-	return out, nil
-}
-
-// headed is what an act on a record tells of it: whose it is and what it is called, to who may have it.
-func headed(scope gate.Scope, r *record.Record) *record.Record {
-	if r == nil || !scope.Admits(r.Mark()) {
-		return nil
-	}
-	return &record.Record{ID: r.ID, Kind: r.Kind, Type: r.Type, Spec: r.Spec, Version: r.Version, Label: r.Label, Origin: r.Origin}
+	return x.store.Acts(ctx, x.scope(v), q)
 }
 
 // named are the ids that a stored record names, its markings aside.

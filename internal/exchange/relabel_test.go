@@ -63,7 +63,7 @@ func TestRelabel(t *testing.T) {
 	if got := w.sees(member); got != "03 01" {
 		t.Errorf("the member sees %s", got)
 	}
-	acts, err := w.Acts(ctx, analyst, 0, 100)
+	acts, _, err := w.Acts(ctx, analyst, store.ActQuery{})
 	if err != nil {
 		t.Fatal(err)
 	}

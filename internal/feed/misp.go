@@ -174,32 +174,19 @@ func (r *Run) policy() misp.Policy {
 // labelled stores objects that each have a label, joined to the feed's. The documents, which may be nil, are written with the last of them.
 func (r *Run) labelled(ctx context.Context, items []misp.Item, last func() []store.Doc) error {
 	r.report.Counts.Read += int64(len(items))
-	// Objects in the order of the event, those of one label and one default together.
-	type group struct {
-		label  label.Label
-		stated bool
-	}
-	batches := map[group][][]byte{}
-	var order []group
-	for i := range items {
-		g := group{items[i].Label, items[i].Stated}
-		if _, ok := batches[g]; !ok {
-			order = append(order, g)
-		}
-		batches[g] = append(batches[g], items[i].Raw)
-	}
-	for i, g := range order {
-		restrict, fallback := g.label, r.c.label
+	groups := misp.ByLabel(items)
+	for i, g := range groups {
+		restrict, fallback := g.Label, r.c.label
 		if r.c.label != nil {
 			restrict = label.Join(restrict, *r.c.label)
 		}
-		if g.stated {
+		if g.Stated {
 			fallback = &restrict
 		}
-		left := len(batches[g])
-		for batch := range slices.Chunk(batches[g], batchObjects) {
+		left := len(g.Objects)
+		for batch := range slices.Chunk(g.Objects, batchObjects) {
 			left -= len(batch)
-			end := i == len(order)-1 && left == 0
+			end := i == len(groups)-1 && left == 0
 			outcomes, err := r.submit(ctx, batch, &restrict, fallback, func([]exchange.Outcome) []store.Doc {
 				if end && last != nil {
 					return last()

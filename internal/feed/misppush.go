@@ -68,7 +68,7 @@ func (MISPPush) Pull(ctx context.Context, r *Run) error {
 	if err != nil {
 		return err
 	}
-	viewer := gate.Viewer{Nation: r.c.party.Nation, Org: r.c.party.Org, Person: "push:" + r.c.Name, Roles: []string{gate.RoleReader}, Realm: r.f.o.Realm}
+	viewer := r.receiver()
 	events, err := r.f.o.Events.Published(ctx, viewer, r.target)
 	if err != nil {
 		return err
@@ -169,8 +169,7 @@ func (r *Run) foreign(ctx context.Context, viewer gate.Viewer, some []candidate,
 			return nil, err
 		}
 		for i := range page.Items {
-			o := &page.Items[i].Record.Origin
-			if o.Nation == r.c.party.Nation && o.Org == r.c.party.Org || r.f.echoes(r.c, o.Via) {
+			if r.theirs(&page.Items[i].Record.Origin) {
 				theirs[page.Items[i].Record.ID] = true
 			}
 		}
@@ -390,8 +389,7 @@ func (r *Run) seen(ctx context.Context, viewer gate.Viewer, items []store.Item, 
 	list := make([]sighting, len(items))
 	var of []string
 	for i := range items {
-		o := &items[i].Record.Origin
-		if o.Nation == r.c.party.Nation && o.Org == r.c.party.Org || r.f.echoes(r.c, o.Via) || items[i].Held || json.Unmarshal(items[i].Record.Body, &list[i]) != nil {
+		if r.theirs(&items[i].Record.Origin) || items[i].Held || json.Unmarshal(items[i].Record.Body, &list[i]) != nil {
 			list[i] = sighting{}
 			continue
 		}

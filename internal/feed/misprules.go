@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -20,7 +21,7 @@ type Rules struct {
 	Own string `toml:"own"`
 	// Organisations says who the members of sharing groups are here: their MISP uuid, and "NATION/organisation".
 	Organisations map[string]string `toml:"organisations"`
-	// Without is what is left out besides events: "sightings", "clusters", "analyst".
+	// Without is what is left out besides events: "sightings", "proposals", "clusters", "analyst".
 	Without []string `toml:"without"`
 }
 
@@ -54,8 +55,8 @@ func (c *Config) checkMISP() error {
 		}
 	}
 	for _, w := range m.Without {
-		if w != "sightings" && w != "clusters" && w != "analyst" {
-			return bad("misp.without", "%q is none of sightings, clusters, analyst", cut(w))
+		if !slices.Contains([]string{"sightings", "proposals", "clusters", "analyst"}, w) {
+			return bad("misp.without", "%q is none of sightings, proposals, clusters, analyst", cut(w))
 		}
 	}
 	if len(m.Organisations) > maxRules {

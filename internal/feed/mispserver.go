@@ -14,8 +14,8 @@ import (
 	"entente/internal/fault"
 )
 
-// MISPServer pulls from a MISP 2.5 as another MISP does: the index of events, each event that is newer than what is here, then sightings, custom
-// clusters and analyst data.
+// MISPServer pulls from a MISP 2.5 as another MISP does: the index of events, each event that is newer than what is here, then sightings,
+// proposals, custom clusters and analyst data.
 type MISPServer struct{}
 
 func (MISPServer) Kind() string { return "misp-server" }
@@ -59,6 +59,7 @@ func (MISPServer) Pull(ctx context.Context, r *Run) error {
 		take       func() error
 	}{
 		{"sightings", "sightings", func() error { return r.mispSightings(ctx, index, known) }},
+		{"proposals", "proposals", func() error { return r.mispProposals(ctx, known) }},
 		{"clusters", "galaxy clusters", func() error { return r.mispClusters(ctx) }},
 		{"analyst", "analyst data", func() error { return r.mispAnalyst(ctx) }},
 	} {

@@ -28,6 +28,7 @@ type instance struct {
 	sightings map[string][]string // by event
 	clusters  map[string]string
 	analyst   map[string]string // "Note/uuid"
+	proposals []string
 	noETag    bool
 	fail      func(r *http.Request) int
 
@@ -124,6 +125,8 @@ func (s *instance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, `[`+strings.Join(out, ",")+`]`)
 	case strings.HasPrefix(p, "/galaxy_clusters/view/"):
 		io.WriteString(w, s.clusters[strings.TrimPrefix(p, "/galaxy_clusters/view/")])
+	case strings.HasPrefix(p, "/shadow_attributes/index/all:1/timestamp:") && strings.HasSuffix(p, "/page:1/deleted[]:0/deleted[]:1.json"):
+		io.WriteString(w, "["+strings.Join(s.proposals, ",")+"]")
 	case p == "/analyst_data/indexMinimal":
 		out := map[string][]map[string]string{}
 		for key := range s.analyst {
@@ -308,6 +311,49 @@ func TestMISPServerSightings(t *testing.T) {
 	s.noETag = true
 	if w.run("pull"); s.asked["restSearch"] != asked+1 { // the clusters alone
 		t.Errorf("sightings were asked for again: %v", s.asked)
+	}
+}
+
+// Proposals to change events that are here come under the label of their event, once; they change nothing.
+func TestMISPServerProposals(t *testing.T) {
+	s, dir := newInstance(), t.TempDir()
+	s.put(eventUUID(1), 1767225600, anEvent(eventUUID(1), 1767225600, "0", anAttribute(1, 1767225600, "one.example", "")))
+	proposal := func(event, value, stamp, org string) string {
+		return `{"ShadowAttribute":{"id":"3","old_id":"7","event_id":"7","org_id":"2","uuid":"00000000-aaaa-4000-8000-000000000001","event_uuid":"` + event + `","type":"domain","category":"Network activity",
+			"value":"` + value + `","timestamp":"` + stamp + `","email":"somebody@partner.example","Org":{"id":"2","name":"P","uuid":"` + org + `"}}}`
+	}
+	const one, two = "10c8f445-888b-4a2d-bac8-4e1e8861d595", "20c8f445-888b-4a2d-bac8-4e1e8861d595"
+	s.proposals = []string{proposal(eventUUID(1), "better.example", "1767225700", one), proposal(eventUUID(1), "worse.example", "1767225700", two), proposal(eventUUID(2), "elsewhere.example", "1767225700", one),
+		`{"ShadowAttribute":{"uuid":"x","type":"domain","timestamp":"1767225700"}}`}
+	w := newWorld(t, dir, pull(t, dir, s))
+	if r := w.run("pull"); r.Result != Done || len(r.Notes) != 0 || r.Counts.Dropped != 1 {
+		t.Fatalf("%+v %+v", r, r.Error)
+	}
+	q := store.Query{Types: []string{"x-misp-proposal"}}
+	got := w.objects(own, q)
+	if len(got) != 2 || count(got, "better.example")+count(got, "worse.example") != 2 || count(got, "somebody@") != 0 || count(got, `"misp-about","external_id":"`+eventUUID(1)) != 2 {
+		t.Fatalf("%s", got)
+	}
+	if others := w.objects(ally, q); len(others) != 0 {
+		t.Errorf("the event is for one organisation, and its proposals went on: %s", others)
+	}
+	if all := w.indicators(); len(all) != 1 || strings.Contains(fmt.Sprint(all), "better") {
+		t.Errorf("a proposal changed something: %v", all)
+	}
+	s.noETag, s.proposals = true, s.proposals[:3]
+	if r := w.run("pull"); r.Counts.Added != 0 || r.Counts.Dropped != 0 {
+		t.Errorf("again: %+v", r)
+	}
+	s.proposals[0] = proposal(eventUUID(1), "best.example", "1767225800", one)
+	if w.run("pull"); count(w.objects(own, q), "best.example") != 1 || len(w.objects(own, q)) != 2 {
+		t.Errorf("%s", w.objects(own, q))
+	}
+	c := pull(t, dir, s)
+	c.MISP.Without = []string{"proposals"}
+	w.configure(c)
+	asked := s.asked["index"]
+	if w.run("pull"); s.asked["index"] > asked+1 {
+		t.Error("proposals were asked for")
 	}
 }
 

@@ -54,7 +54,7 @@ func (Push) Pull(ctx context.Context, r *Run) error {
 	if limit <= 0 {
 		limit = 1 << 20
 	}
-	viewer := gate.Viewer{Nation: r.c.party.Nation, Org: r.c.party.Org, Person: "push:" + r.c.Name, Roles: []string{gate.RoleReader}, Realm: r.f.o.Realm}
+	viewer := r.receiver()
 	q := store.Query{Collection: r.target, Versions: store.Versions{All: true}, Specs: []string{"2.1"}, Limit: batchObjects, Headers: true}
 	for {
 		q.After = r.state.Pushed
@@ -90,7 +90,7 @@ func (r *Run) wanted(items []store.Item) []store.Item {
 		switch {
 		case it.Held:
 			return true
-		case o.Nation == r.c.party.Nation && o.Org == r.c.party.Org, r.f.echoes(r.c, o.Via):
+		case r.theirs(o):
 			r.report.Counts.Present++
 			return true
 		}
@@ -152,6 +152,16 @@ func (r *Run) send(ctx context.Context, client *taxii.Client, root string, limit
 		return taxiiFault(err)
 	}
 	return nil
+}
+
+// receiver is the party that is pushed to, as whose viewer the gate decides.
+func (r *Run) receiver() gate.Viewer {
+	return gate.Viewer{Nation: r.c.party.Nation, Org: r.c.party.Org, Person: "push:" + r.c.Name, Roles: []string{gate.RoleReader}, Realm: r.f.o.Realm}
+}
+
+// theirs tells whether the party that is pushed to has something already: it is its own, or came from the very server that is pushed to.
+func (r *Run) theirs(o *record.Origin) bool {
+	return o.Nation == r.c.party.Nation && o.Org == r.c.party.Org || r.f.echoes(r.c, o.Via)
 }
 
 // echoes tells whether what came that way came from the server that c sends to.

@@ -55,6 +55,30 @@ func size(tb testing.TB) int {
 	return 20_000
 }
 
+// BenchmarkExtract is what one record costs to read, as the batches of the follower read it.
+func BenchmarkExtract(b *testing.B) {
+	m := &made{src: sample.New(1), size: 2000}
+	entries, err := m.Follow(b.Context(), 0, m.size)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		ahead, _ := extracted(b.Context(), entries)
+		for range ahead {
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*len(entries)), "us/object")
+}
+
+// BenchmarkFollow is what one object costs to index, from the journal to the file.
+func BenchmarkFollow(b *testing.B) {
+	for b.Loop() {
+		big(b)
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*size(b)), "us/object")
+}
+
 func big(tb testing.TB) (*Index, func(gate.Viewer) gate.Scope) {
 	tb.Helper()
 	src := sample.New(1)

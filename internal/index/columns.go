@@ -43,6 +43,8 @@ type edge struct {
 type object struct {
 	best uint32 // the preferred record; 0: none is here
 	in   uint32 // one more than the place of the first edge
+	hash uint32 // of its id; 0: it has none
+	next uint32 // the next object of the same head; 0: none
 }
 
 // span is when a record may be had.
@@ -52,6 +54,7 @@ type span struct{ from, to time.Time }
 type columns struct {
 	docs  []doc
 	objs  []object
+	heads []uint32 // objects by the hash of their id: where a chain begins
 	edges []edge
 	times map[uint32]span
 
@@ -66,7 +69,7 @@ type columns struct {
 }
 
 func newColumns() *columns {
-	return &columns{docs: make([]doc, 1), objs: make([]object, 1), times: map[uint32]span{}, marks: make([]record.Mark, 1),
+	return &columns{docs: make([]doc, 1), objs: make([]object, 1), heads: make([]uint32, 1024), times: map[uint32]span{}, marks: make([]record.Mark, 1),
 		markIDs: map[record.Mark]uint32{}, using: make([]int, 1), names: make([]string, 1), nameIDs: map[string]uint32{"": 0}}
 }
 
@@ -161,6 +164,41 @@ func (m *columns) grow(obj uint32) {
 	for len(m.objs) <= int(obj) {
 		m.objs = append(m.objs, object{})
 	}
+}
+
+// know makes an object findable by its id.
+func (m *columns) know(num, hash uint32) {
+	m.grow(num)
+	m.objs[num].hash = hash
+	if len(m.objs) <= len(m.heads) {
+		m.chain(num)
+		return
+	}
+	m.heads = make([]uint32, 2*len(m.heads))
+	for i := range m.objs {
+		if m.objs[i].hash != 0 {
+			m.chain(uint32(i))
+		}
+	}
+}
+
+func (m *columns) chain(num uint32) {
+	head := &m.heads[m.objs[num].hash&uint32(len(m.heads)-1)]
+	m.objs[num].next, *head = *head, num
+}
+
+// object is the number of an id; 0 when it was never met. c is where ids are read: several may have the same hash.
+func (m *columns) object(c *zs.Conn, secret []byte, id string) (uint32, error) {
+	hash := hashID(secret, id)
+	for num := m.heads[hash&uint32(len(m.heads)-1)]; num != 0; num = m.objs[num].next {
+		if m.objs[num].hash != hash {
+			continue
+		}
+		if have, err := objectID(c, num); err != nil || have == id {
+			return num, err
+		}
+	}
+	return 0, nil
 }
 
 func (m *columns) setTimes(n uint32, s span) {

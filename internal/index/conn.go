@@ -11,7 +11,7 @@ import (
 )
 
 // schemaVersion changes with everything that is stored: an index of another one is made anew from the journal.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // A record's row is in doc under a number of its own, ascending as the journal does. text has the hashes of its words in order, for
 // phrases. Words and values lead to the numbers by the blocks of segments, see segment.
@@ -19,8 +19,7 @@ const schema = `
 CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE mark(id INTEGER PRIMARY KEY, mark BLOB NOT NULL);
 CREATE TABLE name(id INTEGER PRIMARY KEY, text TEXT NOT NULL);
-CREATE TABLE object(num INTEGER PRIMARY KEY, h INTEGER NOT NULL, id TEXT NOT NULL);
-CREATE INDEX object_h ON object(h);
+CREATE TABLE object(num INTEGER PRIMARY KEY, hash INTEGER NOT NULL, id TEXT NOT NULL);
 CREATE TABLE doc(n INTEGER PRIMARY KEY, rec INTEGER NOT NULL, obj INTEGER NOT NULL, mark INTEGER NOT NULL, type INTEGER NOT NULL,
 	rel INTEGER NOT NULL, flags INTEGER NOT NULL, notbefore INTEGER NOT NULL, notafter INTEGER NOT NULL, place INTEGER NOT NULL,
 	spec TEXT NOT NULL, ord TEXT NOT NULL, refs BLOB NOT NULL);

@@ -4,9 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"slices"
 	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"entente/internal/record"
 	"entente/internal/store"
@@ -20,34 +19,44 @@ const (
 
 // extract is what one record is found by.
 type extract struct {
-	terms map[string]struct{}
-	words []byte // hashes in order, for phrases
+	terms []uint32 // places in the dictionary, each once
+	words []byte   // hashes in order, for phrases
 	refs  []ref
 	rel   string // relationship_type
-	count int
+}
+
+// dictionary is the terms of one batch, each once, and the reader of its records.
+type dictionary struct {
+	terms []string
+	ids   map[string]uint32
+	last  []uint32 // of every term: the last record that had it
+
+	// Of the record that is read:
+	n     uint32 // counted from 1
+	count int    // words
+	has   []uint32
+	words []byte
 
 	scratch []byte
 }
 
-// extracted reads what is new in the journal, in order and ahead of who takes it.
-func extracted(ctx context.Context, entries []store.Entry) <-chan *extract {
-	out := make(chan *extract, 32)
+// extracted reads what is new in the journal, in order and ahead of who takes it. The dictionary is complete once the last one is taken.
+func extracted(ctx context.Context, entries []store.Entry) (<-chan *extract, *dictionary) {
+	out, d := make(chan *extract, 32), &dictionary{ids: map[string]uint32{}}
 	go func() {
 		defer close(out)
 		for i := range entries {
 			if !isNew(&entries[i]) {
 				continue
 			}
-			e := new(extract)
-			e.read(entries[i].Record)
 			select {
-			case out <- e:
+			case out <- d.read(entries[i].Record):
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
-	return out
+	return out, d
 }
 
 // isNew tells whether an entry is the first of its record.
@@ -66,14 +75,17 @@ var named = map[string]bool{"name": true, "aliases": true, "x_mitre_aliases": tr
 	"account_login": true, "user_id": true, "display_name": true, "key": true, "path": true, "command_line": true, "subject": true, "cpe": true}
 
 // read takes a record apart. A body that the language does not know has no more than its id.
-func (e *extract) read(r *record.Record) {
-	e.terms, e.words, e.refs, e.rel, e.count = make(map[string]struct{}, 128), nil, nil, "", 0
-	e.term(termSource, "v:"+fold(r.Origin.Via))
-	e.term(termSource, "n:"+fold(r.Origin.Nation))
-	e.term(termSource, "o:"+fold(r.Origin.Org))
+func (d *dictionary) read(r *record.Record) *extract {
+	e := new(extract)
+	d.n++
+	d.count, d.has, d.words = 0, d.has[:0], d.words[:0]
+	defer func() { e.terms, e.words = slices.Clone(d.has), bytes.Clone(d.words) }()
+	d.term(termSource, "v:"+fold(r.Origin.Via))
+	d.term(termSource, "n:"+fold(r.Origin.Nation))
+	d.term(termSource, "o:"+fold(r.Origin.Org))
 	o, err := stix.Parse(r.Body)
 	if err != nil {
-		return
+		return e
 	}
 	for _, at := range o.Refs() {
 		if !strings.HasPrefix(at.ID, "marking-definition--") {
@@ -84,17 +96,31 @@ func (e *extract) read(r *record.Record) {
 		e.rel = cut(o.Text("/relationship_type"), maxWord)
 	}
 	for _, n := range o.Names() {
-		e.term(termExact, fold(n))
+		d.term(termExact, fold(n))
 	}
 	for _, v := range o.Values() {
-		valueTerms(v, e.term)
-		e.text(v, termName)
+		valueTerms(v, d.term)
+		d.text(v, termName)
 	}
-	e.walk(r.Body)
-	for t := range e.terms { // a word of the name is not told again as one of the text
-		if t[0] == termName {
-			delete(e.terms, string(termWord)+t[1:])
+	o.EachString(d.string)
+	d.dropTwins()
+	return e
+}
+
+// dropTwins takes out what is told twice: a word of the name is none of the text.
+func (d *dictionary) dropTwins() {
+	twins := 0
+	for _, id := range d.has {
+		if t := d.terms[id]; t[0] == termName {
+			d.scratch = append(append(d.scratch[:0], termWord), t[1:]...)
+			if twin, ok := d.ids[string(d.scratch)]; ok && d.last[twin] == d.n {
+				d.last[twin] = 0
+				twins++
+			}
 		}
+	}
+	if twins > 0 {
+		d.has = slices.DeleteFunc(d.has, func(id uint32) bool { return d.last[id] != d.n })
 	}
 }
 
@@ -117,78 +143,53 @@ func property(path string) string {
 	}
 }
 
-func (e *extract) term(kind byte, text string) {
-	if text == "" || len(e.terms) >= maxTerms {
+func (d *dictionary) term(kind byte, text string) {
+	if text == "" || len(d.has) >= maxTerms {
 		return
 	}
-	e.scratch = append(append(e.scratch[:0], kind), cut(text, maxTerm)...)
-	if _, ok := e.terms[string(e.scratch)]; !ok { // most words of a text come again: they cost no memory
-		e.terms[string(e.scratch)] = struct{}{}
+	d.scratch = append(append(d.scratch[:0], kind), cut(text, maxTerm)...)
+	id, ok := d.ids[string(d.scratch)]
+	if !ok { // most words of a text come again: they cost no memory
+		id = uint32(len(d.terms))
+		t := string(d.scratch)
+		d.terms, d.last, d.ids[t] = append(d.terms, t), append(d.last, 0), id
+	}
+	if d.last[id] != d.n {
+		d.last[id] = d.n
+		d.has = append(d.has, id)
 	}
 }
 
 // text adds the words of a text.
-func (e *extract) text(s string, kind byte) {
-	if e.count >= maxWords {
+func (d *dictionary) text(s string, kind byte) {
+	if d.count >= maxWords {
 		return
 	}
 	runs(fold(s), func(r run) {
 		if len(r.parts) > 1 && len(r.whole) <= maxRun {
-			e.term(kind, r.whole)
+			d.term(kind, r.whole)
 		}
 		for _, p := range r.parts {
-			e.count++
-			if e.count > maxWords {
+			d.count++
+			if d.count > maxWords {
 				return
 			}
-			e.term(kind, p)
-			e.words = binary.LittleEndian.AppendUint32(e.words, wordHash(p))
+			d.term(kind, p)
+			d.words = binary.LittleEndian.AppendUint32(d.words, wordHash(p))
 		}
 	})
-	e.words = append(e.words, 0, 0, 0, 0)
+	d.words = append(d.words, 0, 0, 0, 0)
 }
 
-// walk reads the texts of a body, at any depth.
-func (e *extract) walk(body []byte) {
-	d := jsontext.NewDecoder(bytes.NewReader(body))
-	var keys []string // the property that each open object or list stands under
-	key := ""
-	for {
-		kind, length := d.StackIndex(d.StackDepth())
-		inObject := kind == '{'
-		tok, err := d.ReadToken()
-		if err != nil {
-			return
-		}
-		switch tok.Kind() {
-		case '{', '[':
-			keys = append(keys, key)
-		case '}', ']':
-			key = keys[len(keys)-1]
-			keys = keys[:len(keys)-1]
-		case '"':
-			s := tok.String()
-			if inObject && length%2 == 0 {
-				key = s
-				continue
-			}
-			e.string(key, s)
-		}
-		if d.StackDepth() == 0 {
-			return
-		}
-	}
-}
-
-func (e *extract) string(key, s string) {
+func (d *dictionary) string(key, s string) {
 	switch {
 	case unread[key] || strings.HasSuffix(key, "_ref") || strings.HasSuffix(key, "_refs"):
 	case named[key]:
-		e.text(s, termName)
+		d.text(s, termName)
 	case key == "labels":
-		e.term(termLabel, fold(s))
-		e.text(s, termWord)
+		d.term(termLabel, fold(s))
+		d.text(s, termWord)
 	default:
-		e.text(s, termWord)
+		d.text(s, termWord)
 	}
 }

@@ -101,12 +101,12 @@ func (x *Index) note(waiting []store.Entry) {
 func (x *Index) apply(ctx context.Context, entries []store.Entry) error {
 	began := time.Now()
 	w, m := x.w, x.cols
-	b := w.begin(m)
 	cursor := entries[len(entries)-1].Seq
 	var objs []uint32
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
-	ahead := extracted(reading, entries)
+	ahead, terms := extracted(reading, entries)
+	b := w.begin(m, terms)
 	err := x.commit(func() error {
 		for i := range entries {
 			var e *extract

@@ -68,7 +68,7 @@ type link struct {
 
 // node is the object that the asker sees under an id.
 func (s *session) node(id string) (uint32, error) {
-	num, err := findObject(s.c, s.x.secret, id)
+	num, err := s.m.object(s.c, s.x.secret, id)
 	if err != nil {
 		return 0, err
 	}

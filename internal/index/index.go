@@ -10,8 +10,9 @@
 //
 // # Layout
 //
-// Words and values are terms of segments, sorted and immutable, that are merged as they gather. What every query needs of each record,
-// and the references between objects, are in memory: about 100 bytes for each record with two references.
+// Words and values are terms of segments, sorted and immutable, that are merged as they gather. All other tables are written at their ends.
+// What every query needs of each record, the hashes of ids, and the references between objects, are in memory: about 100 bytes for each
+// record with two references.
 package index
 
 import (

@@ -491,7 +491,7 @@ func (s *session) filter(out bitmap, p part) error {
 	case fieldAuthor:
 		return s.author(out, p)
 	case fieldID:
-		num, err := findObject(s.c, s.x.secret, text)
+		num, err := s.m.object(s.c, s.x.secret, text)
 		if err == nil && num != 0 && int(num) < len(s.m.objs) {
 			if n := s.v.object(s.m, num); n != 0 {
 				out.set(n)
@@ -543,7 +543,7 @@ func (s *session) source(out bitmap, text string) error {
 // author finds what was made by an identity: its id, or the words of its name.
 func (s *session) author(out bitmap, p part) error {
 	who := map[uint32]bool{}
-	if num, err := findObject(s.c, s.x.secret, strings.TrimSpace(p.text)); err != nil {
+	if num, err := s.m.object(s.c, s.x.secret, strings.TrimSpace(p.text)); err != nil {
 		return err
 	} else if num != 0 {
 		who[num] = true

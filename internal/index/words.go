@@ -33,10 +33,18 @@ var unspaced = []*unicode.RangeTable{unicode.Han, unicode.Hiragana, unicode.Kata
 
 func isWord(r rune) bool {
 	if r < utf8.RuneSelf {
-		return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z'
+		return plain[r]
 	}
 	return unicode.IsLetter(r) || unicode.IsNumber(r)
 }
+
+// plain are the ASCII characters that words are of.
+var plain = func() (is [256]bool) {
+	for c := range is {
+		is[c] = c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z'
+	}
+	return is
+}()
 
 // isJoiner tells whether a character between two words joins them: CVE-2024-1234, T1059.001, evil.example, first_last@mail.example.
 func isJoiner(r byte) bool { return r == '-' || r == '.' || r == '_' || r == '@' }
@@ -64,12 +72,19 @@ func runs(s string, visit func(run)) {
 		at := run{parts: parts[:0]}
 		start, word := i, i
 		for i < len(s) {
+			if plain[s[i]] {
+				i++
+				continue
+			}
 			r, n := utf8.DecodeRuneInString(s[i:])
 			if isWord(r) && (r < utf8.RuneSelf || !unicode.In(r, unspaced...)) {
 				i += n
 				continue
 			}
-			if next, _ := utf8.DecodeRuneInString(s[i+n:]); n != 1 || !isJoiner(s[i]) || !isWord(next) || next >= utf8.RuneSelf && unicode.In(next, unspaced...) {
+			if n != 1 || !isJoiner(s[i]) {
+				break
+			}
+			if next, _ := utf8.DecodeRuneInString(s[i+1:]); !isWord(next) || next >= utf8.RuneSelf && unicode.In(next, unspaced...) {
 				break
 			}
 			at.parts = append(at.parts, cut(s[word:i], maxWord))

@@ -7,7 +7,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	zs "zombiezen.com/go/sqlite"
@@ -26,7 +28,7 @@ type writer struct {
 	nextOb uint32
 	nextSg int64
 	secret []byte
-	nums   map[string]uint32 // numbers of objects met lately
+	nums   map[string]uint32 // numbers of objects that were met again lately
 	keys   map[uint32]versionKey
 	merge  *merge
 	scrub  bool // something purged may still have bytes here
@@ -126,6 +128,18 @@ func (w *writer) load(m *columns, cfg Config) error {
 	if err := lite.Exec(w.c, "DELETE FROM block WHERE (id >> 24) NOT IN (SELECT id FROM segment)", nil); err != nil {
 		return err
 	}
+	m.grow(w.nextOb)
+	err = lite.Exec(w.c, "SELECT num, hash FROM object", func(st *zs.Stmt) error {
+		num, hash := st.ColumnInt64(0), st.ColumnInt64(1)
+		if num <= 0 || num >= int64(w.nextOb) || hash <= 0 || hash > math.MaxUint32 {
+			return errors.New("an object of the index is damaged")
+		}
+		m.know(uint32(num), uint32(hash))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	var r row
 	err = lite.Exec(w.c, "SELECT "+docColumns+" FROM doc ORDER BY n", func(st *zs.Stmt) error {
 		scanRow(st, &r)
@@ -137,7 +151,6 @@ func (w *writer) load(m *columns, cfg Config) error {
 	for len(m.docs) < int(w.next) {
 		m.docs = append(m.docs, doc{rec: m.docs[len(m.docs)-1].rec, refs: uint32(len(m.edges))})
 	}
-	m.grow(w.nextOb)
 	if w.scrub {
 		for _, s := range m.segments {
 			s.dead = 1 // which ones hold something purged is not known any more
@@ -191,25 +204,11 @@ func (w *writer) key(n uint32) (k versionKey, err error) {
 	return k, err
 }
 
-// hash is a keyed hash of an id: nobody outside can make two collide.
-func (w *writer) hash(id string) int64 { return hashID(w.secret, id) }
-
-func hashID(secret []byte, id string) int64 {
-	h := sha256.New()
-	h.Write(secret)
-	h.Write([]byte(id))
-	return int64(binary.BigEndian.Uint64(h.Sum(nil)) >> 1)
-}
-
-// findObject is the number of an id; 0 when it was never met.
-func findObject(c *zs.Conn, secret []byte, id string) (num uint32, err error) {
-	err = lite.Exec(c, "SELECT num, id FROM object WHERE h = ?", func(st *zs.Stmt) error {
-		if st.ColumnText(1) == id {
-			num = uint32(st.ColumnInt64(0))
-		}
-		return nil
-	}, hashID(secret, id))
-	return num, err
+// hashID is a keyed hash of an id, and not 0: nobody outside can make many collide.
+func hashID(secret []byte, id string) uint32 {
+	var buf [320]byte
+	sum := sha256.Sum256(append(append(buf[:0], secret...), id...))
+	return max(binary.BigEndian.Uint32(sum[:]), 1)
 }
 
 func objectID(c *zs.Conn, num uint32) (id string, err error) {
@@ -222,20 +221,25 @@ type batch struct {
 	w     *writer
 	m     *columns // read only
 	lo    uint32
-	terms map[string][]uint32
+	terms *dictionary // complete at the end
+	found []finding
 	rows  map[uint32]*row // as they are after this batch
 	recs  map[int64]uint32
 	gone  map[uint32]bool
 	dead  []uint32
 	marks map[record.Mark]uint32
 	names map[string]uint32
-	order []func() error // what to do to the columns
+	ids   map[string]uint32 // objects
+	order []func() error    // what to do to the columns
 	purge bool
 }
 
-func (w *writer) begin(m *columns) *batch {
-	return &batch{w: w, m: m, lo: w.next, terms: map[string][]uint32{}, rows: map[uint32]*row{}, recs: map[int64]uint32{}, gone: map[uint32]bool{},
-		marks: map[record.Mark]uint32{}, names: map[string]uint32{}}
+// finding is a term and a record that has it.
+type finding struct{ term, n uint32 }
+
+func (w *writer) begin(m *columns, terms *dictionary) *batch {
+	return &batch{w: w, m: m, lo: w.next, terms: terms, rows: map[uint32]*row{}, recs: map[int64]uint32{}, gone: map[uint32]bool{},
+		marks: map[record.Mark]uint32{}, names: map[string]uint32{}, ids: map[string]uint32{}}
 }
 
 // find is the number of a living record.
@@ -293,8 +297,8 @@ func (b *batch) put(e *store.Entry, x *extract) error {
 	if err := lite.Exec(w.c, "INSERT INTO text(n, words) VALUES(?,?)", nil, n, x.words); err != nil {
 		return err
 	}
-	for t := range x.terms {
-		b.terms[t] = append(b.terms[t], n)
+	for _, t := range x.terms {
+		b.found = append(b.found, finding{t, n})
 	}
 	b.rows[n], b.recs[int64(e.Rec)] = out, n
 	first := *out
@@ -348,27 +352,32 @@ func (b *batch) kill(n uint32) error {
 	return lite.Exec(b.w.c, "DELETE FROM doc WHERE n = ?", nil, n)
 }
 
+// object is the number of an id, a new one when it was never met.
 func (b *batch) object(id string) (uint32, error) {
 	w := b.w
+	if num, ok := b.ids[id]; ok {
+		return num, nil
+	}
 	if num, ok := w.nums[id]; ok {
 		return num, nil
 	}
-	num, err := findObject(w.c, w.secret, id)
+	num, err := b.m.object(w.c, w.secret, id)
 	if err != nil {
 		return 0, err
 	}
-	if num == 0 {
-		num = w.nextOb
-		w.nextOb++
-		if err := lite.Exec(w.c, "INSERT INTO object(num, h, id) VALUES(?,?,?)", nil, num, w.hash(id), id); err != nil {
-			return 0, err
+	if num != 0 {
+		if len(w.nums) >= keptNums {
+			clear(w.nums)
 		}
+		w.nums[id] = num
+		return num, nil
 	}
-	if len(w.nums) >= keptNums {
-		clear(w.nums)
-	}
-	w.nums[id] = num
-	return num, nil
+	num = w.nextOb
+	w.nextOb++
+	b.ids[id] = num
+	hash := hashID(w.secret, id)
+	b.order = append(b.order, func() error { b.m.know(num, hash); return nil })
+	return num, lite.Exec(w.c, "INSERT INTO object(num, hash, id) VALUES(?,?,?)", nil, num, hash, id)
 }
 
 func (b *batch) mark(m record.Mark) (uint32, error) {
@@ -402,20 +411,38 @@ func (b *batch) name(text string) (uint32, error) {
 	return id, lite.Exec(b.w.c, "INSERT INTO name(id, text) VALUES(?,?)", nil, id, text)
 }
 
+// postings are, of every term, the records that have it, ascending, and the order of the terms.
+func (b *batch) postings() (records [][]uint32, order []uint32) {
+	terms := b.terms.terms
+	records, order = make([][]uint32, len(terms)), make([]uint32, len(terms))
+	counts := make([]int, len(terms))
+	for _, f := range b.found {
+		counts[f.term]++
+	}
+	all := make([]uint32, 0, len(b.found))
+	for t, n := range counts {
+		records[t], order[t] = all[len(all):len(all):len(all)+n], uint32(t)
+		all = all[:len(all)+n]
+	}
+	for _, f := range b.found {
+		records[f.term] = append(records[f.term], f.n)
+	}
+	slices.SortFunc(order, func(x, y uint32) int { return strings.Compare(terms[x], terms[y]) })
+	return records, order
+}
+
 // end writes the terms as a new segment, and where the journal was left.
 func (b *batch) end(cursor record.Seq) error {
 	w := b.w
-	if len(b.terms) > 0 {
-		terms := make([]string, 0, len(b.terms))
-		for t := range b.terms {
-			terms = append(terms, t)
-		}
-		slices.Sort(terms)
+	if len(b.found) > 0 {
 		w.nextSg++
 		out := &blockWriter{c: w.c, id: w.nextSg, lo: b.lo, hi: w.next - 1}
-		for _, t := range terms {
-			if err := out.add([]byte(t), b.terms[t]); err != nil {
-				return err
+		records, order := b.postings()
+		for _, t := range order {
+			if ns := records[t]; len(ns) > 0 {
+				if err := out.add([]byte(b.terms.terms[t]), ns); err != nil {
+					return err
+				}
 			}
 		}
 		s, err := out.end(0)

@@ -23,12 +23,13 @@ func (l *Lists) Check(typ, value string) []Hit {
 	case "any":
 		typ = ""
 	}
+	now := l.now.Load()
 	var room [4]warninglist.Hit
-	found := l.warnings.Match(typ, value, room[:0])
+	found := now.warnings.Match(typ, value, room[:0])
 	out := make([]Hit, len(found))
 	for i, f := range found {
 		out[i] = Hit{List: f.List, Entry: f.Entry}
-		if w := l.byName[f.List]; w != nil {
+		if w := now.byName[f.List]; w != nil {
 			out[i].Category, out[i].Description = w.Category, w.Description
 		}
 	}
@@ -37,11 +38,12 @@ func (l *Lists) Check(typ, value string) []Hit {
 
 // Known gives the first warning list that a value stands on; empty: none. It is what every value that comes in is asked for.
 func (l *Lists) Known(value string) string {
-	if l.summary.Entries == 0 {
+	now := l.now.Load()
+	if now.summary.Entries == 0 {
 		return ""
 	}
 	var room [4]warninglist.Hit
-	if found := l.warnings.Match(formOf(value), value, room[:0]); len(found) > 0 {
+	if found := now.warnings.Match(formOf(value), value, room[:0]); len(found) > 0 {
 		return found[0].List
 	}
 	return ""

@@ -19,7 +19,7 @@ const (
 
 // walk reads the files of a name, or without one all that end in ".json", below a directory. They may be packed with gzip. A directory that nobody
 // named may be missing.
-func (l *Lists) walk(dir string, sought bool, name string, take func(raw []byte) error) {
+func (l *set) walk(dir string, sought bool, name string, take func(raw []byte) error) {
 	if dir == "" {
 		return
 	}
@@ -48,7 +48,7 @@ func (l *Lists) walk(dir string, sought bool, name string, take func(raw []byte)
 			l.fail(short, fmt.Errorf("there are more than %d files: the others are left out", maxFiles))
 			return filepath.SkipAll
 		}
-		raw, err := read(path)
+		raw, err := open(path)
 		if err == nil {
 			err = take(raw)
 		}
@@ -62,7 +62,7 @@ func (l *Lists) walk(dir string, sought bool, name string, take func(raw []byte)
 	}
 }
 
-func read(path string) ([]byte, error) {
+func open(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("it cannot be opened")

@@ -1,5 +1,5 @@
 // Package lists keeps what MISP publishes for everybody, from files on this machine: warning lists, by which values are known to be harmless or
-// shared; taxonomies and galaxies, which explain tags; and object templates. It is read at the start of the node, and does not change.
+// shared; taxonomies and galaxies, which explain tags; and object templates. They are read at the start of the node, and anew when somebody asks.
 package lists
 
 import (
@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"entente/internal/fault"
@@ -70,8 +72,17 @@ type Summary struct {
 // maxFaults bounds the faults that are told.
 const maxFaults = 100
 
-// Lists is everything that is loaded. It does not change, and many goroutines may ask it at once.
+// Lists is everything that is loaded. Many goroutines may ask it at once, also while it is read anew: until that is done the answers are those of before.
 type Lists struct {
+	cfg     Config
+	base    string
+	log     *slog.Logger
+	reading sync.Mutex
+	now     atomic.Pointer[set]
+}
+
+// set is what was read at one time. It does not change.
+type set struct {
 	summary    Summary
 	warnings   *warninglist.Set
 	byName     map[string]*List
@@ -80,9 +91,30 @@ type Lists struct {
 	templates  map[string]*template.Template
 }
 
-// Load reads the files. What is wrong with one of them is no reason to do without the others: it stands in the summary.
+// Load reads the files. What is wrong with one of them is no reason to do without the others: it stands in the summary. Without a log nobody is told.
 func Load(c Config, base string, now time.Time, log *slog.Logger) *Lists {
-	l := &Lists{byName: map[string]*List{}, templates: map[string]*template.Template{}, summary: Summary{Loaded: now.UTC().Truncate(time.Millisecond), Warnings: []List{}, Faults: []Fault{}}}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	l := &Lists{cfg: c, base: base, log: log}
+	l.Reload(now)
+	return l
+}
+
+// Reload reads the files anew, and says what is loaded from then on.
+func (l *Lists) Reload(now time.Time) Summary {
+	l.reading.Lock()
+	defer l.reading.Unlock()
+	s := read(l.cfg, l.base, now)
+	l.now.Store(s)
+	if f := s.summary.Faults; len(f) > 0 {
+		l.log.Warn("some published lists could not be read", "faults", len(f), "first", f[0].File+": "+f[0].Message)
+	}
+	return s.summary
+}
+
+func read(c Config, base string, now time.Time) *set {
+	l := &set{byName: map[string]*List{}, templates: map[string]*template.Template{}, summary: Summary{Loaded: now.UTC().Truncate(time.Millisecond), Warnings: []List{}, Faults: []Fault{}}}
 	place := func(own, project, below string) string {
 		switch {
 		case own != "":
@@ -119,9 +151,6 @@ func Load(c Config, base string, now time.Time, log *slog.Logger) *Lists {
 	slices.SortFunc(l.taxonomies, func(a, b *taxonomy.Taxonomy) int { return strings.Compare(a.Namespace, b.Namespace) })
 	slices.SortFunc(l.galaxies, func(a, b *galaxy.Galaxy) int { return strings.Compare(a.Type, b.Type) })
 	l.summary.Taxonomies, l.summary.Galaxies, l.summary.Templates = len(l.taxonomies), len(l.galaxies), len(l.templates)
-	if log != nil && len(l.summary.Faults) > 0 {
-		log.Warn("some published lists could not be read", "faults", len(l.summary.Faults), "first", l.summary.Faults[0].File+": "+l.summary.Faults[0].Message)
-	}
 	return l
 }
 
@@ -132,7 +161,7 @@ func absolute(base, dir string) string {
 	return filepath.Join(base, dir)
 }
 
-func (l *Lists) loadWarnings(dir string, sought bool) {
+func (l *set) loadWarnings(dir string, sought bool) {
 	var all []*warninglist.List
 	l.walk(dir, sought, "list.json", func(raw []byte) error {
 		w, err := warninglist.Parse(raw)
@@ -141,11 +170,11 @@ func (l *Lists) loadWarnings(dir string, sought bool) {
 		}
 		return err
 	})
-	set, errs := warninglist.New(all...)
+	warnings, errs := warninglist.New(all...)
 	for _, err := range errs {
 		l.fail("misp-warninglists", err)
 	}
-	l.warnings, l.summary.Entries = set, set.Len()
+	l.warnings, l.summary.Entries = warnings, warnings.Len()
 	for _, w := range all {
 		l.summary.Warnings = append(l.summary.Warnings, List{w.Name, w.Description, w.Version, w.Type, w.Category, len(w.Entries)})
 	}
@@ -160,7 +189,7 @@ func (l *Lists) loadWarnings(dir string, sought bool) {
 	}
 }
 
-func (l *Lists) fail(file string, err error) {
+func (l *set) fail(file string, err error) {
 	if len(l.summary.Faults) < maxFaults {
 		l.summary.Faults = append(l.summary.Faults, Fault{file, clip(err.Error(), 300)})
 	}
@@ -174,13 +203,19 @@ func clip(s string, n int) string {
 }
 
 // Summary is what is loaded, and what could not be.
-func (l *Lists) Summary() Summary { return l.summary }
+func (l *Lists) Summary() Summary { return l.now.Load().summary }
+
+// Taxonomies are those that are loaded, by namespace, and not to be changed.
+func (l *Lists) Taxonomies() []*taxonomy.Taxonomy { return l.now.Load().taxonomies }
+
+// Galaxies are those that are loaded, by type, and not to be changed.
+func (l *Lists) Galaxies() []*galaxy.Galaxy { return l.now.Load().galaxies }
 
 // Templates are the names of the object templates.
-func (l *Lists) Templates() []string { return slices.Sorted(maps.Keys(l.templates)) }
+func (l *Lists) Templates() []string { return slices.Sorted(maps.Keys(l.now.Load().templates)) }
 
 // Template is the object template of a name.
 func (l *Lists) Template(name string) (*template.Template, bool) {
-	t, ok := l.templates[name]
+	t, ok := l.now.Load().templates[name]
 	return t, ok
 }

@@ -97,6 +97,34 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// What is read anew counts from then on, also where a file has gone or can no longer be read.
+func TestReload(t *testing.T) {
+	dir := t.TempDir()
+	put := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, "list.json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(`{"name":"Known","version":1,"type":"string","list":["a.example"]}`)
+	at := time.Unix(1767225600, 0)
+	l := Load(Config{Warninglists: dir}, "", at, nil)
+	put(`{"name":"Known","version":2,"type":"string","list":["b.example","c.example"]}`)
+	if l.Known("a.example") == "" || l.Known("b.example") != "" {
+		t.Error("the list is read although nobody asked")
+	}
+	if s := l.Reload(at.Add(time.Hour)); s.Entries != 2 || !s.Loaded.Equal(at.Add(time.Hour)) || !s.Loaded.Equal(l.Summary().Loaded) {
+		t.Errorf("%+v", s)
+	}
+	if l.Known("a.example") != "" || l.Known("b.example") != "Known" {
+		t.Error("the list is as it was")
+	}
+	put(`{"name":`)
+	if s := l.Reload(at); s.Entries != 0 || len(s.Faults) != 1 || l.Known("b.example") != "" {
+		t.Errorf("%+v", s)
+	}
+}
+
 func FuzzCheck(f *testing.F) {
 	for _, v := range []string{"8.8.8.8", "a@b.example", "http://[::1]:80/x", "::", "/", "..", "a|b", "1.1.1.1/99"} {
 		f.Add(v)

@@ -32,15 +32,15 @@ type Cluster struct {
 // Terms finds tags: those whose tag, name or description has the text, in any case; without a text the taxonomies. tag, where given, is the one tag to
 // explain.
 func (l *Lists) Terms(text, tag string, limit int) []Term {
-	out := []Term{}
+	out, taxonomies := []Term{}, l.now.Load().taxonomies
 	if text == "" && tag == "" {
-		for _, t := range l.taxonomies[:min(len(l.taxonomies), limit)] {
+		for _, t := range taxonomies[:min(len(taxonomies), limit)] {
 			out = append(out, Term{Tag: t.Namespace, Taxonomy: t.Namespace, Name: t.Expanded, Description: t.Description, Tags: len(t.Tags())})
 		}
 		return out
 	}
 	text = strings.ToLower(text)
-	for _, t := range l.taxonomies {
+	for _, t := range taxonomies {
 		if tag != "" && !hasNamespace(tag, t.Namespace) {
 			continue
 		}
@@ -102,16 +102,16 @@ func terms(t *taxonomy.Taxonomy, f func(Term) bool) bool {
 // Clusters finds clusters: those whose name, synonym or uuid is the text or has it, in any case; without a text the galaxies. tag, where given, is the one
 // tag to explain.
 func (l *Lists) Clusters(text, tag string, limit int) []Cluster {
-	out := []Cluster{}
+	out, galaxies := []Cluster{}, l.now.Load().galaxies
 	if text == "" && tag == "" {
-		for _, g := range l.galaxies[:min(len(l.galaxies), limit)] {
+		for _, g := range galaxies[:min(len(galaxies), limit)] {
 			out = append(out, Cluster{Tag: g.Type, Galaxy: g.Type, UUID: g.UUID, Name: g.Name, Description: g.Description, Clusters: len(g.Clusters)})
 		}
 		return out
 	}
 	if tag != "" {
 		typ, name, ok := galaxyTag(tag)
-		for _, g := range l.galaxies {
+		for _, g := range galaxies {
 			if ok && strings.EqualFold(g.Type, typ) {
 				if c, found := g.ByName(name); found {
 					return append(out, cluster(g, c))
@@ -121,7 +121,7 @@ func (l *Lists) Clusters(text, tag string, limit int) []Cluster {
 		return out
 	}
 	text = strings.ToLower(text)
-	for _, g := range l.galaxies {
+	for _, g := range galaxies {
 		for i := range g.Clusters {
 			c := &g.Clusters[i]
 			if !contains(text, c.Value, c.UUID) && !contains(text, string(synonyms(c))) {

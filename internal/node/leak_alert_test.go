@@ -37,7 +37,7 @@ func alertScript(reading, changing leakScript) {
 	notices := func(suffix string) []string {
 		return []string{"/notifications/{notice}" + suffix, "/notifications/notice-000000000000000000000000" + suffix, "/notifications/nonsense" + suffix}
 	}
-	reading["api GET /alerts"] = asks("GET", "", "/alerts", "/alerts?state=new&limit=1", "/alerts?constituent="+hiddenConstituent, "/alerts?severity=critical", "/alerts?state=odd", "/alerts?next=AAAA", "/alerts?nonsense=1")
+	reading["api GET /alerts"] = asks("GET", "", "/alerts", "/alerts?state=new&limit=1", "/alerts?constituent="+hiddenConstituent, "/alerts?severity=critical", "/alerts?sort=severity&limit=1", "/alerts?state=odd", "/alerts?next=AAAA", "/alerts?nonsense=1")
 	reading["api GET /alerts/{id}"] = asks("GET", "", alerts...)
 	reading["api GET /notifications"] = asks("GET", "", "/notifications", "/notifications?state=draft", "/notifications?constituent="+register.Type, "/notifications?limit=0")
 	reading["api GET /notifications/{id}"] = asks("GET", "", notices("")...)

@@ -90,12 +90,13 @@ func apiScript(reading, changing leakScript) {
 		}
 	}
 
+	reading["api GET /objects/{id}/blobs"] = each("/blobs", one...)
 	reading["api GET /me"] = plain("GET", "", "/me")
 	reading["api GET /version"] = plain("GET", "", "/version")
 	reading["api GET /openapi.json"] = plain("GET", "", "/openapi.json", "/openapi.json?all=true")
 	reading["api GET /stats"] = plain("GET", "", "/stats")
 	reading["api GET /config"] = plain("GET", "", "/config")
-	reading["api GET /journal"] = plain("GET", "", "/journal", "/journal?limit=1", "/journal?next=AAAA")
+	reading["api GET /journal"] = plain("GET", "", "/journal", "/journal?limit=1", "/journal?sort=newest&limit=1", "/journal?actor=local&verb=object,user&until=2999-01-01", "/journal?next=AAAA")
 	reading["api GET /backup"] = plain("GET", "", "/backup")
 	reading["api GET /collections"] = plain("GET", "", "/collections", "/collections?all=true", "/collections?root=api", "/collections?root=freedonia", "/collections?root=nowhere")
 	names := []string{"/open", "/{open}", "/vault", "/{vault}", "/{foreign}", "/box", "/nowhere"}
@@ -175,6 +176,7 @@ func apiScript(reading, changing leakScript) {
 	changing["api POST /peers/review"] = plain("POST", "{}", "/peers/review")
 	changing["api DELETE /peers/{nation}"] = plain("DELETE", "", "/peers/FRE", "/peers/NONE")
 	reading["api GET /lists"] = plain("GET", "", "/lists")
+	changing["api POST /lists/reload"] = plain("POST", "", "/lists/reload")
 	reading["api GET /lists/check"] = plain("GET", "", "/lists/check?value=198.51.100.3", "/lists/check?value=8.8.8.8&type=any", "/lists/check")
 	reading["api GET /lists/taxonomies"] = plain("GET", "", "/lists/taxonomies", "/lists/taxonomies?q=tlp")
 	reading["api GET /lists/galaxies"] = plain("GET", "", "/lists/galaxies", "/lists/galaxies?q=shared&limit=1")

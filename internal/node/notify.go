@@ -8,6 +8,7 @@ import (
 	"entente/internal/gate"
 	"entente/internal/identity"
 	"entente/internal/notify"
+	"entente/internal/record"
 	"entente/internal/store"
 )
 
@@ -57,6 +58,11 @@ func (n *Node) recipient(org, name string) exchange.Recipient {
 }
 
 func partyOf(o identity.Org) gate.Party { return gate.Party{Nation: o.Nation, Org: o.Name} }
+
+// Headers reads the journal as Follow does, without the bytes of records.
+func (j journal) Headers(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error) {
+	return j.n.store.Watch(ctx, j.n.gate().Own(j.n.cfg.Now()), after, limit)
+}
 
 // Page reads records under the node's own scope, for its followers.
 func (j journal) Page(ctx context.Context, q store.Query) (store.Page, error) {

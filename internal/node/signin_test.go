@@ -64,6 +64,7 @@ type browser struct {
 	d    *desk
 	c    *http.Client
 	site string // Sec-Fetch-Site
+	host string // in the address bar; empty: where the node listens
 }
 
 func (d *desk) browser() *browser {
@@ -90,6 +91,7 @@ func (b *browser) ask(method, path string, body any) reply {
 	}
 	r, err := http.NewRequestWithContext(b.d.t.Context(), method, b.d.n.URL()+path, send)
 	must(b.d.t, err)
+	r.Host = b.host
 	r.Header.Set("Sec-Fetch-Site", b.site)
 	r.Header.Set("User-Agent", "Test/1.0")
 	if body != nil {
@@ -425,6 +427,6 @@ func TestSignInWithoutTLS(t *testing.T) {
 func verbs(t *testing.T, d *desk) string {
 	t.Helper()
 	var out []string
-	must(t, d.admin.Journal(t.Context(), func(a api.Act) error { out = append(out, a.Verb); return nil }))
+	must(t, d.admin.Journal(t.Context(), nil, func(a api.Act) error { out = append(out, a.Verb); return nil }))
 	return strings.Join(out, " ")
 }

@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"entente/internal/exchange"
-	"entente/internal/record"
+	"entente/internal/store"
 )
 
 var deleteRows = rows{
@@ -108,10 +108,10 @@ var deleteRows = rows{
 	131: func(b *bench) {
 		b.stored(b.obj("tool", 1, on("01")))
 		b.do("DELETE", b.object(""), "").want(200)
-		acts, err := b.w.n.exchange.Acts(b.t.Context(), b.w.admin(), record.Seq(0), 100_000)
+		acts, _, err := b.w.n.exchange.Acts(b.t.Context(), b.w.admin(), store.ActQuery{Verbs: []string{"object.remove"}})
 		must(b.t, err)
 		for _, e := range acts {
-			if e.Act.Verb == "object.remove" && e.Act.Target == b.coll {
+			if e.Act.Target == b.coll {
 				return
 			}
 		}

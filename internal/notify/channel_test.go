@@ -100,7 +100,7 @@ func TestMailServerThatFails(t *testing.T) {
 			if c.want == Approved && !got.Next.After(w.now) {
 				t.Errorf("it is tried again at once: %+v", got)
 			}
-			if got := w.d.Channels(context.Background(), false)[0].State; (got == "failing") != (c.want == Approved) {
+			if got := w.channel().State; (got == "failing") != (c.want == Approved) {
 				t.Errorf("the channel is %s", got)
 			}
 			if c.want == Approved && len(w.d.due()) != 0 {

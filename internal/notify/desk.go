@@ -31,6 +31,8 @@ import (
 type Journal interface {
 	// Follow returns the entries after a place, at most limit; none at the end.
 	Follow(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error)
+	// Headers are the same entries, their records without bytes.
+	Headers(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error)
 	// Page returns records.
 	Page(ctx context.Context, q store.Query) (store.Page, error)
 	// Scrub destroys the documents that name an object which was purged already, and every trace of them.
@@ -120,7 +122,7 @@ type Desk struct {
 	stop      context.CancelFunc
 	work      sync.WaitGroup
 	following atomic.Bool
-	health    health
+	checks    checks
 }
 
 // count is whose alerts of which hour are counted.

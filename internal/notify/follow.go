@@ -51,7 +51,7 @@ func (d *Desk) advance(ctx context.Context) (busy bool, err error) {
 	if err := d.ready(ctx); err != nil {
 		return false, err
 	}
-	entries, err := d.o.Journal.Follow(ctx, d.cursor.After, batch)
+	entries, err := d.waiting(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -90,6 +90,24 @@ func (d *Desk) advance(ctx context.Context) (busy bool, err error) {
 	return true, nil
 }
 
+// waiting is the next batch of the journal. While nobody is in the register and nothing stands open, what records say does not matter.
+func (d *Desk) waiting(ctx context.Context) ([]store.Entry, error) {
+	if d.idle() {
+		entries, err := d.o.Journal.Headers(ctx, d.cursor.After, batch)
+		registers := func(e store.Entry) bool { return e.Record != nil && e.Record.Type == register.Type }
+		if err != nil || !slices.ContainsFunc(entries, registers) {
+			return entries, err
+		}
+	}
+	return d.o.Journal.Follow(ctx, d.cursor.After, batch)
+}
+
+// idle tells whether nothing can concern anybody.
+func (d *Desk) idle() bool {
+	served, _ := d.index.Len()
+	return served == 0 && len(d.alerts) == 0
+}
+
 // Sync follows the journal to its end, and looks back, before it returns.
 func (d *Desk) Sync(ctx context.Context) error {
 	for {
@@ -123,7 +141,7 @@ func (d *Desk) entry(ctx context.Context, e *store.Entry) error {
 		if e.Record.Type == register.Type {
 			return d.registered(e.Seq, e.Rec, e.Record)
 		}
-		if served, _ := d.index.Len(); served == 0 && len(d.alerts) == 0 {
+		if d.idle() {
 			return nil // nobody is in the register; who enters it is looked back for
 		}
 		return d.arrived(ctx, &store.Item{Seq: e.Seq, Rec: e.Rec, Record: *e.Record}, d.index)

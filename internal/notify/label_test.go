@@ -12,6 +12,7 @@ import (
 
 	"entente/internal/fault"
 	"entente/internal/gate"
+	"entente/internal/store"
 	"entente/register"
 )
 
@@ -203,7 +204,7 @@ func TestDuties(t *testing.T) {
 	wantKind(t, errOf(w.d.Discard(ctx, ada, n.ID, "late")), fault.Conflict)
 	wantKind(t, errOf(w.d.Discard(ctx, gate.Viewer{Nation: "UTO", Org: "Utopia CERT", Person: "r", Roles: []string{"reader"}, Realm: realm}, n.ID, "late")), fault.Forbidden)
 	// Every act is in the journal, and none says what was written.
-	entries, err := w.x.Acts(ctx, local, 0, 100)
+	entries, _, err := w.x.Acts(ctx, local, store.ActQuery{})
 	must(t, err)
 	verbs := ""
 	for _, e := range entries {

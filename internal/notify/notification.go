@@ -87,6 +87,7 @@ type notification struct {
 	Of      string       `json:"of,omitempty"` // of a withdrawal: the notification that it takes back
 	OfTime  time.Time    `json:"of_time,omitzero"`
 	Hour    time.Time    `json:"hour"` // that it counts for
+	Trouble trouble      `json:"trouble,omitzero"`
 	version int64
 	at      group // under which it is kept in memory
 }

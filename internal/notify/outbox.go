@@ -93,8 +93,8 @@ func (d *Desk) send(ctx context.Context, id string) error {
 	if m == nil && err == nil {
 		return nil
 	}
+	var of trouble
 	if err == nil {
-		var cancel context.CancelFunc
 		try, cancel := context.WithTimeout(ctx, maxSend)
 		err = ch.Send(try, m)
 		cancel()
@@ -102,11 +102,11 @@ func (d *Desk) send(ctx context.Context, id string) error {
 			d.release(id)
 			return ctx.Err()
 		}
-		if err == nil || Temporary(err) { // what is wrong with one message says nothing of the channel
-			d.health.note(ch.Name(), err, d.now())
+		if err != nil && Temporary(err) { // what is wrong with one message says nothing of the channel
+			of = trouble{d.now(), ch.Name(), said(err)}
 		}
 	}
-	return d.ended(context.WithoutCancel(ctx), id, ch, err)
+	return d.ended(context.WithoutCancel(ctx), id, ch, err, of)
 }
 
 // take makes a notification ready to leave, and keeps others from changing it meanwhile. Without a message there is nothing to send.
@@ -154,8 +154,8 @@ func (d *Desk) release(id string) {
 	d.mu.Unlock()
 }
 
-// ended writes down how an attempt went.
-func (d *Desk) ended(ctx context.Context, id string, ch Channel, failed error) error {
+// ended writes down how an attempt went, and what was wrong with its channel.
+func (d *Desk) ended(ctx context.Context, id string, ch Channel, failed error, of trouble) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	sending := d.sending[id]
@@ -172,6 +172,9 @@ func (d *Desk) ended(ctx context.Context, id string, ch Channel, failed error) e
 	n.Attempts++
 	n.Edition++
 	act, result := store.Act{Actor: "node", Target: id, Detail: name}, "sent"
+	if of.Channel != "" {
+		n.Trouble = of
+	}
 	switch {
 	case failed == nil:
 		n.State, n.Sent, n.Error, n.Next = Sent, now, "", time.Time{}
@@ -204,33 +207,4 @@ func said(err error) string {
 	e := *fault.As(err)
 	e.Err, e.Do = nil, ""
 	return clip(e.Error(), 1000)
-}
-
-// health is how the last attempt on each channel went.
-type health struct {
-	mu   sync.Mutex
-	last map[string]ChannelView
-}
-
-func (h *health) note(name string, err error, now time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.last == nil {
-		h.last = map[string]ChannelView{}
-	}
-	v := ChannelView{State: "ok", Last: now}
-	if err != nil {
-		v.State, v.Error = "failing", said(err)
-	}
-	h.last[name] = v
-}
-
-func (h *health) view(name string) ChannelView {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	v, ok := h.last[name]
-	if !ok {
-		v.State = "new"
-	}
-	return v
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,21 +19,49 @@ type Filter struct {
 	States      []string
 	Constituent string   // an id
 	Severity    Severity // this one and above
+	Pressing    bool     // the most severe first, and of those the newest; else the newest
 }
 
-// takes tells whether an alert or a notification is one of those that are asked for.
-func (f *Filter) takes(state, constituent string, severity Severity) bool {
-	return (len(f.States) == 0 || slices.Contains(f.States, state)) && (f.Constituent == "" || f.Constituent == constituent) && severity.Rank() >= f.Severity.Rank()
+// standing is what decides whether an alert or a notification is in a list, where, and who may see it.
+type standing struct {
+	at                 time.Time
+	state, constituent string
+	severity           Severity
+	objects            []string
+	recs               []record.Seq
+	mark               *mark
 }
 
-// place is where one stands in a list: the newest first.
+func (a *alert) standing() standing {
+	return standing{a.At, string(a.State), a.Constituent, a.Severity, []string{a.Object}, a.Recs[len(a.Recs)-1:], &a.Mark}
+}
+
+func (n *notification) standing() standing {
+	return standing{n.Created, string(n.State), n.Constituent, n.Severity, n.Objects, n.Recs, &n.Mark}
+}
+
+// takes tells whether it is one of those that are asked for.
+func (f *Filter) takes(s *standing) bool {
+	return (len(f.States) == 0 || slices.Contains(f.States, s.state)) && (f.Constituent == "" || f.Constituent == s.constituent) && s.severity.Rank() >= f.Severity.Rank()
+}
+
+// place is where one stands in a list: the newest first, after whatever ranks above.
 type place struct {
-	at time.Time
-	id string
+	rank int
+	at   time.Time
+	id   string
 }
 
 func (p place) compare(q place) int {
-	return cmp.Or(q.at.Compare(p.at), strings.Compare(p.id, q.id))
+	return cmp.Or(cmp.Compare(q.rank, p.rank), q.at.Compare(p.at), strings.Compare(p.id, q.id))
+}
+
+func (f *Filter) place(severity Severity, at time.Time, id string) place {
+	p := place{at: at, id: id}
+	if f.Pressing {
+		p.rank = severity.Rank()
+	}
+	return p
 }
 
 func noAlert() *fault.Error { return fault.New(fault.NotFound, "", "no such alert") }
@@ -49,34 +78,24 @@ func (d *Desk) fresh(ctx context.Context) error {
 // own refuses whoever is not of the node's own organisation, as if there was nothing.
 func (d *Desk) own(v gate.Viewer) bool { return v.Nation == d.o.Nation && v.Org == d.o.Org }
 
-// Alerts lists the alerts that a viewer may see, newest first, after the one named; more tells whether there are others.
-func (d *Desk) Alerts(ctx context.Context, v gate.Viewer, f Filter, after string, limit int) (out []Alert, more bool, err error) {
-	if err := d.fresh(ctx); err != nil {
-		return nil, false, err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if err := d.ready(ctx); err != nil {
-		return nil, false, err
-	}
-	var list []place
-	for _, a := range d.alerts {
-		if f.takes(string(a.State), a.Constituent, a.Severity) {
-			list = append(list, place{a.At, a.ID})
-		}
-	}
-	ids, more, err := d.cut(ctx, v, list, after, limit, func(id string) ([]string, []record.Seq, *mark) {
-		a := d.alerts[id]
-		return []string{a.Object}, a.Recs[len(a.Recs)-1:], &a.Mark
-	})
-	for _, id := range ids {
-		out = append(out, d.alerts[id].view())
-	}
-	return out, more, err
+// Alerts lists the alerts that a viewer may see, in the order of the filter, after the one named; more tells whether there are others.
+func (d *Desk) Alerts(ctx context.Context, v gate.Viewer, f Filter, after string, limit int) ([]Alert, bool, error) {
+	return list(ctx, d, v, f, after, limit, func() map[string]*alert { return d.alerts }, (*alert).view)
 }
 
 // Notifications lists the notifications that a viewer may see, as Alerts does.
-func (d *Desk) Notifications(ctx context.Context, v gate.Viewer, f Filter, after string, limit int) (out []Notification, more bool, err error) {
+func (d *Desk) Notifications(ctx context.Context, v gate.Viewer, f Filter, after string, limit int) ([]Notification, bool, error) {
+	return list(ctx, d, v, f, after, limit, func() map[string]*notification { return d.notes }, d.viewNote)
+}
+
+// listed is an alert or a notification.
+type listed interface {
+	comparable
+	standing() standing
+}
+
+// list finds one page of what a viewer may see of all.
+func list[S listed, V any](ctx context.Context, d *Desk, v gate.Viewer, f Filter, after string, limit int, all func() map[string]S, view func(S) V) (out []V, more bool, err error) {
 	if err := d.fresh(ctx); err != nil {
 		return nil, false, err
 	}
@@ -85,73 +104,97 @@ func (d *Desk) Notifications(ctx context.Context, v gate.Viewer, f Filter, after
 	if err := d.ready(ctx); err != nil {
 		return nil, false, err
 	}
-	var list []place
-	for _, n := range d.notes {
-		if f.takes(string(n.State), n.Constituent, n.Severity) {
-			list = append(list, place{n.Created, n.ID})
+	var places []place
+	for id, x := range all() {
+		if s := x.standing(); f.takes(&s) {
+			places = append(places, f.place(s.severity, s.at, id))
 		}
 	}
-	ids, more, err := d.cut(ctx, v, list, after, limit, func(id string) ([]string, []record.Seq, *mark) {
-		n := d.notes[id]
-		return n.Objects, n.Recs, &n.Mark
-	})
-	for _, id := range ids {
-		out = append(out, d.viewNote(d.notes[id]))
+	page, more, err := cut(ctx, d, v, places, after, limit, all())
+	for _, x := range page {
+		out = append(out, view(x))
 	}
 	return out, more, err
 }
 
-// cut finds one page of what a viewer may see. The page ends by that alone.
-func (d *Desk) cut(ctx context.Context, v gate.Viewer, list []place, after string, limit int, about func(id string) ([]string, []record.Seq, *mark)) (ids []string, more bool, err error) {
+// cut finds one page of what a viewer may see of these places. The page ends by that alone. It is called with the lock.
+func cut[S listed](ctx context.Context, d *Desk, v gate.Viewer, places []place, after string, limit int, all map[string]S) (out []S, more bool, err error) {
 	if !d.own(v) {
 		return nil, false, nil
 	}
-	slices.SortFunc(list, place.compare)
+	slices.SortFunc(places, place.compare)
 	if after != "" {
 		from, ok := parsePlace(after)
 		if !ok {
 			return nil, false, fault.New(fault.Invalid, "page.next", "this is no place in a list").At("next")
 		}
-		i, found := slices.BinarySearchFunc(list, from, place.compare)
+		i, found := slices.BinarySearchFunc(places, from, place.compare)
 		if found {
 			i++
 		}
-		list = list[i:]
+		places = places[i:]
 	}
-	const chunk = 50
-	for len(list) > 0 && len(ids) <= limit {
-		part := list[:min(chunk, len(list))]
-		list = list[len(part):]
+	for part := range slices.Chunk(places, 50) {
 		var objects []string
 		for _, p := range part {
-			o, _, _ := about(p.id)
-			objects = append(objects, o...)
+			objects = append(objects, all[p.id].standing().objects...)
 		}
 		seen, err := d.visible(ctx, v, objects)
 		if err != nil {
 			return nil, false, err
 		}
 		for _, p := range part {
-			if _, recs, m := about(p.id); d.shows(v, seen, recs, m) {
-				ids = append(ids, p.id)
+			x := all[p.id]
+			if s := x.standing(); !d.shows(v, seen, &s) {
+				continue
 			}
+			if len(out) == limit {
+				return out, true, nil
+			}
+			out = append(out, x)
 		}
 	}
-	if len(ids) > limit {
-		return ids[:limit], true, nil
+	return out, false, nil
+}
+
+// one finds what a viewer may see; of what is not there, or not for the viewer, the answer is none. It is called with the lock.
+func one[S listed](ctx context.Context, d *Desk, v gate.Viewer, find func() S, none func() *fault.Error) (S, error) {
+	var nothing S
+	if err := d.ready(ctx); err != nil {
+		return nothing, err
 	}
-	return ids, false, nil
+	x := find()
+	if x == nothing || !d.own(v) {
+		return nothing, none()
+	}
+	s := x.standing()
+	seen, err := d.visible(ctx, v, slices.Clone(s.objects))
+	if err != nil {
+		return nothing, err
+	}
+	if !d.shows(v, seen, &s) {
+		return nothing, none()
+	}
+	return x, nil
+}
+
+func (p place) String() string {
+	return strconv.Itoa(p.rank) + " " + p.at.Format(time.RFC3339Nano) + " " + p.id
 }
 
 func parsePlace(s string) (place, bool) {
-	at, id, ok := strings.Cut(s, " ")
+	rank, rest, _ := strings.Cut(s, " ")
+	at, id, ok := strings.Cut(rest, " ")
+	n, bad := strconv.Atoi(rank)
 	t, err := time.Parse(time.RFC3339Nano, at)
-	return place{t, id}, ok && err == nil
+	return place{n, t, id}, ok && err == nil && bad == nil
 }
 
 // After is where a list goes on behind an alert, and behind a notification.
-func (a *Alert) After() string        { return a.At.Format(time.RFC3339Nano) + " " + a.ID }
-func (n *Notification) After() string { return n.Created.Format(time.RFC3339Nano) + " " + n.ID }
+func (a *Alert) After(f *Filter) string { return f.place(a.Severity, a.At, a.ID).String() }
+func (n *Notification) After(f *Filter) string {
+	return f.place(n.Severity, n.Created, n.ID).String()
+}
 
 // visible are the records of these objects that a viewer may have now.
 func (d *Desk) visible(ctx context.Context, v gate.Viewer, objects []string) (map[record.Seq]mark, error) {
@@ -180,12 +223,13 @@ func (d *Desk) visible(ctx context.Context, v gate.Viewer, objects []string) (ma
 }
 
 // shows tells whether a viewer may see what is about these records: every one of them under the label that it was written for.
-func (d *Desk) shows(v gate.Viewer, seen map[record.Seq]mark, recs []record.Seq, m *mark) bool {
+func (d *Desk) shows(v gate.Viewer, seen map[record.Seq]mark, s *standing) bool {
+	m := s.mark
 	scope := d.o.Door.Gate().Scope(v, d.o.Now())
 	if !d.own(v) || !scope.Admits(m.record()) || !scope.InForce(m.record(), m.Label.NotBefore, m.Label.NotAfter) {
 		return false
 	}
-	for _, rec := range recs {
+	for _, rec := range s.recs {
 		if have, ok := seen[rec]; !ok || !have.equal(m) {
 			return false
 		}
@@ -206,21 +250,7 @@ func (d *Desk) Alert(ctx context.Context, v gate.Viewer, id string) (Alert, erro
 
 // alertOf finds an alert that a viewer may see. It is called with the lock.
 func (d *Desk) alertOf(ctx context.Context, v gate.Viewer, id string) (*alert, error) {
-	if err := d.ready(ctx); err != nil {
-		return nil, err
-	}
-	a := d.alerts[id]
-	if a == nil || !d.own(v) {
-		return nil, noAlert()
-	}
-	seen, err := d.visible(ctx, v, []string{a.Object})
-	if err != nil {
-		return nil, err
-	}
-	if !d.shows(v, seen, a.Recs[len(a.Recs)-1:], &a.Mark) {
-		return nil, noAlert()
-	}
-	return a, nil
+	return one(ctx, d, v, func() *alert { return d.alerts[id] }, noAlert)
 }
 
 // Notification is one notification.
@@ -234,22 +264,9 @@ func (d *Desk) Notification(ctx context.Context, v gate.Viewer, id string) (Noti
 	return d.viewNote(n), nil
 }
 
+// noteOf finds a notification that a viewer may see. It is called with the lock.
 func (d *Desk) noteOf(ctx context.Context, v gate.Viewer, id string) (*notification, error) {
-	if err := d.ready(ctx); err != nil {
-		return nil, err
-	}
-	n := d.notes[id]
-	if n == nil || !d.own(v) {
-		return nil, noNote()
-	}
-	seen, err := d.visible(ctx, v, n.Objects)
-	if err != nil {
-		return nil, err
-	}
-	if !d.shows(v, seen, n.Recs, &n.Mark) {
-		return nil, noNote()
-	}
-	return n, nil
+	return one(ctx, d, v, func() *notification { return d.notes[id] }, noNote)
 }
 
 // view is a copy for people.
@@ -266,29 +283,4 @@ func (d *Desk) viewNote(n *notification) Notification {
 		v.Sealed, _ = (&Message{PGP: k.PGPKey, SMIME: k.SMIME}).sealed(0)
 	}
 	return v
-}
-
-// ChannelView is a channel as people see it.
-type ChannelView struct {
-	Name  string    `json:"name"`
-	Kind  Route     `json:"kind"`
-	State string    `json:"state"` // "new", "ok" or "failing"
-	Last  time.Time `json:"last,omitzero"`
-	Error string    `json:"error,omitempty"`
-}
-
-// Channels lists the channels and how the last attempt on each went. With check, each is asked now.
-func (d *Desk) Channels(ctx context.Context, check bool) []ChannelView {
-	out := []ChannelView{}
-	for _, ch := range d.o.Channels {
-		if check {
-			ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-			d.health.note(ch.Name(), ch.Check(ctx), d.now())
-			cancel()
-		}
-		v := d.health.view(ch.Name())
-		v.Name, v.Kind = ch.Name(), ch.Kind()
-		out = append(out, v)
-	}
-	return out
 }

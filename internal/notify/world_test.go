@@ -41,6 +41,14 @@ type world struct {
 	stage    int
 }
 
+// channel is the first channel, as an analyst sees it.
+func (w *world) channel() ChannelView {
+	w.t.Helper()
+	list, err := w.d.Channels(context.Background(), ada, false)
+	must(w.t, err)
+	return list[0]
+}
+
 func newWorld(t testing.TB, dir string) *world {
 	t.Helper()
 	if dir == "" {
@@ -85,6 +93,9 @@ type journal struct {
 func (j journal) own() gate.Scope { return j.x.Gate().Own(time.Now()) }
 func (j journal) Follow(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error) {
 	return j.st.Follow(ctx, j.own(), after, limit)
+}
+func (j journal) Headers(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error) {
+	return j.st.Watch(ctx, j.own(), after, limit)
 }
 func (j journal) Page(ctx context.Context, q store.Query) (store.Page, error) {
 	return j.st.Page(ctx, j.own(), q)

@@ -21,6 +21,8 @@ package store
 import (
 	"context"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"entente/internal/gate"
@@ -48,6 +50,10 @@ type Store interface {
 	// instead of records. A line of any kind has its Record as far as the record exists and the scope may have it. That a line without
 	// one stands there is not for a viewer to know, nor are Act and Recs, which are there for every scope.
 	Watch(ctx context.Context, scope gate.Scope, after record.Seq, limit int) ([]Entry, error)
+	// Acts is the journal of what people did. An entry has its Record, without body and envelope, as far as the record exists and the
+	// scope may have it; the acts are there for every scope. One call looks at a bounded number of entries: next is where the following
+	// one goes on, 0 at the end.
+	Acts(ctx context.Context, scope gate.Scope, q ActQuery) (entries []Entry, next record.Seq, err error)
 	// Newest is the journal's end, and a channel that is closed when there is more.
 	Newest() (record.Seq, <-chan struct{})
 	// History is where a record lies and what was done to it since it came. A record that the scope does not see is NotFound; the acts are
@@ -276,6 +282,27 @@ type Act struct {
 	Verb   string `json:"verb"`             // "user.add", "collection.add", "object.purge" …
 	Target string `json:"target,omitempty"` // never a secret, never content of a record
 	Detail string `json:"detail,omitempty"`
+}
+
+// ActQuery selects acts by who did what and when, never by what it was done to: that may be hidden. Empty members select everything.
+type ActQuery struct {
+	Newest bool       // first; else the oldest
+	After  record.Seq // in that order; 0 begins
+	Limit  int
+	Actors []string  // any of them: "org/person", or the person alone
+	Verbs  []string  // any of them: whole, or what stands before a dot
+	Since  time.Time // at this time or later
+	Until  time.Time // before this time
+}
+
+// Takes tells whether an act is one of those that are asked for, whenever it was.
+func (q *ActQuery) Takes(a *Act) bool {
+	_, person, _ := strings.Cut(a.Actor, "/")
+	return (len(q.Actors) == 0 || slices.Contains(q.Actors, a.Actor) || person != "" && slices.Contains(q.Actors, person)) &&
+		(len(q.Verbs) == 0 || slices.ContainsFunc(q.Verbs, func(v string) bool {
+			rest, ok := strings.CutPrefix(a.Verb, v)
+			return ok && v != "" && (rest == "" || rest[0] == '.')
+		}))
 }
 
 // History is what became of a record.

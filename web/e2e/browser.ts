@@ -48,10 +48,10 @@ export async function visit(browser: Browser, { as, scheme = 'light', width = 14
     const [name = '', value = ''] = (inject('cookies')[as] ?? '').split('=');
     await context.addCookies([{ name, value, url: base, httpOnly: true, secure: true, sameSite: 'Strict' }]);
   }
-  context.setDefaultTimeout(15_000);
+  // What is made durable waits for the disk, which others may keep busy.
+  context.setDefaultTimeout(30_000);
   const faults: string[] = [];
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
   page.on('pageerror', (e) => faults.push('script: ' + e.message));
   page.on('console', (m) => {
     if (/Content Security Policy|Trusted Type|Refused to/i.test(m.text())) faults.push('policy: ' + m.text());
@@ -71,10 +71,16 @@ export async function leave(v: Visit): Promise<void> {
   expect(v.faults).toEqual([]);
 }
 
+/** Waits until a screen stands: between two there is no heading, and what is under way says so. */
+export async function settled(page: Page): Promise<void> {
+  await page.waitForFunction(() => document.querySelector('h1') && !document.querySelector('.waiting, [aria-busy=true]'));
+  // What was answered last is drawn in the next frame.
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+}
+
 /** Looks for barriers with axe: WCAG 2.2 A and AA. */
 export async function accessible(page: Page): Promise<void> {
-  // Between two screens there is neither: a screen stands once its heading does.
-  await page.locator('h1').first().waitFor({ state: 'attached' });
+  await settled(page);
   const found = await page.evaluate(async (source) => {
     // The page's policy allows no script but its own: axe runs in the tool's own context of evaluation.
     const run = new Function(source + '; return window.axe;') as () => { run(node: Document, options: object): Promise<{ violations: { id: string; impact: string; nodes: { target: string[]; failureSummary: string }[] }[] }> };
@@ -86,6 +92,7 @@ export async function accessible(page: Page): Promise<void> {
 
 /** Takes a picture of what is seen. */
 export async function picture(page: Page, name: string): Promise<void> {
+  await settled(page);
   mkdirSync(shots, { recursive: true });
   await page.screenshot({ path: join(shots, name + '.png'), animations: 'disabled', caret: 'hide' });
 }

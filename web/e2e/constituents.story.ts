@@ -1,6 +1,6 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { accessible, launch, leave, picture, visit } from './browser';
+import { accessible, launch, leave, picture, settled, visit, type Visit } from './browser';
 
 let browser: Browser;
 beforeAll(async () => void (browser = await launch()));
@@ -66,16 +66,21 @@ test.each(['light', 'dark'] as const)('the register has no barriers (%s)', async
   await leave(v);
 });
 
-test('what concerns a constituent raises an alert, with a draft that somebody else lets go', async () => {
-  const indicator = { type: 'indicator', spec_version: '2.1', id: 'indicator--6a8a2f63-6c0c-4a55-8d68-7a0e9d1c2b77', created: '2026-01-01T00:00:00.000Z', modified: '2026-01-01T00:00:00.000Z', name: 'Beacon at the quay', pattern: "[ipv4-addr:value = '192.0.2.80']", pattern_type: 'stix', valid_from: '2026-01-01T00:00:00Z', indicator_types: ['compromised'], object_marking_refs: ['marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb'] };
-  const v = await visit(browser, { as: 'ana', scheme: 'light' });
+/** Hands in an indicator about an address of the Harbour Authority, and waits until an alert about it stands there. */
+async function raise(v: Visit, n: number, name: string, more: object): Promise<void> {
+  const indicator = { type: 'indicator', spec_version: '2.1', id: `indicator--6a8a2f63-6c0c-4a55-8d68-7a0e9d1c2b${n}`, created: '2026-01-01T00:00:00.000Z', modified: '2026-01-01T00:00:00.000Z', name, pattern: "[ipv4-addr:value = '192.0.2.80']", pattern_type: 'stix', valid_from: '2026-01-01T00:00:00Z', object_marking_refs: ['marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb'], ...more };
   const res = await v.context.request.post('/api/v1/objects', { headers: { Authorization: 'Bearer ' + inject('tokens').ana }, data: JSON.stringify(indicator) });
   expect(await res.text()).toContain('"added":1');
   await expect.poll(async () => {
-    await v.page.goto('/app/alerts');
-    await v.page.getByRole('heading', { level: 1 }).waitFor();
-    return v.page.getByRole('link', { name: /Beacon at the quay/ }).first().isVisible();
+    await v.page.goto('/app/alerts?state=all');
+    await settled(v.page);
+    return v.page.getByRole('link', { name: new RegExp(name) }).first().isVisible();
   }, { timeout: 30_000, interval: 1000 }).toBe(true);
+}
+
+test('what concerns a constituent raises an alert, with a draft that somebody else lets go', async () => {
+  const v = await visit(browser, { as: 'ana', scheme: 'light' });
+  await raise(v, 77, 'Beacon at the quay', { indicator_types: ['compromised'] });
   await v.page.getByRole('link', { name: /Beacon at the quay/ }).first().click();
   await v.page.getByRole('heading', { name: 'Beacon at the quay' }).waitFor();
   await v.page.getByText('Why it concerns Harbour Authority').waitFor();
@@ -83,7 +88,6 @@ test('what concerns a constituent raises an alert, with a draft that somebody el
   await v.page.getByRole('button', { name: 'Take it' }).click();
   await v.page.getByText('The alert is yours').waitFor();
   await v.page.getByRole('button', { name: 'Edit' }).waitFor();
-  await v.page.waitForFunction(() => !document.querySelector('.waiting'));
   await accessible(v.page);
   await picture(v.page, 'alerts');
   await v.page.getByRole('button', { name: 'Edit' }).click();
@@ -103,4 +107,25 @@ test('what concerns a constituent raises an alert, with a draft that somebody el
   await other.page.getByRole('dialog', { name: 'Send this notification' }).waitFor();
   await accessible(other.page);
   await leave(other);
+});
+
+test.each(['light', 'dark'] as const)('what presses most stands first, whatever came last (%s)', async (scheme) => {
+  const v = await visit(browser, { as: 'ana', scheme });
+  await raise(v, scheme === 'light' ? 78 : 79, `Ripple ${scheme}`, { confidence: 10 });
+  await v.page.goto('/app/alerts');
+  const rows = v.page.getByRole('navigation', { name: 'Alerts', exact: true }).getByRole('link');
+  await rows.nth(1).waitFor();
+  await accessible(v.page);
+  const ranks = async () => (await rows.allTextContents()).map((x) => ['Low', 'Medium', 'High', 'Critical'].findIndex((s) => x.includes(s)));
+  const seen = await ranks();
+  expect(seen).toEqual([...seen].sort((a, b) => b - a));
+  expect(await rows.first().textContent()).toContain('Beacon at the quay');
+  await v.page.getByLabel('Order').selectOption({ label: 'Newest first' });
+  await v.page.waitForURL('**sort=newest**');
+  await rows.first().getByText(`Ripple ${scheme}`).waitFor();
+  await v.page.getByLabel('State').selectOption({ label: 'Taken' });
+  await rows.first().getByText('Beacon at the quay').waitFor();
+  expect(await rows.count()).toBe(1);
+  await accessible(v.page);
+  await leave(v);
 });

@@ -1,6 +1,6 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { accessible, launch, leave, visit } from './browser';
+import { accessible, launch, leave, picture, visit } from './browser';
 
 let browser: Browser;
 beforeAll(async () => void (browser = await launch()));
@@ -27,8 +27,15 @@ test.each(['light', 'dark'] as const)('the list says how every feed is (%s)', as
   const v = await visit(browser, { as: 'otto', scheme });
   await v.page.goto('/app/feeds');
   await v.page.getByText('One feed fails.').waitFor();
-  await v.page.getByText('In order').waitFor();
+  await v.page.getByRole('row', { name: /harbour-blocklist/ }).getByText('In order').waitFor();
   await accessible(v.page);
+  const channel = (name: string) => v.page.getByRole('row', { name: new RegExp('^' + name) });
+  await channel('relay').waitFor();
+  await v.page.getByRole('button', { name: 'Ask the channels now' }).click();
+  await channel('relay').getByText('Fails').waitFor();
+  await channel('port-hook').getByText('In order').waitFor();
+  await accessible(v.page);
+  if (scheme === 'light') await picture(v.page, 'feeds');
   await v.page.getByRole('link', { name: 'harbour-blocklist' }).click();
   await v.page.getByRole('heading', { name: 'Last runs' }).waitFor();
   expect(await v.page.getByRole('button', { name: 'Run now' }).count()).toBe(0); // officers look

@@ -43,6 +43,37 @@ test('one walks through the graph from object to object', async () => {
   await leave(v);
 });
 
+test.each(['light', 'dark'] as const)('how two objects are connected is told as chains of names, by keyboard, in %s', async (scheme) => {
+  const v = await visit(browser, { as: 'rita', scheme });
+  const { page } = v;
+  await page.goto('/app/objects/' + lowTide);
+  await page.getByRole('tab', { name: 'Ways to others' }).click();
+  await accessible(page);
+  await page.getByLabel('How is Low Tide connected with …?').focus();
+  await page.keyboard.type('ExampleLoader');
+  await page.getByRole('option', { name: /ExampleLoader/ }).first().waitFor();
+  await accessible(page);
+  await page.keyboard.press('Enter');
+  await page.waitForURL('**tab=paths&to=**');
+  const way = page.getByRole('listitem', { name: 'Way 1', exact: true });
+  await way.getByText('Low Tide').waitFor();
+  await way.getByRole('link', { name: /ExampleLoader/ }).waitFor();
+  await page.getByText(/The shortest ha(s|ve)/).waitFor();
+  await accessible(page);
+  if (scheme === 'light') await picture(page, 'paths');
+  // What was chosen stands in the address, and every name leads on.
+  await page.reload();
+  await way.getByRole('link', { name: /ExampleLoader/ }).focus();
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name: /ExampleLoader/ }).waitFor();
+  await page.goto(`/app/objects/${lowTide}?tab=paths&to=${growing}`);
+  await page.getByText('No way found').waitFor();
+  await accessible(page);
+  await page.goto(`/app/objects/${lowTide}?tab=paths&to=tool--00000000-0000-4000-8000-000000000000`);
+  await page.getByRole('main').getByText(/Not there|No way found/).waitFor();
+  await leave(v);
+});
+
 test('two versions are compared', async () => {
   const v = await visit(browser, { as: 'rita' });
   await v.page.goto(`/app/objects/${shifting}?tab=versions`);

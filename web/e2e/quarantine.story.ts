@@ -38,7 +38,7 @@ test.each(['light', 'dark'] as const)('an officer releases one held object under
   await v.page.getByRole('button', { name: 'Refuse' }).click();
   await v.page.getByText('The object is destroyed here and cannot be brought back.').waitFor();
   await v.page.getByRole('dialog').getByRole('button', { name: 'Refuse', exact: true }).click();
-  await v.page.getByText(`Flow ${scheme} is refused and destroyed`).waitFor({ timeout: 45_000 }); // destroying waits for whoever reads
+  await v.page.getByText(`Flow ${scheme} is refused and destroyed`).waitFor();
 
   await v.page.goto(`/app/objects/campaign--0c8a2f63-6c0c-4a55-8d68-7a0e9d1c2b${one}`);
   await v.page.getByRole('heading', { name: `Ebb ${scheme}` }).waitFor();

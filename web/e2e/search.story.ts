@@ -15,10 +15,11 @@ test.each(['light', 'dark'] as const)('results come with every letter, facets na
   await page.keyboard.type('exampl');
   await page.getByRole('main').getByRole('link', { name: /ExampleLoader/ }).first().waitFor();
   await page.waitForURL('**/app/search?q=exampl');
-  const all = await page.getByRole('status').first().textContent();
+  await page.keyboard.press('Escape');
+  const all = await page.getByRole('main').getByRole('status').first().textContent();
   await page.getByRole('group', { name: 'Type' }).getByLabel(/Malware/).check();
   await page.waitForURL('**type=malware**');
-  await expect.poll(() => page.getByRole('status').first().textContent()).not.toBe(all);
+  await expect.poll(() => page.getByRole('main').getByRole('status').first().textContent()).not.toBe(all);
   await accessible(page);
   await page.reload();
   expect(await page.getByRole('group', { name: 'Type' }).getByLabel(/Malware/).isChecked()).toBe(true);
@@ -26,6 +27,45 @@ test.each(['light', 'dark'] as const)('results come with every letter, facets na
   await page.waitForURL(/search\?q=exampl$/);
   await page.locator('ol[aria-busy=false]').waitFor();
   await picture(page, scheme === 'light' ? 'search' : 'search-dark');
+  await leave(v);
+});
+
+test.each(['light', 'dark'] as const)('words go on as one types, and arrows choose, in %s', async (scheme) => {
+  const v = await visit(browser, { as: 'ana', scheme });
+  const { page } = v;
+  await page.goto('/');
+  await page.getByRole('heading', { name: 'What is new' }).waitFor();
+  await page.keyboard.press('/');
+  await page.keyboard.type('low examp');
+  const field = page.getByRole('combobox', { name: 'Search the node' });
+  const list = page.getByRole('listbox', { name: 'How the word may go on' });
+  await list.getByRole('option').first().waitFor();
+  expect(await field.getAttribute('aria-expanded')).toBe('true');
+  expect(await field.getAttribute('aria-activedescendant')).toBe(null);
+  await page.keyboard.press('ArrowDown');
+  const first = list.getByRole('option').first();
+  expect(await first.getAttribute('aria-selected')).toBe('true');
+  expect(await field.getAttribute('aria-activedescendant')).toBe(await first.getAttribute('id'));
+  await accessible(page);
+  if (scheme === 'light') await picture(page, 'suggestions');
+  const word = (await first.locator('span').first().textContent()) ?? '';
+  expect(word).toMatch(/^examp/);
+  await page.keyboard.press('Enter');
+  await page.waitForURL((u) => u.pathname === '/app/search' && u.searchParams.get('q') === 'low ' + word);
+  expect(await field.inputValue()).toBe('low ' + word);
+  expect(await list.isVisible()).toBe(false);
+
+  // Escape closes the list and leaves what was typed; Enter without a choice seeks that.
+  await field.fill('');
+  await page.keyboard.type('examp');
+  await list.getByRole('option').first().waitFor();
+  await page.keyboard.press('Escape');
+  await list.waitFor({ state: 'hidden' });
+  expect(await field.inputValue()).toBe('examp');
+  await page.waitForURL((u) => u.searchParams.get('q') === 'examp');
+  await page.keyboard.type('l');
+  await list.getByRole('option').first().click();
+  await page.waitForURL((u) => (u.searchParams.get('q') ?? '').length > 6);
   await leave(v);
 });
 

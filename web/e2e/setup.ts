@@ -1,6 +1,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer as createHook } from 'node:http';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
@@ -48,6 +49,20 @@ file = "nowhere.json"
 schedule = "manual"
 label = "tlp:amber"
 `;
+/** A mail server that is not there, and a webhook that is. */
+const channels = (port: number) => `
+[[notify.smtp]]
+name = "relay"
+host = "127.0.0.1"
+port = 9
+tls = "none"
+from = "Utopia CERT <soc@utopia.example>"
+
+[[notify.webhook]]
+name = "port-hook"
+url = "http://127.0.0.1:${port}/entente"
+secret_file = "hook.secret"
+`;
 const list = ['# seen at the harbour', ...Array.from({ length: 40 }, (_, i) => `203.0.113.${i + 1}`), 'not an address', 'neither.this', ''].join('\n');
 
 /** A node that runs for the stories. */
@@ -84,7 +99,14 @@ export async function start(files: Record<string, string> = {}): Promise<Running
 
 /** Starts one node for all stories, with an account for every role, and a session of each. */
 export default async function setup(project: TestProject): Promise<() => void> {
-  const { base, data, stop } = await start({ 'entente.toml': feeds, 'harbour.txt': list });
+  const hook = createHook((_, res) => res.writeHead(204).end());
+  const port = await new Promise<number>((done) => hook.listen(0, '127.0.0.1', () => done((hook.address() as AddressInfo).port)));
+  const node = await start({ 'entente.toml': feeds + channels(port), 'harbour.txt': list, 'hook.secret': 'a secret of the stories\n' });
+  const { base, data } = node;
+  const stop = () => {
+    node.stop();
+    hook.close();
+  };
   try {
     const file = join(data, 'stories.password');
     writeFileSync(file, password + '\n', { mode: 0o600 });

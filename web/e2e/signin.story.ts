@@ -1,8 +1,19 @@
+import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { accessible, launch, leave, picture, visit } from './browser';
 import { totp } from './person';
-import { password, start } from './setup';
+import { password, run, start } from './setup';
+
+/** What an authenticator of the browser's tools holds. */
+interface Credential {
+  credentialId: string;
+  isResidentCredential: boolean;
+  rpId?: string;
+  privateKey: string;
+  userHandle?: string;
+  signCount: number;
+}
 
 let browser: Browser;
 beforeAll(async () => void (browser = await launch()));
@@ -122,6 +133,77 @@ test('a passkey is set up and opens the account', async () => {
   await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
   await page.getByRole('heading', { name: 'What is new' }).waitFor();
   await page.locator('summary').filter({ hasText: 'oscar' }).waitFor();
+  await leave(v);
+});
+
+test.each(['light', 'dark'] as const)('an account has two passkeys; one that is removed, and one that names somebody else, open nothing (%s)', async (scheme) => {
+  const name = 'pia-' + scheme;
+  run('user', 'add', '--data', inject('data'), name, '--role', 'reader', '--password-file', join(inject('data'), 'stories.password'));
+  const v = await visit(browser, { at: inject('base').replace('127.0.0.1', 'localhost'), scheme });
+  const { page } = v;
+  const cdp = await v.context.newCDPSession(page);
+  await cdp.send('WebAuthn.enable');
+  /** Puts a key into the computer, with what it holds. */
+  const plug = async (holds: Credential[] = []) => {
+    const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', { options: { protocol: 'ctap2', transport: 'usb', hasResidentKey: true, hasUserVerification: true, isUserVerified: true } });
+    for (const credential of holds) await cdp.send('WebAuthn.addCredential', { authenticatorId, credential });
+    return authenticatorId;
+  };
+  /** Takes it out again, and tells what it holds. */
+  const unplug = async (authenticatorId: string): Promise<Credential[]> => {
+    const { credentials } = await cdp.send('WebAuthn.getCredentials', { authenticatorId });
+    await cdp.send('WebAuthn.removeVirtualAuthenticator', { authenticatorId });
+    return credentials;
+  };
+  const add = async (called: string) => {
+    await page.getByRole('button', { name: 'Add a passkey' }).click();
+    await page.getByRole('dialog').getByLabel('Name').fill(called);
+    await page.getByRole('button', { name: 'Make it' }).click();
+    await page.getByText(`The passkey ${called} is kept`).waitFor();
+  };
+  const signOut = async () => {
+    await v.context.clearCookies();
+    await page.goto('/app/you');
+    await page.getByLabel('Account').waitFor();
+  };
+  const withPasskey = () => page.getByRole('button', { name: 'Sign in with a passkey' }).click();
+  const refused = async () => {
+    await withPasskey();
+    await page.getByRole('alert').getByText('The passkey is not valid here').waitFor();
+    expect((await page.request.get('/api/v1/me')).status()).toBe(401);
+  };
+
+  await page.goto('/app/you');
+  await page.getByLabel('Account').fill(name);
+  await page.getByLabel('Password').fill(password);
+  await page.keyboard.press('Enter');
+  let key = await plug();
+  await add('Ring');
+  const ring = await unplug(key);
+  key = await plug();
+  await add('Laptop');
+  await page.getByRole('listitem').filter({ hasText: 'Laptop' }).waitFor();
+  await accessible(page);
+
+  await signOut();
+  await withPasskey();
+  await page.getByRole('heading', { level: 1, name: 'Your account' }).waitFor();
+  await page.getByRole('button', { name: 'Remove Laptop' }).click();
+  await accessible(page);
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove', exact: true }).click();
+  await page.getByText('The passkey Laptop is removed').waitFor();
+  await signOut();
+  await refused();
+  await accessible(page);
+
+  // The ring goes on, unless it says that it is somebody else's.
+  await unplug(key);
+  key = await plug(ring.map((c) => ({ ...c, userHandle: Buffer.from('somebody else').toString('base64') })));
+  await refused();
+  await unplug(key);
+  await plug(ring);
+  await withPasskey();
+  await page.locator('summary').filter({ hasText: name }).waitFor();
   await leave(v);
 });
 

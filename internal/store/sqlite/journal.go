@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"math"
 
 	"github.com/go-json-experiment/json"
 	zs "zombiezen.com/go/sqlite"
@@ -152,6 +153,68 @@ func (s *Store) Watch(ctx context.Context, scope gate.Scope, after record.Seq, l
 	return entries, nil
 }
 
+// actsLooked is how many entries one question for acts looks at.
+const actsLooked = 20_000
+
+// Acts implements store.Store.
+func (s *Store) Acts(ctx context.Context, scope gate.Scope, q store.ActQuery) (entries []store.Entry, next record.Seq, err error) {
+	if q.Limit <= 0 || q.Limit > followLimit {
+		q.Limit = followLimit
+	}
+	from, to := int64(0), int64(math.MaxInt64) // both inclusive
+	if !q.Since.IsZero() {
+		from = max(from, q.Since.UnixMicro())
+	}
+	if !q.Until.IsZero() {
+		to = q.Until.UnixMicro() - 1
+	}
+	order := "ASC"
+	switch {
+	case q.Newest:
+		order = "DESC"
+		if q.After != 0 {
+			to = min(to, int64(q.After)-1)
+		}
+	case q.After != 0:
+		from = max(from, int64(q.After)+1)
+	}
+	const chunk = 1000
+	for looked := 0; ; looked += chunk {
+		if looked >= actsLooked || len(entries) == q.Limit {
+			return entries, next, nil
+		}
+		if ctx.Err() != nil {
+			return nil, 0, fault.As(ctx.Err())
+		}
+		lines := 0
+		err := s.read(ctx, scope, func(r *reader) error {
+			found, err := r.lines(`WHERE act IS NOT NULL AND seq BETWEEN ? AND ? ORDER BY seq `+order+` LIMIT ?`, from, to, chunk)
+			for i := 0; err == nil && i < len(found) && len(entries) < q.Limit; i++ {
+				lines++
+				next = found[i].entry.Seq
+				var act store.Act
+				if err = json.Unmarshal(found[i].act, &act); err == nil && q.Takes(&act) {
+					var e store.Entry
+					e, err = r.header(&found[i])
+					entries = append(entries, e)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return nil, 0, wrap("reading the journal", err)
+		}
+		if lines < chunk && len(entries) < q.Limit {
+			return entries, 0, nil
+		}
+		if q.Newest {
+			to = int64(next) - 1
+		} else {
+			from = int64(next) + 1
+		}
+	}
+}
+
 // header completes a line with the header of its record, as far as the scope may have it, and with the rest of it whatever the scope.
 func (r *reader) header(l *line) (store.Entry, error) {
 	e := l.entry
@@ -232,7 +295,11 @@ func unpackRecs(b []byte) (recs []record.Seq, err error) {
 }
 
 func (r *reader) journal(after int64, limit int) (lines []line, err error) {
-	err = lite.Exec(r.c, `SELECT seq, kind, rec, "commit", act, recs FROM journal WHERE seq > ? ORDER BY seq LIMIT ?`, func(st *zs.Stmt) error {
+	return r.lines(`WHERE seq > ? ORDER BY seq LIMIT ?`, after, limit)
+}
+
+func (r *reader) lines(where string, args ...any) (lines []line, err error) {
+	err = lite.Exec(r.c, `SELECT seq, kind, rec, "commit", act, recs FROM journal `+where, func(st *zs.Stmt) error {
 		l := line{entry: store.Entry{Seq: record.Seq(st.ColumnInt64(0)), Kind: entryKinds[st.ColumnInt64(1)], Rec: record.Seq(st.ColumnInt64(2))}}
 		st.ColumnBytes(3, l.entry.Commit[:])
 		l.act = lite.Blob(st, 4)
@@ -241,7 +308,7 @@ func (r *reader) journal(after int64, limit int) (lines []line, err error) {
 		}
 		lines = append(lines, l)
 		return nil
-	}, after, limit)
+	}, args...)
 	return lines, err
 }
 

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"entente/internal/fault"
+	"entente/internal/gate"
 	"entente/internal/record"
 	"entente/internal/store"
 	"entente/label"
@@ -22,7 +23,7 @@ var equalLabels = cmp.Comparer(label.Equal)
 // Run tests a driver. open makes an empty store of its own on each call.
 func Run(t *testing.T, open Opener) {
 	for name, test := range map[string]func(*testing.T, Opener){
-		"model": testModel, "paging while others write": testPaging, "what is hidden changes nothing": testHidden, "documents": testDocs,
+		"model": testModel, "paging while others write": testPaging, "what is hidden changes nothing": testHidden, "documents": testDocs, "acts": testActs,
 		"batch is all or nothing": testAtomic, "many writers": testWriters, "bad input": testBadInput, "holders after removal": testHolders,
 		"closed": testClosed,
 	} {
@@ -209,6 +210,89 @@ func testDocs(t *testing.T, open Opener) {
 	es, err := s.Follow(ctx, rules.Own(now), 0, 0)
 	if err != nil || len(es) != 6 || es[0].Kind != store.EntryAct || es[0].Act == nil || es[0].Act.Target != "a" {
 		t.Fatalf("the acts of what was done are %+v, %v", es, err)
+	}
+}
+
+// testActs asks for what people did in both orders, in pages of every size, and by who, what and when.
+func testActs(t *testing.T, open Opener) {
+	s := open(t, time.Now)
+	defer s.Close()
+	const many = 1200
+	for i := range many {
+		a := store.Act{Actor: []string{"CERT/ada", "CERT/otto", "node"}[i%3], Verb: []string{"user.add", "users", "user.change.role", "token.add"}[i%4], Target: fmt.Sprint(i)}
+		if err := s.PutDocs(ctx, a, store.Doc{Kind: "k", Key: "k", Value: []byte{byte(i)}, Version: -1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var times []time.Time
+	read := func(q store.ActQuery) (out []string) {
+		t.Helper()
+		times = nil
+		for range 10_000 {
+			es, next, err := s.Acts(ctx, rules.Own(now), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range es {
+				out, times = append(out, e.Act.Target), append(times, e.Seq.Time())
+			}
+			if q.After = next; next == 0 {
+				return out
+			}
+		}
+		t.Fatal("the acts have no end")
+		return nil
+	}
+	up := read(store.ActQuery{Limit: 7})
+	at := times
+	down := read(store.ActQuery{Limit: 1000, Newest: true})
+	slices.Reverse(down)
+	if len(up) != many || !slices.Equal(up, down) || !slices.Equal(read(store.ActQuery{}), up) {
+		t.Fatalf("%d acts upwards, %d downwards", len(up), len(down))
+	}
+	for name, c := range map[string]struct {
+		q    store.ActQuery
+		want func(i int) bool
+	}{
+		"the person alone":   {store.ActQuery{Actors: []string{"ada"}}, func(i int) bool { return i%3 == 0 }},
+		"any of two":         {store.ActQuery{Actors: []string{"CERT/otto", "node"}, Newest: true}, func(i int) bool { return i%3 != 0 }},
+		"verbs by beginning": {store.ActQuery{Verbs: []string{"user"}}, func(i int) bool { return i%4 == 0 || i%4 == 2 }},
+		"a whole verb":       {store.ActQuery{Verbs: []string{"user.change.role"}, Limit: 3}, func(i int) bool { return i%4 == 2 }},
+		"nobody":             {store.ActQuery{Actors: []string{"CERT"}}, func(int) bool { return false }},
+		"from a time to another": {store.ActQuery{Since: at[100], Until: at[200], Newest: true, Limit: 9},
+			func(i int) bool { return i >= 100 && i < 200 }},
+	} {
+		var want []string
+		for i := range many {
+			if c.want(i) {
+				want = append(want, fmt.Sprint(i))
+			}
+		}
+		got := read(c.q)
+		if c.q.Newest {
+			slices.Reverse(got)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %d acts instead of %d", name, len(got), len(want))
+		}
+	}
+	// What an act was done to is told to who may have it.
+	_, err := s.Append(ctx, rules.Own(now), store.Batch{Puts: []store.Put{{Record: plain(1)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	there, err := s.Page(ctx, rules.Own(now), store.Query{})
+	if err == nil {
+		_, err = s.Relabel(ctx, rules.Own(now), store.Relabelling{Rec: there.Items[0].Rec, Label: label.For(label.Red), Act: store.Act{Actor: "node", Verb: "object.relabel"}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for own, scope := range map[bool]gate.Scope{true: rules.Own(now), false: rules.Scope(gate.Viewer{}, now)} {
+		es, _, err := s.Acts(ctx, scope, store.ActQuery{Newest: true, Limit: 1})
+		if err != nil || len(es) != 1 || es[0].Act.Verb != "object.relabel" || (es[0].Record != nil) != own {
+			t.Errorf("own scope %v: %+v, %v", own, es, err)
+		}
 	}
 }
 

@@ -10,12 +10,12 @@ import (
 
 // alertRoutes are alerts and notifications.
 var alertRoutes = []Route{
-	{get, "/alerts", "Alerts about constituents, newest first: those about objects that the caller may have.", gate.AlertRead, append([]Param{
-		{Name: "state", Doc: "States, any of them.", Kind: Words, Enum: alertStates}, aboutConstituent, fromSeverity}, paging...), pages[notify.Alert](), (*API).alerts},
+	{get, "/alerts", "Alerts about constituents: those about objects that the caller may have.", gate.AlertRead, append([]Param{
+		{Name: "state", Doc: "States, any of them.", Kind: Words, Enum: alertStates}, aboutConstituent, fromSeverity, bySeverity}, paging...), pages[notify.Alert](), (*API).alerts},
 	{get, "/alerts/{id}", "One alert.", gate.AlertRead, nil, gives(notify.Alert{}), (*API).alert},
 	{patch, "/alerts/{id}", "Take an alert, close it, give it to somebody, or add a note.", gate.AlertWrite, nil, gives(notify.Alert{}).of(notify.ChangeAlert{}), (*API).changeAlert},
-	{get, "/notifications", "Notifications to constituents, newest first: those that tell of objects that the caller may have.", gate.AlertRead, append([]Param{
-		{Name: "state", Doc: "States, any of them.", Kind: Words, Enum: noteStates}, aboutConstituent, fromSeverity}, paging...),
+	{get, "/notifications", "Notifications to constituents: those that tell of objects that the caller may have.", gate.AlertRead, append([]Param{
+		{Name: "state", Doc: "States, any of them.", Kind: Words, Enum: noteStates}, aboutConstituent, fromSeverity, bySeverity}, paging...),
 		pages[notify.Notification](), (*API).notifications},
 	{get, "/notifications/{id}", "One notification.", gate.AlertRead, nil, gives(notify.Notification{}), (*API).notification},
 	{put, "/notifications/{id}", "Write into a draft. Who did so last does not send it.", gate.AlertWrite, nil, gives(notify.Notification{}).of(notify.EditNotification{}, "subject", "text", "edition"), (*API).editNotification},
@@ -23,7 +23,7 @@ var alertRoutes = []Route{
 		gives(notify.Notification{}).of(notify.SendNotification{}, "edition"), (*API).sendNotification},
 	{post, "/notifications/{id}/preview", "Exactly what would leave, and whether it may. Nothing is sent.", gate.NotifySend, nil, gives(notify.Parcel{}).of(notify.SendNotification{}, "edition"), (*API).previewNotification},
 	{post, "/notifications/{id}/discard", "End a notification that has not left.", gate.AlertRead, nil, gives(notify.Notification{}).of(notify.DiscardNotification{}, "reason"), (*API).discardNotification},
-	{get, "/channels", "The ways on which notifications leave, and how they are.", gate.AlertRead,
+	{get, "/channels", "The ways on which notifications leave, and how they are: by the notifications that the caller may have, and by what a check found.", gate.AlertRead,
 		[]Param{{Name: "check", Doc: "Ask each whether it is there, now.", Kind: Flag, Default: false}}, pages[notify.ChannelView](), (*API).channels},
 }
 
@@ -32,11 +32,15 @@ var (
 	noteStates       = []string{"draft", "withheld", "approved", "sent", "failed", "discarded"}
 	aboutConstituent = Param{Name: "constituent", Doc: "The id of a constituent."}
 	fromSeverity     = Param{Name: "severity", Doc: "This severity and those above it.", Enum: []string{"low", "medium", "high", "critical"}}
+	bySeverity       = Param{Name: "sort", Doc: "The newest first, or the most severe and of those the newest.", Enum: []string{"newest", "severity"}, Default: "newest"}
 )
 
 // filter reads what a list of alerts or notifications is asked for.
 func (c *call) filter(states []string) (f notify.Filter, err error) {
 	f.States, f.Constituent, f.Severity = c.q.words("state"), c.q.get("constituent"), notify.Severity(c.q.get("severity"))
+	if f.Pressing, err = c.q.sort("newest", "severity"); err != nil {
+		return f, err
+	}
 	for _, s := range f.States {
 		if !slices.Contains(states, s) {
 			return f, fault.New(fault.Invalid, "query.state", "there is no state %q here", clip(s)).At("state")
@@ -48,8 +52,8 @@ func (c *call) filter(states []string) (f notify.Filter, err error) {
 	return f, nil
 }
 
-// newest answers a page of a list that goes on behind its last item.
-func newest[T any](a *API, c *call, states []string, read func(f notify.Filter, after string, limit int) ([]T, bool, error), place func(*T) string) error {
+// newest answers a page of a list, in the order that is asked for, that goes on behind its last item.
+func newest[T any](a *API, c *call, states []string, read func(f notify.Filter, after string, limit int) ([]T, bool, error), place func(*T, *notify.Filter) string) error {
 	f, err := c.filter(states)
 	if err != nil {
 		return err
@@ -68,7 +72,7 @@ func newest[T any](a *API, c *call, states []string, read func(f notify.Filter, 
 	}
 	next := ""
 	if more {
-		next = a.nextKey(c, place(&items[len(items)-1]))
+		next = a.nextKey(c, place(&items[len(items)-1], &f))
 	}
 	return c.answer(list(items, next))
 }
@@ -166,5 +170,9 @@ func (a *API) channels(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(list(a.ops.Desk().Channels(c.ctx(), check), ""))
+	out, err := a.ops.Desk().Channels(c.ctx(), c.v, check)
+	if err != nil {
+		return err
+	}
+	return c.answer(list(out, ""))
 }

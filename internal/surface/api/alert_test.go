@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,13 +14,14 @@ import (
 	"entente/internal/gate"
 	"entente/internal/keyring"
 	"entente/internal/notify"
+	"entente/internal/record"
 	"entente/internal/store"
 	"entente/register"
 )
 
 // alertAsks is what the outsider asks of alerts and notifications.
 var alertAsks = map[string][]probe{
-	"GET /alerts":                      {{"/alerts", ""}, {"/alerts?state=new&severity=low&limit=1", ""}, {"/alerts?state=odd", ""}, {"/alerts?constituent=" + waterID, ""}},
+	"GET /alerts":                      {{"/alerts", ""}, {"/alerts?state=new&severity=low&limit=1", ""}, {"/alerts?sort=severity&limit=1", ""}, {"/alerts?sort=odd", ""}, {"/alerts?state=odd", ""}, {"/alerts?constituent=" + waterID, ""}},
 	"GET /alerts/{id}":                 {{"/alerts/ALERT", ""}, {"/alerts/nonsense", ""}},
 	"PATCH /alerts/{id}":               {{"/alerts/ALERT", `{"state":"taken"}`}, {"/alerts/nonsense", `{"state":"odd"}`}},
 	"GET /notifications":               {{"/notifications", ""}, {"/notifications?state=draft&limit=1", ""}, {"/notifications?severity=none", ""}},
@@ -59,6 +61,10 @@ func (w *world) openDesk() {
 			return exchange.Recipient{Party: gate.Party{Nation: "UTO", Org: name}, Client: true}
 		}, Now: func() time.Time { return time.Now().Add(time.Second) }})
 	w.must(err)
+}
+
+func (j journal) Headers(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error) {
+	return j.w.st.Watch(ctx, j.w.gate.Own(time.Now()), after, limit)
 }
 
 func (j journal) Page(ctx context.Context, q store.Query) (store.Page, error) {
@@ -157,7 +163,8 @@ func TestAlertsPage(t *testing.T) {
 	w.watch(registrar)
 	var all strings.Builder
 	for i := range 23 {
-		all.WriteString(strings.NewReplacer("5d1c9c1e-2f6a-4f7e-8d7d-0a8f64a5c001", uuidOf(700+i), hiddenName, "Beacon").Replace(watched))
+		sure := `"confidence":` + strconv.Itoa(1+i%3*40) + `,"name"`
+		all.WriteString(strings.NewReplacer("5d1c9c1e-2f6a-4f7e-8d7d-0a8f64a5c001", uuidOf(700+i), hiddenName, "Beacon", `"name"`, sure).Replace(watched))
 	}
 	w.importAll(admin, nil, all.String())
 	w.must(w.desk.Sync(t.Context()))
@@ -171,6 +178,21 @@ func TestAlertsPage(t *testing.T) {
 	}))
 	if len(seen) != 23 {
 		t.Errorf("%d alerts", len(seen))
+	}
+	rank, at, n, steps := 4, time.Now().Add(time.Hour), 0, 0
+	w.must(w.client(admin).Alerts(t.Context(), map[string][]string{"limit": {"5"}, "sort": {"severity"}}, func(a notify.Alert) error {
+		r := a.Severity.Rank()
+		if r > rank || r == rank && a.At.After(at) {
+			t.Errorf("%s of %s stands behind a lower or an older one", a.Severity, a.At)
+		}
+		if r < rank {
+			steps++
+		}
+		rank, at, n = r, a.At, n+1
+		return nil
+	}))
+	if n != 23 || steps < 2 {
+		t.Errorf("%d alerts of %d severities", n, steps)
 	}
 	_, err := w.client(admin).Alert(t.Context(), "alert-none")
 	if fault.Of(err) != fault.NotFound {

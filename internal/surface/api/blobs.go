@@ -1,10 +1,12 @@
 package api
 
 import (
+	"crypto/sha256"
 	"io"
 	"mime"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"entente/internal/blob"
@@ -12,6 +14,7 @@ import (
 	"entente/internal/gate"
 	"entente/internal/record"
 	"entente/label"
+	"entente/stix"
 )
 
 // Blob is what a caller is told of a blob.
@@ -63,6 +66,37 @@ func (a *API) listBlobs(c *call) error {
 		next = a.nextKey(c, place)
 	}
 	return c.answer(list(out, next))
+}
+
+// mostFiles bounds the files of one object.
+const mostFiles = 100
+
+// objectBlobs finds the files whose SHA-256 the object has: an artifact's or a file's own, or one that a pattern compares with.
+func (a *API) objectBlobs(c *call) error {
+	it, err := a.one(c)
+	if err != nil {
+		return err
+	}
+	out, asked := []Blob{}, map[string]bool{}
+	o, err := stix.Parse(it.Record.Body)
+	if err != nil {
+		return c.answer(list(out, ""))
+	}
+	for _, v := range o.Values() {
+		digest := strings.ToLower(v)
+		if len(digest) != 2*sha256.Size || asked[digest] {
+			continue
+		}
+		asked[digest] = true
+		found, err := a.blobs.Having(c.ctx(), a.blobScope(c), digest, mostFiles-len(out))
+		if err != nil {
+			return err
+		}
+		for i := range found {
+			out = append(out, a.blobView(c.v, &found[i]))
+		}
+	}
+	return c.answer(list(out, ""))
 }
 
 func (a *API) addBlob(c *call) error {

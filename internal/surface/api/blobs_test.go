@@ -3,13 +3,19 @@ package api
 import (
 	"archive/zip"
 	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"entente/internal/fault"
+	"entente/internal/gate"
 )
 
 // What is taken out is for saving, whatever it is and whatever its sender says it is; a sample is in a ZIP.
@@ -99,5 +105,65 @@ func TestBlobsLife(t *testing.T) {
 	large.ContentLength = 1 << 40
 	if resp, err := w.as(admin).RoundTrip(large); err != nil || resp.StatusCode != http.StatusRequestEntityTooLarge {
 		t.Errorf("%+v %v", resp, err)
+	}
+}
+
+// artifactID is the id that artifactOf gives the artifact of a content.
+func artifactID(content string) string {
+	return "artifact--" + uuid.NewSHA1(uuid.NameSpaceOID, []byte(content)).String()
+}
+
+// artifactOf is an artifact that everybody may have, with the digest of a content and without the content.
+func artifactOf(content string) string {
+	return fmt.Sprintf(`{"type":"artifact","spec_version":"2.1","id":"%s","url":"https://files.example/x","hashes":{"SHA-256":"%X"}}`, artifactID(content), sha256.Sum256([]byte(content)))
+}
+
+func importArtifact(w *world, content string) string {
+	w.importAll(admin, map[string][]string{"default": {"tlp:clear"}}, artifactOf(content))
+	return artifactID(content)
+}
+
+// An object leads to the files whose digest it has, as far as the asker may have both.
+func TestAnObjectLeadsToItsFiles(t *testing.T) {
+	w := newWorld(t)
+	const content = "a dropper"
+	blob := func(as gate.Viewer, label string) string {
+		b, err := w.client(as).AddBlob(t.Context(), strings.NewReader(content), url.Values{"label": {label}})
+		w.must(err)
+		return b.Blob.ID
+	}
+	found := func(as gate.Viewer, id string) (ids []string) {
+		t.Helper()
+		list, err := w.client(as).ObjectBlobs(t.Context(), id)
+		w.must(err)
+		for _, b := range list {
+			ids = append(ids, b.ID)
+		}
+		slices.Sort(ids)
+		return ids
+	}
+	artifact := importArtifact(w, content)
+	indicator := "indicator--9c7b5b88-8ff7-4a4d-aa9d-feb398cd0061"
+	w.importAll(admin, map[string][]string{"default": {"tlp:clear"}}, fmt.Sprintf(`{"type":"indicator","spec_version":"2.1","id":"%s","created":"2026-01-01T00:00:00.000Z","modified":"2026-01-01T00:00:00.000Z","pattern_type":"stix",`+
+		`"pattern":"[file:hashes.'SHA-256' = '%x' OR file:hashes.MD5 = 'd41d8cd98f00b204e9800998ecf8427e']","valid_from":"2026-01-01T00:00:00Z"}`, indicator, sha256.Sum256([]byte(content))))
+	if got := found(admin, artifact); len(got) != 0 {
+		t.Errorf("before there is a file: %q", got)
+	}
+	red, open := blob(admin, "tlp:red"), blob(admin, "tlp:clear")
+	theirs := blob(outsider, "tlp:red")
+	for id, want := range map[string]struct{ ours, others []string }{artifact: {[]string{red, open}, []string{open, theirs}}, indicator: {[]string{red, open}, []string{open, theirs}}, importArtifact(w, "something else"): {}} {
+		slices.Sort(want.ours)
+		slices.Sort(want.others)
+		if ours, others := found(admin, id), found(outsider, id); !slices.Equal(ours, want.ours) || !slices.Equal(others, want.others) {
+			t.Errorf("%s leads to %q and %q, want %q and %q", id, ours, others, want.ours, want.others)
+		}
+	}
+	w.must(w.client(admin).RemoveBlob(t.Context(), red))
+	if got := found(admin, artifact); !slices.Equal(got, []string{open}) {
+		t.Errorf("after one has gone: %q", got)
+	}
+	w.importAll(admin, map[string][]string{"label": {"tlp:red"}}, artifactOf("hidden"))
+	if _, err := w.client(outsider).ObjectBlobs(t.Context(), artifactID("hidden")); fault.Of(err) != fault.NotFound {
+		t.Errorf("an object that is not to be seen: %v", err)
 	}
 }

@@ -187,9 +187,9 @@ func (c *Client) Settings(ctx context.Context) (json.RawMessage, error) {
 	return ask[json.RawMessage](ctx, c, get, "/config", nil, nil)
 }
 
-// Journal calls fn for every act, oldest first.
-func (c *Client) Journal(ctx context.Context, fn func(Act) error) error {
-	return each(ctx, c, "/journal", url.Values{"limit": {"1000"}}, fn)
+// Journal calls fn for every act that a query finds.
+func (c *Client) Journal(ctx context.Context, q url.Values, fn func(Act) error) error {
+	return each(ctx, c, "/journal", q, fn)
 }
 
 // Backup copies a backup to w.

@@ -33,6 +33,12 @@ func upload[T any](ctx context.Context, c *Client, path string, q url.Values, r 
 	return out, nil
 }
 
+// ObjectBlobs is the files whose SHA-256 an object has.
+func (c *Client) ObjectBlobs(ctx context.Context, id string) ([]Blob, error) {
+	l, err := ask[List[Blob]](ctx, c, get, "/objects/"+seg(id)+"/blobs", nil, nil)
+	return l.Items, err
+}
+
 // Review says what a text or a file contains. Nothing of it is stored.
 func (c *Client) Review(ctx context.Context, r io.Reader) (Review, error) {
 	return upload[Review](ctx, c, "/review", nil, r)

@@ -12,6 +12,11 @@ func (c *Client) Lists(ctx context.Context) (lists.Summary, error) {
 	return ask[lists.Summary](ctx, c, get, "/lists", nil, nil)
 }
 
+// ReloadLists reads the files of the lists anew, and says what is loaded from then on.
+func (c *Client) ReloadLists(ctx context.Context) (lists.Summary, error) {
+	return ask[lists.Summary](ctx, c, post, "/lists/reload", nil, nil)
+}
+
 // CheckLists is the warning lists that a value stands on. typ is its MISP attribute type, or empty.
 func (c *Client) CheckLists(ctx context.Context, typ, value string) ([]lists.Hit, error) {
 	l, err := ask[List[lists.Hit]](ctx, c, get, "/lists/check", url.Values{"type": {typ}, "value": {value}}, nil)

@@ -140,12 +140,12 @@ func (a *API) find(c *call) error {
 // search reads what a search is for.
 func (c *call) search() (q index.Query, err error) {
 	q.Text = c.q.get("q")
-	switch c.q.get("sort") {
-	case "", "relevance":
-	case "newest":
+	newest, err := c.q.sort("relevance", "newest")
+	if err != nil {
+		return q, err
+	}
+	if newest {
 		q.Sort = index.Newest
-	default:
-		return q, fault.New(fault.Invalid, "sort.unknown", "there is no such order").At("sort").Try("use relevance or newest")
 	}
 	if q.Typing, err = c.q.flag("typing"); err != nil {
 		return q, err

@@ -28,7 +28,7 @@ var asks = map[string][]probe{
 	"GET /openapi.json": {{"/openapi.json", ""}, {"/openapi.json?all=true", ""}},
 	"GET /stats":        {{"/stats", ""}},
 	"GET /config":       {{"/config", ""}},
-	"GET /journal":      {{"/journal", ""}, {"/journal?limit=1", ""}},
+	"GET /journal":      {{"/journal", ""}, {"/journal?limit=1", ""}, {"/journal?sort=newest&limit=1", ""}, {"/journal?actor=local&verb=root&since=2020-01-01", ""}, {"/journal?sort=odd", ""}},
 	"GET /backup":       {{"/backup", ""}},
 	"GET /objects": {{"/objects", ""}, {"/objects?limit=1", ""}, {"/objects?headers=true", ""}, {"/objects?id=" + hiddenID, ""}, {"/objects?name=" + hiddenName, ""},
 		{"/objects?type=identity&version=all&spec=2.1", ""}, {"/objects?ref=" + hiddenID, ""}, {"/objects?tlp=red", ""}, {"/objects?collection=secret", ""},
@@ -47,6 +47,7 @@ var asks = map[string][]probe{
 	"GET /blobs/{id}/content":    {{"/blobs/HIDDEN/content", ""}, {"/blobs/HIDDEN/content?zip=true", ""}},
 	"GET /blobs/{id}/holders":    {{"/blobs/HIDDEN/holders", ""}},
 	"POST /blobs/{id}/purge":     {{"/blobs/HIDDEN/purge", ""}},
+	"GET /objects/{id}/blobs":    {{"/objects/" + artifactID(hiddenContent) + "/blobs", ""}, {"/objects/" + hiddenID + "/blobs", ""}, {"/objects/identity--" + heldUUID + "/blobs?version=all", ""}},
 	"POST /objects/{id}/label":   {{"/objects/" + hiddenID + "/label", `{"label":"tlp:red"}`}, {"/objects/" + hiddenID + "/label?dry_run=true", `{"label":"tlp:clear"}`}, {"/objects/identity--" + visibleUUID + "/label", `{"label":"tlp:red"}`}},
 	"POST /review":               {{"/review", object(hiddenUUID, "mine", "")}, {"/review", "see " + hiddenValue}},
 	// The content that is hidden here must be taken as new, once.
@@ -103,7 +104,7 @@ var asks = map[string][]probe{
 }
 
 // What may differ between any two answers: times, error ids, random ids and sealed tokens. Their lengths may not.
-var differing = regexp.MustCompile(`"(added|since|at|last|created|seconds|error_id|next|version)":("[^"]*"|[0-9.e-]+)|[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|blob--[0-9a-f]{32}`)
+var differing = regexp.MustCompile(`"(added|since|at|last|succeeded|failed|created|seconds|error_id|next|version)":("[^"]*"|[0-9.e-]+)|[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|blob--[0-9a-f]{32}`)
 
 func normal(body string) string {
 	return differing.ReplaceAllStringFunc(body, func(s string) string {
@@ -132,6 +133,7 @@ func TestTwoViewers(t *testing.T) {
 		if s := w.importAll(admin, map[string][]string{"collection": {open.ID}}, object(visibleUUID, "Open to all", clear)); s.Added != 1 {
 			t.Fatalf("%+v", s)
 		}
+		importArtifact(w, hiddenContent)
 		if i == 0 {
 			continue
 		}

@@ -1,15 +1,19 @@
 package api
 
 import (
+	"time"
+
 	"entente/internal/fault"
 	"entente/internal/gate"
 	"entente/internal/lists"
+	"entente/internal/store"
 	"entente/stix"
 )
 
 // listRoutes are what MISP publishes for everybody, as far as the node has loaded it.
 var listRoutes = []Route{
 	{get, "/lists", "Which published lists are loaded; what could not be, for who may see the configuration.", gate.ObjectRead, nil, gives(lists.Summary{}), (*API).listsSummary},
+	{post, "/lists/reload", "Read the files of the published lists anew.", gate.FeedRun, nil, gives(lists.Summary{}), (*API).reloadLists},
 	{get, "/lists/check", "Which warning lists a value stands on.", gate.ObjectRead, []Param{
 		{Name: "value", Doc: "The value: an address, a domain, a hash."},
 		{Name: "type", Doc: "Its MISP attribute type, found by its form where none is given; any asks all lists."},
@@ -38,8 +42,16 @@ const (
 	longestSearch = 255
 )
 
-func (a *API) listsSummary(c *call) error {
-	s := a.ops.Lists().Summary()
+func (a *API) listsSummary(c *call) error { return a.answerLists(c, a.ops.Lists().Summary()) }
+
+func (a *API) reloadLists(c *call) error {
+	if err := a.ops.Docs().PutDocs(c.ctx(), store.Act{Actor: actor(c.v), Verb: "lists.reload"}); err != nil {
+		return err
+	}
+	return a.answerLists(c, a.ops.Lists().Reload(time.Now()))
+}
+
+func (a *API) answerLists(c *call, s lists.Summary) error {
 	if !a.x.Gate().Can(c.v, gate.ConfigRead) {
 		s.Faults = []lists.Fault{}
 	}

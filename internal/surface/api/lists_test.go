@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"entente/internal/fault"
 	"entente/internal/lists"
 )
 
@@ -37,6 +38,7 @@ func init() { maps.Copy(asks, asksLists) }
 // asksLists are the questions of TestTwoViewers about the lists.
 var asksLists = map[string][]probe{
 	"GET /lists":                 {{"/lists", ""}},
+	"POST /lists/reload":         {{"/lists/reload", ""}},
 	"GET /lists/check":           {{"/lists/check?value=192.0.2.1", ""}, {"/lists/check?value=" + hiddenValue, ""}, {"/lists/check", ""}},
 	"GET /lists/taxonomies":      {{"/lists/taxonomies", ""}, {"/lists/taxonomies?q=red", ""}, {"/lists/taxonomies?limit=0", ""}},
 	"GET /lists/galaxies":        {{"/lists/galaxies", ""}, {"/lists/galaxies?q=sand", ""}, {"/lists/galaxies?tag=x", ""}},
@@ -73,5 +75,29 @@ func TestLists(t *testing.T) {
 	theirs, err := w.client(outsider).Lists(t.Context())
 	if err != nil || theirs.Entries != 1 || len(theirs.Faults) != 0 {
 		t.Errorf("the faults are told to others: %+v %v", theirs, err)
+	}
+}
+
+// Who runs feeds has the lists read anew, which stands in the journal; what could not be read is told to who may see the configuration.
+func TestListsAreReadAnew(t *testing.T) {
+	w := newWorld(t)
+	before, err := w.client(admin).Lists(t.Context())
+	w.must(err)
+	after, err := w.client(admin).ReloadLists(t.Context())
+	if err != nil || !after.Loaded.After(before.Loaded) || after.Entries != before.Entries || len(after.Faults) != 1 {
+		t.Errorf("%+v %v", after, err)
+	}
+	acts := 0
+	w.must(w.client(admin).Journal(t.Context(), func(a Act) error {
+		if a.Verb == "lists.reload" && a.Actor == "Utopia CERT/local" {
+			acts++
+		}
+		return nil
+	}))
+	if acts != 1 {
+		t.Errorf("the journal tells it %d times", acts)
+	}
+	if _, err := w.client(outsider).ReloadLists(t.Context()); fault.Of(err) != fault.Forbidden {
+		t.Errorf("another organisation: %v", err)
 	}
 }

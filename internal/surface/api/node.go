@@ -5,7 +5,6 @@ import (
 
 	"entente/internal/fault"
 	"entente/internal/gate"
-	"entente/internal/record"
 	"entente/internal/store"
 )
 
@@ -77,15 +76,49 @@ type Act struct {
 	store.Act
 }
 
-func (a *API) journal(c *call) error {
-	return placed(a, c, func(after record.Seq, limit int) ([]store.Entry, error) { return a.x.Acts(c.ctx(), c.v, after, limit) },
-		func(e *store.Entry) record.Seq { return e.Seq }, func(e *store.Entry) Act {
-			act := Act{At: e.Seq.Time(), Act: *e.Act}
-			if e.Record != nil && act.Target == "" { // while it is there, and not for ever in the journal
-				act.Target = e.Record.ID
-			}
-			return act
-		})
+var journalParams = append([]Param{
+	{Name: "sort", Doc: "The oldest first, or the newest.", Enum: []string{"oldest", "newest"}, Default: "oldest"},
+	{Name: "actor", Doc: "Who did it, any of them: as the journal has it, or the person alone.", Kind: Texts},
+	{Name: "verb", Doc: "What was done, any of them: a verb such as user.add, or user for all that begin so.", Kind: Words},
+	{Name: "since", Doc: "Only what was done at this time or later.", Kind: Time},
+	{Name: "until", Doc: "Only what was done before this time.", Kind: Time},
+}, paging...)
+
+// journal answers acts. What they were done to is no filter: not everybody may know of it. A page may be short, because the node looks at a
+// bounded part of the journal for each.
+func (a *API) journal(c *call) (err error) {
+	q := store.ActQuery{Actors: c.q.all("actor"), Verbs: c.q.words("verb")}
+	if q.Newest, err = c.q.sort("oldest", "newest"); err != nil {
+		return err
+	}
+	if q.Since, err = c.q.time("since"); err != nil {
+		return err
+	}
+	if q.Until, err = c.q.time("until"); err != nil {
+		return err
+	}
+	if q.Limit, err = c.q.limit(); err != nil {
+		return err
+	}
+	if q.After, err = a.after(c); err != nil {
+		return err
+	}
+	entries, after, err := a.x.Acts(c.ctx(), c.v, q)
+	if err != nil {
+		return err
+	}
+	acts := make([]Act, len(entries))
+	for i, e := range entries {
+		acts[i] = Act{At: e.Seq.Time(), Act: *e.Act}
+		if e.Record != nil && acts[i].Target == "" { // while it is there, and not for ever in the journal
+			acts[i].Target = e.Record.ID
+		}
+	}
+	next := ""
+	if after != 0 {
+		next = a.next(c, after)
+	}
+	return c.answer(list(acts, next))
 }
 
 // backup streams. A backup that fails half-way is cut off, and its end is missing: restore refuses it.

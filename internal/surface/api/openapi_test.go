@@ -95,6 +95,7 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	do("GET /blobs/{id}", file, "")
 	do("GET /blobs/{id}/content", file+"/content", "")
 	do("GET /blobs/{id}/content", file+"/content?zip=true", "")
+	do("GET /objects/{id}/blobs", "/objects/"+importArtifact(w, "<p>a file</p>")+"/blobs?version=last", "")
 	w.must(errOf(w.client(admin).AddBlob(t.Context(), strings.NewReader("open"), url.Values{"label": {"tlp:clear"}})))
 	w.must(w.client(outsider).Blobs(t.Context(), func(b Blob) error {
 		return errOf(w.client(outsider).BlobContent(t.Context(), b.ID, false, io.Discard))
@@ -122,6 +123,7 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	do("GET /feeds", "/feeds", "")
 
 	do("GET /lists", "/lists", "")
+	do("POST /lists/reload", "/lists/reload", "")
 	do("GET /lists/check", "/lists/check?value=192.0.2.1&type=ip-dst", "")
 	do("GET /lists/taxonomies", "/lists/taxonomies?q=red&limit=1", "")
 	do("GET /lists/taxonomies", "/lists/taxonomies", "")
@@ -159,6 +161,7 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	do("DELETE /certificates/{id}", "/certificates/"+certificate, "")
 	do("DELETE /orgs/{name}", "/orgs/Sylvania%20CERT", "")
 	do("GET /journal", "/journal?limit=3", "")
+	do("GET /journal", "/journal?sort=newest&limit=3&actor=local&verb=object,user&since=2020-01-01&until=2999-01-01", "")
 	personSucceeds(w, met)
 	askStream(w, do)
 	askAlerts(w, do)

@@ -94,6 +94,17 @@ func (q query) limit() (int, error) {
 	return min(n, maxLimit), nil
 }
 
+// sort tells whether a list is wanted in its other order.
+func (q query) sort(usual, other string) (bool, error) {
+	switch q.get("sort") {
+	case "", usual:
+		return false, nil
+	case other:
+		return true, nil
+	}
+	return false, fault.New(fault.Invalid, "sort.unknown", "there is no such order").At("sort").Try("use " + usual + " or " + other)
+}
+
 func (q query) time(name string) (time.Time, error) {
 	v := q.get(name)
 	if v == "" {

@@ -72,7 +72,7 @@ var houseRoutes = []Route{
 	{get, "/openapi.json", "This document.", 0, nil, gives(map[string]any{}), (*API).openAPI},
 	{get, "/stats", "What the store knows about itself.", gate.ConfigRead, nil, gives(store.Stats{}), (*API).stats},
 	{get, "/config", "The configuration in force, without secrets.", gate.ConfigRead, nil, gives(map[string]any{}), (*API).config},
-	{get, "/journal", "Administrative and personal acts, oldest first.", gate.AuditRead, paging, pages[Act](), (*API).journal},
+	{get, "/journal", "Administrative and personal acts: who did what, when and to what.", gate.AuditRead, journalParams, pages[Act](), (*API).journal},
 	{get, "/backup", "A consistent copy of everything a restore needs.", gate.Backup, nil, copies(bytesType), (*API).backup},
 
 	{get, "/objects", "Objects that the caller may have, in the order they were added.", gate.ObjectRead,
@@ -113,6 +113,7 @@ var houseRoutes = []Route{
 	{get, "/blobs/{id}/content", "The bytes of a file to save; a sample, and with zip any file, in a ZIP with the password infected.", gate.ObjectRead,
 		[]Param{{Name: "zip", Doc: "In a ZIP, sample or not.", Kind: Flag, Default: false}}, copies(bytesType, zipType), (*API).blobContent},
 	{get, "/blobs/{id}/holders", "Which organisations were given a file.", gate.AuditRead, nil, pages[blob.Holding](), (*API).blobHolders},
+	{get, "/objects/{id}/blobs", "Files that the caller may have whose SHA-256 an object has: its own, or one that its pattern compares with. At most 100.", gate.ObjectRead, versioned, pages[Blob](), (*API).objectBlobs},
 	{post, "/blobs/{id}/purge", "Destroy a file, its key and every trace of both.", gate.Purge, nil, gives(store.PurgeReport{}), (*API).purgeBlob},
 
 	{get, "/collections", "Collections that the caller may use; with all, every one.", 0, []Param{{Name: "root", Doc: "Only those of this API root."}, every},

@@ -3,7 +3,6 @@ package mispapi
 import (
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -182,73 +181,7 @@ func (s *Surface) publish(c *call, yes bool) error {
 	return c.saved("Event unpublished.")
 }
 
-// attributesIn reads the attributes of a body: one, a list, or in the wrapper of MISP.
-func (c *call) attributesIn() ([]misp.Attribute, bool, error) {
-	raw, err := items(c.body, "Attribute")
-	if err != nil {
-		return nil, false, err
-	}
-	var list []misp.Attribute
-	for _, v := range raw {
-		values, v, err := several(v)
-		if err != nil {
-			return nil, false, err
-		}
-		var a misp.Attribute
-		if err := misp.Decode(v, &a); err != nil {
-			return nil, false, asFault(err)
-		}
-		if values == nil {
-			values = []string{a.Value}
-		}
-		for _, value := range values {
-			a.Value = value
-			if list = append(list, a); len(values) > 1 {
-				list[len(list)-1].UUID = ""
-			}
-		}
-	}
-	return list, len(c.body) > 0 && c.body[0] == '[', nil
-}
-
-// several takes a list of values out of an attribute that stands for one attribute for each.
-func several(raw jsontext.Value) ([]string, jsontext.Value, error) {
-	var m map[string]jsontext.Value
-	if err := json.Unmarshal(raw, &m); err != nil {
-		return nil, raw, fault.New(fault.Invalid, "misp.syntax", "an attribute is no JSON object: %v", err)
-	}
-	if m["value"].Kind() != '[' {
-		return nil, raw, nil
-	}
-	values, ok := texts(m["value"], nil, 0)
-	if !ok || len(values) == 0 {
-		return nil, raw, fault.New(fault.Invalid, "misp.attribute", "the values of an attribute cannot be read").At("value")
-	}
-	delete(m, "value")
-	out, err := json.Marshal(m, compact)
-	return values, out, err
-}
-
-// valid says what is wrong with an attribute that a person enters, in the form of MISP.
-func valid(a *misp.Attribute) error {
-	t, ok := misp.TypeByName(a.Type)
-	bad := func(field, message string) error {
-		return fault.New(fault.Forbidden, "misp.attribute", "%s", message).At(field)
-	}
-	switch {
-	case !ok:
-		return bad("type", "Options depend on the selected category. "+clip(a.Type)+" is no type.")
-	case strings.TrimSpace(a.Value) == "":
-		return bad("value", "Value cannot be empty.")
-	case a.Category != "" && !t.Fits(a.Category):
-		return bad("category", a.Type+" does not stand in the category "+clip(a.Category)+".")
-	case len(t.Parts) > 1 && !strings.Contains(a.Value, "|"):
-		return bad("value", "Composite type, but value not in the form of two values divided by a |.")
-	}
-	return nil
-}
-
-// saw reads back one element of an event as the viewer has it.
+// element reads back one element of an event as the viewer has it.
 func (s *Surface) element(c *call, id string, deleted bool) (*opened, *misp.Attribute, *misp.Object, error) {
 	u := s.numbers.uuid(id)
 	if u == "" {
@@ -318,68 +251,6 @@ func (s *Surface) element(c *call, id string, deleted bool) (*opened, *misp.Attr
 		err = noSuch("no such element")
 	}
 	return ev, a, ob, err
-}
-
-func (s *Surface) addAttributes(c *call) error {
-	it, e, err := s.ownEvent(c, c.arg(0, "event_id"))
-	if err != nil {
-		return err
-	}
-	list, many, err := c.attributesIn()
-	if err != nil {
-		return err
-	}
-	if len(list) == 0 {
-		return fault.New(fault.Invalid, "misp.empty", "there is no attribute in the body")
-	}
-	errors := map[string]any{}
-	at := s.changeTime("")
-	e.Attributes = nil
-	for i := range list {
-		a := &list[i]
-		if err := valid(a); err != nil {
-			if !many {
-				return err
-			}
-			f := fault.As(err)
-			errors["attribute_"+strconv.Itoa(i)] = map[string][]string{f.Pointer: {f.Message}}
-			continue
-		}
-		if a.UUID != "" {
-			if _, _, _, err := s.element(c, a.UUID, true); err == nil {
-				return fault.New(fault.Forbidden, "misp.exists", "An attribute with this UUID already exists.").At("uuid")
-			}
-		} else {
-			a.UUID = uuid.NewString()
-		}
-		if a.Timestamp == "" {
-			a.Timestamp = misp.Unix(at)
-		}
-		e.Attributes = append(e.Attributes, *a)
-	}
-	e.Published = misp.False
-	if len(e.Attributes) > 0 {
-		if err := s.save(c, it, e, at, "Attribute"); err != nil {
-			return err
-		}
-	}
-	out := []any{}
-	for i := range e.Attributes {
-		_, a, _, err := s.element(c, e.Attributes[i].UUID, true)
-		if err != nil {
-			return err
-		}
-		out = append(out, encoded(a))
-	}
-	switch {
-	case !many && len(out) == 1:
-		return c.answer(named{"Attribute": out[0]})
-	case len(errors) > 0 && len(out) == 0:
-		return c.answerStatus(http.StatusForbidden, named{"saved": false, "name": "Could not add Attribute", "message": "Could not add Attribute", "url": c.r.URL.Path, "errors": errors})
-	case len(errors) > 0:
-		return c.answer(named{"Attribute": out, "errors": errors})
-	}
-	return c.answer(named{"Attribute": out})
 }
 
 func encoded(v any) jsontext.Value {

@@ -128,10 +128,17 @@ func (s *Surface) cluster(c *call) error {
 	return c.answer(map[string]any{"GalaxyCluster": m})
 }
 
-// galaxies lists the galaxies of the clusters that are here.
+// galaxies lists the galaxies that are loaded, and those of the clusters that are here.
 func (s *Surface) galaxies(c *call) error {
 	seen := map[string]bool{}
 	out := []map[string]any{}
+	if s.cfg.Lists != nil {
+		for _, g := range s.cfg.Lists.Galaxies() {
+			seen[g.Type] = true
+			out = append(out, map[string]any{"Galaxy": misp.Galaxy{ID: s.numbers.give("galaxy", g.UUID), UUID: g.UUID, Name: g.Name, Type: g.Type, Description: g.Description,
+				Version: strconv.FormatInt(g.Version, 10), Namespace: "misp"}})
+		}
+	}
 	err := s.eachLoose(c.r.Context(), c.v, store.Query{Types: []string{misp.LooseType(kindCluster)}}, func(l *loose) (bool, error) {
 		var k struct {
 			Galaxy jsontext.Value `json:"Galaxy"`

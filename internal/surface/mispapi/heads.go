@@ -29,7 +29,7 @@ type head struct {
 	revoked   bool
 	held      bool
 	origin    record.Origin
-	label     label.Label
+	label     *label.Label // not to be changed: the events of a list share it
 }
 
 var headTypes = []string{"grouping", "report"}
@@ -39,7 +39,7 @@ func headOf(it *store.Item) head {
 	_, creator, _ := strings.Cut(it.Record.CreatedBy, "--")
 	at, _ := time.Parse(time.RFC3339Nano, it.Record.Version)
 	return head{uuid: id, id: it.Record.ID, rec: it.Rec, order: it.Record.Order, at: at, creator: creator, published: typ == "report", revoked: it.Record.Revoked,
-		held: it.Held, origin: it.Record.Origin, label: it.Record.Label}
+		held: it.Held, origin: it.Record.Origin, label: &it.Record.Label}
 }
 
 // newer tells which of an event's two forms counts: the later one, of two that are as late the published one.
@@ -73,23 +73,50 @@ func pages(ctx context.Context, x *exchange.Exchange, v gate.Viewer, q store.Que
 	}
 }
 
-// allHeads lists the events that the viewer may have, one for each uuid, in the order of their latest versions.
+// headsAtOnce is how many heads are read at once.
+const headsAtOnce = 4096
+
+// allHeads lists the events that the viewer may have, one for each uuid, in the order of their latest versions. Many events share few labels, and few
+// are here as grouping and as report: what is kept of each is small, for a list of 100,000 is read at once.
 func (s *Surface) allHeads(ctx context.Context, v gate.Viewer) ([]head, error) {
 	var list []head
-	at := map[string]int{}
-	err := pages(ctx, s.x, v, store.Query{Types: headTypes, Headers: true, Limit: 10_000}, func(it *store.Item) (bool, error) {
+	var shared *label.Label
+	drafts := map[string]int{} // groupings by uuid
+	err := pages(ctx, s.x, v, store.Query{Types: headTypes, Headers: true, Limit: headsAtOnce}, func(it *store.Item) (bool, error) {
 		h := headOf(it)
-		i, known := at[h.uuid]
-		switch {
-		case !known:
-			at[h.uuid] = len(list)
-			list = append(list, h)
-		case h.newer(&list[i]):
-			list[i] = h
+		if shared == nil || !label.Equal(*shared, *h.label) {
+			l := *h.label // the page must not stay for it
+			shared = &l
 		}
+		h.label = shared
+		if !h.published {
+			drafts[h.uuid] = len(list)
+		}
+		if len(list) == cap(list) { // doubled: append would copy a long list five times over
+			list = slices.Grow(list, len(list)+64)
+		}
+		list = append(list, h)
 		return true, nil
 	})
-	return slices.DeleteFunc(list, func(h head) bool { return h.revoked || h.held }), err
+	if err != nil {
+		return nil, err
+	}
+	lost := map[int]bool{}
+	for i := range list {
+		if at, both := drafts[list[i].uuid]; both && list[i].published {
+			if list[i].newer(&list[at]) {
+				i = at
+			}
+			lost[i] = true
+		}
+	}
+	kept := list[:0]
+	for i := range list {
+		if h := &list[i]; !lost[i] && !h.revoked && !h.held {
+			kept = append(kept, *h)
+		}
+	}
+	return kept, nil
 }
 
 // find is the event of a uuid as the viewer has it, deleted ones included.
@@ -157,6 +184,17 @@ func (s *Surface) eventUUID(c *call, text string) (string, error) {
 type summary struct {
 	event *misp.Event
 	tags  []string // in lower case
+}
+
+// creator is the name of an event's creator, as far as it is known: by the register, or by what was read of the event, which may be nil.
+func (o *orgs) creator(h *head, sum *summary) string {
+	if org, ok := o.byUUID[h.creator]; ok {
+		return org.Name
+	}
+	if sum != nil && sum.event.Orgc != nil {
+		return sum.event.Orgc.Name
+	}
+	return ""
 }
 
 // cache keeps what was read of records: a record never changes. Who may know it is asked anew each time.

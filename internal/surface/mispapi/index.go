@@ -95,8 +95,8 @@ func (f *filter) needsBody() bool {
 	return len(f.tags) > 0 || f.info != "" || f.dateFrom != "" || f.dateTo != ""
 }
 
-// head tells whether what the header says passes.
-func (f *filter) head(s *Surface, o *orgs, h *head, orgName func(*head) string) bool {
+// head tells whether what the header says passes. sum, where the body was read, gives the name of a creator that is not registered here.
+func (f *filter) head(s *Surface, o *orgs, h *head, sum *summary) bool {
 	if f.published != "" && (f.published == "1") != h.published {
 		return false
 	}
@@ -107,7 +107,7 @@ func (f *filter) head(s *Surface, o *orgs, h *head, orgName func(*head) string) 
 		return false
 	}
 	return pass(f.orgs, func(t string) bool {
-		return misp.UUID(t) == h.creator && h.creator != "" || s.numbers.give("org", h.creator) == t || matchText(t, orgName(h))
+		return misp.UUID(t) == h.creator && h.creator != "" || s.numbers.give("org", h.creator) == t || matchText(t, o.creator(h, sum))
 	})
 }
 
@@ -124,6 +124,24 @@ func (f *filter) body(sum *summary) bool {
 	}
 	d := sum.event.Date
 	return (f.info == "" || matchInfo(f.info, sum.event.Info)) && (f.dateFrom == "" || d >= f.dateFrom) && (f.dateTo == "" || d <= f.dateTo)
+}
+
+// of is those of some events that pass, in the same place; with what was read of them, unless that is nil.
+func (f *filter) of(s *Surface, o *orgs, heads []head, sums []*summary) (kept []head, keptSums []*summary) {
+	kept = heads[:0]
+	for i := range heads {
+		var sum *summary
+		if sums != nil {
+			sum = sums[i]
+		}
+		if !f.head(s, o, &heads[i], sum) || sum != nil && !f.body(sum) {
+			continue
+		}
+		if kept = append(kept, heads[i]); sum != nil {
+			keptSums = append(keptSums, sum)
+		}
+	}
+	return kept, keptSums
 }
 
 func badParam(name, value string) error {
@@ -173,27 +191,7 @@ func (s *Surface) index(c *call) error {
 			return err
 		}
 	}
-	at := 0
-	nameOf := func(h *head) string {
-		if org, ok := o.byUUID[h.creator]; ok {
-			return org.Name
-		}
-		if sums != nil && sums[at].event.Orgc != nil {
-			return sums[at].event.Orgc.Name
-		}
-		return ""
-	}
-	kept := heads[:0]
-	var keptSums []*summary
-	for i := range heads {
-		at = i
-		if f.head(s, o, &heads[i], nameOf) && (sums == nil || f.body(sums[i])) {
-			if sums != nil {
-				keptSums = append(keptSums, sums[i])
-			}
-			kept = append(kept, heads[i])
-		}
-	}
+	kept, keptSums := f.of(s, o, heads, sums)
 	c.w.Header().Set("X-Result-Count", strconv.Itoa(len(kept)))
 	if limit > 0 {
 		from := min(max(page-1, 0)*limit, len(kept))
@@ -212,7 +210,7 @@ func (s *Surface) index(c *call) error {
 	if err != nil {
 		return err
 	}
-	b := make([]byte, 0, 64+len(kept)*256)
+	b := make([]byte, 0, 64+len(kept)*200)
 	b = append(b, '[')
 	for i := range kept {
 		if i > 0 {

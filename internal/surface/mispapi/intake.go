@@ -3,8 +3,7 @@ package mispapi
 import (
 	"encoding/json"
 	"slices"
-
-	"github.com/google/uuid"
+	"strconv"
 
 	"entente/internal/fault"
 	"entente/internal/store"
@@ -46,8 +45,9 @@ type intake struct {
 	o     *orgs
 	head  *misp.Event // without attributes and objects
 	from  source
-	mixed bool // an attribute comes after an object
-	sync  bool // it comes from another instance
+	mixed bool           // an attribute comes after an object
+	sync  bool           // it comes from another instance
+	alike map[string]int // how many elements without a uuid there were with what a derived one is made of
 
 	reach, ruled, unsound error // what is wrong with its elements: of each kind the first
 }
@@ -175,16 +175,26 @@ func (s *Surface) check(in *intake) error {
 	}
 	for i := range e.Reports {
 		r := &e.Reports[i]
-		in.fresh(&r.UUID, &r.Timestamp)
+		in.fresh(&r.UUID, &r.Timestamp, "report", r.Name, r.Content)
 		r.ID, r.EventID = "", ""
 	}
 	return in.unsound
 }
 
-// fresh gives an element what it needs to be told apart: a uuid and a time.
-func (in *intake) fresh(id, stamp *string) {
+// fresh gives an element what it needs to be told apart: a time, and a uuid. The uuid is of version 5, made of that of the event and of what MISP
+// itself tells elements apart by, so that the same element handed in again, after a push that was cut off, is the same here. of begins with the kind
+// of the element. The second of two that are alike in one event is told apart by its number.
+func (in *intake) fresh(id, stamp *string, of ...string) {
 	if *id == "" {
-		*id = uuid.NewString()
+		u := misp.Derived(append([]string{in.head.UUID}, of...)...)
+		n := in.alike[u]
+		if in.alike == nil {
+			in.alike = map[string]int{}
+		}
+		if in.alike[u]++; n > 0 {
+			u = misp.Derived(u, strconv.Itoa(n))
+		}
+		*id = u
 	}
 	if *stamp == "" {
 		*stamp = in.head.Timestamp
@@ -197,9 +207,9 @@ func (in *intake) down(distribution *string) {
 	}
 }
 
-// attribute adds what the sender of an attribute left to this instance. Numbers of another instance mean nothing here.
-func (in *intake) attribute(a *misp.Attribute) {
-	in.fresh(&a.UUID, &a.Timestamp)
+// attribute adds what the sender of an attribute left to this instance. Numbers of another instance mean nothing here. object is the uuid of what it
+// stands in; empty: it stands in no object.
+func (in *intake) attribute(a *misp.Attribute, object string) {
 	if a.Category == "" || a.ToIDs == misp.Unset {
 		t, _ := misp.TypeByName(a.Type)
 		if a.Category == "" {
@@ -209,20 +219,25 @@ func (in *intake) attribute(a *misp.Attribute) {
 			a.ToIDs = misp.FlagOf(t.ToIDs)
 		}
 	}
+	in.fresh(&a.UUID, &a.Timestamp, "attribute", object, a.ObjectRelation, a.Category, a.Type, a.Value)
 	a.ID, a.EventID, a.ObjectID = "", "", ""
 	in.down(&a.Distribution)
 }
 
 func (in *intake) object(o *misp.Object) {
-	in.fresh(&o.UUID, &o.Timestamp)
+	of := []string{"object", o.TemplateUUID, o.Name}
+	for i := range o.Attributes {
+		of = append(of, o.Attributes[i].ObjectRelation, o.Attributes[i].Type, o.Attributes[i].Value)
+	}
+	in.fresh(&o.UUID, &o.Timestamp, of...)
 	o.ID, o.EventID = "", ""
 	for i := range o.References {
 		r := &o.References[i]
-		in.fresh(&r.UUID, &r.Timestamp)
+		in.fresh(&r.UUID, &r.Timestamp, "reference", o.UUID, r.ReferencedUUID, r.RelationshipType)
 		r.ID, r.ObjectID, r.ObjectUUID = "", "", o.UUID
 	}
 	for i := range o.Attributes {
-		in.attribute(&o.Attributes[i])
+		in.attribute(&o.Attributes[i], o.UUID)
 	}
 	in.down(&o.Distribution)
 }
@@ -238,6 +253,7 @@ const batchBytes = 8 << 20
 
 // convert makes STIX of an event and hands it over in batches, with the parts that each is of; the report or grouping of it comes back.
 func (s *Surface) convert(c *call, in *intake, each func([]misp.Item, []part) error) (misp.Item, error) {
+	in.alike = nil
 	st := misp.NewStream(in.head, misp.Options{Policy: s.policy(in.o, c.v, in.sync)})
 	var parts []part
 	n, size := 0, 0
@@ -260,7 +276,7 @@ func (s *Surface) convert(c *call, in *intake, each func([]misp.Item, []part) er
 			if err := s.attributeReach(in.o, a); err != nil {
 				return err
 			}
-			in.attribute(a)
+			in.attribute(a, "")
 			parts = append(parts, part{a.UUID, elementTypes[:5]})
 			st.Attribute(a)
 			one[0] = *a

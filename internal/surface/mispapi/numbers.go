@@ -24,7 +24,8 @@ func (n *numbers) init() { n.back = map[uint64]string{} }
 
 // numberOf is a number of 52 bits: every JSON reader keeps it exactly.
 func numberOf(kind, id string) uint64 {
-	sum := sha256.Sum256([]byte(kind + "\n" + strings.ToLower(id)))
+	var room [64]byte
+	sum := sha256.Sum256(append(append(append(room[:0], kind...), '\n'), strings.ToLower(id)...))
 	return binary.BigEndian.Uint64(sum[:])>>12 | 1<<20 // never small: small numbers stand for roles and the like
 }
 

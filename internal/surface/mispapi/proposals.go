@@ -110,7 +110,7 @@ func (s *Surface) pushProposals(c *call) error {
 			return err
 		}
 		// A proposal may have the uuid of the attribute that it would change.
-		lab, stated := p.Within(h.label, true, a.Org, misp.DistributionInherit, nil, whole.Tags)
+		lab, stated := p.Within(*h.label, true, a.Org, misp.DistributionInherit, nil, whole.Tags)
 		list = append(list, misp.Loose{Kind: kindProposal, UUID: misp.Derived("proposal", u, c.v.Nation, c.v.Org), At: at, Of: h.uuid, Label: lab, TLP: stated, Text: v})
 	}
 	t, err := s.putLoose(c, list)

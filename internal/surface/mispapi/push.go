@@ -14,7 +14,6 @@ import (
 	"entente/internal/fault"
 	"entente/internal/gate"
 	"entente/internal/store"
-	"entente/label"
 	"entente/misp"
 	"entente/stix"
 )
@@ -39,17 +38,24 @@ const batchObjects = 2000
 // taken is what became of the objects that were handed in.
 type taken struct {
 	stored  int
+	ids     []string           // of those that are stored, at most maxStored
 	refused []exchange.Outcome // those that are not stored, at most maxRefused
 	more    int
 }
 
-const maxRefused = 50
+const (
+	maxRefused = 50
+	maxStored  = 4 * maxElements // an element and the observables of it
+)
 
 func (t *taken) add(outcomes []exchange.Outcome) {
 	for _, o := range outcomes {
 		switch {
 		case o.Stored():
 			t.stored++
+			if len(t.ids) < maxStored {
+				t.ids = append(t.ids, o.ID)
+			}
 		case len(t.refused) < maxRefused:
 			t.refused = append(t.refused, o)
 		default:
@@ -61,6 +67,7 @@ func (t *taken) add(outcomes []exchange.Outcome) {
 // join counts what became of others, too.
 func (t *taken) join(u *taken) {
 	t.stored += u.stored
+	t.ids = append(t.ids, u.ids[:min(len(u.ids), maxStored-len(t.ids))]...)
 	n := min(len(u.refused), maxRefused-len(t.refused))
 	t.refused = append(t.refused, u.refused[:n]...)
 	t.more += u.more + len(u.refused) - n
@@ -68,31 +75,17 @@ func (t *taken) join(u *taken) {
 
 // submit hands objects in, each under its label: those of one label and one default together, the groups in the order in which they begin.
 func (s *Surface) submit(ctx context.Context, v gate.Viewer, items []misp.Item) (taken, error) {
-	type group struct {
-		label  label.Label
-		stated bool
-	}
 	var out taken
 	collection, err := s.collection(v)
 	if err != nil {
 		return out, err
 	}
-	batches := map[group][][]byte{}
-	var order []group
-	for i := range items {
-		g := group{items[i].Label, items[i].Stated}
-		if _, ok := batches[g]; !ok {
-			order = append(order, g)
-		}
-		batches[g] = append(batches[g], items[i].Raw)
-	}
-	for _, g := range order {
-		restrict := g.label
-		fallback := s.cfg.fallback
-		if g.stated {
+	for _, g := range misp.ByLabel(items) {
+		restrict, fallback := g.Label, s.cfg.fallback
+		if g.Stated {
 			fallback = &restrict
 		}
-		for batch := range slices.Chunk(batches[g], batchObjects) {
+		for batch := range slices.Chunk(g.Objects, batchObjects) {
 			outcomes, err := s.x.Accept(ctx, v, exchange.Submission{Collection: collection, Objects: batch, Via: "misp", Restrict: &restrict, Default: fallback})
 			if err != nil {
 				return out, err

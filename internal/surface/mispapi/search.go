@@ -204,22 +204,7 @@ func (s *Surface) candidates(c *call, byTags bool, values []string) (heads []hea
 				return nil, nil, err
 			}
 		}
-		kept := heads[:0]
-		for i := range heads {
-			name := func(h *head) string {
-				if org, ok := o.byUUID[h.creator]; ok {
-					return org.Name
-				}
-				if sums != nil && sums[i].event.Orgc != nil {
-					return sums[i].event.Orgc.Name
-				}
-				return ""
-			}
-			if f.head(s, o, &heads[i], name) && (sums == nil || f.body(sums[i])) {
-				kept = append(kept, heads[i])
-			}
-		}
-		heads = kept
+		heads, _ = f.of(s, o, heads, sums)
 	}
 	return heads, hits, nil
 }
@@ -257,23 +242,35 @@ func (sp *span) take() (this, more bool) {
 	return true, sp.left != 0
 }
 
+// search is what a request looks for, and where it may be.
+type search struct {
+	attributeFilter
+	span
+	heads []head
+	hits  map[string][]string // as candidates gives them
+}
+
+// search reads a request for attributes, or for events that have such. forms are those in which the answer can be.
+func (s *Surface) search(c *call, attributes bool, forms ...string) (q search, err error) {
+	if err = c.readParams(); err != nil {
+		return q, err
+	}
+	if err = s.format(c, forms...); err != nil {
+		return q, err
+	}
+	if q.attributeFilter, err = s.attributeFilterOf(c.params, attributes); err != nil {
+		return q, err
+	}
+	if q.span, err = c.params.span(); err != nil {
+		return q, err
+	}
+	q.heads, q.hits, err = s.candidates(c, !attributes, q.values)
+	return q, err
+}
+
 // searchEvents finds events, and gives them whole.
 func (s *Surface) searchEvents(c *call) error {
-	if err := c.readParams(); err != nil {
-		return err
-	}
-	if err := s.format(c, "json"); err != nil {
-		return err
-	}
-	f, err := s.attributeFilterOf(c.params, false)
-	if err != nil {
-		return err
-	}
-	sp, err := c.params.span()
-	if err != nil {
-		return err
-	}
-	heads, hits, err := s.candidates(c, true, f.values)
+	q, err := s.search(c, false, "json")
 	if err != nil {
 		return err
 	}
@@ -282,17 +279,17 @@ func (s *Surface) searchEvents(c *call) error {
 	c.w.Header().Set("Content-Type", "application/json")
 	return c.stream(func(w io.Writer) error {
 		text := `{"response":[`
-		for i := range heads {
-			ev, err := s.found(c, o, heads[i].uuid)
+		for i := range q.heads {
+			ev, err := s.found(c, o, q.heads[i].uuid)
 			if err != nil {
 				return err
 			}
 			if ev == nil {
 				continue
 			}
-			if !f.empty() {
-				ev.only = hits[ev.h.uuid]
-				found, err := ev.has(&f)
+			if !q.empty() {
+				ev.only = q.hits[ev.h.uuid]
+				found, err := ev.has(&q.attributeFilter)
 				ev.only = nil
 				if err != nil {
 					return err
@@ -300,7 +297,7 @@ func (s *Surface) searchEvents(c *call) error {
 					continue
 				}
 			}
-			this, more := sp.take()
+			this, more := q.take()
 			if this {
 				if _, err := io.WriteString(w, text); err != nil {
 					return err
@@ -374,21 +371,7 @@ func (s *Surface) format(c *call, spoken ...string) error {
 
 // searchAttributes finds attributes.
 func (s *Surface) searchAttributes(c *call) error {
-	if err := c.readParams(); err != nil {
-		return err
-	}
-	if err := s.format(c, "json", "csv", "text"); err != nil {
-		return err
-	}
-	f, err := s.attributeFilterOf(c.params, true)
-	if err != nil {
-		return err
-	}
-	sp, err := c.params.span()
-	if err != nil {
-		return err
-	}
-	heads, hits, err := s.candidates(c, false, f.values)
+	q, err := s.search(c, true, "json", "csv", "text")
 	if err != nil {
 		return err
 	}
@@ -404,20 +387,20 @@ func (s *Surface) searchAttributes(c *call) error {
 			b.WriteString("uuid,event_id,category,type,value,comment,to_ids,date\n")
 		}
 		first, end := true, false
-		for i := range heads {
-			ev, err := s.found(c, o, heads[i].uuid)
+		for i := range q.heads {
+			ev, err := s.found(c, o, q.heads[i].uuid)
 			if err != nil {
 				return err
 			}
 			if ev == nil {
 				continue
 			}
-			ev.only = hits[ev.h.uuid]
+			ev.only = q.hits[ev.h.uuid]
 			err = ev.eachAttribute(func(a *misp.Attribute) error {
-				if !f.match(a) {
+				if !q.match(a) {
 					return nil
 				}
-				this, more := sp.take()
+				this, more := q.take()
 				if this {
 					switch form {
 					case "text":

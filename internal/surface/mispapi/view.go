@@ -56,7 +56,7 @@ func (s *Surface) outHead(v gate.Viewer, o *orgs, h *head, in *misp.Event) *misp
 	}
 	own := v.Nation == h.origin.Nation && v.Org == h.origin.Org
 	if !own {
-		sh := s.sharing(o, h.label)
+		sh := s.sharing(o, *h.label)
 		e.Distribution, e.SharingGroup, e.SharingGroupID = sh.Distribution, sh.Group, sh.groupID
 		e.Tags = sh.tags(e.Tags)
 		e.AttributeCount = "" // of attributes that this viewer may not have, too
@@ -238,7 +238,7 @@ func (ev *opened) mine(it *store.Item) bool {
 func (ev *opened) each(fn func(*misp.Element) error) error {
 	if ev.foreign != nil {
 		el := misp.Element{Attributes: ev.foreign.Attributes, Objects: ev.foreign.Objects, Reports: ev.foreign.Reports}
-		ev.finish(&el, ev.h.label)
+		ev.finish(&el, *ev.h.label)
 		return fn(&el)
 	}
 	each := func(it *store.Item) (bool, error) {
@@ -372,7 +372,7 @@ type reach struct {
 
 // reach is what the label of an element says in MISP: nothing of its own where it is that of the event.
 func (ev *opened) reach(l label.Label) reach {
-	if label.Equal(l, ev.h.label) {
+	if label.Equal(l, *ev.h.label) {
 		return reach{distribution: misp.DistributionInherit}
 	}
 	key := l.Timeless()

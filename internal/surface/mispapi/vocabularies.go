@@ -14,8 +14,22 @@ func (s *Surface) vocabularyRoutes() map[string]route {
 	return map[string]route{
 		"warninglists/index":      {"GET POST", read, s.warninglists},
 		"warninglists/checkValue": {"POST", read, s.checkValue},
-		"taxonomies/index":        {"GET POST", read, func(c *call) error { return c.answer([]int{}) }},
+		"taxonomies/index":        {"GET POST", read, s.taxonomies},
+		"noticelists/index":       {"GET POST", read, func(c *call) error { return c.answer([]int{}) }}, // none are loaded
 	}
+}
+
+// taxonomies lists the taxonomies that are loaded.
+func (s *Surface) taxonomies(c *call) error {
+	out := []named{}
+	if s.cfg.Lists != nil {
+		for _, t := range s.cfg.Lists.Taxonomies() {
+			out = append(out, named{"Taxonomy": named{"id": s.numbers.give("taxonomy", t.Namespace), "namespace": t.Namespace, "description": t.Description,
+				"version": strconv.FormatInt(t.Version, 10), "enabled": true, "exclusive": t.Exclusive, "required": false, "highlighted": false},
+				"total_count": len(t.Tags())})
+		}
+	}
+	return c.answer(out)
 }
 
 // warninglists lists the warning lists that are loaded.
