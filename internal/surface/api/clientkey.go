@@ -68,12 +68,12 @@ func (c *Client) Peer(ctx context.Context, nation string) (peers.Peer, error) {
 
 // ReviewPeer verifies a card and says whose it is.
 func (c *Client) ReviewPeer(ctx context.Context, card []byte) (peers.Peer, error) {
-	return upload[peers.Peer](ctx, c, "/peers/review", nil, card)
+	return upload[peers.Peer](ctx, c, "/peers/review", nil, bytes.NewReader(card))
 }
 
 // AddPeer takes a nation's card whose fingerprint two people have compared.
 func (c *Client) AddPeer(ctx context.Context, nation, fingerprint string, card []byte) (peers.Peer, error) {
-	return upload[peers.Peer](ctx, c, "/peers", url.Values{"nation": {nation}, "fingerprint": {fingerprint}}, card)
+	return upload[peers.Peer](ctx, c, "/peers", url.Values{"nation": {nation}, "fingerprint": {fingerprint}}, bytes.NewReader(card))
 }
 
 // RemovePeer forgets a nation.
@@ -89,18 +89,18 @@ func (c *Client) RequestKeys(ctx context.Context, w io.Writer) error {
 
 // ReviewRequests says who asks for what.
 func (c *Client) ReviewRequests(ctx context.Context, file []byte) ([]KeyAsk, error) {
-	l, err := upload[List[KeyAsk]](ctx, c, "/keys/requests/review", nil, file)
+	l, err := upload[List[KeyAsk]](ctx, c, "/keys/requests/review", nil, bytes.NewReader(file))
 	return l.Items, err
 }
 
 // AdmitKeys names the keys that are asked for.
 func (c *Client) AdmitKeys(ctx context.Context, file []byte) (KeyBook, error) {
-	return upload[KeyBook](ctx, c, "/keys/admit", nil, file)
+	return upload[KeyBook](ctx, c, "/keys/admit", nil, bytes.NewReader(file))
 }
 
 // JoinLog brings the nation's key log as it was signed where the root is.
 func (c *Client) JoinLog(ctx context.Context, log []byte) (KeyBook, error) {
-	return upload[KeyBook](ctx, c, "/keys/join", nil, log)
+	return upload[KeyBook](ctx, c, "/keys/join", nil, bytes.NewReader(log))
 }
 
 // DraftRotation makes a new key for a role and writes the draft of the statement that names it.
@@ -127,21 +127,4 @@ func (c *Client) download(ctx context.Context, path, contentType string, body []
 	defer resp.Body.Close()
 	_, err = io.Copy(w, resp.Body)
 	return err
-}
-
-// upload posts a file and reads the answer.
-func upload[T any](ctx context.Context, c *Client, path string, q url.Values, file []byte) (out T, err error) {
-	resp, err := c.send(ctx, post, path, q, bytesType, bytes.NewReader(file))
-	if err != nil {
-		return out, err
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return out, unreachable(err)
-	}
-	if err := json.Unmarshal(b, &out); err != nil {
-		return out, fault.New(fault.Internal, "server.answer", "the node's answer cannot be read").Because(err)
-	}
-	return out, nil
 }
