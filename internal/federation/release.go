@@ -168,7 +168,7 @@ func (f *Federation) Simulate(ctx context.Context, v gate.Viewer, it *store.Item
 		return nil, forbidden(gate.AccordRead)
 	}
 	if !f.own(&it.Record) {
-		return nil, fault.New(fault.Conflict, "object.origin", "only what comes from the own organisation is given under accords")
+		return nil, fault.New(fault.Invalid, "object.origin", "only what comes from the own organisation is given under accords")
 	}
 	f.out.Lock()
 	defer f.out.Unlock()
