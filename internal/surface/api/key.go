@@ -82,6 +82,9 @@ func (a *API) keyBook() KeyBook {
 	}
 	b := KeyBook{Nation: s.Nation, Realm: s.Realm, Fingerprint: f.String(), Words: f.Words(), Statements: s.Head.Size, Head: hex.EncodeToString(s.Head.Hash[:]),
 		Need: s.Root.Need, Roots: []string{}, HasRoot: a.ring.HasRoot(), Keys: []KeyItem{}}
+	if b.Statements == 0 { // a member that has joined no log yet
+		b.Fingerprint, b.Words = "", ""
+	}
 	for _, k := range s.Root.Keys {
 		b.Roots = append(b.Roots, k.ID())
 	}

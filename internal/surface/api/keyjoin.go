@@ -141,7 +141,11 @@ func (a *API) draftRotation(c *call) error {
 }
 
 func (a *API) keyCode(c *call) error {
-	q, err := a.ring.KeyLog().Fingerprint().QR(a.ring.Names().Nation)
+	l := a.ring.KeyLog()
+	if l.Size() == 0 {
+		return fault.New(fault.NotFound, "keylog.none", "the node has no key log yet").Try("entente key join FILE")
+	}
+	q, err := l.Fingerprint().QR(l.Nation())
 	if err != nil {
 		return err
 	}
