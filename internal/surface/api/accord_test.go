@@ -173,6 +173,11 @@ func accordRows(w *world, do func(route, path, body string), last *string) {
 	other := w.befriend()
 	text := pact
 	do("POST /accords/review", "/accords/review?lang=de", text)
+	do("POST /accords/review", "/accords/review", w.countersigned(text, other))
+	if !strings.Contains(*last, `"nation":"RUR","org":"Ruritania CERT","have":1`) {
+		w.t.Errorf("a signature that holds: %s", *last)
+	}
+	do("POST /accords/review", "/accords/review", `{"accord":"x"}`)
 	do("POST /accords/review", "/accords/review", `accord "x" { nonsense = 1 }`)
 	do("POST /accords", "/accords", text)
 	do("POST /accords", "/accords", w.countersigned(text, other))
