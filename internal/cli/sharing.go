@@ -222,16 +222,22 @@ func (a *app) holdersCmd() *cobra.Command {
 	c := &cobra.Command{Use: "holders ID", Short: "List who was given an object, by which clause, and what became of it there", Args: cobra.ExactArgs(1),
 		Long: "List who was given an object and by which clause; then every leaf of an audience log that is about it, with what the receivers say they did, in receipts that they signed. With --json those are lines with the member log."}
 	return a.onNode(c, func(ctx context.Context, n *api.Client, args []string) error {
-		if err := listing(a, []string{"PARTY", "VERSION", "AT", "CLAUSE"}, over(n.Holders(ctx, args[0])), func(h store.Holding) []string {
-			return []string{h.Party, h.Version, when(h.At), h.Clause}
-		}); err != nil {
-			return err
-		}
+		holders, unheld := n.Holders(ctx, args[0])
 		given, err := n.Given(ctx, args[0])
-		if fault.Of(err) == fault.Forbidden || err == nil && len(given) == 0 {
-			return nil
+		if unheld != nil && (err != nil || len(given) == 0) {
+			return unheld
 		}
-		if !a.asJSON {
+		if unheld == nil {
+			if err := listing(a, []string{"PARTY", "VERSION", "AT", "CLAUSE"}, over(holders, nil), func(h store.Holding) []string {
+				return []string{h.Party, h.Version, when(h.At), h.Clause}
+			}); err != nil {
+				return err
+			}
+		}
+		if kind := fault.Of(err); err != nil && (kind == fault.Forbidden || kind == fault.NotFound) || err == nil && len(given) == 0 {
+			return nil // who keeps the audit trail may not ask, and others gave it
+		}
+		if !a.asJSON && unheld == nil {
 			fmt.Fprintln(a.out)
 		}
 		return listing(a, []string{"ACCORD", "DID", "FOR", "VERSION", "AT", "RECEIPTS"}, over(given, err), func(g federation.Given) []string {

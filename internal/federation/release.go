@@ -210,6 +210,12 @@ type Answer struct {
 	Receipt []byte    `json:"receipt"`
 }
 
+// Purged tells whether nothing of an object is here any more, for whoever was purging it: what its receivers say still counts.
+func (f *Federation) Purged(ctx context.Context, id string) (bool, error) {
+	page, err := f.cfg.House.Page(ctx, store.Query{IDs: []string{id}, Versions: store.Versions{All: true}, Specs: []string{"2.0", "2.1"}, Headers: true})
+	return len(page.Items) == 0, err
+}
+
 // Given lists where an own object went in audience logs, in the order in which it did.
 func (f *Federation) Given(ctx context.Context, v gate.Viewer, id string) ([]Given, error) {
 	if !f.cfg.Gate().Can(v, gate.AccordRead) {

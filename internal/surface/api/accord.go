@@ -92,7 +92,7 @@ var accordRoutes = []Route{
 	}, pages[federation.Judged](), (*API).simulate},
 	{post, "/objects/{id}/share", "Name organisations of an accord in the audience of an own object, or name them no more.", gate.Share, nil, pages[exchange.Relabelled]().of(SharingRequest{}), (*API).share},
 	{post, "/objects/{id}/retract", "Tell everybody who was given an own object that it was wrong: they take it out. It stays here.", gate.Share, nil, gives(Orders{}).of(Retraction{}), (*API).retract},
-	{get, "/objects/{id}/given", "Where an own object went in audience logs, and what its receivers say they did with it.", gate.AccordRead, nil, pages[federation.Given](), (*API).given},
+	{get, "/objects/{id}/given", "Where an own object went in audience logs, and what its receivers say they did with it. Who may purge is told it of what was purged, too.", gate.AccordRead, nil, pages[federation.Given](), (*API).given},
 	{get, "/releases", "Releases that wait for a release officer, or were decided, the oldest first.", gate.AccordRead, nil, pages[federation.Release](), (*API).releases},
 	{post, "/releases/decide", "Sign or refuse a release.", gate.ReleaseSign, nil, gives(federation.Release{}).of(ReleaseDecision{}, "key", "sign"), (*API).decideRelease},
 	{get, "/links", "How the connections to partners' nodes are.", gate.AccordRead, nil, pages[federation.Health](), (*API).links},
@@ -360,12 +360,21 @@ func (a *API) retract(c *call) error {
 
 func (a *API) given(c *call) error {
 	id := c.path("id")
-	if _, err := a.x.Get(c.ctx(), c.v, "", id, store.Versions{}); err != nil {
-		return err
+	_, hidden := a.x.Get(c.ctx(), c.v, "", id, store.Versions{})
+	if hidden != nil {
+		if fault.Of(hidden) != fault.NotFound || a.may(c.v, gate.Purge) != nil {
+			return hidden
+		}
+		if purged, err := a.ops.Federation().Purged(c.ctx(), id); err != nil || !purged {
+			return hidden
+		}
 	}
 	all, err := a.ops.Federation().Given(c.ctx(), c.v, id)
 	if err != nil {
 		return err
+	}
+	if hidden != nil && len(all) == 0 { // it never was, as far as the caller is to know
+		return hidden
 	}
 	return c.answer(list(all, ""))
 }

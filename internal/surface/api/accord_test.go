@@ -225,6 +225,18 @@ func accordRows(w *world, do func(route, path, body string), last *string) {
 	if !strings.Contains(*last, `{"orders":1}`) {
 		w.t.Errorf("%s", *last)
 	}
+	_, err = w.x.Purge(w.t.Context(), admin, incidentID, false)
+	w.must(err)
+	for _, q := range []struct {
+		role, id string
+		want     int
+	}{{gate.RoleOfficer, incidentID, 200}, {gate.RoleAnalyst, incidentID, 404}, {gate.RoleOfficer, hiddenID, 404}} { // purged, or never was
+		v := admin
+		v.Roles = []string{q.role}
+		if status, body := w.ask(v, get, "/objects/"+q.id+"/given", ""); status != q.want {
+			w.t.Errorf("%s: %d %s", q.role, status, body)
+		}
+	}
 	w.until("the line to the partner was tried", func() bool {
 		do("GET /links", "/links", "")
 		return strings.Contains(*last, `"nation":"RUR"`)
