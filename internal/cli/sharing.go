@@ -213,7 +213,7 @@ func (a *app) retractCmd() *cobra.Command {
 			a.say("nobody was given it")
 			return nil
 		}
-		a.say("%d orders; their receipts: entente object holders %s", orders, clean(args[0]))
+		a.say("orders sent: %d; for the receipts: entente object holders %s", orders, clean(args[0]))
 		return nil
 	})
 }
