@@ -109,7 +109,7 @@ type Offered string
 const (
 	OfferKeys   Offered = "keylog" // statements of the caller's key log
 	OfferAccord Offered = "accord" // an accord with its signatures
-	OfferNotice Offered = "notice" // the envelope of a Notice
+	OfferNotice Offered = "notice" // what a party says of an accord: the envelope of an accord.Notice
 	OfferProof  Offered = "proof"  // an Equivocation, as JSON
 )
 

@@ -365,7 +365,7 @@ func TestPurgeIsCompleted(t *testing.T) {
 	out := put1(g.Origin, 7).Envelope
 	err := l.write(t.Context(), "", func(c *conn) error {
 		var p Purged
-		if err := purge(c, objectID(7), &traces{}, &p); err != nil {
+		if err := l.purge(c, objectID(7), &traces{}, &p); err != nil {
 			return err
 		}
 		return execute(c, "INSERT INTO meta VALUES('scrub', 1)")

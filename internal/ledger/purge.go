@@ -39,7 +39,7 @@ func (l *Ledger) Purge(ctx context.Context, objects ...string) (p Purged, err er
 		}
 		err = transact(c, func() error {
 			for _, o := range objects {
-				if err := purge(c, o, &gone, &p); err != nil {
+				if err := l.purge(c, o, &gone, &p); err != nil {
 					return err
 				}
 			}
@@ -53,7 +53,7 @@ func (l *Ledger) Purge(ctx context.Context, objects ...string) (p Purged, err er
 	return p, err
 }
 
-func purge(c *zs.Conn, object string, gone *lite.Traces, p *Purged) error {
+func (l *Ledger) purge(c *zs.Conn, object string, gone *lite.Traces, p *Purged) error {
 	gone.Add([]byte(object))
 	var out []int64
 	err := lite.Exec(c, "SELECT g.origin, o.pos, o.version, f.salt, f.envelope FROM out o JOIN leaf f ON f.pos = o.pos JOIN log g ON g.id = o.pos >> 40 WHERE o.object = ? ORDER BY o.pos", func(st *zs.Stmt) error {
@@ -67,7 +67,11 @@ func purge(c *zs.Conn, object string, gone *lite.Traces, p *Purged) error {
 		p.Leaves = append(p.Leaves, Place{Origin: st.ColumnText(0), Index: index, Version: st.ColumnText(2), Gone: true})
 		return nil
 	}, object)
+	tag := l.tag(object)
 	for _, pos := range out {
+		if err == nil {
+			err = lite.Exec(c, "INSERT OR IGNORE INTO recalled VALUES(?,?)", nil, tag, pos)
+		}
 		if err == nil {
 			err = lite.Exec(c, "UPDATE leaf SET salt = NULL, envelope = NULL WHERE pos = ?", nil, pos)
 		}
