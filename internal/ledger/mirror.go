@@ -16,6 +16,9 @@ func (l *Ledger) Mirror(ctx context.Context, origin, nation string, about Identi
 	if !peer.IsOrigin(origin) || nation == "" {
 		return nil, fault.New(fault.Invalid, "ledger.log", "another's log has an origin and a nation").At(origin)
 	}
+	if g, e := l.Log(ctx, origin); e == nil && !g.Own && g.Nation == nation && (about.Accord == "" || g.Accord != "") { // nothing is to be written
+		return peer.Resume(origin, peer.Memory{Edge: g.edge, Note: g.Note}, l.cfg.Limits)
+	}
 	err = l.write(ctx, "following a log", func(c *zs.Conn) error {
 		g, err := findLog(c, origin)
 		if fault.Of(err) == fault.NotFound {
