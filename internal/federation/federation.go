@@ -106,6 +106,8 @@ type Federation struct {
 	today map[string]int     // objects that went out today, by accord and party; those of which it was asked
 	day   string
 
+	retired map[string]int // logs that had ended when the node started, by accord: after a restore all of them begin anew
+
 	// Of the follower of the journal alone.
 	resumed bool
 	at      record.Seq // followed up to here
@@ -145,14 +147,16 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 		cfg.Tick = 30 * time.Second
 	}
 	cfg.Limits = cfg.Limits.Values()
-	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, judged: map[string]string{},
+	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, judged: map[string]string{}, retired: map[string]int{},
 		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{}}
 	own, err := cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
 	if err != nil {
 		return nil, err
 	}
 	for _, g := range own {
-		if !g.Retired {
+		if g.Retired {
+			f.retired[g.Accord]++
+		} else {
 			f.remember(g)
 		}
 	}

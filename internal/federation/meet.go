@@ -260,12 +260,17 @@ func (f *Federation) tellAccord(ctx context.Context, c *peer.Client, p Partner, 
 
 // refusedIsTold passes on what keeps the link from working, and takes a refusal for an answer.
 func refusedIsTold(err error, then func()) error {
-	var e *peer.Error
-	if errors.As(err, &e) && e.Code != peer.CodeThrottled && e.Code != peer.CodeUnavailable && e.Code != peer.CodeInternal {
+	if isRefusal(err) {
 		then()
 		return nil
 	}
 	return err
+}
+
+// isRefusal tells a partner's answer that it does not take something from what keeps the link from working.
+func isRefusal(err error) bool {
+	var e *peer.Error
+	return errors.As(err, &e) && e.Code != peer.CodeThrottled && e.Code != peer.CodeUnavailable && e.Code != peer.CodeInternal
 }
 
 func (l *link) has(f *Federation, key string) bool {
@@ -307,31 +312,51 @@ func (f *Federation) settle(ctx context.Context, c *peer.Client, p Partner) erro
 		if err != nil || len(owed) == 0 {
 			return err
 		}
-		byLog := map[string]int{}
-		var a peer.Ack
-		var ids []int64
-		for _, s := range owed {
-			i, ok := byLog[s.Origin]
-			if !ok {
-				i = len(a.Logs)
-				byLog[s.Origin] = i
-				a.Logs = append(a.Logs, peer.LogAck{Origin: s.Origin})
-			}
-			a.Logs[i].Receipts = append(a.Logs[i].Receipts, s.Receipt)
-			ids = append(ids, s.ID)
+		if err := f.acknowledge(ctx, c, owed); err == nil {
+			continue
+		} else if !isRefusal(err) {
+			return err
 		}
-		for i := range a.Logs {
-			if a.Logs[i].Cosigned, err = f.cosign(ctx, a.Logs[i].Origin); err != nil {
+		for i := range owed { // one of them is not taken: it must not keep the others
+			err := f.acknowledge(ctx, c, owed[i:i+1])
+			if err == nil {
+				continue
+			}
+			if !isRefusal(err) {
+				return err
+			}
+			f.cfg.Log.Warn("a partner refuses a receipt, which is given up", "partner", p.Nation, "log", owed[i].Origin, "error", err)
+			if err := f.cfg.Ledger.Sent(ctx, owed[i].ID); err != nil {
 				return err
 			}
 		}
-		if err := c.Ack(ctx, a); err != nil {
-			return err
+	}
+}
+
+// acknowledge sends receipts, with a cosigned checkpoint of each log.
+func (f *Federation) acknowledge(ctx context.Context, c *peer.Client, owed []ledger.Sending) (err error) {
+	byLog := map[string]int{}
+	var a peer.Ack
+	var ids []int64
+	for _, s := range owed {
+		i, ok := byLog[s.Origin]
+		if !ok {
+			i = len(a.Logs)
+			byLog[s.Origin] = i
+			a.Logs = append(a.Logs, peer.LogAck{Origin: s.Origin})
 		}
-		if err := f.cfg.Ledger.Sent(ctx, ids...); err != nil {
+		a.Logs[i].Receipts = append(a.Logs[i].Receipts, s.Receipt)
+		ids = append(ids, s.ID)
+	}
+	for i := range a.Logs {
+		if a.Logs[i].Cosigned, err = f.cosign(ctx, a.Logs[i].Origin); err != nil {
 			return err
 		}
 	}
+	if err := c.Ack(ctx, a); err != nil {
+		return err
+	}
+	return f.cfg.Ledger.Sent(ctx, ids...)
 }
 
 // cosign puts this node's signature beside a partner's newest checkpoint that was verified here.

@@ -35,9 +35,10 @@ type alliance struct {
 	t     testing.TB
 	nodes map[string]*nation
 
-	mu    sync.Mutex
-	cut   map[string]bool // "from>to"
-	ahead atomic.Int64    // of the true time, in nanoseconds
+	mu      sync.Mutex
+	cut     map[string]bool // "from>to"
+	ahead   atomic.Int64    // of the true time, in nanoseconds
+	revoked string          // a nation whose connections are of a key that counts no more
 }
 
 func (a *alliance) now() time.Time { return time.Now().Add(time.Duration(a.ahead.Load())) }
@@ -151,7 +152,7 @@ func (n *nation) serve(caller string) {
 func (n *nation) handler(caller string) http.Handler {
 	h := peer.NewServer(n.Backend(), peer.Options{Failed: func(_ context.Context, err error) { n.net.t.Logf("%s answers %s: %v", n.code, caller, err) }})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.ServeHTTP(w, r.WithContext(federation.WithCaller(r.Context(), federation.Caller{Nation: caller, Org: org(caller)})))
+		h.ServeHTTP(w, r.WithContext(federation.WithCaller(r.Context(), federation.Caller{Nation: caller, Org: org(caller), Still: func() bool { return n.net.trusts(caller) }})))
 	})
 }
 
@@ -397,6 +398,32 @@ func (n *nation) push(object string, l label.Label) {
 	if out[0].State != exchange.Added {
 		n.net.t.Fatalf("%+v", out)
 	}
+}
+
+func (a *alliance) trusts(code string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.revoked != code
+}
+
+var all = store.Versions{All: true}
+
+// versions are those of an object that an analyst finds.
+func (n *nation) versions(id string) (out []string) {
+	page, err := n.db.Page(context.Background(), n.gate.Scope(n.as(gate.RoleAnalyst), n.net.now()), store.Query{IDs: []string{id}, Versions: all})
+	must(n.net.t, err)
+	for _, it := range page.Items {
+		out = append(out, it.Record.Version)
+	}
+	return out
+}
+
+func (n *nation) relabel(id, version string, l label.Label) {
+	n.net.t.Helper()
+	who := n.as(gate.RoleOfficer)
+	who.Roles = append(who.Roles, gate.RoleAnalyst)
+	_, err := n.exchange.Relabel(context.Background(), who, exchange.Relabelling{ID: id, Version: version, Label: l})
+	must(n.net.t, err)
 }
 
 // sees tells whether an analyst of the nation finds an object.

@@ -172,7 +172,7 @@ func cursor(at record.Seq) ledger.Cursor {
 // stateOf is all that decides what an accord permits, beyond the records.
 func (f *Federation) stateOf(s *accords.Standing) string {
 	h := sha256.New()
-	fmt.Fprintln(h, s.State)
+	fmt.Fprintln(h, s.State, f.retired[s.Name])
 	now, bases := f.cfg.Now(), f.cfg.Bases()
 	for _, name := range slices.Sorted(maps.Keys(bases)) {
 		fmt.Fprintln(h, name, bases[name].IsZero() || now.Before(bases[name]))
