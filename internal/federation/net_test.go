@@ -106,13 +106,32 @@ func (n *nation) open() {
 	must(t, err)
 	n.gate = gate.New(gate.Rules{Nation: n.code, Org: org(n.code), Realm: "operational"})
 	g := func() *gate.Gate { return n.gate }
-	n.exchange, err = exchange.New(ctx, exchange.Config{Nation: n.code, Org: org(n.code), Realm: "operational", Gate: g, Now: n.net.now}, n.db)
+	n.exchange, err = exchange.New(ctx, exchange.Config{Nation: n.code, Org: org(n.code), Realm: "operational", Gate: g, Now: n.net.now,
+		Recall: func(ctx context.Context, id string) error {
+			_, err := n.TakeBack(ctx, id, peer.Purge, "purged")
+			return err
+		},
+		Forget: func(ctx context.Context, id string) error { return n.Forget(ctx, id) }}, n.db)
 	must(t, err)
 	n.peers, err = peers.Open(ctx, peers.Config{Nation: n.code, Realm: "operational", Docs: n.db, Now: n.net.now})
 	must(t, err)
 	n.accords, err = accords.New(ctx, accords.Config{Nation: n.code, Org: org(n.code), Realm: "operational", Docs: n.db, Gate: g, OrgOf: org, Keys: n.keys, Now: n.net.now,
 		Signer: func() dsse.Signer { s, _ := n.ring.Signer(keylog.RoleAccord); return s }})
 	must(t, err)
+	n.federate()
+	for code := range n.net.nodes { // whoever is there already, and is met later
+		n.serve(code)
+	}
+	for _, o := range n.net.nodes {
+		o.serve(n.code)
+	}
+}
+
+// federate makes the room that joins the node to the others.
+func (n *nation) federate() {
+	t, ctx := n.net.t, context.Background()
+	g := func() *gate.Gate { return n.gate }
+	var err error
 	n.Federation, err = federation.New(ctx, federation.Config{Nation: n.code, Org: org(n.code), Realm: "operational", House: house{n}, Door: door{n.exchange, n}, Now: n.net.now, Tick: 100 * time.Millisecond, Ledger: n.ledger, Accords: n.accords,
 		Partners: partners{n}, Originate: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleOriginate) },
 		Node: func() (federation.NodeKey, error) {
@@ -128,12 +147,6 @@ func (n *nation) open() {
 			return n.net.nodes[p.Nation].servers[n.code].URL, line{n, p.Nation}
 		}})
 	must(t, err)
-	for code := range n.net.nodes { // whoever is there already, and is met later
-		n.serve(code)
-	}
-	for _, o := range n.net.nodes {
-		o.serve(n.code)
-	}
 }
 
 // serve opens the door for one caller. Who calls is known by the door, as it would be by the key.
@@ -379,7 +392,18 @@ func (a *alliance) agree(text string, codes ...string) {
 
 func (a *alliance) eventually(what string, holds func() bool) {
 	a.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
+	a.within(30*time.Second, what, holds)
+}
+
+// patient is eventually, for loads.
+func (a *alliance) patient(what string, holds func() bool) {
+	a.t.Helper()
+	a.within(5*time.Minute, what, holds)
+}
+
+func (a *alliance) within(most time.Duration, what string, holds func() bool) {
+	a.t.Helper()
+	for deadline := time.Now().Add(most); !holds(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			for _, n := range a.nodes {
 				links, _ := n.Links(context.Background())
@@ -406,7 +430,10 @@ func (a *alliance) trusts(code string) bool {
 	return a.revoked != code
 }
 
-var all = store.Versions{All: true}
+var (
+	all = store.Versions{All: true}
+	own = ledger.Filter{Own: true}
+)
 
 // versions are those of an object that an analyst finds.
 func (n *nation) versions(id string) (out []string) {

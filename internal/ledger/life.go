@@ -2,8 +2,6 @@ package ledger
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"time"
 
 	zs "zombiezen.com/go/sqlite"
@@ -12,26 +10,6 @@ import (
 	"entente/internal/lite"
 	"entente/peer"
 )
-
-// tag is what remains of a purged object's id, so that who names the id finds the receipts: without the ledger's secret it says nothing.
-func (l *Ledger) tag(object string) []byte {
-	m := hmac.New(sha256.New, l.secret)
-	m.Write([]byte("recalled\x00" + object))
-	return m.Sum(nil)[:16]
-}
-
-// Recalled says where the leaves of a purged object stand in own logs.
-func (l *Ledger) Recalled(ctx context.Context, object string) (out []Place, err error) {
-	err = l.read(ctx, "reading what was purged", func(c *zs.Conn) error {
-		return lite.Exec(c, "SELECT g.origin, r.pos, f.leaf FROM recalled r JOIN leaf f ON f.pos = r.pos JOIN log g ON g.id = r.pos >> 40 WHERE r.tag = ? ORDER BY r.pos", func(st *zs.Stmt) error {
-			leaf, err := peer.ParseLeaf(lite.Blob(st, 2))
-			_, index := split(st.ColumnInt64(1))
-			out = append(out, Place{Origin: st.ColumnText(0), Index: index, Leaf: leaf, Gone: true})
-			return err
-		}, l.tag(object))
-	})
-	return out, err
-}
 
 // expires notes until when the bytes of a leaf may be kept.
 func expires(c *zs.Conn, leaf *peer.Leaf, pos int64) error {

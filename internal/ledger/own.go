@@ -309,12 +309,12 @@ func (l *Ledger) Inclusion(ctx context.Context, origin string, index uint64) (c 
 // Out says where an object went out, in all own logs, in the order of logs and leaves.
 func (l *Ledger) Out(ctx context.Context, object string) (out []Place, err error) {
 	err = l.read(ctx, "reading what went out", func(c *zs.Conn) error {
-		return lite.Exec(c, "SELECT g.origin, o.pos, o.version, f.leaf, f.salt IS NULL, EXISTS(SELECT 1 FROM act a WHERE a.pos = o.pos AND a.did = ?2) FROM out o JOIN leaf f ON f.pos = o.pos JOIN log g ON g.id = o.pos >> 40 WHERE o.object = ?1 ORDER BY o.pos", func(st *zs.Stmt) error {
+		return lite.Exec(c, "SELECT g.origin, o.pos, o.version, f.leaf, f.salt IS NULL, EXISTS(SELECT 1 FROM act a WHERE a.pos = o.pos AND a.did = ?2) FROM out o JOIN leaf f ON f.pos = o.pos JOIN log g ON g.id = o.pos >> 40 WHERE o.object IN (?1, ?3) ORDER BY o.pos", func(st *zs.Stmt) error {
 			leaf, err := peer.ParseLeaf(lite.Blob(st, 3))
 			_, index := split(st.ColumnInt64(1))
 			out = append(out, Place{Origin: st.ColumnText(0), Index: index, Version: st.ColumnText(2), Leaf: leaf, Gone: st.ColumnInt64(4) != 0, Refused: st.ColumnInt64(5) != 0})
 			return err
-		}, object, peer.DidRefuse)
+		}, object, peer.DidRefuse, l.blind(object))
 	})
 	return out, err
 }
