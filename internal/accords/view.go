@@ -125,7 +125,7 @@ func (a *Accords) Outgoing() []Outgoing {
 	defer a.mu.Unlock()
 	var out []Outgoing
 	for _, v := range a.ordered() {
-		standing, err := v.bundle.Signed(a.cfg.Keys)
+		standing, err := a.standing(v)
 		if err != nil {
 			continue
 		}
@@ -154,7 +154,7 @@ func (a *Accords) Outgoing() []Outgoing {
 // view is a version as people see it. The caller holds mu.
 func (a *Accords) view(v *version) View {
 	out := View{Name: v.accord.Name, Title: v.accord.Title, Version: v.accord.Version, Digest: v.digest, Effective: v.accord.Effective, Expires: v.accord.Expires}
-	standing, _ := v.bundle.Signed(a.cfg.Keys)
+	standing, _ := a.standing(v)
 	any := false
 	for i, s := range standing {
 		p := v.accord.Parties[i]
