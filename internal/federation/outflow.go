@@ -439,7 +439,8 @@ func (f *Federation) write(ctx context.Context, w *writing, at ledger.Cursor) ([
 	return slices.Compact(w.ids), nil
 }
 
-// seal makes the signed renditions, all under one signature.
+// seal makes the signed renditions, those of one log under one signature. What is signed together shows how much it is, and hashes of the rest: so
+// nothing is signed together that is not for the same parties.
 func (f *Federation) seal(puts []putting) ([]ledger.Entry, error) {
 	if len(puts) == 0 {
 		return nil, nil
@@ -448,26 +449,30 @@ func (f *Federation) seal(puts []putting) ([]ledger.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	payloads := make([][]byte, len(puts))
 	entries := make([]ledger.Entry, len(puts))
+	payloads, places := map[string][][]byte{}, map[string][]int{}
 	now := f.stamp()
 	for i := range puts {
 		p := &puts[i]
 		digest := p.group.accord.Digest
 		r := peer.Rendition{Accord: digest, Audience: p.group.parties, Class: peer.Class(p.group.result.Class.String()), Label: p.group.label, Nation: f.cfg.Nation, Org: f.cfg.Org,
 			Object: p.group.result.Body}
-		if payloads[i], err = r.Payload(); err != nil {
+		payload, err := r.Payload()
+		if err != nil {
 			return nil, fmt.Errorf("writing the rendition of %s: %w", p.item.Record.ID, err)
 		}
+		payloads[p.origin], places[p.origin] = append(payloads[p.origin], payload), append(places[p.origin], i)
 		entries[i] = ledger.Entry{Origin: p.origin, Object: p.item.Record.ID, Version: p.mark.String(),
 			Leaf: peer.Leaf{Kind: peer.Put, Accord: digest, Order: p.order, Time: now, NotAfter: p.group.label.NotAfter}}
 	}
-	envelopes, err := peer.SignRenditions(f.cfg.Realm, payloads, s)
-	if err != nil {
-		return nil, err
-	}
-	for i := range entries {
-		entries[i].Envelope = envelopes[i]
+	for origin, list := range payloads {
+		envelopes, err := peer.SignRenditions(f.cfg.Realm, list, s)
+		if err != nil {
+			return nil, err
+		}
+		for j, i := range places[origin] {
+			entries[i].Envelope = envelopes[j]
+		}
 	}
 	return entries, nil
 }
