@@ -75,21 +75,26 @@ func (l line) Do(r *http.Request) (*http.Response, error) {
 	net.on[way][c] = true
 	handler := l.to.Handler(l.from.Code)
 	net.mu.Unlock()
+	return serve(ctx, end, handler, r, nil, func() {
+		net.mu.Lock()
+		delete(net.on[way], c)
+		net.mu.Unlock()
+		close(c.done)
+	})
+}
+
+// serve lets a handler answer a request, whose answer is read while it is written.
+func serve(ctx context.Context, end context.CancelFunc, h http.Handler, r *http.Request, taken func([]byte), done func()) (*http.Response, error) {
 	if r.Body == nil {
 		r.Body = http.NoBody
 	}
 	in, out := io.Pipe()
-	a := &answer{header: http.Header{}, out: out, ready: make(chan struct{})}
+	a := &answer{header: http.Header{}, out: out, ready: make(chan struct{}), taken: taken}
 	go func() {
-		defer func() {
-			net.mu.Lock()
-			delete(net.on[way], c)
-			net.mu.Unlock()
-			close(c.done)
-		}()
+		defer done()
 		stop := context.AfterFunc(ctx, func() { _ = out.CloseWithError(io.ErrUnexpectedEOF) })
 		defer stop()
-		handler.ServeHTTP(a, r.Clone(ctx))
+		h.ServeHTTP(a, r.Clone(ctx))
 		a.WriteHeader(http.StatusOK)
 		_ = out.Close()
 	}()
@@ -118,6 +123,7 @@ type answer struct {
 	status int
 	out    *io.PipeWriter
 	ready  chan struct{}
+	taken  func([]byte) // may be nil
 }
 
 func (a *answer) Header() http.Header { return a.header }
@@ -132,5 +138,23 @@ func (a *answer) WriteHeader(status int) {
 
 func (a *answer) Write(b []byte) (int, error) {
 	a.WriteHeader(http.StatusOK)
+	if a.taken != nil {
+		a.taken(b)
+	}
 	return a.out.Write(b)
+}
+
+// Through is a client's way to a handler; taken is told of all that comes back.
+func Through(h http.Handler, taken func([]byte)) peer.Doer {
+	return through{h, taken}
+}
+
+type through struct {
+	h     http.Handler
+	taken func([]byte)
+}
+
+func (t through) Do(r *http.Request) (*http.Response, error) {
+	ctx, end := context.WithCancel(r.Context())
+	return serve(ctx, end, t.h, r, t.taken, func() {})
 }

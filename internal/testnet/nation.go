@@ -84,8 +84,10 @@ func (n *Nation) open() {
 			return steady{s.(federation.NodeKey)}, nil
 		},
 		Officer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleRelease) }, Gate: g, Secret: n.ring.Secret("audience"), Now: n.net.o.Now,
-		Log:  slog.New(slog.DiscardHandler),
-		Dial: func(p federation.Partner) (string, peer.Doer) { return "https://" + p.Nation, line{n, n.net.As(p.Nation)} }})
+		Log: slog.New(slog.DiscardHandler),
+		Dial: func(p federation.Partner) (string, peer.Doer) {
+			return "https://" + p.Nation, line{n, n.net.As(p.Nation)}
+		}})
 	must(t, err)
 	n.net.mu.Lock()
 	n.running = true

@@ -108,6 +108,13 @@ func ring(t testing.TB, code string) *keyring.Ring {
 	return r
 }
 
+// Signer is the key with which a nation signs accords.
+func Signer(t testing.TB, code string) dsse.Signer {
+	s, err := ring(t, code).Signer(keylog.RoleAccord)
+	must(t, err)
+	return s
+}
+
 // As is the nation of a code.
 func (net *Net) As(code string) *Nation {
 	n := net.nodes[code]
@@ -154,9 +161,7 @@ func (net *Net) Agree(text string, codes ...string) {
 		b, err := accord.NewBundle([]byte(text), Realm)
 		must(net.t, err)
 		for _, code := range codes {
-			s, err := ring(net.t, code).Signer(keylog.RoleAccord)
-			must(net.t, err)
-			must(net.t, b.Sign(s))
+			must(net.t, b.Sign(Signer(net.t, code)))
 		}
 		bundle = b.Bytes()
 		signed[sha256.Sum256([]byte(text))] = bundle
