@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"entente/internal/store"
 	"entente/label"
 	"entente/peer"
+	"entente/stix"
 )
 
 // cursorName is where the follower of the journal keeps its place.
@@ -255,14 +257,14 @@ func (f *Federation) put(ctx context.Context, g group, it *store.Item, places []
 	if err != nil {
 		return err
 	}
-	m := mark{or(it.Record.Version), g.result.Class, short(g.result.Body), short(timeless), g.result.ID, int64(it.Rec)}
+	m := mark{or(it.Record.Version), g.result.Class, short(shown(&g.result)), short(timeless), g.result.ID, int64(it.Rec)}
 	order := uint64(1)
 	for _, p := range places {
 		if p.Origin == l.origin && p.Leaf.Kind == peer.Put {
 			order++
 		}
 	}
-	if takenBack(places, m.version) {
+	if takenBack(places, m) {
 		return nil
 	}
 	for _, p := range live(places) {
@@ -541,11 +543,24 @@ func (f *Federation) TakeBack(ctx context.Context, id string, kind peer.Kind, re
 // taken stands for the label of what its originator took back: that version does not go out again, whatever its label says.
 const taken = "taken"
 
-func takenBack(places []ledger.Place, version string) bool {
+func takenBack(places []ledger.Place, m mark) bool {
 	return slices.ContainsFunc(places, func(p ledger.Place) bool {
-		m := parseMark(p.Version)
-		return p.Leaf.Target > 0 && m.label == taken && m.version == version
+		old := parseMark(p.Version)
+		same := old.version == m.version || old.class == rendition.Reduced && m.class == rendition.Reduced && old.body == m.body // of a version that was not given for itself
+		return p.Leaf.Target > 0 && old.label == taken && same
 	})
+}
+
+// shown is what an audience sees of a rendition: of a reduced copy, all but the time of its last edit, which may be one that the audience is not to know of.
+func shown(r *rendition.Result) []byte {
+	if r.Class != rendition.Reduced {
+		return r.Body
+	}
+	o, err := stix.Parse(r.Body)
+	if err != nil || o.Modified() == "" {
+		return r.Body
+	}
+	return bytes.ReplaceAll(r.Body, []byte(`"modified":"`+o.Modified()+`"`), []byte(`"modified":""`))
 }
 
 // Forget destroys what the ledger holds of an object, after it was purged here.

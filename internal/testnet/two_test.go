@@ -3,6 +3,7 @@ package testnet_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"maps"
@@ -10,10 +11,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,6 +65,7 @@ type run struct {
 	stream *listener
 	sizes  map[string]uint64 // of the observer's logs
 	hidden bool              // whether hidden things are there
+	act    atomic.Int64      // the number of what happens now
 	others []string          // names of all logs that there are where hidden things are
 }
 
@@ -103,7 +107,11 @@ func draw(seed int) *script {
 
 	seen := testnet.To(label.Amber, observer)
 	both := testnet.To(label.Amber, observer, "OTH")
-	for n := range 3 + r.IntN(4) {
+	add(false, "the first", func(w *run) { w.giver.Push(seen, testnet.Malware(0, 1, "first", "of all")) }) // so that logs are there before anything is purged
+	add(true, "the first for another", func(w *run) {
+		w.giver.Push(testnet.To(label.Amber, "OTH"), testnet.Malware(99, 1, hiddenName, hiddenName))
+	})
+	for n := 1; n < 4+r.IntN(4); n++ {
 		l := seen
 		if r.IntN(3) == 0 {
 			l = both
@@ -201,7 +209,7 @@ func draw(seed int) *script {
 func (s *script) play(t *testing.T, o testnet.Options, hidden bool, others []string) *run {
 	w := &run{t: t, clock: testnet.NewClock(began), sizes: map[string]uint64{}, hidden: hidden, others: others}
 	o.Now, o.Deaf, o.Known = w.clock.Now, true, []string{observer, "OTH"}
-	o.Rand = func() io.Reader { return constant{} }
+	o.Rand = func() io.Reader { return salt{&w.act} }
 	if hidden {
 		o.Known = append(o.Known, s.known...)
 	}
@@ -210,7 +218,8 @@ func (s *script) play(t *testing.T, o testnet.Options, hidden bool, others []str
 	w.giver = w.net.As(giver)
 	w.stream = listen(w.giver.Handler(observer))
 	defer w.stream.close()
-	for _, a := range s.acts {
+	for i, a := range s.acts {
+		w.act.Store(int64(i + 1))
 		if a.hidden && !hidden {
 			continue
 		}
@@ -231,12 +240,13 @@ func (s *script) play(t *testing.T, o testnet.Options, hidden bool, others []str
 // began is where the clocks of all runs stand at first: when the keys were in force already.
 var began = time.Now().UTC().Truncate(time.Second).Add(time.Hour)
 
-// constant is no randomness: what is drawn does not depend on what was drawn before.
-type constant struct{}
+// salt is randomness that depends on what happens in both runs alone: all that is drawn in one act is the same.
+type salt struct{ act *atomic.Int64 }
 
-func (constant) Read(b []byte) (int, error) {
+func (s salt) Read(b []byte) (int, error) {
 	for i := range b {
-		b[i] = 7
+		sum := sha256.Sum256(fmt.Appendf(nil, "%d %d", s.act.Load(), i/32))
+		b[i] = sum[i%32]
 	}
 	return len(b), nil
 }
@@ -481,5 +491,25 @@ func TestNothingHiddenShowsOnTheWire(t *testing.T) {
 		if leak := two(t, testnet.Options{}, seed); leak != "" {
 			t.Fatalf("world %d: %s", seed, leak)
 		}
+	}
+}
+
+// TestEveryRouteOfTheWire: a route that nobody asks in two runs is not there.
+func TestEveryRouteOfTheWire(t *testing.T) {
+	source, err := os.ReadFile("../../peer/server.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^\t\t"((?:[A-Z]+ )?/[^"]*)":`).FindAllStringSubmatch(string(source), -1)
+	if len(found) < 9 {
+		t.Fatalf("only %d routes were found", len(found))
+	}
+	for _, m := range found {
+		if routes[m[1]] == nil {
+			t.Errorf("%s has no row: say what the observer asks there", m[1])
+		}
+	}
+	if len(found) != len(routes) {
+		t.Errorf("there are %d rows for %d routes", len(routes), len(found))
 	}
 }
