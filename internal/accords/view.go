@@ -91,6 +91,24 @@ func (a *Accords) Bundle(v gate.Viewer, name string, number int) ([]byte, error)
 	return x.bundle.Bytes(), nil
 }
 
+// Review reads an accord as a text or as a bundle with signatures, and tells how far each party has signed it. Nothing is kept.
+func (a *Accords) Review(v gate.Viewer, src []byte) (*accord.Bundle, []PartyView, error) {
+	if err := a.may(v, gate.AccordRead); err != nil {
+		return nil, nil, err
+	}
+	b, err := a.read(src)
+	if err != nil {
+		return nil, nil, err
+	}
+	x, err := newVersion(b)
+	if err != nil {
+		return nil, nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return b, a.view(x).Parties, nil
+}
+
 // Outgoing is what partners are to be told.
 type Outgoing struct {
 	Digest   string

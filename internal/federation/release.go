@@ -167,7 +167,7 @@ func (f *Federation) Simulate(ctx context.Context, v gate.Viewer, it *store.Item
 		return nil, forbidden(gate.AccordRead)
 	}
 	if !f.own(&it.Record) {
-		return nil, fault.New(fault.Conflict, "object.origin", "only what comes from the own organisation is given under accords")
+		return nil, fault.New(fault.Invalid, "object.origin", "only what comes from the own organisation is given under accords")
 	}
 	f.out.Lock()
 	defer f.out.Unlock()
@@ -210,6 +210,12 @@ type Answer struct {
 	Code    string    `json:"code,omitempty"`
 	At      time.Time `json:"at"`
 	Receipt []byte    `json:"receipt"`
+}
+
+// Purged tells whether nothing of an object is here any more, for whoever was purging it: what its receivers say still counts.
+func (f *Federation) Purged(ctx context.Context, id string) (bool, error) {
+	page, err := f.cfg.House.Page(ctx, store.Query{IDs: []string{id}, Versions: store.Versions{All: true}, Specs: []string{"2.0", "2.1"}, Headers: true})
+	return len(page.Items) == 0, err
 }
 
 // Given lists where an own object went in audience logs, in the order in which it did.
