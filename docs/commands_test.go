@@ -65,7 +65,7 @@ func check(t *testing.T, page string, path, flags []string) {
 	}
 	text, depth := help(path[0]), 1
 	for ; depth < len(path) && strings.Contains(text, "Available Commands:"); depth++ {
-		text = help(path[:depth+1:depth+1]...)
+		text = help(path[: depth+1 : depth+1]...)
 	}
 	path = path[:depth]
 	if !strings.Contains(text, "\n  entente "+strings.Join(path, " ")) {

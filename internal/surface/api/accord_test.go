@@ -117,6 +117,9 @@ func (p partners) Partners() (out []federation.Partner) {
 	return out
 }
 
+// Forked: nobody here shows two key logs.
+func (p partners) Forked() []federation.Partner { return nil }
+
 func (p partners) Learn(ctx context.Context, nation string, from int64, statements [][]byte) error {
 	return errOf(p.w.peers.Extend(ctx, nation, from, statements))
 }
