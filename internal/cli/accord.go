@@ -18,7 +18,7 @@ func (a *app) accordCmd() *cobra.Command {
 	c := &cobra.Command{Use: "accord", Short: "Write, check, sign and exchange accords, and see what they let pass",
 		Long: `Write, check, sign and exchange accords: agreements between nations that nodes enforce. NAME is an accord's name, NAME@2 its second version, sha256:… one text.
 See docs/accords.md.`}
-	c.AddCommand(a.newAccordCmd(), a.checkAccordCmd(), a.formatAccordCmd(), a.explainAccordCmd(), a.diffAccordCmd(), a.addAccordCmd(), a.signAccordCmd(), a.verifyAccordCmd(),
+	c.AddCommand(a.newAccordCmd(), a.checkAccordCmd(), a.formatAccordCmd(), a.explainAccordCmd(), a.diffAccordCmd(), a.addAccordCmd(), a.accordSignCmd(), a.verifyAccordCmd(),
 		a.listAccordsCmd(), a.showAccordCmd(), a.exportAccordCmd(), a.simulateCmd(),
 		a.noticeCmd(accord.Suspend, "Suspend an accord: nothing flows under it until it is resumed", false),
 		a.noticeCmd(accord.Resume, "Take back the own nation's suspension", false),
@@ -87,7 +87,7 @@ func (a *app) addAccord(ctx context.Context, n *api.Client, path string) (accord
 	return n.AddAccord(ctx, src)
 }
 
-func (a *app) signAccordCmd() *cobra.Command {
+func (a *app) accordSignCmd() *cobra.Command {
 	var sure bool
 	var lang string
 	c := &cobra.Command{Use: "sign NAME|FILE", Short: "Sign an accord for the own organisation", Args: cobra.ExactArgs(1),
