@@ -109,6 +109,9 @@ func (a *API) accordList(c *call) error {
 }
 
 func (c *call) accordText() ([]byte, error) {
+	if c.read != nil {
+		return c.read, nil
+	}
 	b, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, accordBytes))
 	if err != nil {
 		return nil, fault.New(fault.TooLarge, "body.size", "an accord has at most %d bytes", accordBytes).Because(err)
@@ -186,7 +189,7 @@ func accordErrors(err error) []AccordError {
 	}
 	var out []AccordError
 	for _, e := range several {
-		out = append(out, AccordError{e.Line, e.Column, e.Error()})
+		out = append(out, AccordError{e.Line, e.Column, e.Message})
 	}
 	return out
 }
@@ -257,9 +260,17 @@ func (a *API) simulate(c *call) error {
 	if err != nil {
 		return err
 	}
-	all, err := a.ops.Federation().Simulate(c.ctx(), c.v, &it, c.q.get("accord"))
+	name := c.q.get("accord")
+	all, err := a.ops.Federation().Simulate(c.ctx(), c.v, &it, name)
 	if err != nil {
 		return err
+	}
+	if name != "" && len(all) == 0 {
+		v, err := a.ops.Accords().Get(c.v, name, 0)
+		if err != nil {
+			return err
+		}
+		return fault.New(fault.Invalid, "accord.phase", "nothing can flow under %s: it is %s", v.Name, v.Phase).Try("see who has still to sign: entente accord show " + v.Name)
 	}
 	return c.answer(list(all, ""))
 }
