@@ -31,11 +31,9 @@ const text = `accord "uto-xer" {
   never     = [law-enforcement]
 
   party "UTO" {
-    org  = "Utopia CERT"
     keys = "keylog:uto"
   }
   party "XER" {
-    org  = "Erewhon CERT"
     keys = "keylog:xer"
   }
   scope {
@@ -163,9 +161,9 @@ test('an accord is drafted, read in sentences and signed by both', async () => {
   await page.goto('/app/accords/new');
   const field = page.getByRole('textbox', { name: 'The text that is signed' });
   await field.fill(text.replace('ceiling = AMBER', 'ceiling = MAUVE'));
-  await page.getByRole('button', { name: /^Line 31:/ }).waitFor();
+  await page.getByRole('button', { name: /^Line 24:/ }).waitFor();
   await accessible(page);
-  await page.getByRole('button', { name: /^Line 31:/ }).click();
+  await page.getByRole('button', { name: /^Line 24:/ }).click();
   expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('TEXTAREA');
   await field.fill(text);
   await page.getByText('The text can be read').waitFor();
