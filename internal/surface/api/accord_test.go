@@ -173,6 +173,11 @@ func accordRows(w *world, do func(route, path, body string), last *string) {
 	other := w.befriend()
 	text := pact
 	do("POST /accords/review", "/accords/review?lang=de", text)
+	do("POST /accords/review", "/accords/review", w.countersigned(text, other))
+	if !strings.Contains(*last, `"nation":"RUR","org":"Ruritania CERT","have":1`) {
+		w.t.Errorf("a signature that holds: %s", *last)
+	}
+	do("POST /accords/review", "/accords/review", `{"accord":"x"}`)
 	do("POST /accords/review", "/accords/review", `accord "x" { nonsense = 1 }`)
 	do("POST /accords", "/accords", text)
 	do("POST /accords", "/accords", w.countersigned(text, other))
@@ -219,6 +224,18 @@ func accordRows(w *world, do func(route, path, body string), last *string) {
 	do("POST /objects/{id}/retract", "/objects/"+indicatorID+"/retract", `{"reason":"a mistake"}`)
 	if !strings.Contains(*last, `{"orders":1}`) {
 		w.t.Errorf("%s", *last)
+	}
+	_, err = w.x.Purge(w.t.Context(), admin, incidentID, false)
+	w.must(err)
+	for _, q := range []struct {
+		role, id string
+		want     int
+	}{{gate.RoleOfficer, incidentID, 200}, {gate.RoleAnalyst, incidentID, 404}, {gate.RoleOfficer, hiddenID, 404}} { // purged, or never was
+		v := admin
+		v.Roles = []string{q.role}
+		if status, body := w.ask(v, get, "/objects/"+q.id+"/given", ""); status != q.want {
+			w.t.Errorf("%s: %d %s", q.role, status, body)
+		}
 	}
 	w.until("the line to the partner was tried", func() bool {
 		do("GET /links", "/links", "")

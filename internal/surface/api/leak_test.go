@@ -83,7 +83,7 @@ var asks = map[string][]probe{
 	"DELETE /peers/{nation}":       {{"/peers/XER", ""}},
 	"GET /accords":                 {{"/accords", ""}},
 	"POST /accords":                {{"/accords", "x"}},
-	"POST /accords/review":         {{"/accords/review", "x"}},
+	"POST /accords/review":         {{"/accords/review", "x"}, {"/accords/review", "{}"}},
 	"GET /accords/{name}":          {{"/accords/secret-pact", ""}, {"/accords/secret-pact?version=1&lang=de", ""}},
 	"GET /accords/{name}/file":     {{"/accords/secret-pact/file", ""}},
 	"POST /accords/{name}/sign":    {{"/accords/secret-pact/sign", ""}},

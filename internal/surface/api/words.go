@@ -395,6 +395,7 @@ var words = map[string]string{
 	"AccordPage.sentences":  "What the text means, in its order.",
 	"AccordReview":          "Whether a text can be signed, and what it means.",
 	"AccordReview.text":     "In its canonical form: what would be signed.",
+	"AccordReview.parties":  "Of a file with signatures: whose hold.",
 	"AccordReview.changes":  "Against the highest version of that name that is here.",
 	"AccordReview.errors":   "Why it is no accord; then there is nothing else.",
 	"View":                  "One version of an accord.",
