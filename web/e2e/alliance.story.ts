@@ -191,6 +191,8 @@ test('an accord is drafted, read in sentences and signed by both', async () => {
   await expect.poll(async () => (await here('ana', 'GET', '/accords/uto-xer')).body.phase).toBe('active');
   await page.reload();
   await page.getByText('In force', { exact: true }).first().waitFor();
+  await page.getByRole('row', { name: /^XER/ }).getByRole('cell', { name: 'Erewhon CERT', exact: true }).waitFor();
+  expect(await page.getByRole('button', { name: 'Sign…' }).count()).toBe(0);
   await page.getByRole('button', { name: /^Show line/ }).nth(3).click();
   await accessible(page);
   await picture(page, 'accord');
@@ -218,6 +220,7 @@ test('what would leave is what leaves, and its receipt comes back', async () => 
   await page.getByText('Reduced', { exact: true }).waitFor();
   await page.getByText('/description', { exact: true }).waitFor();
   await accessible(page);
+  await page.evaluate(() => scrollTo(0, 480));
   await picture(page, 'simulator');
   await leave(v);
 });

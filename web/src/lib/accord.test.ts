@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { amended, byClause, byName, offsetOf, partyName, rows, sayable, textOf } from './accord';
+import { amended, byClause, byName, offsetOf, partyName, rows, sayable, signers, textOf } from './accord';
 
 test('accords stand by name, their highest version first', () => {
   const a = (name: string, version: number) => ({ name, version });
@@ -10,6 +10,12 @@ test('a party is written as people say it', () => {
   expect(partyName('KWT/kw.ncsc')).toBe('kw.ncsc (KWT)');
   expect(partyName('org:XER/Erewhon CERT/East')).toBe('Erewhon CERT/East (XER)');
   expect(partyName('KWT')).toBe('KWT');
+});
+
+test('who signed is named, also where the text leaves it to the key log', () => {
+  expect(signers({ org: 'Utopia CERT', who: [''] })).toEqual(['Utopia CERT']);
+  expect(signers({ org: 'a', who: ['a', 'b'] })).toEqual(['a', 'b']);
+  expect(signers({})).toEqual([]);
 });
 
 test('bytes come out of base64 as they went in', () => {

@@ -48,6 +48,11 @@ export function partyName(party: string): string {
   return org.length ? `${org.join('/')} (${nation})` : nation;
 }
 
+/** The organisations that signed for a party; one that the text does not name is the one that the nation's key log names. */
+export function signers(p: { org?: string; who?: readonly string[] }): string[] {
+  return (p.who ?? []).map((w) => w || (p.org ?? '')).filter(Boolean);
+}
+
 /** The text that lies behind base64, byte for byte as UTF-8. */
 export function textOf(base64: string | undefined): string {
   return new TextDecoder().decode(Uint8Array.from(atob(base64 ?? ''), (c) => c.charCodeAt(0)));
