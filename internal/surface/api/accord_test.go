@@ -117,6 +117,8 @@ func (p partners) Partners() (out []federation.Partner) {
 	return out
 }
 
+func (p partners) Forked() []federation.Partner { return nil }
+
 func (p partners) Learn(ctx context.Context, nation string, from int64, statements [][]byte) error {
 	return errOf(p.w.peers.Extend(ctx, nation, from, statements))
 }
