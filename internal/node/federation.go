@@ -73,7 +73,7 @@ func (n *Node) nodeKey() (federation.NodeKey, error) {
 }
 
 // accordKeys are the keys whose signatures under accords count for an organisation: those it has now, and those it replaced. A signature says nothing
-// of its time, so that of what is compromised none counts.
+// of its time, so that of what is compromised none counts. An accord that names no organisation leaves it to the key log: any of the nation signs.
 func (n *Node) accordKeys(nation, org string) []*dsse.Key {
 	state := n.keysOf(nation)
 	if state == nil {
@@ -84,7 +84,7 @@ func (n *Node) accordKeys(nation, org string) []*dsse.Key {
 	}
 	var out []*dsse.Key
 	for _, k := range state.All() {
-		if k.Org == org && slices.Contains(k.Roles, keylog.RoleAccord) && k.Compromised.IsZero() {
+		if (org == "" || k.Org == org) && slices.Contains(k.Roles, keylog.RoleAccord) && k.Compromised.IsZero() {
 			out = append(out, k.Key)
 		}
 	}

@@ -12,6 +12,8 @@ declare module 'vitest' {
   interface ProvidedContext {
     base: string;
     data: string;
+    /** Where partners' nodes are answered. */
+    door: string;
     tokens: Record<string, string>;
     cookies: Record<string, string>;
   }
@@ -26,6 +28,8 @@ export const accounts: Record<string, string[]> = {
   otto: ['officer', 'auditor'],
   rita: ['reader'],
   reg: ['registrar'],
+  sigrid: ['signatory'],
+  rolf: ['releaser'],
 };
 /** Accounts that nobody is signed in to when the stories begin. */
 export const fresh: Record<string, string[]> = { frida: ['analyst'], olga: ['officer'], oscar: ['officer'] };
@@ -65,6 +69,9 @@ secret_file = "hook.secret"
 `;
 const list = ['# seen at the harbour', ...Array.from({ length: 40 }, (_, i) => `203.0.113.${i + 1}`), 'not an address', 'neither.this', ''].join('\n');
 
+/** A door for partners' nodes. */
+export const listening = (door: string) => `[federation]\nlisten = "${door}"\n\n`;
+
 /** A node that runs for the stories. */
 export interface Running {
   base: string;
@@ -74,14 +81,15 @@ export interface Running {
   stop: () => void;
 }
 
-/** Starts a node of the invented Utopia CERT with its starter set, in a directory of its own. Files are put there first. */
-export async function start(files: Record<string, string> = {}): Promise<Running> {
+/** Starts a node of the invented Utopia CERT with its starter set, or of somebody else with nothing, in a directory of its own. Files are put there first. */
+export async function start(files: Record<string, string> = {}, whose?: { nation: string; org: string }): Promise<Running> {
   if (!existsSync(program)) throw new Error('bin/entente is not there: run make build first');
   const data = mkdtempSync(join(tmpdir(), 'entente-stories-'));
   const port = await freePort();
   for (const [name, text] of Object.entries(files)) writeFileSync(join(data, name), text);
   let said = '';
-  const node: ChildProcess = spawn(program, ['demo', '--data', data, '--listen', `127.0.0.1:${port}`], { stdio: ['ignore', 'pipe', 'pipe'] });
+  if (whose) run('init', '--data', data, '--nation', whose.nation, '--org', whose.org);
+  const node: ChildProcess = spawn(program, [whose ? 'serve' : 'demo', '--data', data, '--listen', `127.0.0.1:${port}`], { stdio: ['ignore', 'pipe', 'pipe'] });
   node.stdout?.on('data', (b: Buffer) => (said += b.toString()));
   node.stderr?.on('data', (b: Buffer) => (said += b.toString()));
   const stop = () => {
@@ -101,7 +109,8 @@ export async function start(files: Record<string, string> = {}): Promise<Running
 export default async function setup(project: TestProject): Promise<() => void> {
   const hook = createHook((_, res) => res.writeHead(204).end());
   const port = await new Promise<number>((done) => hook.listen(0, '127.0.0.1', () => done((hook.address() as AddressInfo).port)));
-  const node = await start({ 'entente.toml': feeds + channels(port), 'harbour.txt': list, 'hook.secret': 'a secret of the stories\n' });
+  const door = `127.0.0.1:${await freePort()}`;
+  const node = await start({ 'entente.toml': listening(door) + feeds + channels(port), 'harbour.txt': list, 'hook.secret': 'a secret of the stories\n' });
   const { base, data } = node;
   const stop = () => {
     node.stop();
@@ -124,6 +133,7 @@ export default async function setup(project: TestProject): Promise<() => void> {
     }
     project.provide('base', base);
     project.provide('data', data);
+    project.provide('door', door);
     project.provide('tokens', tokens);
     project.provide('cookies', cookies);
   } catch (e) {
@@ -149,7 +159,7 @@ async function untilReady(data: string, node: ChildProcess, said: () => string):
   throw new Error('the node did not start: ' + said());
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((done, fail) => {
     const s = createServer();
     s.on('error', fail);

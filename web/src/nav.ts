@@ -36,6 +36,14 @@ export const nav: Group[] = [
     ],
   },
   {
+    title: 'nav.alliance',
+    places: [
+      { path: '/app/partners', title: 'nav.partners', icon: 'globe', letter: 'p', right: 'accord.read' },
+      { path: '/app/accords', title: 'nav.accords', icon: 'accord', letter: 'k', right: 'accord.read' },
+      { path: '/app/releases', title: 'nav.releases', icon: 'stamp', letter: 'r', right: 'accord.read' },
+    ],
+  },
+  {
     title: 'nav.house',
     places: [
       { path: '/app/admin', title: 'nav.admin', icon: 'gear', letter: 'd', right: 'config.read' },

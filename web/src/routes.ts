@@ -18,4 +18,10 @@ export const routes: Route[] = [
   { path: '/app/alerts', screen: () => import('./screens/Alerts.svelte'), title: 'nav.alerts', right: 'alert.read' },
   { path: '/app/write', screen: () => import('./screens/Write.svelte'), title: 'nav.write', right: 'object.write' },
   { path: '/app/blobs', screen: () => import('./screens/Blobs.svelte'), title: 'nav.blobs', right: 'object.read' },
+  { path: '/app/partners', screen: () => import('./screens/Partners.svelte'), title: 'nav.partners', right: 'accord.read' },
+  { path: '/app/partners/new', screen: () => import('./screens/PartnerNew.svelte'), title: 'partner.add', right: 'peer.manage' },
+  { path: '/app/accords', screen: () => import('./screens/Accords.svelte'), title: 'nav.accords', right: 'accord.read' },
+  { path: '/app/accords/new', screen: () => import('./screens/AccordNew.svelte'), title: 'accord.new', right: 'accord.read' },
+  { path: '/app/accords/:name', screen: () => import('./screens/Accord.svelte'), title: 'accord.one', right: 'accord.read' },
+  { path: '/app/releases', screen: () => import('./screens/Releases.svelte'), title: 'nav.releases', right: 'accord.read' },
 ];

@@ -1,4 +1,5 @@
 import type { Key } from './en';
+import { alliance } from './de/alliance';
 import { alerts } from './de/alerts';
 import { desk } from './de/desk';
 import { house } from './de/house';
@@ -370,6 +371,7 @@ export const de: Record<Key, string> = {
   'label.caveat': 'Achtung: {what}.',
 
   ...alerts,
+  ...alliance,
   ...desk,
   ...house,
   ...register,

@@ -1,3 +1,4 @@
+import { alliance } from './en/alliance';
 import { alerts } from './en/alerts';
 import { desk } from './en/desk';
 import { house } from './en/house';
@@ -370,6 +371,7 @@ export const en = {
   'label.caveat': 'Warning: {what}.',
 
   ...alerts,
+  ...alliance,
   ...desk,
   ...house,
   ...register,

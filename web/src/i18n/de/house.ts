@@ -20,6 +20,8 @@ export const house: Record<keyof typeof en, string> = {
   'role.auditor': 'Revision',
   'role.officer': 'Officer',
   'role.registrar': 'Register',
+  'role.signatory': 'Zeichnung',
+  'role.releaser': 'Freigabe',
   'role.admin.may': 'verwaltet Sammlungen, Konten, Tokens und Sicherungen, liest und schreibt Objekte; entscheidet nichts in der Quarantäne',
   'role.analyst.may': 'liest und schreibt Objekte, lässt Feeds laufen, bearbeitet Alarme, sieht die Quarantäne',
   'role.reader.may': 'liest Objekte',
@@ -27,6 +29,8 @@ export const house: Record<keyof typeof en, string> = {
   'role.auditor.may': 'liest Objekte und das Journal und ändert nichts',
   'role.officer.may': 'entscheidet über die Quarantäne, versendet Benachrichtigungen und vernichtet; macht keine Konten',
   'role.registrar.may': 'liest Objekte und führt das Register der Betreuten',
+  'role.signatory.may': 'liest Abkommen und unterzeichnet, suspendiert und kündigt sie für die Organisation; entwirft keine',
+  'role.releaser.may': 'unterzeichnet Freigaben oder lehnt sie ab, wo ein Abkommen das verlangt; teilt nichts',
 
   'account.name': 'Konto',
   'account.roles': 'Rollen',

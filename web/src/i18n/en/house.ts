@@ -19,6 +19,8 @@ export const house = {
   'role.auditor': 'Auditor',
   'role.officer': 'Officer',
   'role.registrar': 'Registrar',
+  'role.signatory': 'Signatory',
+  'role.releaser': 'Release officer',
   'role.admin.may': 'manages collections, accounts, tokens and backups, and reads and writes objects; decides nothing in quarantine',
   'role.analyst.may': 'reads and writes objects, runs feeds, works on alerts, sees what is in quarantine',
   'role.reader.may': 'reads objects',
@@ -26,6 +28,8 @@ export const house = {
   'role.auditor.may': 'reads objects and the journal, and changes nothing',
   'role.officer.may': 'decides on quarantine, sends notifications and purges; makes no accounts',
   'role.registrar.may': 'reads objects and keeps the register of constituents',
+  'role.signatory.may': 'reads accords, and signs, suspends and terminates them for the organisation; drafts none',
+  'role.releaser.may': 'signs or refuses releases where an accord asks for a release officer; shares nothing',
 
   'account.name': 'Account',
   'account.roles': 'Roles',
