@@ -23,12 +23,6 @@ import (
 	"entente/peer"
 )
 
-// Federation says how partners' nodes are met.
-type Federation struct {
-	Listen     string   `toml:"listen"`     // host:port for partners' nodes; empty: they cannot call, this node calls them
-	Extensions []string `toml:"extensions"` // of STIX objects that may leave whole: ids of extensions and names of properties; a trailing * stands for any ending
-}
-
 // ledgerFolder is where the audience logs stand below the data directory.
 const ledgerFolder = "ledger"
 
