@@ -10,6 +10,7 @@ import (
 
 	"entente/internal/fault"
 	"entente/internal/federation"
+	"entente/internal/gate"
 	"entente/internal/surface/api"
 	"entente/label"
 )
@@ -242,7 +243,11 @@ func (d *Day) why(ctx context.Context, t *thing, code string, present bool) (str
 		if "org:"+j.Party != party {
 			continue
 		}
-		if n := len(denials(j)); nearest == nil || n < least {
+		n := len(denials(j))
+		if j.Accord == t.Accord {
+			n = -1 // it is the one that was meant
+		}
+		if nearest == nil || n < least {
 			nearest, least = j, n
 		}
 	}
@@ -275,9 +280,14 @@ func (d *Day) why(ctx context.Context, t *thing, code string, present bool) (str
 	return "accord " + nearest.Accord + " " + strings.Join(said, ", "), nil
 }
 
+// denials are the codes of what stands against a record. That one give is for other kinds says nothing where another is for this one.
 func denials(j *federation.Judged) (codes []string) {
+	if j.Permit || j.Waits {
+		return nil
+	}
+	meant := slices.ContainsFunc(j.Reasons, func(r gate.Reason) bool { return strings.Contains(r.Clause, " give ") && r.Code != "accord.kind" })
 	for _, r := range j.Reasons {
-		if !r.Permit && !slices.Contains(codes, r.Code) {
+		if !r.Permit && !slices.Contains(codes, r.Code) && !(meant && r.Code == "accord.kind") {
 			codes = append(codes, r.Code)
 		}
 	}

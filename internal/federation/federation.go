@@ -149,7 +149,7 @@ func (f *Federation) remember(g ledger.Log) openLog {
 }
 
 func identity(accord string, parties []string) string {
-	return accord + "\x00" + strings.Join(parties, " ")
+	return accord + "\x00" + strings.Join(parties, "\x00")
 }
 
 // Start begins to give and to take.

@@ -308,4 +308,14 @@ func position(log int64, index uint64) int64 { return log<<indexBits | int64(ind
 
 func split(pos int64) (log int64, index uint64) { return pos >> indexBits, uint64(pos & maxIndex) }
 
-func joined(parties []string) string { return strings.Join(parties, " ") }
+// between stands between the recipients of a log: names of organisations have spaces.
+const between = "\n"
+
+func joined(parties []string) string { return strings.Join(parties, between) }
+
+func parted(parties string) []string {
+	if parties == "" {
+		return nil
+	}
+	return strings.Split(parties, between)
+}

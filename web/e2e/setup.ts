@@ -81,7 +81,7 @@ export async function start(files: Record<string, string> = {}): Promise<Running
   const port = await freePort();
   for (const [name, text] of Object.entries(files)) writeFileSync(join(data, name), text);
   let said = '';
-  const node: ChildProcess = spawn(program, ['demo', '--data', data, '--listen', `127.0.0.1:${port}`], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const node: ChildProcess = spawn(program, ['demo', '--alone', '--data', data, '--listen', `127.0.0.1:${port}`], { stdio: ['ignore', 'pipe', 'pipe'] });
   node.stdout?.on('data', (b: Buffer) => (said += b.toString()));
   node.stderr?.on('data', (b: Buffer) => (said += b.toString()));
   const stop = () => {
