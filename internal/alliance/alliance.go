@@ -3,9 +3,11 @@
 package alliance
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -227,4 +229,23 @@ func (a *Alliance) Stop(ctx context.Context) error {
 // given is where an own object went, and what became of it there, even when the object itself was purged.
 func (n *Nation) given(ctx context.Context, id string) ([]federation.Given, error) {
 	return n.node.Federation().Given(ctx, gate.Viewer{Nation: n.Code, Org: n.Org, Person: node.Local, Roles: []string{gate.RoleOfficer}, Realm: "operational"}, id)
+}
+
+// onDisk tells whether a file of the nation's data directory holds a text.
+func (n *Nation) onDisk(text string) (found bool, err error) {
+	err = filepath.WalkDir(n.Data, func(path string, e fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !e.Type().IsRegular() {
+			return nil // files of a database come and go
+		}
+		if err != nil {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		found = found || bytes.Contains(b, []byte(text))
+		return err
+	})
+	return found, err
 }

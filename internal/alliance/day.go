@@ -229,6 +229,16 @@ func purge(ctx context.Context, d *Day) error {
 	t := d.things["the technique"]
 	d.Say("The technique would endanger a pilot station. Freedonia purges it: every holder destroys it, and signs a receipt that says so.")
 	fre := d.Find("FRE")
+	holders := []string{"UTO", "SYL", "FRE"}
+	for _, code := range holders {
+		if found, err := d.Find(code).onDisk(t.text); err != nil || !found {
+			if err == nil {
+				d.fail("no file of %s holds the technique before the purge", code)
+				continue
+			}
+			return err
+		}
+	}
 	if _, err := fre.API.Purge(ctx, t.ID, false); err != nil {
 		return err
 	}
@@ -247,9 +257,22 @@ func purge(ctx context.Context, d *Day) error {
 	}); err != nil {
 		return err
 	}
-	for _, code := range []string{"UTO", "SYL"} {
+	for _, code := range holders[:2] {
 		d.tell(Event{Kind: "purged", Act: d.act, Nation: code, ID: t.ID, Receipt: receipts[code], What: t.What})
 	}
+	for _, code := range holders {
+		gone, err := until(ctx, d.within, func() (bool, error) {
+			found, err := d.Find(code).onDisk(t.text)
+			return !found, err
+		})
+		if err != nil {
+			return err
+		}
+		if !gone {
+			d.fail("files of %s still hold bytes of the technique", code)
+		}
+	}
+	d.Say("No file of a data directory of theirs holds a byte of it any more.")
 	return nil
 }
 

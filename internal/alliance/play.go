@@ -2,6 +2,7 @@ package alliance
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -50,6 +51,8 @@ type Act struct {
 	Title string
 	Do    func(ctx context.Context, d *Day) error
 	Sees  []Sight
+	// Within is how long what is expected may take; 0: as long as anything.
+	Within time.Duration
 }
 
 // thing is an object of the day.
@@ -64,6 +67,7 @@ type Day struct {
 	*Alliance
 	tell     func(Event)
 	act      int
+	within   time.Duration
 	things   map[string]*thing
 	expected []Sight // of all acts so far, the last word of each nation and thing
 	failures int
@@ -77,7 +81,7 @@ const patience = 30 * time.Second
 func (a *Alliance) Play(ctx context.Context, acts []Act, tell func(Event)) error {
 	d := &Day{Alliance: a, tell: tell, things: map[string]*thing{}}
 	for i, act := range acts {
-		d.act = i + 1
+		d.act, d.within = i+1, cmp.Or(act.Within, patience)
 		d.tell(Event{Kind: "act", Act: d.act, Title: act.Title})
 		if err := act.Do(ctx, d); err != nil {
 			return fmt.Errorf("act %d, %s: %w", d.act, act.Title, err)
@@ -106,8 +110,8 @@ func (d *Day) fail(format string, args ...any) {
 }
 
 // until waits for something to come about.
-func until(ctx context.Context, holds func() (bool, error)) (bool, error) {
-	for end := time.Now().Add(patience); ; {
+func until(ctx context.Context, within time.Duration, holds func() (bool, error)) (bool, error) {
+	for end := time.Now().Add(within); ; {
 		ok, err := holds()
 		if ok || err != nil || time.Now().After(end) {
 			return ok, err
@@ -122,7 +126,7 @@ func until(ctx context.Context, holds func() (bool, error)) (bool, error) {
 
 // await waits for what must come about for the day to go on.
 func await(ctx context.Context, what string, holds func() (bool, error)) error {
-	ok, err := until(ctx, holds)
+	ok, err := until(ctx, patience, holds)
 	if err == nil && !ok {
 		err = fault.New(fault.Unprocessable, "demo.late", "this did not come about: %s", what)
 	}
@@ -202,7 +206,7 @@ func (d *Day) see(ctx context.Context, s Sight, isNew bool) error {
 	if t == nil {
 		return fault.New(fault.Internal, "demo.thing", "nothing is called %q", s.Thing)
 	}
-	met, err := until(ctx, func() (bool, error) {
+	met, err := until(ctx, d.within, func() (bool, error) {
 		has, err := d.has(ctx, s.Nation, t)
 		return has == s.Present, err
 	})

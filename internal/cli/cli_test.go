@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 // mistaken is the beginning of the day with an expectation that does not come true.
 func mistaken() []alliance.Act {
 	acts := alliance.Invented()[:2]
-	acts[1].Sees[1].Present = true // FRE is not named in the audience
+	acts[1].Sees[1].Present, acts[1].Within = true, 5*time.Second // FRE is not named in the audience
 	return acts
 }
 

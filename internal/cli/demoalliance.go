@@ -90,7 +90,7 @@ func (a *app) demoAlliance(ctx context.Context, dir, listen string, headless boo
 			return a.stockOnce(ctx, n.Data, n.API)
 		}}, alliance.Members...)
 	if err != nil {
-		return inUse(err)
+		return stopped(ctx, inUse(err))
 	}
 	defer func() {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), demoEndPatience)
@@ -174,7 +174,7 @@ func (a *app) introduce(ctx context.Context, nations *alliance.Alliance, s demoS
 	link, err := first.SetupLink(context.WithoutCancel(ctx))
 	switch {
 	case err == nil:
-		fmt.Fprintf(a.out, "To administer %s, choose the first administrator's password within the hour: %s\n", first.Org, link)
+		fmt.Fprintf(a.out, "To administer %s, choose the first administrator's password within the hour: %s\n", first.Org, strings.Replace(link, first.URL(), first.Named(), 1))
 	case fault.Of(err) != fault.Conflict && fault.Of(err) != fault.Forbidden && fault.Of(err) != fault.NotFound:
 		return err
 	}
