@@ -84,7 +84,7 @@ func (l *Ledger) OpenLog(ctx context.Context, id Identity) (g Log, err error) {
 	parties = slices.Compact(parties)
 	for _, p := range parties {
 		if p == "" || strings.Contains(p, between) {
-			return g, fault.New(fault.Invalid, "ledger.party", "a recipient's name is one line").At("parties")
+			return g, fault.New(fault.Invalid, "ledger.party", "a recipient is named in one line").At("parties")
 		}
 	}
 	if id.Org == "" || id.Accord == "" || len(parties) == 0 {
