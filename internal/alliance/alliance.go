@@ -57,7 +57,6 @@ type Nation struct {
 	Data string
 	API  *api.Client // as whoever may open the data directory
 	node *node.Node
-	rest rest
 	New  bool // the node was made now
 }
 
@@ -132,7 +131,6 @@ func (a *Alliance) open(ctx context.Context, cfg Config, m Member, listen string
 	if n.node, err = node.New(ctx, c); err != nil {
 		return nil, err
 	}
-	n.rest = rest{n.node.Local()}
 	n.API = api.NewClient("http://node", n.node.Local(), nil)
 	if cfg.Ready != nil {
 		err = cfg.Ready(ctx, n)

@@ -9,6 +9,7 @@ import (
 
 	"entente/accord"
 	"entente/internal/accords"
+	"entente/internal/fault"
 	"entente/internal/federation"
 	"entente/internal/surface/api"
 	"entente/label"
@@ -81,27 +82,28 @@ func (d *Day) agree(ctx context.Context, c clauses) (digest string, err error) {
 	if err != nil {
 		return "", err
 	}
-	v, err := d.Find(c.parties[0]).rest.addAccord(ctx, text)
+	v, err := d.Find(c.parties[0]).API.AddAccord(ctx, text)
 	if err != nil {
 		return "", err
 	}
 	for _, code := range c.parties {
 		n := d.Find(code)
 		if err := await(ctx, "accord "+c.name+" reaches "+code, func() (bool, error) {
-			if _, err := n.rest.accord(ctx, v.Digest); err != nil {
-				return false, unlessNotFound(err)
+			_, err := n.API.Accord(ctx, v.Digest, 0, "")
+			if fault.Of(err) == fault.NotFound {
+				return false, nil
 			}
-			return true, nil
+			return err == nil, err
 		}); err != nil {
 			return "", err
 		}
-		if _, err := n.rest.signAccord(ctx, v.Digest); err != nil {
+		if _, err := n.API.SignAccord(ctx, v.Digest, 0); err != nil {
 			return "", err
 		}
 	}
 	for _, code := range c.parties {
 		if err := await(ctx, "accord "+c.name+" binds "+code, func() (bool, error) {
-			at, err := d.Find(code).rest.accord(ctx, v.Digest)
+			at, err := d.Find(code).API.Accord(ctx, v.Digest, 0, "")
 			return at.Phase == accords.Active && at.Meets == 0, err
 		}); err != nil {
 			return "", err
@@ -141,7 +143,7 @@ func technique(ctx context.Context, d *Day) error {
 }
 
 func admit(ctx context.Context, d *Day) error {
-	one, err := d.Find("FRE").rest.accord(ctx, experts)
+	one, err := d.Find("FRE").API.Accord(ctx, experts, 0, "")
 	if err != nil {
 		return err
 	}
@@ -165,7 +167,7 @@ func incident(ctx context.Context, d *Day) error {
 	t := d.things["the incident"]
 	var out federation.Given
 	if err := await(ctx, "the reduced copy goes out", func() (bool, error) {
-		given, err := d.Find("RUR").rest.given(ctx, t.ID)
+		given, err := d.Find("RUR").API.Given(ctx, t.ID)
 		if err != nil || len(given) == 0 {
 			return false, err
 		}
@@ -197,7 +199,7 @@ func assessment(ctx context.Context, d *Day) error {
 	fre := d.Find("FRE")
 	var waiting []federation.Release
 	if err := await(ctx, "the releases wait", func() (bool, error) {
-		all, err := fre.rest.releases(ctx)
+		all, err := fre.API.Releases(ctx)
 		waiting = waiting[:0]
 		for _, r := range all {
 			if r.State == federation.Waiting && r.ID == d.things["the assessment"].ID {
@@ -213,7 +215,7 @@ func assessment(ctx context.Context, d *Day) error {
 	}
 	d.Say("Freedonia's release officer signs for both.")
 	for _, r := range waiting {
-		if err := fre.rest.decide(ctx, api.ReleaseDecision{Key: r.Key, Sign: true, Reason: "cleared"}); err != nil {
+		if _, err := fre.API.DecideRelease(ctx, api.ReleaseDecision{Key: r.Key, Sign: true, Reason: "cleared"}); err != nil {
 			return err
 		}
 	}
@@ -222,7 +224,8 @@ func assessment(ctx context.Context, d *Day) error {
 
 func retract(ctx context.Context, d *Day) error {
 	d.Say("Ruritania finds that its sample was a maintenance tool, and retracts it. Whoever was given it takes it out.")
-	return d.Find("RUR").rest.retract(ctx, d.things["the malware"].ID, "it is a maintenance tool")
+	_, err := d.Find("RUR").API.Retract(ctx, d.things["the malware"].ID, "it is a maintenance tool")
+	return err
 }
 
 func purge(ctx context.Context, d *Day) error {
@@ -278,7 +281,7 @@ func purge(ctx context.Context, d *Day) error {
 
 func suspend(ctx context.Context, d *Day) error {
 	d.Say("Ruritania suspends its bilateral accord with Utopia. One signature is enough for that.")
-	if err := d.Find("RUR").rest.notice(ctx, bilateral, api.AccordNotice{Verb: accord.Suspend, Reason: "a review of our handling"}); err != nil {
+	if _, err := d.Find("RUR").API.NotifyAccord(ctx, bilateral, accord.Suspend, "a review of our handling"); err != nil {
 		return err
 	}
 	if err := d.phase(ctx, bilateral, accords.Suspended, "UTO", "RUR"); err != nil {
@@ -301,7 +304,7 @@ func suspend(ctx context.Context, d *Day) error {
 
 func resume(ctx context.Context, d *Day) error {
 	d.Say("Ruritania resumes the accord. What was shared meanwhile follows by itself.")
-	if err := d.Find("RUR").rest.notice(ctx, bilateral, api.AccordNotice{Verb: accord.Resume}); err != nil {
+	if _, err := d.Find("RUR").API.NotifyAccord(ctx, bilateral, accord.Resume, ""); err != nil {
 		return err
 	}
 	return d.phase(ctx, bilateral, accords.Active, "UTO", "RUR")
@@ -310,7 +313,7 @@ func resume(ctx context.Context, d *Day) error {
 func (d *Day) phase(ctx context.Context, name string, phase accords.Phase, codes ...string) error {
 	for _, code := range codes {
 		if err := await(ctx, fmt.Sprintf("accord %s is %s at %s", name, phase, code), func() (bool, error) {
-			v, err := d.Find(code).rest.accord(ctx, name)
+			v, err := d.Find(code).API.Accord(ctx, name, 0, "")
 			return v.Phase == phase, err
 		}); err != nil {
 			return err
@@ -340,7 +343,7 @@ func heal(ctx context.Context, d *Day) error {
 		t := d.things[name]
 		stored := 0
 		if err := await(ctx, "Ruritania receipts "+name, func() (bool, error) {
-			given, err := d.Find("SYL").rest.given(ctx, t.ID)
+			given, err := d.Find("SYL").API.Given(ctx, t.ID)
 			stored = 0
 			for _, g := range given {
 				for _, act := range g.Acts {

@@ -156,7 +156,8 @@ func (d *Day) make(ctx context.Context, name, code, accord, typ string, tlp labe
 // share names parties of the accord of a thing as those who may have it.
 func (d *Day) share(ctx context.Context, name string, with ...string) error {
 	t := d.things[name]
-	return d.Find(t.Originator).rest.share(ctx, t.ID, api.SharingRequest{Accord: t.Accord, With: with})
+	_, err := d.Find(t.Originator).API.Share(ctx, t.ID, api.SharingRequest{Accord: t.Accord, With: with})
+	return err
 }
 
 // has tells whether a nation's node has a thing: its very bytes, found by whoever may see everything there.
@@ -235,7 +236,7 @@ func (d *Day) why(ctx context.Context, t *thing, code string, present bool) (str
 	if code == t.Originator {
 		return code + " made it", nil
 	}
-	judged, err := d.Find(t.Originator).rest.simulate(ctx, t.ID)
+	judged, err := d.Find(t.Originator).API.Simulate(ctx, t.ID, "")
 	if err != nil {
 		return "", err
 	}
