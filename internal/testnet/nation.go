@@ -246,6 +246,9 @@ func (p partners) Partners() []federation.Partner {
 	return out
 }
 
+// Forked: nobody here shows two key logs.
+func (p partners) Forked() []federation.Partner { return nil }
+
 func (p partners) Learn(ctx context.Context, code string, from int64, statements [][]byte) error {
 	_, err := p.n.peers.Extend(ctx, code, from, statements)
 	return err
