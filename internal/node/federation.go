@@ -84,7 +84,7 @@ func (n *Node) accordKeys(nation, org string) []*dsse.Key {
 	}
 	var out []*dsse.Key
 	for _, k := range state.All() {
-		if (org == "" || k.Org == org) && slices.Contains(k.Roles, keylog.RoleAccord) && k.Compromised.IsZero() {
+		if k.Org == org && slices.Contains(k.Roles, keylog.RoleAccord) && k.Compromised.IsZero() {
 			out = append(out, k.Key)
 		}
 	}
