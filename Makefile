@@ -2,7 +2,7 @@
 GO ?= go
 BIN := bin/entente
 LDFLAGS := -s -w
-DATA ?= data/utopia
+DATA ?= data/demo
 
 export CGO_ENABLED = 0
 
@@ -36,7 +36,7 @@ build: $(BIN)
 $(BIN): $(CONSOLE) $(shell find . -name '*.go' -not -path './bin/*' -not -path './web/node_modules/*' 2>/dev/null) go.mod go.sum $(shell find internal/surface/console/pages starter docs -type f 2>/dev/null)
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/entente
 
-# A node for a look around: its own CA, a collection with the starter set, and a link for the first administrator.
+# An alliance for a look around: four nodes, an invented day, and a starter set in the first.
 run: build
 	$(BIN) demo --data $(DATA)
 

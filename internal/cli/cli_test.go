@@ -8,10 +8,22 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"entente/internal/alliance"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"entente": func() { os.Exit(Main()) }})
+	testscript.Main(m, map[string]func(){"entente": func() { os.Exit(Main()) }, "entente-mistaken": func() {
+		inventedDay = mistaken
+		os.Exit(Main())
+	}})
+}
+
+// mistaken is the beginning of the day with an expectation that does not come true.
+func mistaken() []alliance.Act {
+	acts := alliance.Invented()[:2]
+	acts[1].Sees[1].Present, acts[1].Within = true, 5*time.Second // FRE is not named in the audience
+	return acts
 }
 
 // TestStories runs the command line as people do, each story in a directory of its own.

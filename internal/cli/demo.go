@@ -49,53 +49,74 @@ var demoUsers = []api.AddUser{
 
 func (a *app) demoCmd() *cobra.Command {
 	var listen string
+	var alone, headless bool
 	c := &cobra.Command{
-		Use: "demo --data DIR", Short: "Run a node with a small starter set, for a first look",
-		Long: `Run the node of the invented "Utopia CERT": a starter set of objects in the collection "starter", a register of constituents, two feeds that read files
-of the data directory, a campaign that concerns some of the constituents, and an object in quarantine. Everything is invented, and nothing leaves the
-machine. The data directory is made when it is not there; one that is there is served as it is. One that holds nothing but an
-entente.toml of yours gets the starter set alone.`,
-		Args: cobra.NoArgs,
+		Use: "demo", Short: "Run an alliance of four invented nations, and play a day of theirs",
+		Long: `Run the nodes of four invented nations in one process, each with its own keys, store and console, and play a day of theirs: they sign accords, share
+under one and not under another, admit a third nation, reduce, release, retract, purge with receipts, suspend, and mend a line that was cut. It says who did
+what, who sees it, who does not, and why. Everything is invented, and nothing leaves the machine. The consoles stay open until the command is stopped.
+
+The node of the first nation, "Utopia CERT", has a starter set in the collection "starter" besides: a register of constituents, two feeds that read files of
+its data directory, a campaign that concerns some of the constituents, and an object in quarantine.
+
+The data directories of the nations stand in the directory of --data, and another start goes on with them; without --data they are temporary. A directory that is
+the data directory of one node already, or holds an entente.toml, is served as that one node, and so is one with --alone: one that is new gets the starter
+set.
+
+With --headless the day is played without the starter set, and the command ends with it: exit code 0 when everybody saw what they were to see and nobody else did.`,
+		Example: "  entente demo\n  entente demo --headless --json",
+		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			data := a.conn.data
-			if data == "" {
-				return usage("where? Give --data DIR, or set ENTENTE_DATA")
-			}
-			ctx := c.Context()
-			if _, err := os.Stat(filepath.Join(data, "keys")); errors.Is(err, os.ErrNotExist) {
-				if err := layDemo(data); err != nil {
-					return err
+			if data := a.conn.data; alone || data != "" && (exists(filepath.Join(data, "keys")) || exists(filepath.Join(data, node.ConfigFile))) {
+				if headless {
+					return usage("--headless plays the day of an alliance, and %s is for one node", data)
 				}
-				if err := node.Create(ctx, node.Init{Data: data, Nation: demoNation, Org: demoOrg}); err != nil {
-					return err
-				}
+				return a.demoAlone(c.Context(), data, listen)
 			}
-			log, err := a.logger("text", "warn")
-			if err != nil {
-				return err
-			}
-			cfg, err := node.LoadConfig(data)
-			if err != nil {
-				return err
-			}
-			cfg.Log = log
-			if listen != "" {
-				cfg.Listen = listen
-			}
-			n, err := node.New(ctx, cfg)
-			if err != nil {
-				return inUse(err)
-			}
-			if err := a.stockOnce(ctx, data, api.NewClient("http://node", n.Local(), nil)); err != nil {
-				return errors.Join(err, n.Stop(context.WithoutCancel(ctx)))
-			}
-			a.say("A browser does not know the node's authority yet: accept its certificate, or let it trust %s.", filepath.Join(data, "keys", "ca.pem"))
-			return a.run(ctx, n, cfg, 10*time.Second)
+			return a.demoAlliance(c.Context(), a.conn.data, listen, headless)
 		},
 	}
 	a.dataFlag(c)
-	c.Flags().StringVar(&listen, "listen", "", "`HOST:PORT` to listen on (configuration, else 127.0.0.1:8443)")
+	c.Flags().StringVar(&listen, "listen", "", "`HOST:PORT` of the first console (127.0.0.1:8443, and any port with --headless); the others are on the next free ports")
+	c.Flags().BoolVar(&alone, "alone", false, "run the node of the first nation alone, with its starter set")
+	c.Flags().BoolVar(&headless, "headless", false, "play the day, check what everybody sees, and end")
 	return c
+}
+
+// demoAlone runs one node with the starter set.
+func (a *app) demoAlone(ctx context.Context, data, listen string) error {
+	if data == "" {
+		return usage("where? Give --data DIR, or set ENTENTE_DATA")
+	}
+	if !exists(filepath.Join(data, "keys")) {
+		if err := layDemo(data); err != nil {
+			return err
+		}
+		if err := node.Create(ctx, node.Init{Data: data, Nation: demoNation, Org: demoOrg}); err != nil {
+			return err
+		}
+	}
+	log, err := a.logger("text", "warn")
+	if err != nil {
+		return err
+	}
+	cfg, err := node.LoadConfig(data)
+	if err != nil {
+		return err
+	}
+	cfg.Log = log
+	if listen != "" {
+		cfg.Listen = listen
+	}
+	n, err := node.New(ctx, cfg)
+	if err != nil {
+		return inUse(err)
+	}
+	if err := a.stockOnce(ctx, data, api.NewClient("http://node", n.Local(), nil)); err != nil {
+		return errors.Join(err, n.Stop(context.WithoutCancel(ctx)))
+	}
+	a.say("A browser does not know the node's authority yet: accept its certificate, or let it trust %s.", filepath.Join(data, "keys", "ca.pem"))
+	return a.run(ctx, n, cfg, 10*time.Second)
 }
 
 // layDemo writes the files that feeds read, and the configuration that names them. A directory with a configuration of its own gets neither.

@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"net"
@@ -33,6 +34,8 @@ type Config struct {
 	Data string           `toml:"-"` // data directory
 	Log  *slog.Logger     `toml:"-"`
 	Now  func() time.Time `toml:"-"`
+	// Dial carries connections to partners' nodes; nil: the network does.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error) `toml:"-"`
 
 	Listen  string       `toml:"listen"` // host:port
 	Realm   string       `toml:"realm"`  // "operational" or "exercise:NAME"; must be the one the node was made for

@@ -49,7 +49,7 @@ func (n *Node) openFederation(ctx context.Context) error {
 		return err
 	}
 	_, client := n.ring.PeerTLS(n.peers.Know)
-	doer := peerapi.Client(client)
+	doer := peerapi.Client(client, n.cfg.Dial)
 	n.federation, err = federation.New(ctx, federation.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, House: house{n}, Door: n.exchange, Ledger: n.ledger, Accords: n.accords,
 		Partners: partners{n}, Gate: n.gate, Secret: n.ring.Secret("audience"), Extensions: n.cfg.Federation.Extensions, Bases: n.bases,
 		Originate: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleOriginate) },

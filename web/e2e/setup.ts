@@ -89,7 +89,7 @@ export async function start(files: Record<string, string> = {}, whose?: { nation
   for (const [name, text] of Object.entries(files)) writeFileSync(join(data, name), text);
   let said = '';
   if (whose) run('init', '--data', data, '--nation', whose.nation, '--org', whose.org);
-  const node: ChildProcess = spawn(program, [whose ? 'serve' : 'demo', '--data', data, '--listen', `127.0.0.1:${port}`], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const node: ChildProcess = spawn(program, [...(whose ? ['serve'] : ['demo', '--alone']), '--data', data, '--listen', `127.0.0.1:${port}`], { stdio: ['ignore', 'pipe', 'pipe'] });
   node.stdout?.on('data', (b: Buffer) => (said += b.toString()));
   node.stderr?.on('data', (b: Buffer) => (said += b.toString()));
   const stop = () => {

@@ -69,10 +69,10 @@ func (d *Door) Serve(l net.Listener) error { return d.server.ServeTLS(l, "", "")
 // Close ends every connection.
 func (d *Door) Close() error { return d.server.Close() }
 
-// Client is how this node calls a partner's: requests of the connection carry nothing that says who calls but its key.
-func Client(conf *tls.Config) *http.Client {
+// Client is how this node calls a partner's: requests of the connection carry nothing that says who calls but its key. dial carries the connections; nil: the network.
+func Client(conf *tls.Config, dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Client {
 	return &http.Client{
-		Transport: &http.Transport{TLSClientConfig: conf, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 30 * time.Second,
+		Transport: &http.Transport{DialContext: dial, TLSClientConfig: conf, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: 30 * time.Second,
 			IdleConnTimeout: 2 * time.Minute, MaxIdleConnsPerHost: 4, HTTP2: &http.HTTP2Config{SendPingTimeout: 30 * time.Second}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
