@@ -78,6 +78,7 @@ type Config struct {
 	Ledger     *ledger.Ledger
 	Accords    *accords.Accords
 	Partners   Partners
+	Shelves    []Shelf                     // of parties that run no node
 	Originate  func() (dsse.Signer, error) // the key that signs renditions and orders
 	Node       func() (NodeKey, error)     // the key that signs checkpoints and receipts
 	Officer    func() (dsse.Signer, error) // the key that signs releases for a release officer
@@ -101,6 +102,10 @@ type Federation struct {
 	ids   map[string]string  // origins by identity
 	today map[string]int     // objects that went out today, by accord and party
 	day   string
+
+	turn    chan struct{} // held by who brings the own logs to where the journal is
+	judged  string        // the standings that everything was judged by
+	shelves []*shelf
 
 	mu      sync.Mutex
 	links   map[string]*link // by nation
@@ -128,7 +133,8 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 		cfg.Bases = func() map[string]time.Time { return nil }
 	}
 	cfg.Limits = cfg.Limits.Values()
-	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, links: map[string]*link{}}
+	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, links: map[string]*link{},
+		turn: make(chan struct{}, 1), shelves: shelves(cfg.Shelves)}
 	own, err := cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
 	if err != nil {
 		return nil, err

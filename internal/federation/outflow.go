@@ -27,11 +27,10 @@ const step = 500
 
 // follow takes what the journal brings, and judges everything anew when accords change.
 func (f *Federation) follow(ctx context.Context) {
-	var judged string // the standings that everything was judged by
 	for ctx.Err() == nil {
 		_, more := f.cfg.House.Newest()
 		changed := f.cfg.Accords.Changed()
-		err := f.catchUp(ctx, &judged)
+		err := f.Settle(ctx)
 		switch {
 		case err == nil:
 			select {
