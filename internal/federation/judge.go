@@ -201,12 +201,11 @@ type mark struct {
 	class   rendition.Class
 	body    string // of what went out, but for the label
 	label   string // without times
-	id      string // of what went out
 	rec     int64
 }
 
 func (m mark) String() string {
-	return fmt.Sprintf("%s %d %s %s %s %d", or(m.version), m.class, m.body, m.label, m.id, m.rec)
+	return fmt.Sprintf("%s %d %s %s %d", or(m.version), m.class, m.body, m.label, m.rec)
 }
 
 func or(version string) string {
@@ -218,7 +217,7 @@ func or(version string) string {
 
 func parseMark(s string) (m mark) {
 	class := 0
-	if _, err := fmt.Sscanf(s, "%s %d %s %s %s %d", &m.version, &class, &m.body, &m.label, &m.id, &m.rec); err != nil {
+	if _, err := fmt.Sscanf(s, "%s %d %s %s %d", &m.version, &class, &m.body, &m.label, &m.rec); err != nil {
 		return mark{}
 	}
 	m.class = rendition.Class(class)

@@ -96,7 +96,12 @@ func (n *nation) open() {
 	must(t, err)
 	n.gate = gate.New(gate.Rules{Nation: n.code, Org: org(n.code), Realm: "operational"})
 	g := func() *gate.Gate { return n.gate }
-	n.exchange, err = exchange.New(ctx, exchange.Config{Nation: n.code, Org: org(n.code), Realm: "operational", Gate: g}, n.db)
+	n.exchange, err = exchange.New(ctx, exchange.Config{Nation: n.code, Org: org(n.code), Realm: "operational", Gate: g,
+		Recall: func(ctx context.Context, id string) error {
+			_, err := n.TakeBack(ctx, id, peer.Purge, "purged")
+			return err
+		},
+		Forget: func(ctx context.Context, id string) error { return n.Forget(ctx, id) }}, n.db)
 	must(t, err)
 	n.peers, err = peers.Open(ctx, peers.Config{Nation: n.code, Realm: "operational", Docs: n.db})
 	must(t, err)

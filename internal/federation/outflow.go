@@ -254,7 +254,7 @@ func (f *Federation) put(ctx context.Context, g group, it *store.Item, places []
 	if err != nil {
 		return err
 	}
-	m := mark{or(it.Record.Version), g.result.Class, short(g.result.Body), short(timeless), g.result.ID, int64(it.Rec)}
+	m := mark{or(it.Record.Version), g.result.Class, short(g.result.Body), short(timeless), int64(it.Rec)}
 	order := uint64(1)
 	for _, p := range places {
 		if p.Origin == l.origin && p.Leaf.Kind == peer.Put {
@@ -270,7 +270,7 @@ func (f *Federation) put(ctx context.Context, g group, it *store.Item, places []
 		}
 		old := parseMark(p.Version)
 		switch {
-		case old.version != m.version || old.id != m.id:
+		case old.version != m.version || old.class != m.class:
 			if old.class == rendition.Reduced && m.class == rendition.Reduced && old.body == m.body {
 				return nil // nothing changed that this audience may see, and that something did is not for it to know
 			}
@@ -515,7 +515,7 @@ func (f *Federation) TakeBack(ctx context.Context, id string, kind peer.Kind, re
 			continue
 		}
 		m := parseMark(p.Version)
-		m.label = taken
+		m.label, m.body = taken, "-" // what outlives a purge tells nothing of what is gone
 		if err := f.order(l, p, id, m.String(), peer.Order{Do: kind.String(), Reason: reason}, kind, &w); err != nil {
 			return 0, err
 		}

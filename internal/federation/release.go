@@ -14,6 +14,7 @@ import (
 	"entente/internal/ledger"
 	"entente/internal/rendition"
 	"entente/internal/store"
+	"entente/peer"
 )
 
 // Release is a record that an accord lets go to a party once a release officer has signed.
@@ -194,7 +195,7 @@ type Given struct {
 	Kind    string    `json:"kind"` // "put", "retract", "relabel" or "purge"
 	Version string    `json:"version,omitempty"`
 	Class   string    `json:"class,omitempty"` // "full" or "reduced"
-	ID      string    `json:"id,omitempty"`    // under which it went
+	ID      string    `json:"id,omitempty"`    // under which it went, while it is here
 	At      time.Time `json:"at"`
 	About   *uint64   `json:"about,omitempty"` // of an order: the index of what it is about
 	Acts    []Answer  `json:"acts,omitempty"`
@@ -225,7 +226,15 @@ func (f *Federation) Given(ctx context.Context, v gate.Viewer, id string) ([]Giv
 			return nil, err
 		}
 		m := parseMark(p.Version)
-		g := Given{Accord: l.Accord, Parties: l.Parties, Log: p.Origin, Index: p.Index, Kind: p.Leaf.Kind.String(), Version: m.version, Class: m.class.String(), ID: m.id, At: p.Leaf.Time}
+		g := Given{Accord: l.Accord, Parties: l.Parties, Log: p.Origin, Index: p.Index, Kind: p.Leaf.Kind.String(), Version: m.version, Class: m.class.String(), At: p.Leaf.Time}
+		switch {
+		case p.Gone || p.Leaf.Kind != peer.Put:
+			g.Class = ""
+		case m.class == rendition.Reduced:
+			g.ID = rendition.ID(f.audienceKey(l.Accord, l.Parties), id)
+		default:
+			g.ID = id
+		}
 		if p.Leaf.Target > 0 {
 			about := p.Leaf.Target - 1
 			g.About = &about

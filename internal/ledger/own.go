@@ -255,12 +255,12 @@ func (l *Ledger) Inclusion(ctx context.Context, origin string, index uint64) (c 
 // Out says where an object went out, in all own logs, in the order of logs and leaves.
 func (l *Ledger) Out(ctx context.Context, object string) (out []Place, err error) {
 	err = l.read(ctx, "reading what went out", func(c *zs.Conn) error {
-		return lite.Exec(c, "SELECT g.origin, o.pos, o.version, f.leaf, f.salt IS NULL FROM out o JOIN leaf f ON f.pos = o.pos JOIN log g ON g.id = o.pos >> 40 WHERE o.object = ? ORDER BY o.pos", func(st *zs.Stmt) error {
+		return lite.Exec(c, "SELECT g.origin, o.pos, o.version, f.leaf, f.salt IS NULL FROM out o JOIN leaf f ON f.pos = o.pos JOIN log g ON g.id = o.pos >> 40 WHERE o.object IN (?, ?) ORDER BY o.pos", func(st *zs.Stmt) error {
 			leaf, err := peer.ParseLeaf(lite.Blob(st, 3))
 			_, index := split(st.ColumnInt64(1))
 			out = append(out, Place{Origin: st.ColumnText(0), Index: index, Version: st.ColumnText(2), Leaf: leaf, Gone: st.ColumnInt64(4) != 0})
 			return err
-		}, object)
+		}, object, l.blind(object))
 	})
 	return out, err
 }
