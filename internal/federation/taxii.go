@@ -251,6 +251,12 @@ type rendered struct {
 	places []string // collections
 }
 
+// spot is a leaf of an own log.
+type spot struct {
+	origin string
+	index  uint64
+}
+
 // key tells the contents of one object apart.
 type key struct {
 	id     string
@@ -267,16 +273,26 @@ func (w *filling) arrange(ctx context.Context, id string) error {
 		l, ok := w.f.logs[p.Origin]
 		return !ok || !slices.Contains(l.parties, orgOf(w.shelf.Party()))
 	})
+	given := map[spot]*peer.Rendition{}
 	var ids []string // under which it went out
 	purged := false
 	for _, p := range places {
-		if m := parseMark(p.Version); m.id != "" && !slices.Contains(ids, m.id) {
-			ids = append(ids, m.id)
-		}
 		purged = purged || p.Leaf.Kind == peer.Purge
+		if p.Leaf.Kind != peer.Put {
+			continue
+		}
+		r, o, err := w.open(ctx, p)
+		if err != nil {
+			return err
+		}
+		if given[spot{p.Origin, p.Index}] = r; r == nil {
+			continue
+		}
+		if _, known := label.ByID(o.ID()); !known && !slices.Contains(ids, o.ID()) { // the definitions of the TLP lie there anyway
+			ids = append(ids, o.ID())
+		}
 	}
-	ids = slices.DeleteFunc(ids, func(id string) bool { _, known := label.ByID(id); return known })
-	wanted, err := w.wanted(ctx, id, places)
+	wanted, err := w.wanted(ctx, id, places, given)
 	if err != nil {
 		return err
 	}
@@ -307,7 +323,7 @@ func (w *filling) arrange(ctx context.Context, id string) error {
 }
 
 // wanted is what the party may have of an object now, of what went out in its logs.
-func (w *filling) wanted(ctx context.Context, id string, places []ledger.Place) (map[key]*rendered, error) {
+func (w *filling) wanted(ctx context.Context, id string, places []ledger.Place, given map[spot]*peer.Rendition) (map[key]*rendered, error) {
 	out := map[key]*rendered{}
 	newest := map[[2]string]key{} // of one version of one object, the last content counts
 	judged := judgements{f: w.f, to: w.shelf.Party(), id: id}
@@ -322,14 +338,18 @@ func (w *filling) wanted(ctx context.Context, id string, places []ledger.Place) 
 		} else if !ok {
 			continue
 		}
-		body, l, err := w.open(ctx, p, places)
+		g := given[spot{p.Origin, p.Index}]
+		if g == nil {
+			continue
+		}
+		l, err := w.label(ctx, p, places, g.Label)
 		if err != nil {
 			return nil, err
 		}
-		if body == nil || !l.NotAfter.IsZero() && !w.f.cfg.Now().Before(l.NotAfter) {
+		if !l.NotAfter.IsZero() && !w.f.cfg.Now().Before(l.NotAfter) {
 			continue
 		}
-		obj, err := stix.Parse(body)
+		obj, err := stix.Parse(g.Object)
 		if err != nil {
 			return nil, err
 		}
@@ -341,7 +361,7 @@ func (w *filling) wanted(ctx context.Context, id string, places []ledger.Place) 
 		to := w.shelved(l)
 		r := out[k]
 		if r == nil {
-			r = &rendered{body: body, label: to}
+			r = &rendered{body: g.Object, label: to}
 			out[k] = r
 		}
 		r.label = wider(r.label, to)
@@ -414,34 +434,39 @@ func onlyCounted(codes []string) bool {
 	return !slices.ContainsFunc(codes, func(c string) bool { return c != "accord.quota" && c != "accord.reciprocity" })
 }
 
-// open reads what went out at a place: the object, and the label that the last order gave it.
-func (w *filling) open(ctx context.Context, p ledger.Place, places []ledger.Place) (object []byte, l label.Label, err error) {
+// open reads what went out at a place; nil: it was destroyed.
+func (w *filling) open(ctx context.Context, p ledger.Place) (*peer.Rendition, *stix.Object, error) {
 	payload, err := w.payload(ctx, p)
 	if err != nil || payload == nil {
-		return nil, l, err
+		return nil, nil, err
 	}
 	r, err := peer.ReadRendition(payload)
 	if err != nil {
-		return nil, l, err
+		return nil, nil, err
 	}
-	l = r.Label
+	o, err := stix.Parse(r.Object)
+	return r, o, err
+}
+
+// label is what the last order gave to what went out at a place, else what it went out with.
+func (w *filling) label(ctx context.Context, p ledger.Place, places []ledger.Place, l label.Label) (label.Label, error) {
 	for _, o := range places {
 		if o.Origin != p.Origin || o.Leaf.Kind != peer.Relabel || o.Leaf.Target != p.Index+1 {
 			continue
 		}
 		payload, err := w.payload(ctx, o)
-		if err != nil {
-			return nil, l, err
+		if err != nil || payload == nil {
+			return l, err
 		}
 		var order peer.Order
 		if err := json.Unmarshal(payload, &order); err != nil {
-			return nil, l, err
+			return l, err
 		}
 		if order.Label != nil {
 			l = *order.Label
 		}
 	}
-	return r.Object, l, nil
+	return l, nil
 }
 
 // payload is what stands in an envelope of an own log; nil: it was destroyed.
