@@ -75,10 +75,11 @@ func (f *Federation) Settle(ctx context.Context) error {
 	if err := f.catchUp(ctx, &f.judged); err != nil {
 		return err
 	}
-	return f.fillShelves(ctx)
+	return f.Arrange(ctx)
 }
 
-func (f *Federation) fillShelves(ctx context.Context) error {
+// Arrange brings the shelves to what the own logs hold: after a purge was ordered they hold nothing of its object.
+func (f *Federation) Arrange(ctx context.Context) error {
 	if len(f.shelves) == 0 {
 		return nil
 	}

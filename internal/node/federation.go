@@ -166,10 +166,10 @@ func (n *Node) recall(ctx context.Context, id string) error {
 	if n.federation == nil {
 		return nil
 	}
-	if _, err := n.federation.TakeBack(ctx, id, peer.Purge, "purged"); err != nil || len(n.shelves) == 0 {
+	if _, err := n.federation.TakeBack(ctx, id, peer.Purge, "purged"); err != nil {
 		return err
 	}
-	return n.federation.Settle(ctx)
+	return n.federation.Arrange(ctx)
 }
 
 func (n *Node) forget(ctx context.Context, id string) error {

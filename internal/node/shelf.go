@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +46,7 @@ type shelf struct {
 
 var _ federation.Shelf = (*shelf)(nil)
 
-// openShelves opens the shelves of all parties that the configuration names.
+// openShelves opens the shelves of all parties that the configuration names, and destroys those of others.
 func (n *Node) openShelves(ctx context.Context) error {
 	names := n.ring.Names()
 	for _, p := range n.cfg.Federation.parties() {
@@ -58,7 +59,32 @@ func (n *Node) openShelves(ctx context.Context) error {
 		}
 		n.shelves = append(n.shelves, s)
 	}
+	return n.dropShelves()
+}
+
+// dropShelves destroys what lies there for parties that the configuration does not name any more.
+func (n *Node) dropShelves() error {
+	all := filepath.Join(n.cfg.Data, shelfFolder)
+	there, err := os.ReadDir(all)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	for _, d := range there {
+		named := slices.ContainsFunc(n.shelves, func(s *shelf) bool { return s.folder() == d.Name() })
+		if err == nil && !named {
+			err = os.RemoveAll(filepath.Join(all, d.Name()))
+		}
+	}
+	if err != nil {
+		return fault.New(fault.Internal, "shelf.dir", "cannot remove from %s what no party fetches any more", all).Because(err)
+	}
 	return nil
+}
+
+// folder is the name of the party's folder. An organisation's name need not be one.
+func (s *shelf) folder() string {
+	sum := sha256.Sum256([]byte(s.party.String()))
+	return fmt.Sprintf("%s-%x", strings.ToLower(s.party.Nation), sum[:6])
 }
 
 func (n *Node) openShelf(ctx context.Context, p gate.Party) (_ *shelf, err error) {
@@ -69,8 +95,7 @@ func (n *Node) openShelf(ctx context.Context, p gate.Party) (_ *shelf, err error
 			err = errors.Join(err, s.close())
 		}
 	}()
-	sum := sha256.Sum256([]byte(p.String()))
-	dir := filepath.Join(n.cfg.Data, shelfFolder, fmt.Sprintf("%s-%x", strings.ToLower(p.Nation), sum[:6]))
+	dir := filepath.Join(n.cfg.Data, shelfFolder, s.folder())
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fault.New(fault.Internal, "shelf.dir", "cannot make %s", dir).Because(err)
 	}

@@ -376,12 +376,16 @@ func TestNothingHiddenChangesAPartnersRoot(t *testing.T) {
 	script := func(hidden bool) (out []string) {
 		p := newPartners(t, "KWT", "QAT")
 		p.agree(between("ut-kw", 1, "malware, relationship", "", "UTO", "KWT"), "KWT")
-		ids := []string{madeID("relationship", 12), madeID("malware", 5)}
+		ids := []string{madeID("relationship", 12)}
+		keep := func(object string, l label.Label) { // one after the other: what is given together has no order
+			p.keep(object, l)
+			must(t, p.n.federation.Settle(t.Context()))
+		}
 		for n := range 5 {
-			p.keep(madeMalware(n+1, day1), only(label.Amber, "UTO", "KWT"))
+			keep(madeMalware(n+1, day1), only(label.Amber, "UTO", "KWT"))
 			ids = append(ids, madeID("malware", n+1))
 		}
-		p.keep(madeRelation(11, 1, 2), only(label.Amber, "UTO", "KWT"))
+		keep(madeRelation(11, 1, 2), only(label.Amber, "UTO", "KWT"))
 		ask := func() {
 			paths := []string{"", "partner-kwt/", "partner-kwt/collections/", "partner-kwt/collections/ut-kw/", "partner-kwt/collections/ut-kw/objects/", "partner-kwt/collections/ut-kw/manifest/",
 				"partner-kwt/collections/ut-kw/objects/?limit=3", "partner-kwt/collections/ut-kw/objects/?match[type]=malware&match[version]=all", "partner-kwt/collections/ut-qa/",
@@ -404,9 +408,9 @@ func TestNothingHiddenChangesAPartnersRoot(t *testing.T) {
 		}
 		if hidden {
 			p.agree(between("ut-qa", 1, "malware", "", "UTO", "QAT"), "QAT")
-			p.keep(madeMalware(7, day1), only(label.Amber, "UTO", "QAT"))
-			p.keep(madeMalware(8, day1), only(label.Red, "UTO"))
-			p.keep(madeRelation(12, 1, 8), only(label.Amber, "UTO", "KWT"))
+			keep(madeMalware(7, day1), only(label.Amber, "UTO", "QAT"))
+			keep(madeMalware(8, day1), only(label.Red, "UTO"))
+			keep(madeRelation(12, 1, 8), only(label.Amber, "UTO", "KWT"))
 		}
 		ask()
 		if hidden {
@@ -422,7 +426,8 @@ func TestNothingHiddenChangesAPartnersRoot(t *testing.T) {
 	seen := 0
 	for i := range without {
 		if without[i] != with[i] {
-			t.Errorf("without what is hidden:\n%s\nwith it:\n%s", without[i], with[i])
+			at := differsAt(without[i], with[i])
+			t.Errorf("%s\nwithout what is hidden: …%s\nwith it: …%s", clipped(with[i], 0)[:80], clipped(without[i], at), clipped(with[i], at))
 		}
 		seen += strings.Count(without[i], `"name":"m3"`)
 	}
@@ -446,6 +451,131 @@ func TestAnAmendmentNarrowsWhatLiesThere(t *testing.T) {
 	p.keep(strings.NewReplacer(`"malware"`, `"indicator"`, "malware--", "indicator--", `"is_family":false`, `"pattern":"[ipv4-addr:value = '198.51.100.7']","pattern_type":"stix","valid_from":"2026-11-01T00:00:00Z"`).
 		Replace(madeMalware(31, day1)), only(label.Amber, "UTO", "KWT"))
 	p.finds("KWT", "ut-kw", "indicator 31 01", "malware 01 01", "malware 02 01")
+}
+
+// amended is an accord with something else in the place of a part of it.
+func amended(text string, replace ...string) string {
+	return strings.NewReplacer(replace...).Replace(text)
+}
+
+// A party fetches renditions: of what the accord takes out, nothing is in any answer, and what names what is reduced names the copy.
+func TestRenditionsLieOnTheShelf(t *testing.T) {
+	p := newPartners(t, "KWT")
+	p.agree(amended(between("ut-kw", 1, "malware, relationship", "", "UTO", "KWT"), "    ceiling = AMBER\n", "    ceiling = AMBER\n    strip = [\"malware.name\"]\n"), "KWT")
+	p.keep(madeMalware(1, day1), only(label.Amber, "UTO", "KWT"))
+	p.keep(madeMalware(2, day1), only(label.Amber, "UTO", "KWT"))
+	p.keep(madeRelation(11, 1, 2), only(label.Amber, "UTO", "KWT"))
+	got := p.raw("KWT", "partner-kwt/collections/ut-kw/objects/?match[version]=all")
+	if strings.Count(got, `"type":"malware"`) != 2 || strings.Count(got, `"type":"relationship"`) != 1 || strings.Contains(got, `"name":"m1"`) || strings.Contains(got, "malware--00000000") {
+		t.Errorf("%s", got)
+	}
+	var page struct{ Objects []map[string]any }
+	must(t, json.Unmarshal([]byte(got[strings.Index(got, "{"):]), &page))
+	there, named := map[any]bool{}, 0
+	for _, o := range page.Objects {
+		there[o["id"]] = true
+	}
+	for _, o := range page.Objects {
+		for _, ref := range []string{"source_ref", "target_ref"} {
+			if id, ok := o[ref]; ok {
+				if named++; !there[id] {
+					t.Errorf("%v names %v, which is not there", o["id"], id)
+				}
+			}
+		}
+	}
+	if named != 2 {
+		t.Errorf("%d references", named)
+	}
+	_, err := p.n.exchange.Purge(t.Context(), p.person(gate.RoleOfficer), madeID("malware", 1), false)
+	must(t, err)
+	if got := p.raw("KWT", "partner-kwt/collections/ut-kw/objects/?match[version]=all"); strings.Count(got, `"type":"malware"`) != 1 || strings.Contains(got, `"type":"relationship"`) {
+		t.Errorf("%s", got)
+	}
+}
+
+// What nobody may keep does not lie where whoever fetches keeps, and what an officer must sign lies there once one has.
+func TestWhatAClientCannotObserveIsNotGiven(t *testing.T) {
+	p := newPartners(t, "KWT", "QAT")
+	p.agree(amended(between("look", 1, "malware", "", "UTO", "KWT"), "access  = copy", "access  = view"), "KWT")
+	p.agree(amended(between("sign", 1, "malware", "", "UTO", "QAT"), "    ceiling = AMBER\n", "    ceiling = AMBER\n    release-officer = required\n"), "QAT")
+	p.keep(madeMalware(1, day1), only(label.Amber, "UTO", "KWT", "QAT"))
+	p.finds("KWT", "look")
+	p.finds("QAT", "sign")
+	held, err := p.n.exchange.Holders(t.Context(), p.admin(), madeID("malware", 1))
+	if err != nil || len(held) != 0 {
+		t.Errorf("%+v %v", held, err)
+	}
+	waiting, err := p.n.federation.Releases(t.Context(), p.admin())
+	if err != nil || len(waiting) != 1 {
+		t.Fatalf("%+v %v", waiting, err)
+	}
+	_, err = p.n.federation.Decide(t.Context(), p.person(gate.RoleReleaser), waiting[0].Key, true, "")
+	must(t, err)
+	p.finds("QAT", "sign", "malware 01 01")
+}
+
+// Whoever polls by date added loses nothing: not what was relabelled, nor what came while an accord was suspended.
+func TestPollingLosesNothing(t *testing.T) {
+	p := newPartners(t, "KWT")
+	p.agree(between("ut-kw", 1, "malware", "", "UTO", "KWT"), "KWT")
+	have := map[string]bool{}
+	var after time.Time
+	poll := func() (fresh int) {
+		for page, err := range p.taxiiClient("KWT").Objects(t.Context(), p.root("KWT"), "ut-kw", taxii.Select{Filter: taxii.Filter{AddedAfter: after, Types: []string{"malware"}}, Limit: 2}) {
+			must(t, err)
+			for _, raw := range page.Objects {
+				var o struct{ ID string }
+				must(t, json.Unmarshal(raw, &o))
+				have[o.ID] = true
+				fresh++
+			}
+			if !page.Last.IsZero() {
+				after = page.Last
+			}
+		}
+		return fresh
+	}
+	for n := range 5 {
+		p.keep(madeMalware(n+1, day1), only(label.Amber, "UTO", "KWT"))
+	}
+	if n := poll(); n != 5 {
+		t.Errorf("%d objects", n)
+	}
+	if n := poll(); n != 0 {
+		t.Errorf("%d objects again", n)
+	}
+	p.keep(madeMalware(6, day1), only(label.Amber, "UTO", "KWT"))
+	p.finds("KWT", "ut-kw", "malware 01 01", "malware 02 01", "malware 03 01", "malware 04 01", "malware 05 01", "malware 06 01") // lies there, and was not polled
+	for _, verb := range []accord.Verb{accord.Suspend, accord.Resume} {
+		_, err := p.n.accords.Say(t.Context(), p.admin(), "ut-kw", verb, "")
+		must(t, err)
+		p.keep(madeMalware(7+len(verb), day1), only(label.Amber, "UTO", "KWT"))
+		poll()
+	}
+	if len(have) != 8 {
+		t.Errorf("the partner has %d of 8", len(have))
+	}
+}
+
+// A party that the configuration does not name any more finds nothing, and nothing lies there for it.
+func TestAShelfThatIsNotNamedIsDestroyed(t *testing.T) {
+	p := newPartners(t, "KWT")
+	p.agree(between("ut-kw", 1, "malware", "", "UTO", "KWT"), "KWT")
+	p.keep(madeMalware(1, day1), only(label.Amber, "UTO", "KWT"))
+	p.finds("KWT", "ut-kw", "malware 01 01")
+	named := p.cfg.Federation.TAXII
+	p.cfg.Federation.TAXII = nil
+	p.restart()
+	if there, err := filepath.Glob(filepath.Join(p.cfg.Data, shelfFolder, "*")); err != nil || len(there) > 0 {
+		t.Errorf("%v %v", there, err)
+	}
+	if got, want := p.raw("KWT", "partner-kwt/"), p.raw("KWT", "nowhere/"); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	p.cfg.Federation.TAXII = named
+	p.restart()
+	p.finds("KWT", "ut-kw", "malware 01 01") // made of the logs
 }
 
 // What may be kept for a time only is gone when the time is over, and not before.
