@@ -107,6 +107,8 @@ type Federation struct {
 	judged  string        // the standings that everything was judged by
 	shelves []*shelf
 
+	shelving sync.Mutex // held by who arranges shelves; taken before out
+
 	mu      sync.Mutex
 	links   map[string]*link // by nation
 	stop    context.CancelFunc

@@ -83,8 +83,8 @@ func (f *Federation) Arrange(ctx context.Context) error {
 	if len(f.shelves) == 0 {
 		return nil
 	}
-	f.out.Lock()
-	defer f.out.Unlock()
+	f.shelving.Lock()
+	defer f.shelving.Unlock()
 	standings := f.cfg.Accords.Standings()
 	for _, s := range f.shelves {
 		if err := f.fill(ctx, s, standings); err != nil {
@@ -94,7 +94,8 @@ func (f *Federation) Arrange(ctx context.Context) error {
 	return nil
 }
 
-// fill lays on a shelf what the logs for its party hold and the accords give now, and takes off the rest. The caller holds out.
+// fill lays on a shelf what the logs for its party hold and the accords give now, and takes off the rest. The caller holds shelving. What is arranged
+// holds out for one object at a time, so that a long list keeps nobody else waiting.
 func (f *Federation) fill(ctx context.Context, s *shelf, standings []accords.Standing) error {
 	to := s.Party()
 	w := filling{f: f, shelf: s, standings: map[string]*accords.Standing{}, puts: map[string][]store.Put{}}
@@ -110,47 +111,53 @@ func (f *Federation) fill(ctx context.Context, s *shelf, standings []accords.Sta
 	if err != nil {
 		return err
 	}
-	var done []store.Doc
 	touched := map[string]bool{}
 	for _, g := range logs {
-		was, err := s.at(ctx, g.Origin)
+		if err := w.follow(ctx, g, touched); err != nil {
+			return err
+		}
+	}
+	return w.flush(ctx)
+}
+
+// follow arranges what a log told since it was followed last, or all that it ever told where the accord gives something else now.
+func (w *filling) follow(ctx context.Context, g ledger.Log, touched map[string]bool) error {
+	was, err := w.shelf.at(ctx, g.Origin)
+	if err != nil {
+		return err
+	}
+	now := filled{g.Size, w.f.under(w.standings[g.Accord], w.shelf.Party())}
+	if was == now {
+		return nil
+	}
+	from := was.Size
+	if was.Under != now.Under {
+		from = 0
+	}
+	for i := from; i < g.Size; i++ {
+		id, err := w.f.cfg.Ledger.Object(ctx, g.Origin, i)
 		if err != nil {
 			return err
 		}
-		now := filled{g.Size, f.under(w.standings[g.Accord], to)}
-		if was == now {
-			continue
-		}
-		from := was.Size
-		if was.Under != now.Under {
-			from = 0
-		}
-		for i := from; i < g.Size; i++ {
-			id, err := f.cfg.Ledger.Object(ctx, g.Origin, i)
-			if err != nil {
+		if id != "" && !touched[id] {
+			touched[id] = true
+			if err := w.arrange(ctx, id); err != nil {
 				return err
 			}
-			if id != "" && !touched[id] {
-				touched[id] = true
-				if err := w.arrange(ctx, id); err != nil {
-					return err
-				}
-			}
 		}
-		b, err := json.Marshal(now)
-		if err != nil {
-			return err
-		}
-		s.filled[g.Origin] = now
-		done = append(done, store.Doc{Kind: docFilled, Key: g.Origin, Value: b, Version: -1})
 	}
-	if err := w.flush(ctx); err == nil && len(done) > 0 {
-		err = s.PutDocs(ctx, store.Act{}, done...)
+	if err := w.flush(ctx); err != nil {
+		return err
 	}
+	b, err := json.Marshal(now)
 	if err != nil {
-		clear(s.filled) // what the documents say counts
+		return err
 	}
-	return err
+	if err := w.shelf.PutDocs(ctx, store.Act{}, store.Doc{Kind: docFilled, Key: g.Origin, Value: b, Version: -1}); err != nil {
+		return err
+	}
+	w.shelf.filled[g.Origin] = now
+	return nil
 }
 
 // at is how far a log was followed.
@@ -228,6 +235,9 @@ func (w *filling) welcome(ctx context.Context, a *accords.Standing) error {
 			}
 		}
 	}
+	if err := w.flush(ctx); err != nil {
+		return err
+	}
 	w.shelf.places[a.Name] = id
 	return nil
 }
@@ -266,6 +276,8 @@ type key struct {
 
 // arrange makes the shelf hold of one own object what the accords give now.
 func (w *filling) arrange(ctx context.Context, id string) error {
+	w.f.out.Lock()
+	defer w.f.out.Unlock()
 	places, err := w.f.cfg.Ledger.Out(ctx, id)
 	if err != nil {
 		return err

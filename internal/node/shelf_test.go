@@ -606,3 +606,34 @@ func TestPartiesThatFetchAreNamed(t *testing.T) {
 		t.Error("two parties of one nation")
 	}
 }
+
+// What a party without a node waits for: 2,000 objects laid on its shelf, and a poll that finds nothing new among them.
+func BenchmarkShelf(b *testing.B) {
+	const objects = 2000
+	p := newPartners(b, "KWT")
+	p.agree(between("ut-kw", 1, "malware", "", "UTO", "KWT"), "KWT")
+	batch := exchange.Submission{}
+	for n := range objects {
+		batch.Objects = append(batch.Objects, []byte(madeMalware(n+1, day1)))
+		batch.Labels = append(batch.Labels, only(label.Amber, "UTO", "KWT"))
+	}
+	_, err := p.n.exchange.Accept(b.Context(), p.admin(), batch)
+	must(b, err)
+	must(b, p.n.federation.Settle(b.Context()))
+	b.Run("arrange", func(b *testing.B) {
+		for b.Loop() {
+			for _, verb := range []accord.Verb{accord.Suspend, accord.Resume} { // everything goes, and comes again
+				_, err := p.n.accords.Say(b.Context(), p.admin(), "ut-kw", verb, "")
+				must(b, err)
+				must(b, p.n.federation.Settle(b.Context()))
+			}
+		}
+		b.ReportMetric(float64(b.N*objects)/b.Elapsed().Seconds(), "objects/s")
+	})
+	b.Run("poll", func(b *testing.B) {
+		path := "partner-kwt/collections/ut-kw/objects/?added_after=2040-01-01T00:00:00Z"
+		for b.Loop() {
+			p.raw("KWT", path)
+		}
+	})
+}
