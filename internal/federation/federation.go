@@ -103,8 +103,9 @@ type Federation struct {
 	today map[string]int     // objects that went out today, by accord and party
 	day   string
 
-	turn    chan struct{} // held by who brings the own logs to where the journal is
-	judged  string        // the standings that everything was judged by
+	turn    chan struct{}   // held by who brings the own logs to where the journal is
+	judged  string          // the standings that everything was judged by
+	stirred map[string]bool // own objects that the journal told of since the shelves were arranged; with turn
 	shelves []*shelf
 
 	shelving sync.Mutex // held by who arranges shelves; taken before out
@@ -136,7 +137,7 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 	}
 	cfg.Limits = cfg.Limits.Values()
 	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, links: map[string]*link{},
-		turn: make(chan struct{}, 1), shelves: shelves(cfg.Shelves)}
+		turn: make(chan struct{}, 1), stirred: map[string]bool{}, shelves: shelves(cfg.Shelves)}
 	own, err := cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
 	if err != nil {
 		return nil, err

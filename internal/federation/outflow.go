@@ -84,6 +84,7 @@ func (f *Federation) catchUp(ctx context.Context, judged *string) error {
 			items = append(items, store.Item{Seq: e.Seq, Rec: e.Rec, Record: *e.Record})
 			relabelled[e.Rec] = e.Kind == store.EntryRelabel
 		}
+		f.stir(items, relabelled)
 		if err := f.give(ctx, standings, items, relabelled, cursor(after)); err != nil {
 			return err
 		}

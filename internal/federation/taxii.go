@@ -10,7 +10,6 @@ import (
 
 	"entente/dsse"
 	"entente/internal/accords"
-	"entente/internal/fault"
 	"entente/internal/gate"
 	"entente/internal/ledger"
 	"entente/internal/record"
@@ -33,24 +32,20 @@ type Shelf interface {
 	Remove(ctx context.Context, r store.Removal) (int, error)
 	Relabel(ctx context.Context, r store.Relabelling) (record.Seq, error)
 	Purge(ctx context.Context, p store.Purge) (store.PurgeReport, error)
-	PutDocs(ctx context.Context, act store.Act, docs ...store.Doc) error
-	Doc(ctx context.Context, kind, key string) (store.Doc, error)
 }
 
-// shelf is one of them, and how far it was filled.
+// shelf is one of them, and how far it was filled since the start: then everything on it is looked at once.
 type shelf struct {
 	Shelf
-	filled map[string]filled // by log, as its documents say
+	filled map[string]filled // by log
 	places map[string]string // collections by accord
 }
 
 // filled is how far a shelf follows a log, and under what the log was judged: when either changes, there is something to do.
 type filled struct {
-	Size  uint64 `json:"size"`
-	Under string `json:"under"`
+	size  uint64
+	under string
 }
-
-const docFilled = "shelf" // key: origin of the log
 
 // byShelf is how the journal of a shelf names who fills it.
 var byShelf = store.Act{Actor: "node", Verb: "shelf.arrange"}
@@ -75,11 +70,26 @@ func (f *Federation) Settle(ctx context.Context) error {
 	if err := f.catchUp(ctx, &f.judged); err != nil {
 		return err
 	}
-	return f.Arrange(ctx)
+	if err := f.arrange(ctx, f.stirred); err != nil {
+		return err
+	}
+	clear(f.stirred)
+	return nil
+}
+
+// stir notes own objects with another label: what lies on shelves of them is judged again, whether a log tells of it or not.
+func (f *Federation) stir(items []store.Item, relabelled map[record.Seq]bool) {
+	for i := range items {
+		if len(f.shelves) > 0 && relabelled[items[i].Rec] {
+			f.stirred[items[i].Record.ID] = true
+		}
+	}
 }
 
 // Arrange brings the shelves to what the own logs hold: after a purge was ordered they hold nothing of its object.
-func (f *Federation) Arrange(ctx context.Context) error {
+func (f *Federation) Arrange(ctx context.Context) error { return f.arrange(ctx, nil) }
+
+func (f *Federation) arrange(ctx context.Context, stirred map[string]bool) error {
 	if len(f.shelves) == 0 {
 		return nil
 	}
@@ -87,7 +97,7 @@ func (f *Federation) Arrange(ctx context.Context) error {
 	defer f.shelving.Unlock()
 	standings := f.cfg.Accords.Standings()
 	for _, s := range f.shelves {
-		if err := f.fill(ctx, s, standings); err != nil {
+		if err := f.fill(ctx, s, standings, stirred); err != nil {
 			return fmt.Errorf("putting on its shelf what %s is given: %w", s.Party(), err)
 		}
 	}
@@ -96,7 +106,7 @@ func (f *Federation) Arrange(ctx context.Context) error {
 
 // fill lays on a shelf what the logs for its party hold and the accords give now, and takes off the rest. The caller holds shelving. What is arranged
 // holds out for one object at a time, so that a long list keeps nobody else waiting.
-func (f *Federation) fill(ctx context.Context, s *shelf, standings []accords.Standing) error {
+func (f *Federation) fill(ctx context.Context, s *shelf, standings []accords.Standing, stirred map[string]bool) error {
 	to := s.Party()
 	w := filling{f: f, shelf: s, standings: map[string]*accords.Standing{}, puts: map[string][]store.Put{}}
 	for i := range standings {
@@ -117,64 +127,48 @@ func (f *Federation) fill(ctx context.Context, s *shelf, standings []accords.Sta
 			return err
 		}
 	}
+	for _, id := range slices.Sorted(maps.Keys(stirred)) {
+		if err := w.touch(ctx, id, touched); err != nil {
+			return err
+		}
+	}
 	return w.flush(ctx)
+}
+
+// touch arranges an object that was not arranged just now.
+func (w *filling) touch(ctx context.Context, id string, touched map[string]bool) error {
+	if id == "" || touched[id] {
+		return nil
+	}
+	touched[id] = true
+	return w.arrange(ctx, id)
 }
 
 // follow arranges what a log told since it was followed last, or all that it ever told where the accord gives something else now.
 func (w *filling) follow(ctx context.Context, g ledger.Log, touched map[string]bool) error {
-	was, err := w.shelf.at(ctx, g.Origin)
-	if err != nil {
-		return err
-	}
+	was := w.shelf.filled[g.Origin]
 	now := filled{g.Size, w.f.under(w.standings[g.Accord], w.shelf.Party())}
 	if was == now {
 		return nil
 	}
-	from := was.Size
-	if was.Under != now.Under {
+	from := was.size
+	if was.under != now.under {
 		from = 0
 	}
 	for i := from; i < g.Size; i++ {
 		id, err := w.f.cfg.Ledger.Object(ctx, g.Origin, i)
+		if err == nil {
+			err = w.touch(ctx, id, touched)
+		}
 		if err != nil {
 			return err
-		}
-		if id != "" && !touched[id] {
-			touched[id] = true
-			if err := w.arrange(ctx, id); err != nil {
-				return err
-			}
 		}
 	}
 	if err := w.flush(ctx); err != nil {
 		return err
 	}
-	b, err := json.Marshal(now)
-	if err != nil {
-		return err
-	}
-	if err := w.shelf.PutDocs(ctx, store.Act{}, store.Doc{Kind: docFilled, Key: g.Origin, Value: b, Version: -1}); err != nil {
-		return err
-	}
 	w.shelf.filled[g.Origin] = now
 	return nil
-}
-
-// at is how far a log was followed.
-func (s *shelf) at(ctx context.Context, origin string) (p filled, err error) {
-	if p, ok := s.filled[origin]; ok {
-		return p, nil
-	}
-	d, err := s.Doc(ctx, docFilled, origin)
-	if err == nil {
-		err = json.Unmarshal(d.Value, &p)
-	} else if fault.Of(err) == fault.NotFound {
-		err = nil
-	}
-	if err == nil {
-		s.filled[origin] = p
-	}
-	return p, err
 }
 
 // under tells apart the states of an accord between which what it gives to a party may differ: its versions, whether anything passes, and the legal bases

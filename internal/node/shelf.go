@@ -205,14 +205,6 @@ func (s *shelf) Purge(ctx context.Context, p store.Purge) (store.PurgeReport, er
 	return s.store.Purge(ctx, s.own(), p)
 }
 
-func (s *shelf) PutDocs(ctx context.Context, act store.Act, docs ...store.Doc) error {
-	return s.store.PutDocs(ctx, act, docs...)
-}
-
-func (s *shelf) Doc(ctx context.Context, kind, key string) (store.Doc, error) {
-	return s.store.Doc(ctx, kind, key)
-}
-
 // maxShelves bounds the parties that fetch by TAXII: each has a store of its own.
 const maxShelves = 64
 

@@ -244,6 +244,16 @@ func TestAPartyWithoutANodeFetches(t *testing.T) {
 		must(t, err)
 		p.finds("KWT", "ut-kw", "malware 02 01", "malware 02 02", "malware 04 01")
 	})
+	t.Run("an embargo holds it back, until it is over", func(t *testing.T) {
+		l := label.For(label.Green)
+		l.NotBefore = p.cfg.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
+		_, err := x.Relabel(ctx, v, exchange.Relabelling{ID: madeID("malware", 4), Label: l})
+		must(t, err)
+		p.finds("QAT", "gulf", "malware 02 01", "malware 02 02")
+		p.ahead.Add(int64(2 * time.Hour))
+		must(t, x.KeepTime(ctx))
+		p.finds("QAT", "gulf", "malware 02 01", "malware 02 02", "malware 04 01")
+	})
 	t.Run("a retraction", func(t *testing.T) {
 		n, err := p.n.federation.TakeBack(ctx, madeID("malware", 4), peer.Retract, "wrong")
 		if err != nil || n == 0 {
