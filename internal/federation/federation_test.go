@@ -75,6 +75,7 @@ func between(name string, kinds string, codes ...string) string {
 
 // What is shared under an accord comes to its parties and to nobody else; what is amended, retracted or purged follows it there.
 func TestAnAllianceShares(t *testing.T) {
+	t.Parallel()
 	net := ally(t, "UTO", "RUR", "FRE")
 	uto, rur, fre := net.nodes["UTO"], net.nodes["RUR"], net.nodes["FRE"]
 	net.agree(between("ut-ru", "malware, relationship", "UTO", "RUR"), "UTO", "RUR")
@@ -131,6 +132,7 @@ func TestAnAllianceShares(t *testing.T) {
 
 // What happened while a line was cut arrives when it is healed, once; and a node that was stopped goes on where it was.
 func TestAPartitionHeals(t *testing.T) {
+	t.Parallel()
 	net := ally(t, "UTO", "RUR")
 	uto, rur := net.nodes["UTO"], net.nodes["RUR"]
 	net.agree(between("ut-ru", "malware", "UTO", "RUR"), "UTO", "RUR")

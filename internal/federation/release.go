@@ -11,7 +11,6 @@ import (
 	"entente/dsse"
 	"entente/internal/fault"
 	"entente/internal/gate"
-	"entente/internal/ledger"
 	"entente/internal/rendition"
 	"entente/internal/store"
 	"entente/peer"
@@ -123,7 +122,7 @@ func (f *Federation) Decide(ctx context.Context, v gate.Viewer, key string, sign
 	if r.State != Waiting {
 		return r, fault.New(fault.Conflict, "release.decided", "%s decided this already: %s", r.By, r.State)
 	}
-	page, err := f.cfg.House.Page(ctx, store.Query{IDs: []string{r.ID}, Nation: f.cfg.Nation, Org: f.cfg.Org, Versions: store.Versions{All: true}, Specs: []string{"2.0", "2.1"}})
+	page, err := f.cfg.House.Page(ctx, store.Query{IDs: []string{r.ID}, Nation: f.cfg.Nation, Org: f.cfg.Org, Versions: store.Versions{All: true}, Specs: specs})
 	if err != nil {
 		return r, err
 	}
@@ -153,7 +152,7 @@ func (f *Federation) Decide(ctx context.Context, v gate.Viewer, key string, sign
 		return r, fmt.Errorf("writing down a release: %w", err)
 	}
 	if sign {
-		err = f.give(ctx, f.cfg.Accords.Standings(), items, nil, ledger.Cursor{})
+		err = f.give(ctx, items, nil, nil)
 	}
 	return r, err
 }
@@ -168,7 +167,7 @@ func (f *Federation) Simulate(ctx context.Context, v gate.Viewer, it *store.Item
 		return nil, forbidden(gate.AccordRead)
 	}
 	if !f.own(&it.Record) {
-		return nil, fault.New(fault.Conflict, "object.origin", "only what comes from the own organisation is given under accords")
+		return nil, fault.New(fault.Invalid, "object.origin", "only what comes from the own organisation is given under accords")
 	}
 	f.out.Lock()
 	defer f.out.Unlock()
@@ -177,9 +176,12 @@ func (f *Federation) Simulate(ctx context.Context, v gate.Viewer, it *store.Item
 		if accord != "" && s.Name != accord {
 			continue
 		}
-		judged, err := f.judge(ctx, &s, it, func(p gate.Party) bool { return f.isReleased(ctx, s.Name, it, p) })
+		judged, err := f.judge(ctx, &s, it, &writing{})
 		if err != nil {
 			return nil, err
+		}
+		for i := range judged {
+			judged[i].Reasons = judged[i].verdict.Reasons()
 		}
 		out = append(out, judged...)
 	}
@@ -208,6 +210,12 @@ type Answer struct {
 	Code    string    `json:"code,omitempty"`
 	At      time.Time `json:"at"`
 	Receipt []byte    `json:"receipt"`
+}
+
+// Purged tells whether nothing of an object is here any more, for whoever was purging it: what its receivers say still counts.
+func (f *Federation) Purged(ctx context.Context, id string) (bool, error) {
+	page, err := f.cfg.House.Page(ctx, store.Query{IDs: []string{id}, Versions: store.Versions{All: true}, Specs: []string{"2.0", "2.1"}, Headers: true})
+	return len(page.Items) == 0, err
 }
 
 // Given lists where an own object went in audience logs, in the order in which it did.

@@ -13,6 +13,7 @@ import (
 	"entente/internal/gate"
 	"entente/internal/ledger"
 	"entente/internal/record"
+	"entente/internal/rendition"
 	"entente/internal/store"
 	"entente/label"
 	"entente/peer"
@@ -62,12 +63,12 @@ func shelves(list []Shelf) []*shelf {
 // nothing that the accords would not give at that moment, however busy the node is.
 func (f *Federation) Settle(ctx context.Context) error {
 	select {
-	case f.turn <- struct{}{}:
-		defer func() { <-f.turn }()
+	case f.settles <- struct{}{}:
+		defer func() { <-f.settles }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if err := f.catchUp(ctx, &f.judged); err != nil {
+	if err := f.catchUp(ctx); err != nil {
 		return err
 	}
 	if err := f.arrange(ctx, f.stirred); err != nil {
@@ -128,7 +129,7 @@ func (f *Federation) fill(ctx context.Context, s *shelf, standings []accords.Sta
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(stirred)) {
-		if err := w.touch(ctx, id, touched); err != nil {
+		if err := w.touch(ctx, id, touched, false); err != nil {
 			return err
 		}
 	}
@@ -136,12 +137,12 @@ func (f *Federation) fill(ctx context.Context, s *shelf, standings []accords.Sta
 }
 
 // touch arranges an object that was not arranged just now.
-func (w *filling) touch(ctx context.Context, id string, touched map[string]bool) error {
+func (w *filling) touch(ctx context.Context, id string, touched map[string]bool, fresh bool) error {
 	if id == "" || touched[id] {
 		return nil
 	}
 	touched[id] = true
-	return w.arrange(ctx, id)
+	return w.arrange(ctx, id, fresh)
 }
 
 // follow arranges what a log told since it was followed last, or all that it ever told where the accord gives something else now.
@@ -158,7 +159,7 @@ func (w *filling) follow(ctx context.Context, g ledger.Log, touched map[string]b
 	for i := from; i < g.Size; i++ {
 		id, err := w.f.cfg.Ledger.Object(ctx, g.Origin, i)
 		if err == nil {
-			err = w.touch(ctx, id, touched)
+			err = w.touch(ctx, id, touched, was.size > 0 && i >= was.size)
 		}
 		if err != nil {
 			return err
@@ -256,20 +257,14 @@ type rendered struct {
 	places []string // collections
 }
 
-// spot is a leaf of an own log.
-type spot struct {
-	origin string
-	index  uint64
-}
-
 // key tells the contents of one object apart.
 type key struct {
 	id     string
 	digest [32]byte
 }
 
-// arrange makes the shelf hold of one own object what the accords give now.
-func (w *filling) arrange(ctx context.Context, id string) error {
+// arrange makes the shelf hold of one own object what the accords give now. A purge of which the log tells afresh finds also what was taken off before.
+func (w *filling) arrange(ctx context.Context, id string, fresh bool) error {
 	w.f.out.Lock()
 	defer w.f.out.Unlock()
 	places, err := w.f.cfg.Ledger.Out(ctx, id)
@@ -280,26 +275,19 @@ func (w *filling) arrange(ctx context.Context, id string) error {
 		l, ok := w.f.logs[p.Origin]
 		return !ok || !slices.Contains(l.parties, orgOf(w.shelf.Party()))
 	})
-	given := map[spot]*peer.Rendition{}
 	var ids []string // under which it went out
 	purged := false
 	for _, p := range places {
 		purged = purged || p.Leaf.Kind == peer.Purge
-		if p.Leaf.Kind != peer.Put {
-			continue
-		}
-		r, o, err := w.open(ctx, p)
-		if err != nil {
-			return err
-		}
-		if given[spot{p.Origin, p.Index}] = r; r == nil {
-			continue
-		}
-		if _, known := label.ByID(o.ID()); !known && !slices.Contains(ids, o.ID()) { // the definitions of the TLP lie there anyway
-			ids = append(ids, o.ID())
+		if l := w.f.logs[p.Origin]; parseMark(p.Version).class == rendition.Reduced {
+			ids = append(ids, rendition.ID(w.f.audienceKey(l.accord, l.parties), id))
+		} else {
+			ids = append(ids, id)
 		}
 	}
-	wanted, err := w.wanted(ctx, id, places, given)
+	slices.Sort(ids)
+	ids = slices.DeleteFunc(slices.Compact(ids), func(id string) bool { _, known := label.ByID(id); return known }) // the definitions of the TLP lie there anyway
+	wanted, err := w.wanted(ctx, id, places)
 	if err != nil {
 		return err
 	}
@@ -308,13 +296,18 @@ func (w *filling) arrange(ctx context.Context, id string) error {
 		left[k.id] = true
 	}
 	for _, out := range ids {
-		if purged && !left[out] {
-			if _, err := w.shelf.Purge(ctx, store.Purge{ID: out, Act: byShelf}); err != nil {
-				return err
+		there, err := w.there(ctx, out)
+		switch {
+		case err != nil:
+			return err
+		case purged && !left[out]:
+			if fresh || len(there) > 0 {
+				_, err = w.shelf.Purge(ctx, store.Purge{ID: out, Act: byShelf})
 			}
-			continue
+		default:
+			err = w.adjust(ctx, out, there, wanted)
 		}
-		if err := w.adjust(ctx, out, wanted); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -330,7 +323,7 @@ func (w *filling) arrange(ctx context.Context, id string) error {
 }
 
 // wanted is what the party may have of an object now, of what went out in its logs.
-func (w *filling) wanted(ctx context.Context, id string, places []ledger.Place, given map[spot]*peer.Rendition) (map[key]*rendered, error) {
+func (w *filling) wanted(ctx context.Context, id string, places []ledger.Place) (map[key]*rendered, error) {
 	out := map[key]*rendered{}
 	newest := map[[2]string]key{} // of one version of one object, the last content counts
 	judged := judgements{f: w.f, to: w.shelf.Party(), id: id}
@@ -345,20 +338,19 @@ func (w *filling) wanted(ctx context.Context, id string, places []ledger.Place, 
 		} else if !ok {
 			continue
 		}
-		g := given[spot{p.Origin, p.Index}]
-		if g == nil {
+		given, obj, err := w.open(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		if given == nil {
 			continue
 		}
-		l, err := w.label(ctx, p, places, g.Label)
+		l, err := w.label(ctx, p, places, given.Label)
 		if err != nil {
 			return nil, err
 		}
 		if !l.NotAfter.IsZero() && !w.f.cfg.Now().Before(l.NotAfter) {
 			continue
-		}
-		obj, err := stix.Parse(g.Object)
-		if err != nil {
-			return nil, err
 		}
 		k, version := key{obj.ID(), obj.Digest()}, [2]string{obj.ID(), obj.Version()}
 		if old, ok := newest[version]; ok && old != k && obj.Version() != "" {
@@ -368,7 +360,7 @@ func (w *filling) wanted(ctx context.Context, id string, places []ledger.Place, 
 		to := w.shelved(l)
 		r := out[k]
 		if r == nil {
-			r = &rendered{body: g.Object, label: to}
+			r = &rendered{body: given.Object, label: to}
 			out[k] = r
 		}
 		r.label = wider(r.label, to)
@@ -406,7 +398,7 @@ type judgements struct {
 func (j *judgements) keeps(ctx context.Context, a *accords.Standing, rec record.Seq) (bool, error) {
 	if j.items == nil {
 		j.items = map[record.Seq]*store.Item{}
-		q := store.Query{IDs: []string{j.id}, Nation: j.f.cfg.Nation, Org: j.f.cfg.Org, Versions: store.Versions{All: true}, Specs: []string{"2.0", "2.1"}}
+		q := store.Query{IDs: []string{j.id}, Nation: j.f.cfg.Nation, Org: j.f.cfg.Org, Versions: store.Versions{All: true}, Specs: specs}
 		for {
 			page, err := j.f.cfg.House.Page(ctx, q)
 			if err != nil {
@@ -425,7 +417,7 @@ func (j *judgements) keeps(ctx context.Context, a *accords.Standing, rec record.
 	if it == nil || it.Held {
 		return false, nil
 	}
-	all, err := j.f.judge(ctx, a, it, func(p gate.Party) bool { return j.f.isReleased(ctx, a.Name, it, p) })
+	all, err := j.f.judge(ctx, a, it, &writing{})
 	if err != nil {
 		return false, err
 	}
@@ -486,22 +478,24 @@ func (w *filling) payload(ctx context.Context, p ledger.Place) ([]byte, error) {
 	return e.Payload, err
 }
 
-// adjust takes off what is not wanted under an id, and puts right what is: what lies where it should, under the label that it should have, is taken out of
-// wanted.
-func (w *filling) adjust(ctx context.Context, id string, wanted map[key]*rendered) error {
-	q := store.Query{IDs: []string{id}, Versions: store.Versions{All: true}, Specs: []string{"2.0", "2.1"}, Headers: true, Held: true}
-	var there []store.Item
+// there is what lies on the shelf under an id.
+func (w *filling) there(ctx context.Context, id string) (out []store.Item, err error) {
+	q := store.Query{IDs: []string{id}, Versions: store.Versions{All: true}, Specs: specs, Headers: true, Held: true}
 	for {
 		page, err := w.shelf.Page(ctx, q)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		there = append(there, page.Items...)
-		if !page.More {
-			break
+		if out = append(out, page.Items...); !page.More {
+			return out, nil
 		}
 		q.After = page.Next
 	}
+}
+
+// adjust takes off what is not wanted under an id, and puts right what is: what lies where it should, under the label that it should have, is taken out of
+// wanted.
+func (w *filling) adjust(ctx context.Context, id string, there []store.Item, wanted map[key]*rendered) error {
 	for i := range there {
 		it := &there[i]
 		r := wanted[key{id, it.Record.Digest}]

@@ -190,7 +190,7 @@ func TestWhatCannotBeAdded(t *testing.T) {
 	if next := ownLog(t, l); next.Origin == g.Origin || next.Epoch != 1 || next.Size != 0 {
 		t.Errorf("%+v", next)
 	}
-	for _, id := range []Identity{{}, {Org: "a", Accord: "b"}, {Org: "a", Accord: "b", Parties: []string{"with space"}}} {
+	for _, id := range []Identity{{}, {Org: "a", Accord: "b"}, {Org: "a", Accord: "b", Parties: []string{"with\nline"}}} {
 		if _, err := l.OpenLog(t.Context(), id); fault.Of(err) != fault.Invalid {
 			t.Errorf("%+v: %v", id, err)
 		}
