@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 
 	"entente/accord"
 	"entente/dsse"
@@ -90,7 +91,12 @@ func (a *Accords) take(ctx context.Context, b *accord.Bundle, act store.Act) (Vi
 		}
 		return a.put(ctx, old, &merged, act)
 	}
-	if err := a.follows(v); err != nil {
+	if from, ok := strings.CutPrefix(act.Actor, "peer:"); !ok || a.signedHere(v) {
+		err = a.follows(v, "")
+	} else {
+		err = a.follows(v, from)
+	}
+	if err != nil {
 		return View{}, err
 	}
 	if len(a.versions) >= maxAccords {
@@ -99,10 +105,17 @@ func (a *Accords) take(ctx context.Context, b *accord.Bundle, act store.Act) (Vi
 	return a.put(ctx, v, b, act)
 }
 
-// follows refuses a version that does not follow from the one in force. The caller holds mu.
-func (a *Accords) follows(v *version) error {
+// signedHere tells whether the own nation signed a text.
+func (a *Accords) signedHere(v *version) bool {
+	standing, err := v.bundle.Signed(a.cfg.Keys)
+	return err == nil && slices.ContainsFunc(standing, func(s accord.Standing) bool { return s.Nation == a.cfg.Nation && s.Have > 0 })
+}
+
+// follows refuses a version that does not follow from the one in force. What a partner offers is held against accords with it alone: that a name is taken by one
+// between others is not for it to know. The caller holds mu.
+func (a *Accords) follows(v *version, partner string) error {
 	for _, old := range a.versions {
-		if old.accord.Name != v.accord.Name || !a.complete(old) {
+		if old == v || old.accord.Name != v.accord.Name || !a.complete(old) || partner != "" && old.party(partner) < 0 {
 			continue
 		}
 		switch {
@@ -146,6 +159,9 @@ func (a *Accords) Sign(ctx context.Context, v gate.Viewer, name string, number i
 	}
 	if p := text.accord.Parties[text.party(a.cfg.Nation)]; !signs(&p, a.cfg.Org) {
 		return View{}, fault.New(fault.Forbidden, "accord.signer", "%s is none of the organisations that may sign %s for %s", a.cfg.Org, text.accord.Name, a.cfg.Nation)
+	}
+	if err := a.follows(text, ""); err != nil {
+		return View{}, err
 	}
 	signed := *text.bundle
 	signed.Signatures = slices.Clone(text.bundle.Signatures)

@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -17,6 +18,7 @@ import (
 	"entente/internal/store"
 	"entente/label"
 	"entente/peer"
+	"entente/stix"
 )
 
 // follow takes what the journal brings, and judges everything anew when accords change.
@@ -390,8 +392,8 @@ func (f *Federation) put(ctx context.Context, g group, it *store.Item, places []
 	if err != nil {
 		return err
 	}
-	m := mark{or(it.Record.Version), g.result.Class, short(g.result.Body), short(timeless), int64(it.Rec)}
-	if takenBack(places, m.version) {
+	m := mark{or(it.Record.Version), g.result.Class, f.keyed(shown(&g.result)), short(timeless), int64(it.Rec)}
+	if takenBack(places, m) {
 		return nil
 	}
 	for _, p := range live(places) {
@@ -573,7 +575,8 @@ func (f *Federation) add(ctx context.Context, at ledger.Cursor, entries ...ledge
 	return err
 }
 
-// seal makes the signed renditions, all under one signature.
+// seal makes the signed renditions, those of one log under one signature. What is signed together shows how much it is, and hashes of the rest: so
+// nothing is signed together that is not for the same parties.
 func (f *Federation) seal(puts []putting) ([]ledger.Entry, error) {
 	if len(puts) == 0 {
 		return nil, nil
@@ -582,26 +585,30 @@ func (f *Federation) seal(puts []putting) ([]ledger.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	payloads := make([][]byte, len(puts))
 	entries := make([]ledger.Entry, len(puts))
+	payloads, places := map[string][][]byte{}, map[string][]int{}
 	now := f.stamp()
 	for i := range puts {
 		p := &puts[i]
 		digest := p.group.accord.Digest
 		r := peer.Rendition{Accord: digest, Audience: p.group.parties, Class: peer.Class(p.group.result.Class.String()), Label: p.group.label, Nation: f.cfg.Nation, Org: f.cfg.Org,
 			Object: p.group.result.Body}
-		if payloads[i], err = r.Payload(); err != nil {
+		payload, err := r.Payload()
+		if err != nil {
 			return nil, fmt.Errorf("writing the rendition of %s: %w", p.item.Record.ID, err)
 		}
+		payloads[p.origin], places[p.origin] = append(payloads[p.origin], payload), append(places[p.origin], i)
 		entries[i] = ledger.Entry{Origin: p.origin, Object: p.item.Record.ID, Version: p.mark.String(),
 			Leaf: peer.Leaf{Kind: peer.Put, Accord: digest, Order: p.order, Time: now, NotAfter: p.group.label.NotAfter}}
 	}
-	envelopes, err := peer.SignRenditions(f.cfg.Realm, payloads, s)
-	if err != nil {
-		return nil, err
-	}
-	for i := range entries {
-		entries[i].Envelope = envelopes[i]
+	for origin, list := range payloads {
+		envelopes, err := peer.SignRenditions(f.cfg.Realm, list, s)
+		if err != nil {
+			return nil, err
+		}
+		for j, i := range places[origin] {
+			entries[i].Envelope = envelopes[j]
+		}
 	}
 	return entries, nil
 }
@@ -640,7 +647,7 @@ func (f *Federation) TakeBack(ctx context.Context, id string, kind peer.Kind, re
 			continue
 		}
 		m := parseMark(p.Version)
-		m.label, m.body = taken, "-" // what outlives a purge tells nothing of what is gone
+		m.label = taken
 		if err := f.order(l, p, id, m.String(), peer.Order{Do: kind.String(), Reason: reason}, kind, &w); err != nil {
 			return 0, err
 		}
@@ -659,11 +666,24 @@ func (f *Federation) TakeBack(ctx context.Context, id string, kind peer.Kind, re
 // taken stands for the label of what its originator took back: that version does not go out again, whatever its label says.
 const taken = "taken"
 
-func takenBack(places []ledger.Place, version string) bool {
+func takenBack(places []ledger.Place, m mark) bool {
 	return slices.ContainsFunc(places, func(p ledger.Place) bool {
-		m := parseMark(p.Version)
-		return p.Leaf.Target > 0 && m.label == taken && m.version == version
+		old := parseMark(p.Version)
+		same := old.version == m.version || old.class == rendition.Reduced && m.class == rendition.Reduced && old.body == m.body // of a version that was not given for itself
+		return p.Leaf.Target > 0 && old.label == taken && same
 	})
+}
+
+// shown is what an audience sees of a rendition: of a reduced copy, all but the time of its last edit, which may be one that the audience is not to know of.
+func shown(r *rendition.Result) []byte {
+	if r.Class != rendition.Reduced {
+		return r.Body
+	}
+	o, err := stix.Parse(r.Body)
+	if err != nil || o.Modified() == "" {
+		return r.Body
+	}
+	return bytes.ReplaceAll(r.Body, []byte(`"modified":"`+o.Modified()+`"`), []byte(`"modified":""`))
 }
 
 // Forget destroys what the ledger holds of an object, after it was purged here.

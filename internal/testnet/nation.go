@@ -1,0 +1,299 @@
+package testnet
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"entente/dsse"
+	"entente/internal/accords"
+	"entente/internal/exchange"
+	"entente/internal/federation"
+	"entente/internal/gate"
+	"entente/internal/keyring"
+	"entente/internal/ledger"
+	"entente/internal/peers"
+	"entente/internal/record"
+	"entente/internal/store"
+	"entente/internal/store/sqlite"
+	"entente/keylog"
+	"entente/label"
+	"entente/peer"
+)
+
+// Nation is one node of an alliance.
+type Nation struct {
+	Code       string
+	Federation *federation.Federation
+	Ledger     *ledger.Ledger
+	Accords    *accords.Accords
+	Exchange   *exchange.Exchange
+
+	net     *Net
+	dir     string
+	ring    *keyring.Ring
+	db      *sqlite.Store
+	peers   *peers.Room
+	gate    *gate.Gate
+	running bool
+}
+
+func (n *Nation) open() {
+	t, ctx := n.net.t, context.Background()
+	var err error
+	must(t, os.MkdirAll(n.dir+"/store", 0o700))
+	n.db, err = sqlite.Open(ctx, sqlite.Config{Dir: n.dir + "/store", Now: n.net.o.Now})
+	must(t, err)
+	conf := ledger.Config{Dir: n.dir}
+	if n.net.o.Rand != nil {
+		conf.Rand = n.net.o.Rand()
+	}
+	n.Ledger, err = ledger.Open(ctx, conf)
+	must(t, err)
+	n.gate = gate.New(gate.Rules{Nation: n.Code, Org: Org(n.Code), Realm: Realm})
+	g := func() *gate.Gate { return n.gate }
+	n.Exchange, err = exchange.New(ctx, exchange.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Gate: g, Now: n.net.o.Now,
+		Recall: func(ctx context.Context, id string) error {
+			_, err := n.Federation.TakeBack(ctx, id, peer.Purge, "purged")
+			return err
+		},
+		Forget: func(ctx context.Context, id string) error { return n.Federation.Forget(ctx, id) }}, n.db)
+	must(t, err)
+	n.peers, err = peers.Open(ctx, peers.Config{Nation: n.Code, Realm: Realm, Docs: n.db})
+	must(t, err)
+	n.Accords, err = accords.New(ctx, accords.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Docs: n.db, Gate: g, OrgOf: Org, Keys: n.keys, Now: n.net.o.Now,
+		Signer: func() dsse.Signer { s, _ := n.ring.Signer(keylog.RoleAccord); return s }})
+	must(t, err)
+	var home federation.House = house{n}
+	if f := n.net.o.House; f != nil {
+		home = f(n, home)
+	}
+	var door federation.Door = n.Exchange
+	if f := n.net.o.Door; f != nil {
+		door = f(n, door)
+	}
+	n.Federation, err = federation.New(ctx, federation.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, House: home, Door: door, Ledger: n.Ledger, Accords: n.Accords,
+		Partners: partners{n}, Originate: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleOriginate) },
+		Node: func() (federation.NodeKey, error) {
+			s, err := n.ring.Signer(keylog.RoleNode)
+			if err != nil {
+				return nil, err
+			}
+			return steady{s.(federation.NodeKey)}, nil
+		},
+		Officer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleRelease) }, Gate: g, Secret: n.ring.Secret("audience"), Now: n.net.o.Now,
+		Log: slog.New(slog.DiscardHandler),
+		Dial: func(p federation.Partner) (string, peer.Doer) {
+			return "https://" + p.Nation, line{n, n.net.As(p.Nation)}
+		}})
+	must(t, err)
+	n.net.mu.Lock()
+	n.running = true
+	n.net.mu.Unlock()
+}
+
+// Stop ends the nation's work and closes its files. Start goes on.
+func (n *Nation) Stop() {
+	n.net.mu.Lock()
+	was := n.running
+	n.running = false
+	n.net.mu.Unlock()
+	if !was {
+		return
+	}
+	n.Federation.Close()
+	n.net.hangUp(n.Code)
+	n.Exchange.Close()
+	if err := n.Ledger.Close(); err != nil {
+		n.net.t.Error(err)
+	}
+	if err := n.db.Close(); err != nil {
+		n.net.t.Error(err)
+	}
+}
+
+// Start opens a nation that was stopped.
+func (n *Nation) Start() {
+	n.open()
+	n.Federation.Start()
+}
+
+// meet takes the other's card, as two people do who compared its fingerprint.
+func (n *Nation) meet(o *keyring.Ring) {
+	card, err := o.Card("")
+	must(n.net.t, err)
+	_, err = n.peers.Add(context.Background(), "test", card, o.KeyLog().Fingerprint())
+	must(n.net.t, err)
+}
+
+// keys are the keys with which an organisation signs accords.
+func (n *Nation) keys(code, organisation string) []*dsse.Key {
+	state := n.peers.Keys(code)
+	if code == n.Code {
+		state = n.ring.KeyState()
+	}
+	var out []*dsse.Key
+	if state != nil {
+		for _, k := range state.Keys(organisation, keylog.RoleAccord, n.net.o.Now()) {
+			out = append(out, k.Key)
+		}
+	}
+	return out
+}
+
+func (n *Nation) caller() federation.Caller {
+	return federation.Caller{Nation: n.Code, Org: Org(n.Code)}
+}
+
+// Dir is the nation's data directory, without its keys.
+func (n *Nation) Dir() string { return n.dir }
+
+// Viewer is a person of the nation in a role.
+func (n *Nation) Viewer(role string) gate.Viewer {
+	return gate.Viewer{Nation: n.Code, Org: Org(n.Code), Person: "pat", Roles: []string{role}, Realm: Realm}
+}
+
+// Push hands in objects of the nation's own, under one label.
+func (n *Nation) Push(l label.Label, objects ...string) {
+	n.net.t.Helper()
+	s := exchange.Submission{}
+	for _, o := range objects {
+		s.Objects, s.Labels = append(s.Objects, []byte(o)), append(s.Labels, l)
+	}
+	n.Submit(s)
+}
+
+// Submit hands in what must be taken.
+func (n *Nation) Submit(s exchange.Submission) {
+	n.net.t.Helper()
+	out, err := n.Exchange.Accept(context.Background(), n.Viewer(gate.RoleAnalyst), s)
+	must(n.net.t, err)
+	for _, o := range out {
+		if o.State != exchange.Added {
+			n.net.t.Fatalf("%+v", o)
+		}
+	}
+}
+
+// Sees tells whether an analyst of the nation finds an object.
+func (n *Nation) Sees(id string) bool {
+	_, err := n.Exchange.Get(context.Background(), n.Viewer(gate.RoleAnalyst), "", id, store.Versions{})
+	return err == nil
+}
+
+// Version is the version of an object that an analyst finds; empty: none.
+func (n *Nation) Version(id string) string {
+	it, err := n.Exchange.Get(context.Background(), n.Viewer(gate.RoleAnalyst), "", id, store.Versions{})
+	if err != nil {
+		return ""
+	}
+	return it.Record.Version
+}
+
+// Held is everything that the nation's store has, whoever may see it, with what waits in quarantine.
+func (n *Nation) Held() []store.Item {
+	var out []store.Item
+	q := store.Query{Versions: store.Versions{All: true}, Specs: []string{"2.0", "2.1"}, Held: true}
+	for {
+		page, err := n.db.Page(context.Background(), n.gate.Own(n.net.o.Now()), q)
+		must(n.net.t, err)
+		out = append(out, page.Items...)
+		if !page.More {
+			return out
+		}
+		q.After = page.Next
+	}
+}
+
+// Relabel puts an own object under another label.
+func (n *Nation) Relabel(id string, to label.Label) {
+	n.net.t.Helper()
+	v := n.Viewer(gate.RoleOfficer)
+	v.Roles = append(v.Roles, gate.RoleAnalyst)
+	_, err := n.Exchange.Relabel(context.Background(), v, exchange.Relabelling{ID: id, Label: to})
+	must(n.net.t, err)
+}
+
+// Retract tells everybody who has an own object that it was wrong.
+func (n *Nation) Retract(id string) {
+	n.net.t.Helper()
+	_, err := n.Federation.TakeBack(context.Background(), id, peer.Retract, "wrong")
+	must(n.net.t, err)
+}
+
+// Purge destroys an own object here and wherever it went.
+func (n *Nation) Purge(id string) {
+	n.net.t.Helper()
+	_, err := n.Exchange.Purge(context.Background(), n.Viewer(gate.RoleOfficer), id, false)
+	must(n.net.t, err)
+}
+
+type partners struct{ n *Nation }
+
+func (p partners) Partners() []federation.Partner {
+	var out []federation.Partner
+	for _, k := range p.n.peers.List() {
+		if s := p.n.peers.Keys(k.Nation); s != nil {
+			address := "line"
+			if p.n.net.o.Deaf {
+				address = ""
+			}
+			out = append(out, federation.Partner{Nation: k.Nation, Org: k.Org, Node: k.Node, Address: address, Keys: s})
+		}
+	}
+	return out
+}
+
+func (p partners) Learn(ctx context.Context, code string, from int64, statements [][]byte) error {
+	_, err := p.n.peers.Extend(ctx, code, from, statements)
+	return err
+}
+
+func (p partners) KeyLog() *keylog.Log      { return p.n.ring.KeyLog() }
+func (p partners) Changed() <-chan struct{} { return p.n.peers.Changed() }
+
+type house struct{ n *Nation }
+
+func (h house) own() gate.Scope { return h.n.gate.Own(h.n.net.o.Now()) }
+func (h house) Follow(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error) {
+	return h.n.db.Follow(ctx, h.own(), after, limit)
+}
+func (h house) Page(ctx context.Context, q store.Query) (store.Page, error) {
+	return h.n.db.Page(ctx, h.own(), q)
+}
+func (h house) Newest() (record.Seq, <-chan struct{})              { return h.n.db.Newest() }
+func (h house) Release(ctx context.Context, r store.Release) error { return h.n.db.Release(ctx, r) }
+func (h house) PutDocs(ctx context.Context, a store.Act, d ...store.Doc) error {
+	return h.n.db.PutDocs(ctx, a, d...)
+}
+func (h house) Doc(ctx context.Context, kind, key string) (store.Doc, error) {
+	return h.n.db.Doc(ctx, kind, key)
+}
+func (h house) Docs(ctx context.Context, kind, after string, limit int) ([]store.Doc, error) {
+	return h.n.db.Docs(ctx, kind, after, limit)
+}
+
+// Clock is a clock that stands still until it is moved.
+type Clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+// NewClock is a clock that stands at a time.
+func NewClock(at time.Time) *Clock { return &Clock{at: at} }
+
+// Now is the time that the clock shows.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+// Move moves the clock on.
+func (c *Clock) Move(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}

@@ -1,0 +1,287 @@
+// Package testnet is an alliance of nations in one process, for tests: each with keys, a store, a ledger, its accords and its federation, over the real rooms and
+// the real wire, and with lines between them that can be cut.
+package testnet
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"entente/accord"
+	"entente/dsse"
+	"entente/internal/accords"
+	"entente/internal/federation"
+	"entente/internal/gate"
+	"entente/internal/keyring"
+	"entente/keylog"
+	"entente/peer"
+)
+
+// Realm is that of every alliance here.
+const Realm = "operational"
+
+// Options say how an alliance is. The zero value is one as it would be, in real time.
+type Options struct {
+	Now  func() time.Time // clock of every node
+	Rand func() io.Reader // of salts and of the names of logs, made anew for each nation
+	Deaf bool             // the nations do not call each other: partners are played by the test
+	// Known are nations that the others know by their keys, and that have no node here.
+	Known []string
+
+	// What stands in the place of a part of a nation, for tests that put a leak into it. Nil leaves it as it is.
+	Backend func(n *Nation, b peer.Backend) peer.Backend
+	Door    func(n *Nation, d federation.Door) federation.Door
+	House   func(n *Nation, h federation.House) federation.House
+}
+
+// Net is an alliance.
+type Net struct {
+	t     testing.TB
+	o     Options
+	codes []string
+	nodes map[string]*Nation
+
+	mu  sync.Mutex
+	cut map[string]bool // "from>to"
+	on  map[string]map[*call]bool
+}
+
+// New stands up nations that know each other.
+func New(t testing.TB, o Options, codes ...string) *Net {
+	t.Helper()
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	net := &Net{t: t, o: o, codes: codes, nodes: map[string]*Nation{}, cut: map[string]bool{}, on: map[string]map[*call]bool{}}
+	for _, code := range codes {
+		net.nodes[code] = &Nation{Code: code, net: net, dir: t.TempDir(), ring: ring(t, code)}
+	}
+	for _, n := range net.nodes {
+		n.open()
+	}
+	for _, a := range net.nodes {
+		for _, b := range net.nodes {
+			if a != b {
+				a.meet(b.ring)
+			}
+		}
+	}
+	for _, n := range net.nodes {
+		for _, code := range o.Known {
+			n.meet(ring(t, code))
+		}
+		n.Federation.Start()
+	}
+	t.Cleanup(net.Close)
+	return net
+}
+
+// Close stops every nation. So does the end of the test.
+func (net *Net) Close() {
+	for _, n := range net.nodes {
+		n.Stop()
+	}
+}
+
+// rings are the keys of nations, made once in a process: they cost more than all else.
+var (
+	ringsMu sync.Mutex
+	rings   = map[string]*keyring.Ring{}
+)
+
+// ring is a nation's keys. Every alliance of a process has the same for the same code.
+func ring(t testing.TB, code string) *keyring.Ring {
+	t.Helper()
+	ringsMu.Lock()
+	defer ringsMu.Unlock()
+	if r := rings[code]; r != nil {
+		return r
+	}
+	r, err := keyring.Create(t.TempDir(), keyring.Names{Nation: code, Org: Org(code), Realm: Realm}, time.Now)
+	must(t, err)
+	rings[code] = r
+	return r
+}
+
+// Signer is the key with which a nation signs accords.
+func Signer(t testing.TB, code string) dsse.Signer {
+	s, err := ring(t, code).Signer(keylog.RoleAccord)
+	must(t, err)
+	return s
+}
+
+// As is the nation of a code.
+func (net *Net) As(code string) *Nation {
+	n := net.nodes[code]
+	if n == nil {
+		net.t.Helper()
+		net.t.Fatalf("%s is no nation of this alliance", code)
+	}
+	return n
+}
+
+// Part cuts the line between two nations both ways.
+func (net *Net) Part(x, y string) {
+	net.mu.Lock()
+	defer net.mu.Unlock()
+	for _, way := range []string{x + ">" + y, y + ">" + x} {
+		net.cut[way] = true
+		for c := range net.on[way] {
+			c.end()
+		}
+	}
+}
+
+// Heal mends the line between two nations.
+func (net *Net) Heal(x, y string) {
+	net.mu.Lock()
+	defer net.mu.Unlock()
+	delete(net.cut, x+">"+y)
+	delete(net.cut, y+">"+x)
+}
+
+// signed are accords with all signatures, by their text: each text is signed once in a process, so that it is the same bytes wherever it stands.
+var (
+	signedMu sync.Mutex
+	signed   = map[[32]byte][]byte{}
+)
+
+// Agree has an accord signed by nations, and waits until it binds at each that is here.
+func (net *Net) Agree(text string, codes ...string) {
+	net.t.Helper()
+	ctx := context.Background()
+	signedMu.Lock()
+	bundle := signed[sha256.Sum256([]byte(text))]
+	if bundle == nil {
+		b, err := accord.NewBundle([]byte(text), Realm)
+		must(net.t, err)
+		for _, code := range codes {
+			must(net.t, b.Sign(Signer(net.t, code)))
+		}
+		bundle = b.Bytes()
+		signed[sha256.Sum256([]byte(text))] = bundle
+	}
+	signedMu.Unlock()
+	for _, code := range codes {
+		if n := net.nodes[code]; n != nil {
+			v, err := n.Accords.Add(ctx, n.Viewer(gate.RoleAnalyst), bundle)
+			must(net.t, err)
+			for _, other := range codes {
+				must(net.t, n.Accords.Held(ctx, v.Digest, other))
+			}
+			if v.Phase != accords.Active {
+				net.t.Fatalf("the accord is %s at %s", v.Phase, code)
+			}
+		}
+	}
+}
+
+// Eventually waits until something holds.
+func (net *Net) Eventually(what string, holds func() bool) {
+	net.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			for _, n := range net.nodes {
+				links, _ := n.Federation.Links(context.Background())
+				net.t.Logf("%s: %+v", n.Code, links)
+			}
+			net.t.Fatalf("this did not come about: %s", what)
+		}
+	}
+}
+
+// Settle waits until everybody gave what it may, took what came and told what it did.
+func (net *Net) Settle() {
+	net.t.Helper()
+	net.Eventually("everybody has what it is to have", func() bool {
+		for _, n := range net.nodes {
+			if !n.settled() {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// settled tells whether the nation's journal was followed to its end, and its partners have all of its logs.
+func (n *Nation) settled() bool {
+	ctx := context.Background()
+	newest, _ := n.db.Newest()
+	at, err := n.Ledger.Cursor(ctx, "journal")
+	if err != nil || len(at) != 8 || binary.BigEndian.Uint64(at) < uint64(newest) {
+		return false
+	}
+	if n.net.o.Deaf {
+		return true
+	}
+	for _, o := range n.net.nodes {
+		if o != n && !n.net.isCut(n.Code, o.Code) && !o.has(n) {
+			return false
+		}
+	}
+	return true
+}
+
+// has tells whether everything that another's logs hold for this nation is here, and receipted.
+func (n *Nation) has(o *Nation) bool {
+	ctx := context.Background()
+	heads, err := o.Federation.Backend().Logs(federation.WithCaller(ctx, n.caller()))
+	if err != nil {
+		return false
+	}
+	for _, h := range heads {
+		g, err := n.Ledger.Log(ctx, h.Origin)
+		if err != nil || g.Size != h.Size {
+			return false
+		}
+	}
+	waiting, err := n.Ledger.Orders(ctx, 0)
+	if err != nil || len(waiting) > 0 {
+		return false
+	}
+	owed, err := n.Ledger.Outbox(ctx, o.Code, 1)
+	return err == nil && len(owed) == 0
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Org is the organisation of a nation.
+func Org(code string) string { return strings.ToLower(code) + ".cert" }
+
+// steady signs the same message with the same bytes, so that what two runs show can be compared.
+type steady struct{ federation.NodeKey }
+
+var (
+	steadyMu sync.Mutex
+	said     = map[string][]byte{}
+)
+
+func once(what string, k *dsse.Key, message []byte, sign func([]byte) ([]byte, error)) ([]byte, error) {
+	steadyMu.Lock()
+	defer steadyMu.Unlock()
+	key := what + k.ID() + "\x00" + string(message)
+	if sig, ok := said[key]; ok {
+		return sig, nil
+	}
+	sig, err := sign(message)
+	if err == nil {
+		if len(said) > 100_000 {
+			clear(said)
+		}
+		said[key] = sig
+	}
+	return sig, err
+}
+
+func (s steady) Sign(m []byte) ([]byte, error)    { return once("both", s.Key(), m, s.NodeKey.Sign) }
+func (s steady) MLDSA44(m []byte) ([]byte, error) { return once("half", s.Key(), m, s.NodeKey.MLDSA44) }
