@@ -21,7 +21,7 @@ func (a *app) keyCmd() *cobra.Command {
 	c := &cobra.Command{Use: "key", Short: "See, replace and revoke the keys of the nation, and keep its root elsewhere",
 		Long: "See, replace and revoke the keys of the nation, and keep its root elsewhere. Every change is a statement of the nation's key log, which partners mirror; the nation's root signs it: see docs/keys.md."}
 	c.AddCommand(a.listKeysCmd(), a.rotateKeyCmd(), a.revokeKeyCmd(), a.compromiseKeyCmd(), a.moveNodeCmd(), a.keyLogCmd(), a.exportRootCmd(),
-		a.requestKeysCmd(), a.admitKeysCmd(), a.joinLogCmd(), a.newKeyCmd(), a.signAccordCmd(), a.rootKeyCmd())
+		a.requestKeysCmd(), a.admitKeysCmd(), a.joinLogCmd(), a.newKeyCmd(), a.signOfflineCmd(), a.rootKeyCmd())
 	return c
 }
 

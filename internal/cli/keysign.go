@@ -8,8 +8,8 @@ import (
 	"entente/keylog"
 )
 
-// signAccordCmd signs where no node is: at a ministry, with a key that the nation's key log names.
-func (a *app) signAccordCmd() *cobra.Command {
+// signOfflineCmd signs where no node is: at a ministry, with a key that the nation's key log names.
+func (a *app) signOfflineCmd() *cobra.Command {
 	var keyFile, phrase string
 	var sure bool
 	c := &cobra.Command{Use: "sign-accord FILE --key PRIVATE", Short: "Sign an accord with a private key, without a node", Args: cobra.ExactArgs(1),

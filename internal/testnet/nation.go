@@ -251,6 +251,16 @@ func (p partners) Learn(ctx context.Context, code string, from int64, statements
 	return err
 }
 
+func (p partners) Forked() []federation.Partner {
+	var out []federation.Partner
+	for _, k := range p.n.peers.List() {
+		if k.Forked {
+			out = append(out, federation.Partner{Nation: k.Nation, Org: k.Org})
+		}
+	}
+	return out
+}
+
 func (p partners) KeyLog() *keylog.Log      { return p.n.ring.KeyLog() }
 func (p partners) Changed() <-chan struct{} { return p.n.peers.Changed() }
 

@@ -442,6 +442,7 @@ var words = map[string]string{
 	"Health":                "How the connection to a partner's node is.",
 	"Health.since":          "Of up or not.",
 	"Health.received":       "When something last came.",
+	"Health.stale":          "Since when one of its logs has stood still unsigned: something may be kept from this node.",
 	"Health.fork":           "It signed two pasts of a log: nothing of it is taken any more.",
 	"Health.owed":           "Receipts that are not sent yet.",
 	"Health.got":            "Records taken since the node started.",
