@@ -123,9 +123,8 @@ func (p partners) Learn(ctx context.Context, nation string, from int64, statemen
 	return errOf(p.w.peers.Extend(ctx, nation, from, statements))
 }
 
-func (p partners) Forked() []federation.Partner { return nil }
-func (p partners) KeyLog() *keylog.Log          { return p.w.ring.KeyLog() }
-func (p partners) Changed() <-chan struct{}     { return p.w.peers.Changed() }
+func (p partners) KeyLog() *keylog.Log      { return p.w.ring.KeyLog() }
+func (p partners) Changed() <-chan struct{} { return p.w.peers.Changed() }
 
 // befriend makes Ruritania known to the node, and gives its keys.
 func (w *world) befriend() *keyring.Ring {
