@@ -28,6 +28,7 @@ type Config struct {
 	Recall func(ctx context.Context, id string) error
 	Forget func(ctx context.Context, id string) error
 
+	Root        string        // path of the root that is always there; empty: "api"
 	Signed      []string      // types whose objects the own organisation hands in with a signed envelope only
 	ObjectBytes int           // largest accepted object; 0: 1 MiB
 	PostObjects int           // a post of more objects than this is answered at once and worked off after; 0: 2,000
@@ -36,6 +37,9 @@ type Config struct {
 }
 
 func (c *Config) defaults() {
+	if c.Root == "" {
+		c.Root = defaultRoot
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}

@@ -26,8 +26,11 @@ type Root struct {
 	Party       string `json:"party,omitempty"` // "NATION/organisation"; empty: every viewer
 }
 
-// DefaultRoot is where a collection stands when none is named.
-const DefaultRoot = "api"
+// defaultRoot is the root that is always there, where the node says nothing else.
+const defaultRoot = "api"
+
+// DefaultRoot is the root that is always there: where a collection stands when none is named.
+func (x *Exchange) DefaultRoot() string { return x.cfg.Root }
 
 // Policy says what happens to an object that breaks a MUST of its standard.
 type Policy string
@@ -81,7 +84,7 @@ type shelf struct {
 func (x *Exchange) loadShelf(ctx context.Context) error {
 	s := &x.shelf
 	s.roots, s.collections, s.names = map[string]Root{}, map[string]Collection{}, map[[2]string]string{}
-	s.roots[DefaultRoot] = Root{Path: DefaultRoot, Title: x.cfg.Org}
+	s.roots[x.cfg.Root] = Root{Path: x.cfg.Root, Title: x.cfg.Org}
 	if err := eachDoc(ctx, x.store, docRoot, func(d store.Doc) error {
 		var r Root
 		if err := json.Unmarshal(d.Value, &r); err != nil {
@@ -191,7 +194,7 @@ func (x *Exchange) AddRoot(ctx context.Context, v gate.Viewer, r Root) error {
 	}
 	x.shelf.mu.Lock()
 	defer x.shelf.mu.Unlock()
-	if _, ok := x.shelf.roots[r.Path]; ok && r.Path != DefaultRoot {
+	if _, ok := x.shelf.roots[r.Path]; ok && r.Path != x.cfg.Root {
 		return fault.New(fault.Conflict, "root.exists", "there is a root %q already", r.Path).At("path")
 	}
 	if len(x.shelf.roots) >= maxOnShelf {
@@ -210,7 +213,7 @@ func (x *Exchange) AddCollection(ctx context.Context, v gate.Viewer, c Collectio
 		return c, err
 	}
 	c.ID = uuid.NewString()
-	c.Root = cmp.Or(c.Root, DefaultRoot)
+	c.Root = cmp.Or(c.Root, x.cfg.Root)
 	c.Policy = cmp.Or(c.Policy, Reject)
 	x.shelf.mu.Lock()
 	defer x.shelf.mu.Unlock()

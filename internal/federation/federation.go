@@ -81,6 +81,7 @@ type Config struct {
 	Ledger     *ledger.Ledger
 	Accords    *accords.Accords
 	Partners   Partners
+	Shelves    []Shelf                     // of parties that run no node
 	Originate  func() (dsse.Signer, error) // the key that signs renditions and orders
 	Node       func() (NodeKey, error)     // the key that signs checkpoints and receipts
 	Officer    func() (dsse.Signer, error) // the key that signs releases for a release officer
@@ -106,9 +107,15 @@ type Federation struct {
 	today map[string]int     // objects that went out today, by accord and party; those of which it was asked
 	day   string
 
+	settles chan struct{}   // held by who brings the own logs to where the journal is, and keeps what follows it
+	stirred map[string]bool // own objects with another label since the shelves were arranged
+	shelves []*shelf
+
+	shelving sync.Mutex // held by who arranges shelves; taken before out
+
 	retired map[string]int // logs that had ended when the node started, by accord: after a restore all of them begin anew
 
-	// Of the follower of the journal alone.
+	// Of who holds settles.
 	resumed bool
 	at      record.Seq // followed up to here
 	saved   record.Seq // as the ledger has it
@@ -148,7 +155,8 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 	}
 	cfg.Limits = cfg.Limits.Values()
 	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, judged: map[string]string{}, retired: map[string]int{},
-		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{}}
+		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{},
+		settles: make(chan struct{}, 1), stirred: map[string]bool{}, shelves: shelves(cfg.Shelves)}
 	own, err := cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
 	if err != nil {
 		return nil, err

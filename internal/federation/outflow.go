@@ -27,7 +27,7 @@ func (f *Federation) follow(ctx context.Context) {
 	for ctx.Err() == nil {
 		_, more := f.cfg.House.Newest()
 		changed := f.cfg.Accords.Changed()
-		err := f.catchUp(ctx)
+		err := f.Settle(ctx)
 		switch {
 		case err == nil:
 			select {
@@ -136,6 +136,7 @@ func (f *Federation) journal(ctx context.Context) error {
 			items = append(items, store.Item{Seq: e.Seq, Rec: e.Rec, Record: *e.Record})
 			relabelled[e.Rec] = relabelled[e.Rec] || e.Kind == store.EntryRelabel
 		}
+		f.stir(items, relabelled)
 		if len(items) > 0 {
 			if err := f.give(ctx, items, relabelled, nil); err != nil {
 				return err

@@ -46,7 +46,7 @@ func (s Scope) Decide(m record.Mark, notBefore, notAfter time.Time) Decision {
 	}
 	f, l := s.facts, &m.Label
 	if f.alien {
-		d.say("viewer.alien", false, "the viewer is of no organisation, or of another realm than this node")
+		d.say("viewer.alien", false, "the viewer is of no organisation, of another realm than this node, or of an organisation that is given records under accords only")
 	}
 	d.sayMode(f, l)
 	if f.originator(&m) {

@@ -48,7 +48,7 @@ type facts struct {
 	party       Party
 	node        Party // whose node it is
 	realm       label.Mode
-	alien       bool // the viewer is nobody, or of another realm than the node
+	alien       bool // the viewer is nobody, of another realm than the node, or apart
 	principals  []string
 	named       []string // those principals that stand for the organisation or the person alone
 	own         bool     // of the node's own organisation

@@ -30,6 +30,7 @@ type Rules struct {
 	Org    string // the node's own organisation
 	Realm  string // "operational" or "exercise:NAME"
 
+	Apart       []Party            // organisations that are given records under accords only, and have nothing of the node itself
 	Clients     []Party            // clients of the own organisation, whom TLP:AMBER reaches
 	Communities map[string][]Party // members by community; a party without an organisation is every organisation of the nation
 	Community   string             // the community that TLP:GREEN means here, besides whom TLP:AMBER reaches; empty: none is defined
@@ -40,7 +41,7 @@ type Rules struct {
 }
 
 func (r Rules) clone() Rules {
-	r.Clients = slices.Clone(r.Clients)
+	r.Apart, r.Clients = slices.Clone(r.Apart), slices.Clone(r.Clients)
 	r.Communities = maps.Clone(r.Communities)
 	for name, members := range r.Communities {
 		r.Communities[name] = slices.Clone(members)
@@ -52,9 +53,9 @@ func (r Rules) clone() Rules {
 	return r
 }
 
-// knows tells whether the viewer is somebody, and of the node's realm.
+// knows tells whether the viewer is somebody, of the node's realm, and not apart.
 func (r *Rules) knows(v Viewer) bool {
-	return v.Org != "" && v.Nation != "" && v.Realm != "" && v.Realm == r.Realm
+	return v.Org != "" && v.Nation != "" && v.Realm != "" && v.Realm == r.Realm && !slices.Contains(r.Apart, v.Party())
 }
 
 func (r *Rules) facts(v Viewer, now time.Time) *facts {

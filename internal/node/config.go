@@ -113,6 +113,7 @@ type MISPFeed struct {
 type Federation struct {
 	Listen     string   `toml:"listen"`     // host:port for partners' nodes; empty: they cannot call, this node calls them
 	Extensions []string `toml:"extensions"` // of STIX objects that may leave whole: ids of extensions and names of properties; a trailing * stands for any ending
+	TAXII      []string `toml:"taxii"`      // parties of accords that run no node and fetch by TAXII: "NATION/organisation"
 }
 
 // Metrics says who may read them.
@@ -224,6 +225,9 @@ func (c *Config) Validate() error {
 		if _, port, err := net.SplitHostPort(l); err != nil || port == "" {
 			return bad("federation.listen", "%q is not host:port", l)
 		}
+	}
+	if err := c.Federation.validate(bad); err != nil {
+		return err
 	}
 	if len(c.Federation.Extensions) > 1000 {
 		return bad("federation.extensions", "%d are more than 1000", len(c.Federation.Extensions))

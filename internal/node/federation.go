@@ -48,10 +48,17 @@ func (n *Node) openFederation(ctx context.Context) error {
 		}, Now: n.cfg.Now, Log: n.cfg.Log}); err != nil {
 		return err
 	}
+	if err = n.openShelves(ctx); err != nil {
+		return err
+	}
+	var shelves []federation.Shelf
+	for _, s := range n.shelves {
+		shelves = append(shelves, s)
+	}
 	_, client := n.ring.PeerTLS(n.peers.Know)
 	doer := peerapi.Client(client, n.cfg.Dial)
 	n.federation, err = federation.New(ctx, federation.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, House: house{n}, Door: n.exchange, Ledger: n.ledger, Accords: n.accords,
-		Partners: partners{n}, Gate: n.gate, Secret: n.ring.Secret("audience"), Extensions: n.cfg.Federation.Extensions, Bases: n.bases,
+		Partners: partners{n}, Shelves: shelves, Gate: n.gate, Secret: n.ring.Secret("audience"), Extensions: n.cfg.Federation.Extensions, Bases: n.bases,
 		Originate: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleOriginate) },
 		Officer:   func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleRelease) },
 		Node:      n.nodeKey,
@@ -145,6 +152,11 @@ func (n *Node) closeFederation() {
 	if n.federation != nil {
 		n.federation.Close()
 	}
+	for _, s := range n.shelves {
+		if err := s.close(); err != nil {
+			n.cfg.Log.Warn("what lies here for a partner was not closed as it should be", "partner", s.party.String(), "error", err)
+		}
+	}
 	if n.ledger != nil {
 		if err := n.ledger.Close(); err != nil {
 			n.cfg.Log.Warn("the ledger was not closed as it should be", "error", err)
@@ -161,8 +173,10 @@ func (n *Node) recall(ctx context.Context, id string) error {
 	if n.federation == nil {
 		return nil
 	}
-	_, err := n.federation.TakeBack(ctx, id, peer.Purge, "purged")
-	return err
+	if _, err := n.federation.TakeBack(ctx, id, peer.Purge, "purged"); err != nil {
+		return err
+	}
+	return n.federation.Arrange(ctx)
 }
 
 func (n *Node) forget(ctx context.Context, id string) error {

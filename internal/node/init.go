@@ -87,8 +87,8 @@ func Create(ctx context.Context, in Init) (err error) {
 }
 
 // gateRules says to the gate what the register and the configuration know.
-func gateRules(names keyring.Names, register identity.Register, cfg Gate) gate.Rules {
-	rules := gate.Rules{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Community: cfg.Community, Communities: map[string][]gate.Party{},
+func gateRules(names keyring.Names, register identity.Register, cfg Gate, apart []gate.Party) gate.Rules {
+	rules := gate.Rules{Apart: apart, Nation: names.Nation, Org: names.Org, Realm: names.Realm, Community: cfg.Community, Communities: map[string][]gate.Party{},
 		Purposes: map[gate.Party]label.Purposes{}, Sectors: map[gate.Party]label.Set{}}
 	for _, o := range register.Orgs {
 		p := gate.Party{Nation: o.Nation, Org: o.Name}

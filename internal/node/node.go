@@ -84,6 +84,7 @@ type Node struct {
 	accords     *accords.Accords
 	federation  *federation.Federation
 	door        *peerapi.Door
+	shelves     []*shelf // of parties that run no node
 	partnerAddr string
 	hall        *surface.Hall
 	registry    *prometheus.Registry
@@ -214,7 +215,7 @@ func (n *Node) gate() *gate.Gate {
 	if g := n.inForce.Load(); g != nil && g.generation == generation {
 		return g.gate
 	}
-	g := gate.New(gateRules(n.ring.Names(), n.ids.Register(), n.cfg.Gate))
+	g := gate.New(gateRules(n.ring.Names(), n.ids.Register(), n.cfg.Gate, n.cfg.Federation.parties()))
 	n.inForce.Store(&inForce{g, generation})
 	return g
 }
@@ -233,13 +234,16 @@ func (n *Node) surfaces() error {
 	if err != nil {
 		return err
 	}
+	if err := n.serveShelves(challenges); err != nil {
+		return err
+	}
 	native := api.New(n.exchange, n.ids, n.ring, n.blobs, n)
 	pages := console.New(names.Org, firstRun{n.ids}, web.Dist())
 	signIn := console.NewSignIn(console.SignInConfig{Directory: n.ids, Cookie: cookie, Render: api.Render(nil), SSO: n.sso, Origin: n.cfg.origin(), Log: n.cfg.Log,
 		Org: names.Org, Nation: names.Nation, Realm: names.Realm})
 	metrics := promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{})
 
-	tax := mount{taxiiapi.Prefix, n.hall.Protect("taxii", taxiiapi.Render(challenges), taxii)}
+	tax := mount{taxiiapi.Prefix, n.hall.Protect("taxii", taxiiapi.Render(challenges), n.shelved(taxiiapi.Render(challenges), taxii))}
 	n.mounts = []mount{
 		{"/api/v1/", n.hall.ProtectPeople("api", api.Render(challenges), native)},
 		{"/auth/", n.hall.Open("auth", api.Render(nil), signIn)},

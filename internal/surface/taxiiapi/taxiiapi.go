@@ -114,7 +114,7 @@ func (b *backend) Discovery(ctx context.Context) (taxii.Discovery, error) {
 	out := taxii.Discovery{Title: b.cfg.Title, Contact: b.cfg.Contact}
 	for _, r := range b.x.Roots(surface.Viewer(ctx)) {
 		out.APIRoots = append(out.APIRoots, r.Path)
-		if r.Path == exchange.DefaultRoot {
+		if r.Path == b.x.DefaultRoot() {
 			out.Default = r.Path
 		}
 	}
