@@ -151,25 +151,30 @@ var (
 	signed   = map[[32]byte][]byte{}
 )
 
-// Agree has an accord signed by nations, and waits until it binds at each that is here.
+// bundle is a text with the signatures of nations.
+func bundle(t testing.TB, text string, codes []string) []byte {
+	t.Helper()
+	signedMu.Lock()
+	defer signedMu.Unlock()
+	key := sha256.Sum256([]byte(text))
+	if signed[key] == nil {
+		b, err := accord.NewBundle([]byte(text), Realm)
+		must(t, err)
+		for _, code := range codes {
+			must(t, b.Sign(Signer(t, code)))
+		}
+		signed[key] = b.Bytes()
+	}
+	return signed[key]
+}
+
+// Agree has an accord signed by nations, so that it binds at each that is here.
 func (net *Net) Agree(text string, codes ...string) {
 	net.t.Helper()
-	ctx := context.Background()
-	signedMu.Lock()
-	bundle := signed[sha256.Sum256([]byte(text))]
-	if bundle == nil {
-		b, err := accord.NewBundle([]byte(text), Realm)
-		must(net.t, err)
-		for _, code := range codes {
-			must(net.t, b.Sign(Signer(net.t, code)))
-		}
-		bundle = b.Bytes()
-		signed[sha256.Sum256([]byte(text))] = bundle
-	}
-	signedMu.Unlock()
+	ctx, b := context.Background(), bundle(net.t, text, codes)
 	for _, code := range codes {
 		if n := net.nodes[code]; n != nil {
-			v, err := n.Accords.Add(ctx, n.Viewer(gate.RoleAnalyst), bundle)
+			v, err := n.Accords.Add(ctx, n.Viewer(gate.RoleAnalyst), b)
 			must(net.t, err)
 			for _, other := range codes {
 				must(net.t, n.Accords.Held(ctx, v.Digest, other))

@@ -46,7 +46,7 @@ func (a Treaty) Text() string {
 		if len(to) > 0 {
 			fmt.Fprintf(&b, "    to = [%s]\n", strings.Join(to, ", "))
 		}
-		fmt.Fprintf(&b, "    kind = [%s]\n    ceiling = %s\n", strings.Join(g.Kinds, ", "), strings.TrimPrefix(g.Ceiling.String(), "TLP:"))
+		fmt.Fprintf(&b, "    kind = [%s]\n    ceiling = %s\n", strings.Join(g.Kinds, ", "), strings.ReplaceAll(strings.TrimPrefix(g.Ceiling.String(), "TLP:"), "+", "-"))
 		if len(g.Strip) > 0 {
 			fmt.Fprintf(&b, "    strip = [\"%s\"]\n", strings.Join(g.Strip, `", "`))
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -321,7 +322,13 @@ func (w *world) leak() (leak string, has, lacks int) {
 			w.t.Error(err)
 		}
 		if where != "" {
-			return n + " has on its disk what it must not have: " + where, has, lacks
+			about := ""
+			for i, o := range w.things {
+				if strings.Contains(where, o.name) || strings.Contains(where, o.extra) {
+					about = fmt.Sprintf(" (of %d, purged %v, ever %v, whole %v)", i, o.purged, w.ever[key(n, i)], w.whole[key(n, i)])
+				}
+			}
+			return n + " has on its disk what it must not have: " + where + about, has, lacks
 		}
 	}
 	return "", has, lacks
