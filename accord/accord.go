@@ -45,7 +45,10 @@ type Accord struct {
 }
 
 // Position is a place in a text, both counted from 1; a column is one character as people see it. The zero value is no place.
-type Position struct{ Line, Column int }
+type Position struct {
+	Line   int `json:"line,omitempty"`
+	Column int `json:"column,omitempty"`
+}
 
 // Text is an equally authentic prose annex.
 type Text struct{ Language, Digest string }

@@ -19,17 +19,31 @@ const (
 	Refusal                     // the accord cannot bind anybody as it stands: Compile refuses it
 )
 
-func (s Severity) String() string {
-	return []string{"information", "caution", "refusal"}[min(s, Refusal)]
+// Severities are the names of all severities, in their order.
+var Severities = []string{"information", "caution", "refusal"}
+
+func (s Severity) String() string { return Severities[min(s, Refusal)] }
+
+// MarshalText writes the name.
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads a name.
+func (s *Severity) UnmarshalText(b []byte) error {
+	i := slices.Index(Severities, string(b))
+	if i < 0 {
+		return fmt.Errorf("%q is no severity: it is %s", b, oneOf(Severities))
+	}
+	*s = Severity(i)
+	return nil
 }
 
 // Warning is what a reader of the text should know before signing it. Rule is stable.
 type Warning struct {
-	Severity Severity
-	Rule     string // "term.order", "give.shadowed", …
-	Clause   string // "give incidents", empty for the accord as a whole
+	Severity Severity `json:"severity"`
+	Rule     string   `json:"rule"`             // "term.order", "give.shadowed", …
+	Clause   string   `json:"clause,omitempty"` // "give incidents", empty for the accord as a whole
 	Position
-	Text string
+	Text string `json:"text"`
 }
 
 func (w Warning) String() string {

@@ -2,6 +2,7 @@ package accord
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,15 +19,32 @@ const (
 	Widen             // more may flow, or more may be done with it
 )
 
-func (w Way) String() string { return []string{"other", "narrow", "widen"}[min(w, Widen)] }
+// Ways are the names of all ways, in their order.
+var Ways = []string{"other", "narrow", "widen"}
+
+func (w Way) String() string { return Ways[min(w, Widen)] }
+
+// MarshalText writes the name.
+func (w Way) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
+
+// UnmarshalText reads a name.
+func (w *Way) UnmarshalText(b []byte) error {
+	i := slices.Index(Ways, string(b))
+	if i < 0 {
+		return fmt.Errorf("%q is no way: it is %s", b, oneOf(Ways))
+	}
+	*w = Way(i)
+	return nil
+}
 
 // Change is one thing that differs between two versions, as a sentence.
 type Change struct {
-	Way       Way
-	Clause    string // "give incidents"; empty: the accord as a whole
-	Attribute string // "ceiling"; empty: the clause as a whole, or what follows from all of them
-	Old, New  string // as the canonical forms have it
-	Text      string
+	Way       Way    `json:"way"`
+	Clause    string `json:"clause,omitempty"`    // "give incidents"; empty: the accord as a whole
+	Attribute string `json:"attribute,omitempty"` // "ceiling"; empty: the clause as a whole, or what follows from all of them
+	Old       string `json:"old,omitempty"`       // as the canonical forms have it
+	New       string `json:"new,omitempty"`
+	Text      string `json:"text"`
 }
 
 // Diff tells what an amendment changes: first what every party receives more or less, then every clause that differs. It is empty exactly when the

@@ -12,10 +12,10 @@ import (
 
 // Sentence says in plain words what one part of the text means.
 type Sentence struct {
-	Clause    string // "give incidents"; empty: the accord as a whole
-	Attribute string // "ceiling"
-	Line      int    // of the text that was parsed; of what it leaves unsaid, the line of its block, or of the accord
-	Text      string
+	Clause    string `json:"clause,omitempty"`    // "give incidents"; empty: the accord as a whole
+	Attribute string `json:"attribute,omitempty"` // "ceiling"
+	Line      int    `json:"line,omitempty"`      // of the text that was parsed; of what it leaves unsaid, the line of its block, or of the accord
+	Text      string `json:"text"`
 }
 
 // Explain says the whole accord in sentences, in the order of the canonical form, at least one for each thing that the form states. lang is one of

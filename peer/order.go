@@ -23,17 +23,6 @@ type Order struct {
 	Time   time.Time    `json:"time"`
 }
 
-// Notice is the payload that tells of an accord: suspended and terminated bind on one signature, resumed on those that the accord asks for.
-type Notice struct {
-	V         int       `json:"v"` // 1
-	Accord    Digest    `json:"accord"`
-	Do        string    `json:"do"`    // "suspend", "resume", "terminate"
-	Party     string    `json:"party"` // nation that gives it
-	Effective time.Time `json:"effective"`
-	Reason    string    `json:"reason,omitempty"`
-	Time      time.Time `json:"time"`
-}
-
 // Receipt is a recipient's signed word of what it did with leaves of a log. It names nothing but places in the log.
 type Receipt struct {
 	V      int       `json:"v"`      // 1
@@ -92,12 +81,6 @@ func SignOrder(realm string, o Order, signers ...dsse.Signer) ([]byte, error) {
 	return sign(realm, OrderType, &o, signers)
 }
 
-// SignNotice gives the envelope of a notice.
-func SignNotice(realm string, n Notice, signers ...dsse.Signer) ([]byte, error) {
-	n.V = 1
-	return sign(realm, NoticeType, &n, signers)
-}
-
 // SignReceipt gives the envelope of a receipt.
 func SignReceipt(realm string, r Receipt, signers ...dsse.Signer) ([]byte, error) {
 	r.V = 1
@@ -125,13 +108,6 @@ func sign(realm, payloadType string, p payload, signers []dsse.Signer) ([]byte, 
 func (o *Opener) Order(envelope []byte) (Order, []*dsse.Key, error) {
 	var v Order
 	signers, err := o.read(envelope, OrderType, &v)
-	return v, signers, err
-}
-
-// Notice opens the envelope of a notice.
-func (o *Opener) Notice(envelope []byte) (Notice, []*dsse.Key, error) {
-	var v Notice
-	signers, err := o.read(envelope, NoticeType, &v)
 	return v, signers, err
 }
 
@@ -168,18 +144,6 @@ func (o *Order) check() error {
 		return refuse(CodeRendition, "a relabelling, and nothing else, has a label")
 	case o.Target == Digest{} || o.Time.IsZero() || len(o.Reason) > maxReason:
 		return refuse(CodeRendition, "an order has a target, a time, and a reason of at most %d bytes", maxReason)
-	}
-	return nil
-}
-
-func (n *Notice) check() error {
-	switch {
-	case n.V != 1:
-		return refuse(CodeRendition, "another version than 1")
-	case n.Do != "suspend" && n.Do != "resume" && n.Do != "terminate":
-		return refuse(CodeRendition, "a notice suspends, resumes or terminates")
-	case n.Accord == Digest{} || !label.IsNation(n.Party) || n.Effective.IsZero() || n.Time.IsZero() || len(n.Reason) > maxReason:
-		return refuse(CodeRendition, "a notice has an accord, a party, its times, and a reason of at most %d bytes", maxReason)
 	}
 	return nil
 }

@@ -17,7 +17,6 @@ const MaxDepth = 32
 const (
 	RenditionType = "application/vnd.entente.rendition+json;v=1"
 	OrderType     = "application/vnd.entente.order+json;v=1"
-	NoticeType    = "application/vnd.entente.notice+json;v=1"
 	ReceiptType   = "application/vnd.entente.receipt+json;v=1"
 )
 

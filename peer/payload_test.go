@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -131,7 +130,7 @@ func TestSignatureComesFirst(t *testing.T) {
 	}
 }
 
-func TestOrdersNoticesAndReceipts(t *testing.T) {
+func TestOrdersAndReceipts(t *testing.T) {
 	w := newWorld(t)
 	l := label.Top()
 	target := Digest{9}
@@ -144,8 +143,8 @@ func TestOrdersNoticesAndReceipts(t *testing.T) {
 		if err != nil || len(signers) != 1 || got.Do != o.Do || got.Target != target || (got.Label == nil) != (o.Label == nil) || !got.Time.Equal(at) {
 			t.Errorf("%+v %v", got, err)
 		}
-		if _, _, err := opener(w).Notice(e); code(err) != CodeSignature {
-			t.Errorf("an order was taken for a notice: %v", err)
+		if _, _, err := opener(w).Receipt(e); code(err) != CodeSignature {
+			t.Errorf("an order was taken for a receipt: %v", err)
 		}
 	}
 	for name, o := range map[string]Order{
@@ -156,23 +155,8 @@ func TestOrdersNoticesAndReceipts(t *testing.T) {
 			t.Errorf("order with %s: %v", name, err)
 		}
 	}
-	n := Notice{Accord: Digest{1}, Do: "suspend", Party: "KWT", Effective: at, Time: at}
-	e, err := SignNotice(realm, n, w.author, w.node)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, signers, err := opener(w).Notice(e); err != nil || len(signers) != 2 || got.Party != "KWT" {
-		t.Errorf("%+v %v", got, err)
-	}
-	for name, change := range map[string]func(*Notice){"another word": func(n *Notice) { n.Do = "end" }, "no accord": func(n *Notice) { n.Accord = Digest{} }, "no party": func(n *Notice) { n.Party = "" }, "no time": func(n *Notice) { n.Effective = time.Time{} }} {
-		changed := n
-		change(&changed)
-		if _, err := SignNotice(realm, changed, w.author); code(err) != CodeRendition {
-			t.Errorf("notice with %s: %v", name, err)
-		}
-	}
 	r := Receipt{Origin: w.origin, Party: "KWT", Time: at, Acts: []Act{{Index: 1, Commit: target, Did: DidStore, At: at}, {Index: 4, Did: DidPurge, At: at, Exceptions: []string{"court order 12"}}}}
-	e, err = SignReceipt(realm, r, w.node)
+	e, err := SignReceipt(realm, r, w.node)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +225,7 @@ func FuzzEnvelopes(f *testing.F) {
 		f.Add([]byte(p))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for _, typ := range []string{OrderType, NoticeType, ReceiptType} {
+		for _, typ := range []string{OrderType, ReceiptType} {
 			e, err := dsse.Sign(InRealm(typ, realm), b, w.author)
 			if err != nil {
 				t.Fatal(err)
@@ -250,8 +234,6 @@ func FuzzEnvelopes(f *testing.F) {
 			switch typ {
 			case OrderType:
 				_, _, err = o.Order(e.Bytes())
-			case NoticeType:
-				_, _, err = o.Notice(e.Bytes())
 			case ReceiptType:
 				_, _, err = o.Receipt(e.Bytes())
 			}

@@ -64,13 +64,15 @@ type Head struct {
 	Origin string    `json:"origin"`
 	Size   uint64    `json:"size"`
 	Root   tlog.Hash `json:"root"`
+	Time   time.Time `json:"-"` // of its checkpoint
 }
 
 // Position is how far a reader is.
 type Position struct {
 	Origin string
-	Size   uint64 // verified
-	Known  uint64 // size of its last checkpoint; at least Size
+	Size   uint64    // verified
+	Known  uint64    // size of its last checkpoint; at least Size
+	Time   time.Time // of that checkpoint, as far as it was sent in the same stream
 }
 
 // Pull asks for a part of a log.
@@ -109,7 +111,7 @@ type Offered string
 const (
 	OfferKeys   Offered = "keylog" // statements of the caller's key log
 	OfferAccord Offered = "accord" // an accord with its signatures
-	OfferNotice Offered = "notice" // the envelope of a Notice
+	OfferNotice Offered = "notice" // what a party says of an accord: the envelope of an accord.Notice
 	OfferProof  Offered = "proof"  // an Equivocation, as JSON
 )
 
@@ -371,7 +373,7 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request) error {
 				s.ended(r, err)
 				return nil
 			}
-			at[i].Size, at[i].Known = b.End(), c.Size
+			at[i].Size, at[i].Known, at[i].Time = b.End(), c.Size, c.Time
 			out = b.Append(out[:0])
 			if _, err := w.Write(out); err != nil {
 				return nil

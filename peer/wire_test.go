@@ -13,8 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"golang.org/x/mod/sumdb/tlog"
 )
 
 type whoKey struct{}
@@ -47,9 +45,9 @@ func (n *node) Logs(ctx context.Context) ([]Head, error) {
 		return nil, nil
 	}
 	c, _ := n.w.checkpoint()
-	out := []Head{{n.w.origin, c.Size, c.Root}}
+	out := []Head{{Origin: n.w.origin, Size: c.Size, Root: c.Root}}
 	for i := range n.many {
-		out = append(out, Head{Origin(fmt.Appendf(nil, "the secret of log %d", i), "", "", nil), 1, tlog.Hash{}})
+		out = append(out, Head{Origin: Origin(fmt.Appendf(nil, "the secret of log %d", i), "", "", nil), Size: 1})
 	}
 	return out, nil
 }
@@ -157,7 +155,7 @@ func TestPullingToTheEnd(t *testing.T) {
 	v := &Verifier{Origin: heads[0].Origin}
 	for v.Size() < heads[0].Size {
 		last, _ := v.Last()
-		b, err := c.Pull(t.Context(), Position{v.Origin, v.Size(), last.Size}, 7)
+		b, err := c.Pull(t.Context(), Position{Origin: v.Origin, Size: v.Size(), Known: last.Size}, 7)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -338,7 +336,10 @@ func TestAnswersAreNotTrusted(t *testing.T) {
 		ask  func(*Client) error
 		code string
 	}{
-		"another part":      {liar{200, BatchMedia, whole}, func(c *Client) error { _, err := c.Pull(t.Context(), Position{w.origin, 1, 1}, 0); return err }, CodeOrigin},
+		"another part": {liar{200, BatchMedia, whole}, func(c *Client) error {
+			_, err := c.Pull(t.Context(), Position{Origin: w.origin, Size: 1, Known: 1}, 0)
+			return err
+		}, CodeOrigin},
 		"cut short":         {liar{200, BatchMedia, whole[:99]}, func(c *Client) error { _, err := c.Pull(t.Context(), at, 0); return err }, CodeUnavailable},
 		"another form":      {liar{200, "text/html", whole}, func(c *Client) error { _, err := c.Pull(t.Context(), at, 0); return err }, CodeForm},
 		"a ping":            {liar{200, BatchMedia, []byte("P")}, func(c *Client) error { _, err := c.Pull(t.Context(), at, 0); return err }, CodeOrigin},

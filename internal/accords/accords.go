@@ -57,7 +57,25 @@ type version struct {
 	digest  string
 	notices []notice
 	held    map[string]bool // nations that have the text with every signature
-	at      int64           // version of the document, for writing it again
+	signed  signed
+	at      int64 // version of the document, for writing it again
+}
+
+// signed is what the signatures of a version are worth, as long as nothing changes.
+type signed struct {
+	standing []accord.Standing
+	err      error
+	changes  uint64
+	known    bool
+}
+
+// standing is what the signatures of a version are worth now. The caller holds mu.
+func (a *Accords) standing(v *version) ([]accord.Standing, error) {
+	if !v.signed.known || v.signed.changes != a.changes {
+		s, err := v.bundle.Signed(a.cfg.Keys)
+		v.signed = signed{s, err, a.changes, true}
+	}
+	return v.signed.standing, v.signed.err
 }
 
 type notice struct {

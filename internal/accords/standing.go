@@ -1,6 +1,9 @@
 package accords
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"slices"
 	"time"
 
@@ -14,6 +17,7 @@ type Standing struct {
 	Name     string
 	Versions []*accord.Terms // that apply together, the newest last
 	Digest   [32]byte        // of the newest
+	State    string          // differs whenever the accord may permit something that it did not
 }
 
 // made is what Standings gave, and how long it is true.
@@ -55,9 +59,7 @@ func (a *Accords) stand(versions []*version, now time.Time) (Standing, bool) {
 			continue
 		}
 		if len(chain) > 0 && now.Before(v.accord.Effective) {
-			if a.made.until.IsZero() || v.accord.Effective.Before(a.made.until) {
-				a.made.until = v.accord.Effective
-			}
+			a.until(v.accord.Effective)
 			continue
 		}
 		chain = append(chain, v)
@@ -83,12 +85,44 @@ func (a *Accords) stand(versions []*version, now time.Time) (Standing, bool) {
 		state.Suspended = append(state.Suspended, suspensions(v)...)
 		state.Ended = append(state.Ended, ends(v)...)
 	}
+	said := a.state(&state, now)
 	s, err := gate.NewStanding(state)
 	if err != nil {
 		a.cfg.Log.Warn("an accord cannot be applied", "accord", newest.accord.Name, "error", err)
 		return Standing{}, false
 	}
-	return Standing{Standing: s, Name: s.Name(), Versions: state.Versions, Digest: state.Versions[len(state.Versions)-1].Digest}, true
+	return Standing{Standing: s, Name: s.Name(), Versions: state.Versions, Digest: state.Versions[len(state.Versions)-1].Digest, State: said}, true
+}
+
+// until notes that the standings are made anew at a time.
+func (a *Accords) until(at time.Time) {
+	if a.made.until.IsZero() || at.Before(a.made.until) {
+		a.made.until = at
+	}
+}
+
+// state writes down what an accord may permit at the time: its versions and parties, and which of its times have come. The caller holds mu.
+func (a *Accords) state(s *gate.State, now time.Time) string {
+	h := sha256.New()
+	passed := func(what string, at time.Time) {
+		come := !at.IsZero() && !now.Before(at)
+		if !come && !at.IsZero() {
+			a.until(at)
+		}
+		fmt.Fprintf(h, "%s %v\n", what, come)
+	}
+	for _, t := range s.Versions {
+		fmt.Fprintf(h, "%x %v\n", t.Digest, t.Parties)
+		passed("effective", t.Effective)
+		passed("expires", t.Expires)
+	}
+	for _, x := range s.Suspended {
+		passed("suspended "+x.Of, x.From)
+	}
+	for _, x := range s.Ended {
+		passed("ended "+x.Of, x.At)
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // latest is the newest version of an accord that everybody signed. The caller holds mu.
@@ -106,7 +140,7 @@ func (a *Accords) latest(name string) (*version, error) {
 }
 
 func (a *Accords) complete(v *version) bool {
-	standing, err := v.bundle.Signed(a.cfg.Keys)
+	standing, err := a.standing(v)
 	return err == nil && accord.Complete(standing)
 }
 
@@ -156,6 +190,52 @@ func ends(v *version) []gate.End {
 			out = append(out, gate.End{At: n.At.Add(v.accord.Terminate.Notice)})
 		case accord.Withdraw:
 			out = append(out, gate.End{Of: n.Party, At: n.At.Add(v.accord.Withdraw.Notice)})
+		}
+	}
+	return out
+}
+
+// Ending is an end of an accord, and until when what came under it is destroyed.
+type Ending struct {
+	Accord  string
+	Digests [][32]byte // of every version that was signed
+	Of      string     // the nation that left; empty: the accord ended for all
+	At      time.Time
+	Purge   time.Time // by then
+}
+
+// Endings lists the ends that are stated or come by themselves, in the future too, where the accord says what happens to what was given.
+func (a *Accords) Endings() []Ending {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var out []Ending
+	var digests [][32]byte
+	ordered := slices.DeleteFunc(a.ordered(), func(v *version) bool { return !a.complete(v) })
+	for i, v := range ordered {
+		if i == 0 || ordered[i-1].accord.Name != v.accord.Name {
+			digests = nil
+		}
+		if d, err := accord.ParseDigest(v.digest); err == nil {
+			digests = append(digests, d)
+		}
+		last := i+1 == len(ordered) || ordered[i+1].accord.Name != v.accord.Name
+		for _, n := range v.notices {
+			switch leave := (*accord.Leave)(nil); n.Verb {
+			case accord.Terminate:
+				leave = v.accord.Terminate
+				out = append(out, Ending{v.accord.Name, nil, "", n.At.Add(leave.Notice), n.At.Add(leave.Notice + leave.Purge)})
+			case accord.Withdraw:
+				leave = v.accord.Withdraw
+				out = append(out, Ending{v.accord.Name, nil, n.Party, n.At.Add(leave.Notice), n.At.Add(leave.Notice + leave.Purge)})
+			}
+		}
+		if leave := v.accord.Terminate; last && leave != nil && !v.accord.Expires.IsZero() {
+			out = append(out, Ending{v.accord.Name, nil, "", v.accord.Expires, v.accord.Expires.Add(leave.Purge)})
+		}
+		for j := range out {
+			if out[j].Accord == v.accord.Name {
+				out[j].Digests = digests
+			}
 		}
 	}
 	return out

@@ -91,6 +91,24 @@ func (a *Accords) Bundle(v gate.Viewer, name string, number int) ([]byte, error)
 	return x.bundle.Bytes(), nil
 }
 
+// Review reads an accord as a text or as a bundle with signatures, and tells how far each party has signed it. Nothing is kept.
+func (a *Accords) Review(v gate.Viewer, src []byte) (*accord.Bundle, []PartyView, error) {
+	if err := a.may(v, gate.AccordRead); err != nil {
+		return nil, nil, err
+	}
+	b, err := a.read(src)
+	if err != nil {
+		return nil, nil, err
+	}
+	x, err := newVersion(b)
+	if err != nil {
+		return nil, nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return b, a.view(x).Parties, nil
+}
+
 // Outgoing is what partners are to be told.
 type Outgoing struct {
 	Digest   string
@@ -107,7 +125,7 @@ func (a *Accords) Outgoing() []Outgoing {
 	defer a.mu.Unlock()
 	var out []Outgoing
 	for _, v := range a.ordered() {
-		standing, err := v.bundle.Signed(a.cfg.Keys)
+		standing, err := a.standing(v)
 		if err != nil {
 			continue
 		}
@@ -136,7 +154,7 @@ func (a *Accords) Outgoing() []Outgoing {
 // view is a version as people see it. The caller holds mu.
 func (a *Accords) view(v *version) View {
 	out := View{Name: v.accord.Name, Title: v.accord.Title, Version: v.accord.Version, Digest: v.digest, Effective: v.accord.Effective, Expires: v.accord.Expires}
-	standing, _ := v.bundle.Signed(a.cfg.Keys)
+	standing, _ := a.standing(v)
 	any := false
 	for i, s := range standing {
 		p := v.accord.Parties[i]

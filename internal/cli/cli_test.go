@@ -18,12 +18,15 @@ func TestMain(m *testing.M) {
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: map[string]func(*testscript.TestScript, bool, []string){"cut": cut, "until": until}, Setup: func(e *testscript.Env) error {
 		e.Setenv("ENTENTE_DATA", "")
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return err
+		for _, name := range []string{"ADDR", "UTO", "RUR", "FRE"} { // of a node, and of the doors that nations have for each other
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				return err
+			}
+			defer l.Close()
+			e.Setenv(name, l.Addr().String())
 		}
-		e.Setenv("ADDR", l.Addr().String())
-		return l.Close()
+		return nil
 	}})
 }
 

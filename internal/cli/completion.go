@@ -3,6 +3,7 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
+	"entente/accord"
 	"entente/internal/gate"
 )
 
@@ -17,7 +18,8 @@ func choices() map[string][]string {
 		"tls": {"auto", "files", "off"}, "policy": {"reject", "quarantine", "flag"}, "format": {"bundle", "ndjson"},
 		"tlp": {"red", "amber+strict", "amber", "green", "clear"}, "spec": {"2.0", "2.1"}, "version": {"all", "first", "last"},
 		"default-label": {"tlp:red", "tlp:amber+strict", "tlp:amber", "tlp:green", "tlp:clear"},
-		"log-format":    {"json", "text"}, "log-level": {"debug", "info", "warn", "error"},
+		"kind":          accord.TemplateKinds, "lang": accord.Languages,
+		"log-format": {"json", "text"}, "log-level": {"debug", "info", "warn", "error"},
 	}
 }
 

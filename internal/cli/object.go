@@ -15,13 +15,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"entente/internal/store"
 	"entente/internal/surface/api"
 )
 
 func (a *app) objectCmd() *cobra.Command {
 	c := &cobra.Command{Use: "object", Short: "Import, find, check and remove STIX objects"}
-	c.AddCommand(a.importCmd(), a.reviewCmd(), a.labelCmd(), a.exportCmd(), a.getCmd(), a.searchCmd(), a.validateCmd(), a.removeObjectCmd(), a.purgeCmd(), a.whyCmd(), a.holdersCmd(),
+	c.AddCommand(a.importCmd(), a.reviewCmd(), a.labelCmd(), a.exportCmd(), a.getCmd(), a.searchCmd(), a.validateCmd(), a.removeObjectCmd(), a.purgeCmd(), a.shareCmd(), a.retractCmd(), a.whyCmd(), a.holdersCmd(),
 		a.neighboursCmd(), a.pathsCmd())
 	return c
 }
@@ -374,14 +373,5 @@ func (a *app) whyCmd() *cobra.Command {
 			return no()
 		}
 		return nil
-	})
-}
-
-func (a *app) holdersCmd() *cobra.Command {
-	c := &cobra.Command{Use: "holders ID", Short: "List who was given an object", Args: cobra.ExactArgs(1)}
-	return a.onNode(c, func(ctx context.Context, n *api.Client, args []string) error {
-		return listing(a, []string{"PARTY", "VERSION", "AT", "CLAUSE"}, over(n.Holders(ctx, args[0])), func(h store.Holding) []string {
-			return []string{h.Party, h.Version, when(h.At), h.Clause}
-		})
 	})
 }

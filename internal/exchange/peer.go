@@ -85,14 +85,48 @@ func (x *Exchange) Mark(ctx context.Context, o Order, to label.Label) (int, erro
 
 // Destroy purges what its originator orders to purge: of what came from it, no file of the store holds a byte afterwards.
 func (x *Exchange) Destroy(ctx context.Context, o Order) (store.PurgeReport, error) {
-	if o.Version != "" {
-		return store.PurgeReport{}, fault.New(fault.Invalid, "order.version", "a purge is of every version of an object").At("version")
-	}
 	defer x.markings.forget()
-	report, err := x.store.Purge(ctx, x.own(), store.Purge{ID: o.ID, Nation: o.Origin.Nation, Org: o.Origin.Org,
-		Act: store.Act{Actor: o.Actor, Verb: "object.purge", Detail: o.Detail}})
+	p := store.Purge{ID: o.ID, Nation: o.Origin.Nation, Org: o.Origin.Org, Act: store.Act{Actor: o.Actor, Verb: "object.purge", Detail: o.Detail}}
+	if o.Version != "" {
+		items, err := x.ofOriginator(ctx, o)
+		if err != nil || len(items) == 0 {
+			return store.PurgeReport{}, err
+		}
+		p.Rec = items[0].Rec // a store keeps one record of a version
+	}
+	report, err := x.store.Purge(ctx, x.own(), p)
 	if err != nil {
 		return report, fmt.Errorf("purging an object by its originator's order: %w", err)
 	}
 	return report, nil
+}
+
+// Suspect puts into quarantine what came from an originator and cannot be trusted any more: of its records that the order is about, those whose
+// signed envelope the test picks. A person releases or refuses them. It says how many it held.
+func (x *Exchange) Suspect(ctx context.Context, o Order, why store.Reason, test func(envelope []byte) bool) (int, error) {
+	q := store.Query{IDs: []string{o.ID}, Versions: store.Versions{All: true}, Specs: []string{"2.0", "2.1"}, Nation: o.Origin.Nation, Org: o.Origin.Org, Held: true}
+	n := 0
+	for {
+		page, err := x.store.Page(ctx, x.own(), q)
+		if err != nil {
+			return n, fmt.Errorf("looking for what cannot be trusted: %w", err)
+		}
+		for i := range page.Items {
+			it := &page.Items[i]
+			if it.Held || o.Version != "" && it.Record.Version != o.Version || !test(it.Record.Envelope) {
+				continue
+			}
+			_, err := x.store.Relabel(ctx, x.own(), store.Relabelling{Rec: it.Rec, Label: x.held(), Was: &it.Record.Label, Hold: &store.Hold{Reasons: []store.Reason{why}, Intended: it.Record.Label},
+				Act: store.Act{Actor: o.Actor, Verb: "object.suspect", Detail: o.Detail}})
+			if err != nil {
+				return n, fmt.Errorf("putting what cannot be trusted into quarantine: %w", err)
+			}
+			n++
+			x.markings.forget()
+		}
+		if !page.More {
+			return n, nil
+		}
+		q.After = page.Next
+	}
 }

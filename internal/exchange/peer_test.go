@@ -115,7 +115,18 @@ func TestOrdersOfTheOriginator(t *testing.T) {
 	if n, err := w.Withdraw(ctx, order(0)); n != 0 || err != nil {
 		t.Errorf("retracted again: %d %v", n, err)
 	}
-	if _, err := w.Destroy(ctx, exchange.Order{Origin: theirs, ID: id("indicator", 1), Version: "2026-01-01T00:00:00Z"}); err == nil {
-		t.Error("one version was purged")
+	if r, err := w.Destroy(ctx, exchange.Order{Origin: theirs, ID: id("indicator", 1), Version: "2026-01-01T00:00:00.123Z"}); err != nil || r.Records != 0 || len(w.versions(theirs, 1)) != 1 {
+		t.Errorf("a version that is not here: %+v %v", r, err)
+	}
+	if n, err := w.Suspect(ctx, order(1), store.Reason{Code: "key.compromised"}, func([]byte) bool { return false }); n != 0 || err != nil {
+		t.Errorf("%d held by another key: %v", n, err)
+	}
+	for _, want := range []int{1, 0} { // what is held is not held again
+		if n, err := w.Suspect(ctx, order(1), store.Reason{Code: "key.compromised"}, func([]byte) bool { return true }); n != want || err != nil {
+			t.Errorf("%d held, want %d: %v", n, want, err)
+		}
+	}
+	if q, err := w.Quarantine(ctx, analyst, 0, 10); err != nil || len(q) != 1 || q[0].Record.ID != id("indicator", 1) || q[0].Hold.Intended.TLP != label.Red {
+		t.Errorf("in quarantine: %+v %v", q, err)
 	}
 }

@@ -15,7 +15,10 @@ import (
 )
 
 // Caller is who is at the other end of a connection, as the surface established it.
-type Caller struct{ Nation, Org string }
+type Caller struct {
+	Nation, Org string
+	Still       func() bool // its key counts now; nil: as long as the connection lasts
+}
 
 type callerKey struct{}
 
@@ -37,10 +40,13 @@ type backend struct{ *Federation }
 
 var errNone = &peer.Error{Code: peer.CodeNotFound, Message: "there is nothing of that name"}
 
-// party is the caller as logs name it.
-func party(ctx context.Context) (Caller, string, error) {
+// party is the caller as logs name it, as long as it is known and its key counts.
+func (b backend) party(ctx context.Context) (Caller, string, error) {
 	c, ok := CallerOf(ctx)
-	if !ok {
+	if !ok || c.Still != nil && !c.Still() {
+		return c, "", errNone
+	}
+	if _, known := b.partner(c.Nation); !known {
 		return c, "", errNone
 	}
 	return c, "org:" + c.Nation + "/" + c.Org, nil
@@ -54,7 +60,7 @@ func (b backend) Hello(ctx context.Context) (peer.Hello, error) {
 }
 
 func (b backend) Logs(ctx context.Context) ([]peer.Head, error) {
-	_, who, err := party(ctx)
+	_, who, err := b.party(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -65,14 +71,14 @@ func (b backend) Logs(ctx context.Context) ([]peer.Head, error) {
 	out := []peer.Head{}
 	for _, g := range logs {
 		if !g.Retired && g.Note != nil {
-			out = append(out, peer.Head{Origin: g.Origin, Size: g.Signed.Size, Root: g.Signed.Root})
+			out = append(out, peer.Head{Origin: g.Origin, Size: g.Signed.Size, Root: g.Signed.Root, Time: g.Signed.Time})
 		}
 	}
 	return out, nil
 }
 
 func (b backend) Log(ctx context.Context, origin string, p peer.Pull) (*peer.Batch, error) {
-	_, who, err := party(ctx)
+	_, who, err := b.party(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -113,12 +119,14 @@ func (b backend) Wait(ctx context.Context, since []peer.Position) ([]peer.Head, 
 	end := time.NewTimer(pingEvery)
 	defer end.Stop()
 	for {
-		grown := b.cfg.Ledger.Grown()
+		grown, known := b.cfg.Ledger.Grown(), b.cfg.Partners.Changed()
 		heads, err := b.Logs(ctx)
 		if err != nil {
 			return nil, err
 		}
-		heads = slices.DeleteFunc(heads, func(h peer.Head) bool { return h.Size <= at[h.Origin].Size && h.Size <= at[h.Origin].Known })
+		heads = slices.DeleteFunc(heads, func(h peer.Head) bool {
+			return h.Size <= at[h.Origin].Size && h.Size <= at[h.Origin].Known && !h.Time.After(at[h.Origin].Time)
+		})
 		if len(heads) > 0 {
 			return heads, nil
 		}
@@ -127,13 +135,14 @@ func (b backend) Wait(ctx context.Context, since []peer.Position) ([]peer.Head, 
 			return nil, ctx.Err()
 		case <-end.C:
 			return nil, nil
+		case <-known: // it may be known no more
 		case <-grown:
 		}
 	}
 }
 
 func (b backend) Ack(ctx context.Context, a peer.Ack) error {
-	c, who, err := party(ctx)
+	c, who, err := b.party(ctx)
 	if err != nil {
 		return err
 	}
@@ -194,24 +203,25 @@ func inWireOrNil(err error) error {
 }
 
 func (b backend) Push(ctx context.Context, batch *peer.Batch) error {
-	c, _, err := party(ctx)
+	c, _, err := b.party(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := b.take(ctx, c.Nation, batch); err != nil {
+	one := b.turn(c.Nation)
+	if !one.TryLock() {
+		return &peer.Error{Code: peer.CodeThrottled, Message: "another batch of the caller is being taken"}
+	}
+	_, err = b.take(ctx, c.Nation, batch)
+	one.Unlock()
+	if err != nil {
 		var own *peer.Error
 		if errors.As(err, &own) {
 			return err
 		}
 		return inWire(err)
 	}
-	b.mu.Lock()
-	l := b.links[c.Nation]
-	b.mu.Unlock()
-	if l == nil {
-		return nil
-	}
-	return inWireOrNil(b.obey(ctx, l))
+	b.nudge(c.Nation)
+	return nil
 }
 
 // maxStatements is how many statements of a key log go out at once.
@@ -228,7 +238,7 @@ func (b backend) KeyLog(ctx context.Context, nation string, from uint64) (peer.K
 }
 
 func (b backend) Offer(ctx context.Context, what peer.Offered, document []byte) error {
-	c, _, err := party(ctx)
+	c, _, err := b.party(ctx)
 	if err != nil {
 		return err
 	}

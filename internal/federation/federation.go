@@ -40,6 +40,7 @@ type Door interface {
 	Accept(ctx context.Context, v gate.Viewer, s exchange.Submission) ([]exchange.Outcome, error)
 	Withdraw(ctx context.Context, o exchange.Order) (int, error)
 	Mark(ctx context.Context, o exchange.Order, to label.Label) (int, error)
+	Suspect(ctx context.Context, o exchange.Order, why store.Reason, test func(envelope []byte) bool) (int, error)
 	Destroy(ctx context.Context, o exchange.Order) (store.PurgeReport, error)
 }
 
@@ -55,6 +56,8 @@ type Partner struct {
 // Partners are those that this node knows.
 type Partners interface {
 	Partners() []Partner
+	// Forked are those that showed two key logs: only their nation and organisation count.
+	Forked() []Partner
 	// Learn takes further statements of a nation's key log.
 	Learn(ctx context.Context, nation string, from int64, statements [][]byte) error
 	// KeyLog is that of the own nation.
@@ -88,6 +91,7 @@ type Config struct {
 	Dial       func(p Partner) (url string, d peer.Doer)
 	Limits     peer.Limits
 	Now        func() time.Time
+	Tick       time.Duration // how often time itself is looked at; 30 s
 	Log        *slog.Logger
 }
 
@@ -99,11 +103,23 @@ type Federation struct {
 	out   sync.Mutex         // held by who adds to own logs
 	logs  map[string]openLog // own ones, by origin
 	ids   map[string]string  // origins by identity
-	today map[string]int     // objects that went out today, by accord and party
+	today map[string]int     // objects that went out today, by accord and party; those of which it was asked
 	day   string
 
+	retired map[string]int // logs that had ended when the node started, by accord: after a restore all of them begin anew
+
+	// Of the follower of the journal alone.
+	resumed bool
+	at      record.Seq // followed up to here
+	saved   record.Seq // as the ledger has it
+	savedAt time.Time
+	judged  map[string]string // by which state of each accord every record was judged
+
 	mu      sync.Mutex
-	links   map[string]*link // by nation
+	links   map[string]*link       // by nation
+	short   map[string]time.Time   // by accord and nation: since when it gives back too little
+	orders  chan struct{}          // orders wait
+	taking  map[string]*sync.Mutex // by nation: one batch at a time
 	stop    context.CancelFunc
 	workers sync.WaitGroup
 }
@@ -127,14 +143,20 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 	if cfg.Bases == nil {
 		cfg.Bases = func() map[string]time.Time { return nil }
 	}
+	if cfg.Tick <= 0 {
+		cfg.Tick = 30 * time.Second
+	}
 	cfg.Limits = cfg.Limits.Values()
-	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, links: map[string]*link{}}
+	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, judged: map[string]string{}, retired: map[string]int{},
+		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{}}
 	own, err := cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
 	if err != nil {
 		return nil, err
 	}
 	for _, g := range own {
-		if !g.Retired {
+		if g.Retired {
+			f.retired[g.Accord]++
+		} else {
 			f.remember(g)
 		}
 	}
@@ -149,7 +171,7 @@ func (f *Federation) remember(g ledger.Log) openLog {
 }
 
 func identity(accord string, parties []string) string {
-	return accord + "\x00" + strings.Join(parties, " ")
+	return accord + "\x00" + strings.Join(parties, "\n")
 }
 
 // Start begins to give and to take.
@@ -158,6 +180,8 @@ func (f *Federation) Start() {
 	f.stop = stop
 	f.workers.Go(func() { f.follow(ctx) })
 	f.workers.Go(func() { f.meet(ctx) })
+	f.workers.Go(func() { f.obeying(ctx) })
+	f.workers.Go(func() { f.keeping(ctx) })
 }
 
 // Close ends all work.

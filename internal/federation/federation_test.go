@@ -1,8 +1,12 @@
 package federation_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -71,6 +75,7 @@ func between(name string, kinds string, codes ...string) string {
 
 // What is shared under an accord comes to its parties and to nobody else; what is amended, retracted or purged follows it there.
 func TestAnAllianceShares(t *testing.T) {
+	t.Parallel()
 	net := ally(t, "UTO", "RUR", "FRE")
 	uto, rur, fre := net.nodes["UTO"], net.nodes["RUR"], net.nodes["FRE"]
 	net.agree(between("ut-ru", "malware, relationship", "UTO", "RUR"), "UTO", "RUR")
@@ -127,6 +132,7 @@ func TestAnAllianceShares(t *testing.T) {
 
 // What happened while a line was cut arrives when it is healed, once; and a node that was stopped goes on where it was.
 func TestAPartitionHeals(t *testing.T) {
+	t.Parallel()
 	net := ally(t, "UTO", "RUR")
 	uto, rur := net.nodes["UTO"], net.nodes["RUR"]
 	net.agree(between("ut-ru", "malware", "UTO", "RUR"), "UTO", "RUR")
@@ -155,6 +161,48 @@ func TestAPartitionHeals(t *testing.T) {
 	rur.Start()
 	uto.push(malware(50, v1), to(label.Amber, "RUR"))
 	net.eventually("a node that was stopped goes on", func() bool { return rur.sees(id("malware", 50)) })
+}
+
+// A purge reaches whoever was away when it was ordered: the order outlives what it is about, here and on the disk, and so does the receipt.
+func TestAPurgeReachesWhoWasAway(t *testing.T) {
+	net := ally(t, "UTO", "RUR")
+	uto, rur := net.nodes["UTO"], net.nodes["RUR"]
+	net.agree(between("ut-ru", "malware", "UTO", "RUR"), "UTO", "RUR")
+	uto.push(malware(1, v1), to(label.Amber, "RUR"))
+	net.eventually("it arrives", func() bool { return rur.sees(id("malware", 1)) })
+	net.part("UTO", "RUR", true)
+	if _, err := uto.exchange.Purge(context.Background(), uto.as(gate.RoleOfficer), id("malware", 1), false); err != nil {
+		t.Fatal(err)
+	}
+	if uto.sees(id("malware", 1)) || !rur.sees(id("malware", 1)) {
+		t.Fatal("the line was not cut, or nothing was purged")
+	}
+	net.part("UTO", "RUR", false)
+	net.eventually("the order arrives, and its receipt comes back", func() bool {
+		return !rur.sees(id("malware", 1)) && uto.receipts(id("malware", 1), peer.DidPurge) == 1
+	})
+	for _, n := range net.nodes {
+		for _, token := range []string{id("malware", 1), "00000000-0000-4000-8000-000000000001"} {
+			if found := n.onDisk(token); found != "" {
+				t.Errorf("%s has %s in %s", n.code, token, found)
+			}
+		}
+	}
+}
+
+// onDisk names a file of the nation's node that holds a text.
+func (n *nation) onDisk(text string) (found string) {
+	must(n.net.t, filepath.WalkDir(n.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err == nil && bytes.Contains(b, []byte(text)) {
+			found = path
+		}
+		return nil
+	}))
+	return found
 }
 
 func (n *nation) version(id string) string {

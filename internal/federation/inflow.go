@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"entente/dsse"
@@ -22,9 +24,6 @@ import (
 
 // listen takes what a partner's logs bring, as it comes.
 func (f *Federation) listen(ctx context.Context, c *peer.Client, p Partner, l *link) error {
-	if err := f.obey(ctx, l); err != nil { // what waited when the node stopped
-		return err
-	}
 	if err := f.retire(ctx, c, p.Nation); err != nil {
 		return err
 	}
@@ -36,7 +35,10 @@ func (f *Federation) listen(ctx context.Context, c *peer.Client, p Partner, l *l
 		if b == nil { // the partner is there, and has nothing to say
 			return nil
 		}
+		one := f.turn(p.Nation)
+		one.Lock()
 		n, err := f.take(ctx, p.Nation, b)
+		one.Unlock()
 		if err != nil {
 			return err
 		}
@@ -44,9 +46,6 @@ func (f *Federation) listen(ctx context.Context, c *peer.Client, p Partner, l *l
 		l.health.Received = f.cfg.Now()
 		l.health.Got += int64(n)
 		f.mu.Unlock()
-		if err := f.obey(ctx, l); err != nil {
-			return err
-		}
 		l.nudge() // receipts are owed
 		return nil
 	})
@@ -73,7 +72,7 @@ func (f *Federation) retire(ctx context.Context, c *peer.Client, nation string) 
 }
 
 // take takes a batch from a partner, pulled, streamed or pushed: verified first, then each frame by what it is. It is durable when it returns, or nothing
-// of it was taken.
+// of it was taken. The caller has the nation's turn.
 func (f *Federation) take(ctx context.Context, nation string, b *peer.Batch) (stored int, err error) {
 	p, ok := f.partner(nation)
 	if !ok {
@@ -84,6 +83,7 @@ func (f *Federation) take(ctx context.Context, nation string, b *peer.Batch) (st
 		return 0, err
 	}
 	from := v.Size()
+	last, _ := v.Last()
 	var keys []*dsse.Key
 	for _, k := range p.Keys.Keys(p.Org, keylog.RoleNode, f.cfg.Now()) {
 		keys = append(keys, k.Key)
@@ -93,6 +93,9 @@ func (f *Federation) take(ctx context.Context, nation string, b *peer.Batch) (st
 		return 0, err
 	}
 	t := taking{f: f, partner: p, origin: b.Origin, from: from, taken: make([]ledger.Taken, len(frames)), now: f.stamp()}
+	if last.Size == from {
+		t.after = last.Time.Add(-gate.Skew)
+	}
 	t.opener = peer.Opener{Realm: f.cfg.Realm, Limits: f.cfg.Limits, Keys: func(id string) *dsse.Key {
 		k, _ := p.Keys.Find(id)
 		return k.Key
@@ -109,7 +112,24 @@ func (f *Federation) take(ctx context.Context, nation string, b *peer.Batch) (st
 	if err != nil {
 		return 0, err
 	}
-	return t.stored, f.cfg.Ledger.Extend(ctx, v, from, t.taken, receipts...)
+	err = f.cfg.Ledger.Extend(ctx, v, from, t.taken, receipts...)
+	if t.orders {
+		select {
+		case f.orders <- struct{}{}:
+		default:
+		}
+	}
+	return t.stored, err
+}
+
+// turn lets one batch of a nation in at a time: what it sends beyond that waits at its own cost.
+func (f *Federation) turn(nation string) *sync.Mutex {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.taking[nation] == nil {
+		f.taking[nation] = new(sync.Mutex)
+	}
+	return f.taking[nation]
 }
 
 // taking is one batch on its way in.
@@ -123,13 +143,15 @@ type taking struct {
 	taken   []ledger.Taken
 	puts    []arrival
 	stored  int
+	orders  bool
+	after   time.Time // of the last checkpoint, as far as clocks differ: what was added since is not older
 }
 
 // arrival is a rendition that may be kept.
 type arrival struct {
 	at      int // in taken
 	r       *peer.Rendition
-	suspect string // why it goes to quarantine; empty: it does not
+	suspect time.Time // since when the key that signed it is in other hands: it goes to quarantine; zero: it is not
 }
 
 func (t *taking) refuse(i int, code string) { t.taken[i].Did, t.taken[i].Code = peer.DidRefuse, code }
@@ -137,7 +159,15 @@ func (t *taking) refuse(i int, code string) { t.taken[i].Did, t.taken[i].Code = 
 // frame looks at one frame. An error means that the whole batch cannot be taken now; what is wrong with the frame itself is written down and told.
 func (t *taking) frame(ctx context.Context, i int, fr *peer.Frame) error {
 	t.taken[i] = ledger.Taken{Frame: *fr, Did: peer.DidStore}
-	if fr.Gone() || fr.Leaf.Kind == peer.Heartbeat {
+	if fr.Leaf.Kind == peer.Heartbeat {
+		return nil
+	}
+	if fr.Gone() { // it was destroyed before it came here
+		t.taken[i].Did = peer.DidPurge
+		return nil
+	}
+	if fr.Leaf.Time.Before(t.after) || fr.Leaf.Time.After(t.now.Add(gate.Skew)) { // or a key in other hands would sign as of before
+		t.refuse(i, "accept.time")
 		return nil
 	}
 	switch kind := fr.Leaf.Kind; kind {
@@ -159,7 +189,7 @@ func (t *taking) frame(ctx context.Context, i int, fr *peer.Frame) error {
 		case !t.originates(signers, fr.Leaf.Time) || o.Do != kind.String():
 			t.refuse(i, "accept.signature")
 		default:
-			t.taken[i].Wait = true
+			t.taken[i].Wait, t.orders = true, true
 		}
 	}
 	return nil
@@ -209,7 +239,7 @@ func (t *taking) put(i int, fr *peer.Frame) {
 	if !signed {
 		for _, k := range signers {
 			if since, ok := t.partner.Keys.Compromised(k.ID()); ok && !fr.Leaf.Time.Before(since) {
-				a.suspect, signed = "the key that signed it was in other hands since "+since.UTC().Format(time.RFC3339), true
+				a.suspect, signed = since, true
 			}
 		}
 	}
@@ -218,9 +248,9 @@ func (t *taking) put(i int, fr *peer.Frame) {
 		t.refuse(i, "accept.envelope")
 		return
 	}
-	kind, id := "", ""
+	kind, id, version := "", "", ""
 	if o, err := stix.Parse(r.Object); err == nil {
-		kind, id = o.Type(), o.ID()
+		kind, id, version = o.Type(), o.ID(), o.Version()
 	}
 	standing := t.f.standingOf(r.Accord)
 	verdict := standing.Accept(t.f.self, &gate.Parcel{Label: r.Label, Origin: gate.Party{Nation: r.Nation, Org: r.Org}, Signed: signed, Accord: r.Accord, Audience: audience, Kind: kind,
@@ -233,7 +263,7 @@ func (t *taking) put(i int, fr *peer.Frame) {
 		t.refuse(i, code)
 		return
 	}
-	t.taken[i].Object = id
+	t.taken[i].Object, t.taken[i].Version = id, version
 	t.puts = append(t.puts, a)
 }
 
@@ -255,8 +285,9 @@ func (t *taking) accept(ctx context.Context) error {
 		return nil
 	}
 	s := exchange.Submission{Via: "peer:" + t.partner.Nation, Labels: make([]label.Label, len(t.puts)), Look: func(i int, _ *record.Record) *store.Reason {
-		if why := t.puts[i].suspect; why != "" {
-			return &store.Reason{Code: "key.compromised", Message: why}
+		if since := t.puts[i].suspect; !since.IsZero() {
+			why := quarantined(since)
+			return &why
 		}
 		return nil
 	}}
@@ -281,7 +312,7 @@ func (t *taking) accept(ctx context.Context) error {
 		case exchange.Held:
 			taken.Did, taken.Code = peer.DidQuarantine, o.Code
 		default:
-			taken.Did, taken.Code, taken.Object = peer.DidRefuse, o.Code, ""
+			taken.Did, taken.Code, taken.Object, taken.Version = peer.DidRefuse, o.Code, "", ""
 		}
 	}
 	return nil
@@ -318,44 +349,79 @@ func (f *Federation) receipt(origin string, acts []peer.Act) (out [][]byte, err 
 	return out, nil
 }
 
-// obey carries out the orders that wait.
-func (f *Federation) obey(ctx context.Context, l *link) error {
+// obeying carries out orders as they come.
+func (f *Federation) obeying(ctx context.Context) {
+	for ctx.Err() == nil { // what waited when the node stopped is first
+		if err := f.obey(ctx); err != nil {
+			if ctx.Err() == nil {
+				f.cfg.Log.Warn("carrying out a partner's order; it will be tried again", "error", err)
+			}
+			pause(ctx, 2*time.Second)
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-f.orders:
+		}
+	}
+}
+
+// obey carries out the orders that wait. One that cannot be carried out now holds up those of its own log, and no others.
+func (f *Federation) obey(ctx context.Context) error {
+	stuck := map[string]bool{}
+	var failed error
 	for {
 		orders, err := f.cfg.Ledger.Orders(ctx, 0)
-		if err != nil || len(orders) == 0 {
+		if err != nil {
 			return err
 		}
+		did := 0
 		for i := range orders {
-			if err := f.carryOut(ctx, &orders[i]); err != nil {
-				return err
+			w := &orders[i]
+			p, ok := f.partner(w.Nation)
+			if !ok || stuck[w.Origin] { // nothing counts of a nation that is not known now
+				continue
 			}
+			if err := f.carryOut(ctx, p, w); err != nil {
+				stuck[w.Origin], failed = true, errors.Join(failed, err)
+				continue
+			}
+			did++
+			f.nudge(w.Nation)
 		}
+		if did == 0 {
+			return failed
+		}
+	}
+}
+
+// nudge has the link to a nation tell what is to be told.
+func (f *Federation) nudge(nation string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if l := f.links[nation]; l != nil {
 		l.nudge()
 	}
 }
 
-// carryOut does what one order says, and owes the receipt. What is held by another leaf of the originator's logs too stays.
-func (f *Federation) carryOut(ctx context.Context, w *ledger.Waiting) error {
-	did, code := "", ""
-	p, ok := f.partner(w.Nation)
-	o, err := peer.Order{}, error(nil)
-	if ok {
-		opener := peer.Opener{Realm: f.cfg.Realm, Limits: f.cfg.Limits, Keys: func(id string) *dsse.Key { k, _ := p.Keys.Find(id); return k.Key }}
-		o, _, err = opener.Order(w.Envelope)
-	}
+// carryOut does what one order says, and owes the receipt.
+func (f *Federation) carryOut(ctx context.Context, p Partner, w *ledger.Waiting) error {
+	did, code := peer.DidRefuse, ""
+	opener := peer.Opener{Realm: f.cfg.Realm, Limits: f.cfg.Limits, Keys: func(id string) *dsse.Key { k, _ := p.Keys.Find(id); return k.Key }}
+	o, _, err := opener.Order(w.Envelope)
 	target, notFound := f.cfg.Ledger.Held(ctx, w.Origin, w.Leaf.Target-1)
 	switch {
-	case !ok || err != nil:
-		did, code = peer.DidRefuse, "accept.signature"
+	case err != nil:
+		code = "accept.signature"
 	case notFound != nil:
 		if fault.Of(notFound) != fault.NotFound {
 			return notFound
 		}
-		did, code = peer.DidRefuse, "order.target"
+		code = "order.target"
 	case peer.Digest(target.Leaf.Commit) != o.Target || target.Leaf.Kind != peer.Put:
-		did, code = peer.DidRefuse, "order.target"
+		code = "order.target"
 	default:
-		if did, err = f.apply(ctx, p, w, &o, &target); err != nil {
+		if did, code, err = f.apply(ctx, p, w, &o, &target); err != nil {
 			return err
 		}
 	}
@@ -366,46 +432,82 @@ func (f *Federation) carryOut(ctx context.Context, w *ledger.Waiting) error {
 	return f.cfg.Ledger.Done(ctx, w.Origin, w.Index, did, code, k...)
 }
 
-func (f *Federation) apply(ctx context.Context, p Partner, w *ledger.Waiting, o *peer.Order, target *ledger.Held) (did string, err error) {
-	order := exchange.Order{Origin: gate.Party{Nation: p.Nation, Org: p.Org}, ID: target.Object, Actor: "peer:" + p.Nation, Detail: o.Reason}
-	others := 0
-	if target.Object != "" {
-		held, err := f.cfg.Ledger.HeldOf(ctx, target.Object)
-		if err != nil {
-			return "", err
-		}
-		logs, err := f.cfg.Ledger.Logs(ctx, ledger.Filter{Nation: p.Nation})
-		if err != nil {
-			return "", err
-		}
-		for _, h := range held {
-			if slices.ContainsFunc(logs, func(g ledger.Log) bool { return g.Origin == h.Origin && g.Retired }) {
-				continue
-			}
-			same := h.Origin == target.Origin && h.Index == target.Index
-			if !same && h.Nation == p.Nation && h.Leaf.Kind == peer.Put && (h.Did == peer.DidStore || h.Did == peer.DidKnow || h.Did == peer.DidRelabel || h.Did == peer.DidQuarantine) {
-				others++
-			}
-		}
+// apply does to the record that a leaf brought what its originator orders, as far as no other leaf of its originator has it here.
+func (f *Federation) apply(ctx context.Context, p Partner, w *ledger.Waiting, o *peer.Order, target *ledger.Held) (did, code string, err error) {
+	order := exchange.Order{Origin: gate.Party{Nation: p.Nation, Org: p.Org}, ID: target.Object, Version: target.Version, Actor: "peer:" + p.Nation, Detail: o.Reason}
+	version, object, err := f.elsewhere(ctx, target, nil)
+	if err != nil {
+		return "", "", err
 	}
-	kept := target.Object == "" || others > 0 // nothing is here, or it is here by another leaf
 	switch w.Leaf.Kind {
 	case peer.Retract:
-		if !kept {
+		if target.Object != "" && !version {
 			_, err = f.cfg.Door.Withdraw(ctx, order)
 		}
-		return peer.DidRetract, err
+		return peer.DidRetract, "", err
 	case peer.Relabel:
 		if o.Label == nil {
-			return peer.DidRefuse, nil
+			return peer.DidRefuse, "order.label", nil
+		}
+		if target.Object == "" {
+			return peer.DidRelabel, "", nil
+		}
+		kind, _, _ := strings.Cut(target.Object, "--")
+		verdict := f.standingOf(target.Leaf.Accord).Accept(f.self, &gate.Parcel{Label: *o.Label, Origin: order.Origin, Signed: true, Accord: target.Leaf.Accord, Audience: o.Label.Audience, Kind: kind,
+			Realm: f.mode()}, f.cfg.Now())
+		if codes := verdict.Codes(); !verdict.OK() && !verdict.Held() && len(codes) > 0 {
+			return peer.DidRefuse, codes[0], nil
 		}
 		_, err = f.cfg.Door.Mark(ctx, order, *o.Label)
-		return peer.DidRelabel, err
+		return peer.DidRelabel, "", err
 	}
-	if !kept {
-		if _, err = f.cfg.Door.Destroy(ctx, order); err == nil {
-			_, err = f.cfg.Ledger.Purge(ctx, target.Object)
+	return peer.DidPurge, "", f.destroy(ctx, order, version, object)
+}
+
+// destroy leaves nothing of what a leaf brought, but for what other leaves brought too.
+func (f *Federation) destroy(ctx context.Context, order exchange.Order, version, object bool) error {
+	if order.ID == "" || version {
+		return nil
+	}
+	if !object {
+		order.Version = ""
+	}
+	if _, err := f.cfg.Door.Destroy(ctx, order); err != nil || object {
+		return err
+	}
+	_, err := f.cfg.Ledger.Purge(ctx, order.ID)
+	return err
+}
+
+// elsewhere tells whether another leaf of the originator's logs brought the same version of an object, or another version of it, and it is here. Less says
+// which leaves do not count.
+func (f *Federation) elsewhere(ctx context.Context, target *ledger.Held, less func(*ledger.Held) bool) (version, object bool, err error) {
+	if target.Object == "" {
+		return false, false, nil
+	}
+	held, err := f.cfg.Ledger.HeldOf(ctx, target.Object)
+	if err != nil {
+		return false, false, err
+	}
+	logs, err := f.cfg.Ledger.Logs(ctx, ledger.Filter{Nation: target.Nation})
+	if err != nil {
+		return false, false, err
+	}
+	for i := range held {
+		h := &held[i]
+		switch {
+		case h.Nation != target.Nation || h.Leaf.Kind != peer.Put || h.Origin == target.Origin && h.Index == target.Index || !isHere(h.Did) || less != nil && less(h):
+		case slices.ContainsFunc(logs, func(g ledger.Log) bool { return g.Origin == h.Origin && g.Retired }):
+		case h.Version == target.Version:
+			version, object = true, true
+		default:
+			object = true
 		}
 	}
-	return peer.DidPurge, err
+	return version, object, nil
+}
+
+// isHere tells whether a node that did that with a record has it.
+func isHere(did string) bool {
+	return did == peer.DidStore || did == peer.DidKnow || did == peer.DidRelabel || did == peer.DidQuarantine
 }

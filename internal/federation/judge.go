@@ -2,6 +2,7 @@ package federation
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -42,37 +43,51 @@ type Judged struct {
 // marked is the kind of realm that the node is of.
 func (f *Federation) mode() label.Mode { return label.Mode(f.cfg.Realm) }
 
-// judge asks for every other party of an accord what it may have of an own record. Officer tells whether a release to the party was signed.
-func (f *Federation) judge(ctx context.Context, s *accords.Standing, it *store.Item, released func(party gate.Party) bool) ([]Judged, error) {
-	obj, err := stix.Parse(it.Record.Body)
-	if err != nil {
-		return nil, nil // what is kept in spite of its errors goes nowhere
-	}
-	refs := references(obj, &it.Record.Label)
+// judge asks for every other party of an accord what it may have of an own record. What w will add counts as given already.
+func (f *Federation) judge(ctx context.Context, s *accords.Standing, it *store.Item, w *writing) ([]Judged, error) {
 	now, bases := f.cfg.Now(), f.cfg.Bases()
 	newest := s.Versions[len(s.Versions)-1]
-	offer := &gate.Offer{Label: it.Record.Label, Origin: gate.Party{Nation: it.Record.Origin.Nation, Org: it.Record.Origin.Org}, Kind: it.Record.Type, Realm: f.mode(),
+	offer := gate.Offer{Label: it.Record.Label, Origin: gate.Party{Nation: it.Record.Origin.Nation, Org: it.Record.Origin.Org}, Kind: it.Record.Type, Realm: f.mode(),
 		Size: int64(len(it.Record.Body)), Closed: true}
-	signed := *offer
+	signed := offer
 	signed.Released = true
-	var out []Judged
+	out := make([]Judged, 0, len(newest.Parties))
+	any := false
 	for _, p := range newest.Parties {
 		to := gate.Party{Nation: p.Nation, Org: p.Org}
 		if to == f.self {
 			continue
 		}
-		counters := gate.Counters{Today: f.count(s.Name, to, now)}
-		v := s.Permit(f.self, to, offer, now, counters, bases)
-		if v.Waits() && released(to) {
+		counters := gate.Counters{ShortSince: f.shortSince(s.Name, to.Nation)}
+		if newest.Limits.ObjectsPerDay > 0 {
+			today, err := f.count(ctx, s.Name, to, now)
+			if err != nil {
+				return nil, err
+			}
+			counters.Today = today + w.given[counter(s.Name, to)]
+		}
+		v := s.Permit(f.self, to, &offer, now, counters, bases)
+		if v.Waits() && f.isReleased(ctx, s.Name, it, to) {
 			v = s.Permit(f.self, to, &signed, now, counters, bases)
 		}
-		j := Judged{Accord: s.Name, Party: to.String(), Permit: v.Permit(), Waits: v.Waits(), Clause: v.Clause(), Reasons: v.Reasons(), Class: rendition.Withheld.String(), party: to, verdict: v}
-		if v.Permit() || v.Waits() {
-			if err := f.render(ctx, s.Name, it, refs, &j); err != nil {
+		out = append(out, Judged{Accord: s.Name, Party: to.String(), Permit: v.Permit(), Waits: v.Waits(), Clause: v.Clause(), Class: rendition.Withheld.String(), party: to, verdict: v})
+		any = any || v.Permit() || v.Waits()
+	}
+	if !any {
+		return out, nil
+	}
+	obj, err := stix.Parse(it.Record.Body)
+	if err != nil {
+		return nil, nil // what is kept in spite of its errors goes nowhere
+	}
+	refs := references(obj, &it.Record.Label)
+	seen := map[string]sight{}
+	for i := range out {
+		if j := &out[i]; j.Permit || j.Waits {
+			if err := f.render(ctx, s.Name, it, refs, seen, j); err != nil {
 				return nil, err
 			}
 		}
-		out = append(out, j)
 	}
 	return out, nil
 }
@@ -90,17 +105,22 @@ func references(o *stix.Object, l *label.Label) []string {
 }
 
 // render makes what the party would be given.
-func (f *Federation) render(ctx context.Context, accord string, it *store.Item, refs []string, j *Judged) error {
+func (f *Federation) render(ctx context.Context, accord string, it *store.Item, refs []string, seen map[string]sight, j *Judged) error {
 	needs := j.verdict.Needs()
 	classes := make(map[string]rendition.Class, len(refs)+1)
 	classes[it.Record.ID] = rendition.Full // as far as the rest of the plan lets it be
 	var plan strings.Builder
 	fmt.Fprintf(&plan, "%v %q %q", needs.Author, needs.Strip, needs.Anonymise)
 	for _, id := range refs {
-		c, by, err := f.sees(ctx, id, j.party)
-		if err != nil {
-			return err
+		at, ok := seen[id]
+		if !ok {
+			var err error
+			if at, err = f.look(ctx, id); err != nil {
+				return err
+			}
+			seen[id] = at
 		}
+		c, by := f.sees(&at, j.party)
 		classes[id] = c
 		fmt.Fprintf(&plan, " %s=%d%s", id, c, by)
 	}
@@ -135,34 +155,41 @@ func (f *Federation) plan(accord string, parties []string, needs gate.Needs, cla
 
 func orgOf(p gate.Party) string { return label.Org(p.Nation, p.Org) }
 
-// sees tells how a party has an object: as it gave it itself, as another gave it to both, or as it went out from here; by says in which log.
-func (f *Federation) sees(ctx context.Context, id string, p gate.Party) (c rendition.Class, by string, err error) {
+// sight is where an object is.
+type sight struct {
+	out   []ledger.Place // it went out from here
+	items []store.Item   // it is in the store
+}
+
+func (f *Federation) look(ctx context.Context, id string) (s sight, err error) {
 	places, err := f.cfg.Ledger.Out(ctx, id)
 	if err != nil {
-		return 0, "", err
+		return s, err
 	}
-	for _, at := range live(places) {
+	page, err := f.cfg.House.Page(ctx, store.Query{IDs: []string{id}, Versions: store.Versions{All: true}, Specs: specs, Headers: true})
+	return sight{live(places), page.Items}, err
+}
+
+// sees tells how a party has an object: as it gave it itself, as another gave it to both, or as it went out from here; by says in which log.
+func (f *Federation) sees(s *sight, p gate.Party) (c rendition.Class, by string) {
+	for _, at := range s.out {
 		if l, ok := f.logs[at.Origin]; !ok || !slices.Contains(l.parties, orgOf(p)) {
 			continue
 		}
 		if v := parseMark(at.Version); v.class == rendition.Full {
-			return rendition.Full, "", nil
+			return rendition.Full, ""
 		} else if c == rendition.Withheld {
 			c, by = v.class, at.Origin
 		}
 	}
-	page, err := f.cfg.House.Page(ctx, store.Query{IDs: []string{id}, Versions: store.Versions{All: true}, Specs: []string{"2.0", "2.1"}, Headers: true})
-	if err != nil {
-		return 0, "", err
-	}
-	for i := range page.Items {
-		r := &page.Items[i].Record
+	for i := range s.items {
+		r := &s.items[i].Record
 		from := gate.Party{Nation: r.Origin.Nation, Org: r.Origin.Org}
 		if from == p || from != f.self && !r.Label.Audience.IsAll() && r.Label.Audience.Has(orgOf(p)) {
-			return rendition.Full, "", nil
+			return rendition.Full, ""
 		}
 	}
-	return c, by, nil
+	return c, by
 }
 
 // live are the puts that no later order of their log took back, the oldest first, each as its last relabelling left it.
@@ -197,12 +224,11 @@ type mark struct {
 	class   rendition.Class
 	body    string // of what went out, but for the label
 	label   string // without times
-	id      string // of what went out
 	rec     int64
 }
 
 func (m mark) String() string {
-	return fmt.Sprintf("%s %d %s %s %s %d", or(m.version), m.class, m.body, m.label, m.id, m.rec)
+	return fmt.Sprintf("%s %d %s %s %d", or(m.version), m.class, m.body, m.label, m.rec)
 }
 
 func or(version string) string {
@@ -214,11 +240,19 @@ func or(version string) string {
 
 func parseMark(s string) (m mark) {
 	class := 0
-	if _, err := fmt.Sscanf(s, "%s %d %s %s %s %d", &m.version, &class, &m.body, &m.label, &m.id, &m.rec); err != nil {
+	if _, err := fmt.Sscanf(s, "%s %d %s %s %d", &m.version, &class, &m.body, &m.label, &m.rec); err != nil {
 		return mark{}
 	}
 	m.class = rendition.Class(class)
 	return m
+}
+
+// keyed stands for what went out, and tells nothing of it: it outlives a purge, so that what was taken back does not come again.
+func (f *Federation) keyed(b []byte) string {
+	h := hmac.New(sha256.New, f.cfg.Secret)
+	h.Write([]byte("body\x00"))
+	h.Write(b)
+	return hex.EncodeToString(h.Sum(nil)[:12])
 }
 
 func short(b []byte) string {
@@ -301,11 +335,23 @@ func classesOf(plan, id string) map[string]rendition.Class {
 	return out
 }
 
-// count is how many objects went to the party under the accord today.
-func (f *Federation) count(accord string, to gate.Party, now time.Time) int {
-	if day := now.UTC().Format(time.DateOnly); day != f.day {
+func counter(accord string, to gate.Party) string { return accord + " " + orgOf(to) }
+
+// count is how many objects went to the party under the accord today. The ledger is asked once a day, and after a restart. The caller holds out.
+func (f *Federation) count(ctx context.Context, accord string, to gate.Party, now time.Time) (int, error) {
+	now = now.UTC()
+	if day := now.Format(time.DateOnly); day != f.day {
 		f.day = day
 		clear(f.today)
 	}
-	return f.today[accord+" "+orgOf(to)]
+	key := counter(accord, to)
+	n, ok := f.today[key]
+	if !ok {
+		var err error
+		if n, err = f.cfg.Ledger.Given(ctx, accord, orgOf(to), now.Truncate(24*time.Hour), nil); err != nil {
+			return 0, err
+		}
+		f.today[key] = n
+	}
+	return n, nil
 }

@@ -4,18 +4,18 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"entente/internal/accords"
 	"entente/internal/ledger"
+	"entente/keylog"
 	"entente/peer"
 )
 
 // link is the connection to one partner.
 type link struct {
-	stop   context.CancelFunc
 	wake   chan struct{} // something is to be told
-	tag    string        // of the last answer about logs
 	health Health
 	told   map[string]bool // notices that the partner has
 }
@@ -31,20 +31,20 @@ type Health struct {
 	Error    string    `json:"error,omitempty"`
 	Code     string    `json:"code,omitempty"`
 	Fork     bool      `json:"fork,omitempty"` // it signed two pasts of a log
+	Stale    time.Time `json:"stale,omitzero"` // since when a log of it stands still unsigned: something may be kept from us
 	Owed     int       `json:"owed"`           // receipts that are not sent yet
 	Got      int64     `json:"got"`            // records taken since the node started
 }
 
 // meet holds a link to each partner that has an address.
 func (f *Federation) meet(ctx context.Context) {
-	var links []context.CancelFunc
+	known := map[string]string{} // by nation: where it is, and the keys of its node
+	running := map[string]context.CancelFunc{}
 	defer func() {
-		for _, stop := range links {
+		for _, stop := range running {
 			stop()
 		}
 	}()
-	known := map[string]string{} // address by nation
-	running := map[string]context.CancelFunc{}
 	for {
 		changed := f.cfg.Partners.Changed()
 		now := map[string]Partner{}
@@ -52,7 +52,7 @@ func (f *Federation) meet(ctx context.Context) {
 			now[p.Nation] = p
 		}
 		for nation, stop := range running {
-			if p, ok := now[nation]; !ok || p.Address != known[nation] {
+			if p, ok := now[nation]; !ok || f.node(&p) != known[nation] { // what a revoked key holds open ends now
 				stop()
 				delete(running, nation)
 				f.mu.Lock()
@@ -65,9 +65,8 @@ func (f *Federation) meet(ctx context.Context) {
 				continue
 			}
 			c, stop := context.WithCancel(ctx)
-			links = append(links, stop)
-			running[nation], known[nation] = stop, p.Address
-			l := &link{stop: stop, wake: make(chan struct{}, 1), health: Health{Nation: nation, Org: p.Org, Address: p.Address}, told: map[string]bool{}}
+			running[nation], known[nation] = stop, f.node(&p)
+			l := &link{wake: make(chan struct{}, 1), health: Health{Nation: nation, Org: p.Org, Address: p.Address}, told: map[string]bool{}}
 			f.mu.Lock()
 			f.links[nation] = l
 			f.mu.Unlock()
@@ -88,6 +87,15 @@ func (f *Federation) meet(ctx context.Context) {
 		}
 		f.mu.Unlock()
 	}
+}
+
+// node is what a link to a partner depends on.
+func (f *Federation) node(p *Partner) string {
+	at := p.Address
+	for _, k := range p.Keys.Keys(p.Org, keylog.RoleNode, f.cfg.Now()) {
+		at += " " + k.Key.ID()
+	}
+	return at
 }
 
 func (l *link) nudge() {
@@ -168,6 +176,12 @@ func (f *Federation) down(l *link, err error) {
 func (f *Federation) visit(ctx context.Context, p Partner, l *link) error {
 	url, doer := f.cfg.Dial(p)
 	c := &peer.Client{URL: url, Doer: doer, Limits: f.cfg.Limits}
+	if idle, ok := doer.(interface{ CloseIdleConnections() }); ok {
+		defer idle.CloseIdleConnections() // the next visit proves the keys anew
+	}
+	f.mu.Lock()
+	clear(l.told) // it may have been restored since
+	f.mu.Unlock()
 	if err := f.tellPartner(ctx, c, p, l); err != nil {
 		return err
 	}
@@ -246,12 +260,17 @@ func (f *Federation) tellAccord(ctx context.Context, c *peer.Client, p Partner, 
 
 // refusedIsTold passes on what keeps the link from working, and takes a refusal for an answer.
 func refusedIsTold(err error, then func()) error {
-	var e *peer.Error
-	if errors.As(err, &e) && e.Code != peer.CodeThrottled && e.Code != peer.CodeUnavailable && e.Code != peer.CodeInternal {
+	if isRefusal(err) {
 		then()
 		return nil
 	}
 	return err
+}
+
+// isRefusal tells a partner's answer that it does not take something from what keeps the link from working.
+func isRefusal(err error) bool {
+	var e *peer.Error
+	return errors.As(err, &e) && e.Code != peer.CodeThrottled && e.Code != peer.CodeUnavailable && e.Code != peer.CodeInternal
 }
 
 func (l *link) has(f *Federation, key string) bool {
@@ -293,31 +312,51 @@ func (f *Federation) settle(ctx context.Context, c *peer.Client, p Partner) erro
 		if err != nil || len(owed) == 0 {
 			return err
 		}
-		byLog := map[string]int{}
-		var a peer.Ack
-		var ids []int64
-		for _, s := range owed {
-			i, ok := byLog[s.Origin]
-			if !ok {
-				i = len(a.Logs)
-				byLog[s.Origin] = i
-				a.Logs = append(a.Logs, peer.LogAck{Origin: s.Origin})
-			}
-			a.Logs[i].Receipts = append(a.Logs[i].Receipts, s.Receipt)
-			ids = append(ids, s.ID)
+		if err := f.acknowledge(ctx, c, owed); err == nil {
+			continue
+		} else if !isRefusal(err) {
+			return err
 		}
-		for i := range a.Logs {
-			if a.Logs[i].Cosigned, err = f.cosign(ctx, a.Logs[i].Origin); err != nil {
+		for i := range owed { // one of them is not taken: it must not keep the others
+			err := f.acknowledge(ctx, c, owed[i:i+1])
+			if err == nil {
+				continue
+			}
+			if !isRefusal(err) {
+				return err
+			}
+			f.cfg.Log.Warn("a partner refuses a receipt, which is given up", "partner", p.Nation, "log", owed[i].Origin, "error", err)
+			if err := f.cfg.Ledger.Sent(ctx, owed[i].ID); err != nil {
 				return err
 			}
 		}
-		if err := c.Ack(ctx, a); err != nil {
-			return err
+	}
+}
+
+// acknowledge sends receipts, with a cosigned checkpoint of each log.
+func (f *Federation) acknowledge(ctx context.Context, c *peer.Client, owed []ledger.Sending) (err error) {
+	byLog := map[string]int{}
+	var a peer.Ack
+	var ids []int64
+	for _, s := range owed {
+		i, ok := byLog[s.Origin]
+		if !ok {
+			i = len(a.Logs)
+			byLog[s.Origin] = i
+			a.Logs = append(a.Logs, peer.LogAck{Origin: s.Origin})
 		}
-		if err := f.cfg.Ledger.Sent(ctx, ids...); err != nil {
+		a.Logs[i].Receipts = append(a.Logs[i].Receipts, s.Receipt)
+		ids = append(ids, s.ID)
+	}
+	for i := range a.Logs {
+		if a.Logs[i].Cosigned, err = f.cosign(ctx, a.Logs[i].Origin); err != nil {
 			return err
 		}
 	}
+	if err := c.Ack(ctx, a); err != nil {
+		return err
+	}
+	return f.cfg.Ledger.Sent(ctx, ids...)
 }
 
 // cosign puts this node's signature beside a partner's newest checkpoint that was verified here.
@@ -333,6 +372,9 @@ func (f *Federation) cosign(ctx context.Context, origin string) ([]byte, error) 
 	return peer.Cosign(g.Note, peer.CosignerName(k.Key()), f.cfg.Now(), k)
 }
 
+// stale is how old the newest checkpoint of a log may be: its originator signs one every minute at least.
+const stale = 3 * time.Minute
+
 // Links says how the connections to partners are.
 func (f *Federation) Links(ctx context.Context) ([]Health, error) {
 	f.mu.Lock()
@@ -347,13 +389,20 @@ func (f *Federation) Links(ctx context.Context) ([]Health, error) {
 			return nil, err
 		}
 		out[i].Owed = len(owed)
-	}
-	slices.SortFunc(out, func(a, b Health) int {
-		if a.Nation < b.Nation {
-			return -1
+		logs, err := f.cfg.Ledger.Logs(ctx, ledger.Filter{Nation: out[i].Nation})
+		if err != nil {
+			return nil, err
 		}
-		return 1
-	})
+		for _, g := range logs {
+			if at := g.Signed.Time; !g.Retired && f.cfg.Now().Sub(at) > stale && (out[i].Stale.IsZero() || at.Before(out[i].Stale)) {
+				out[i].Stale = at
+			}
+		}
+	}
+	for _, p := range f.cfg.Partners.Forked() {
+		out = append(out, Health{Nation: p.Nation, Org: p.Org, Fork: true, Code: peer.CodeFork, Error: "the nation showed two key logs: nothing of it counts until it is removed and added anew"})
+	}
+	slices.SortFunc(out, func(a, b Health) int { return strings.Compare(a.Nation, b.Nation) })
 	return out, nil
 }
 

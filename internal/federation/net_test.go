@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,12 +32,19 @@ import (
 
 // alliance is nations in one process: each with keys, a store, a ledger, its accords and its federation, and lines between them that can be cut.
 type alliance struct {
-	t     *testing.T
+	t     testing.TB
 	nodes map[string]*nation
 
-	mu  sync.Mutex
-	cut map[string]bool // "from>to"
+	mu      sync.Mutex
+	cut     map[string]bool // "from>to"
+	ahead   atomic.Int64    // of the true time, in nanoseconds
+	revoked string          // a nation whose connections are of a key that counts no more
 }
+
+func (a *alliance) now() time.Time { return time.Now().Add(time.Duration(a.ahead.Load())) }
+
+// wait lets time pass.
+func (a *alliance) wait(d time.Duration) { a.ahead.Add(int64(d)) }
 
 type nation struct {
 	*federation.Federation
@@ -50,6 +59,7 @@ type nation struct {
 	exchange *exchange.Exchange
 	gate     *gate.Gate
 	servers  map[string]*httptest.Server // by the nation that calls
+	fail     func(step string) error     // nil: everything works
 }
 
 func org(code string) string { return strings.ToLower(code) + ".cert" }
@@ -62,16 +72,16 @@ func must(t testing.TB, err error) {
 }
 
 // ally stands up nations that know each other.
-func ally(t *testing.T, codes ...string) *alliance {
+func ally(t testing.TB, codes ...string) *alliance {
 	net := &alliance{t: t, nodes: map[string]*nation{}, cut: map[string]bool{}}
 	for _, code := range codes {
 		n := &nation{net: net, code: code, dir: t.TempDir(), servers: map[string]*httptest.Server{}}
 		var err error
-		n.ring, err = keyring.Create(n.dir, keyring.Names{Nation: code, Org: org(code)}, time.Now)
+		n.ring, err = keyring.Create(n.dir, keyring.Names{Nation: code, Org: org(code)}, net.now)
 		must(t, err)
 		net.nodes[code] = n
 		n.open()
-		t.Cleanup(n.close)
+		t.Cleanup(func() { n.close() })
 	}
 	for _, a := range net.nodes {
 		for _, b := range net.nodes {
@@ -90,20 +100,39 @@ func (n *nation) open() {
 	t, ctx := n.net.t, context.Background()
 	var err error
 	must(t, os.MkdirAll(n.dir+"/store", 0o700))
-	n.db, err = sqlite.Open(ctx, sqlite.Config{Dir: n.dir + "/store", Now: time.Now})
+	n.db, err = sqlite.Open(ctx, sqlite.Config{Dir: n.dir + "/store", Now: n.net.now})
 	must(t, err)
 	n.ledger, err = ledger.Open(ctx, ledger.Config{Dir: n.dir})
 	must(t, err)
 	n.gate = gate.New(gate.Rules{Nation: n.code, Org: org(n.code), Realm: "operational"})
 	g := func() *gate.Gate { return n.gate }
-	n.exchange, err = exchange.New(ctx, exchange.Config{Nation: n.code, Org: org(n.code), Realm: "operational", Gate: g}, n.db)
+	n.exchange, err = exchange.New(ctx, exchange.Config{Nation: n.code, Org: org(n.code), Realm: "operational", Gate: g, Now: n.net.now,
+		Recall: func(ctx context.Context, id string) error {
+			_, err := n.TakeBack(ctx, id, peer.Purge, "purged")
+			return err
+		},
+		Forget: func(ctx context.Context, id string) error { return n.Forget(ctx, id) }}, n.db)
 	must(t, err)
-	n.peers, err = peers.Open(ctx, peers.Config{Nation: n.code, Realm: "operational", Docs: n.db})
+	n.peers, err = peers.Open(ctx, peers.Config{Nation: n.code, Realm: "operational", Docs: n.db, Now: n.net.now})
 	must(t, err)
-	n.accords, err = accords.New(ctx, accords.Config{Nation: n.code, Org: org(n.code), Realm: "operational", Docs: n.db, Gate: g, OrgOf: org, Keys: n.keys,
+	n.accords, err = accords.New(ctx, accords.Config{Nation: n.code, Org: org(n.code), Realm: "operational", Docs: n.db, Gate: g, OrgOf: org, Keys: n.keys, Now: n.net.now,
 		Signer: func() dsse.Signer { s, _ := n.ring.Signer(keylog.RoleAccord); return s }})
 	must(t, err)
-	n.Federation, err = federation.New(ctx, federation.Config{Nation: n.code, Org: org(n.code), Realm: "operational", House: house{n}, Door: n.exchange, Ledger: n.ledger, Accords: n.accords,
+	n.federate()
+	for code := range n.net.nodes { // whoever is there already, and is met later
+		n.serve(code)
+	}
+	for _, o := range n.net.nodes {
+		o.serve(n.code)
+	}
+}
+
+// federate makes the room that joins the node to the others.
+func (n *nation) federate() {
+	t, ctx := n.net.t, context.Background()
+	g := func() *gate.Gate { return n.gate }
+	var err error
+	n.Federation, err = federation.New(ctx, federation.Config{Nation: n.code, Org: org(n.code), Realm: "operational", House: house{n}, Door: door{n.exchange, n}, Now: n.net.now, Tick: 100 * time.Millisecond, Ledger: n.ledger, Accords: n.accords,
 		Partners: partners{n}, Originate: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleOriginate) },
 		Node: func() (federation.NodeKey, error) {
 			s, err := n.ring.Signer(keylog.RoleNode)
@@ -118,12 +147,6 @@ func (n *nation) open() {
 			return n.net.nodes[p.Nation].servers[n.code].URL, line{n, p.Nation}
 		}})
 	must(t, err)
-	for code := range n.net.nodes { // whoever is there already, and is met later
-		n.serve(code)
-	}
-	for _, o := range n.net.nodes {
-		o.serve(n.code)
-	}
 }
 
 // serve opens the door for one caller. Who calls is known by the door, as it would be by the key.
@@ -142,7 +165,7 @@ func (n *nation) serve(caller string) {
 func (n *nation) handler(caller string) http.Handler {
 	h := peer.NewServer(n.Backend(), peer.Options{Failed: func(_ context.Context, err error) { n.net.t.Logf("%s answers %s: %v", n.code, caller, err) }})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.ServeHTTP(w, r.WithContext(federation.WithCaller(r.Context(), federation.Caller{Nation: caller, Org: org(caller)})))
+		h.ServeHTTP(w, r.WithContext(federation.WithCaller(r.Context(), federation.Caller{Nation: caller, Org: org(caller), Still: func() bool { return n.net.trusts(caller) }})))
 	})
 }
 
@@ -176,8 +199,10 @@ func (n *nation) keys(code, organisation string) []*dsse.Key {
 	}
 	var out []*dsse.Key
 	if state != nil {
-		for _, k := range state.Keys(organisation, keylog.RoleAccord, time.Now()) {
-			out = append(out, k.Key)
+		for _, k := range state.All() {
+			if k.Org == organisation && slices.Contains(k.Roles, keylog.RoleAccord) && k.Compromised.IsZero() {
+				out = append(out, k.Key)
+			}
 		}
 	}
 	return out
@@ -195,8 +220,21 @@ func (p partners) Partners() []federation.Partner {
 	return out
 }
 
+func (p partners) Forked() []federation.Partner {
+	var out []federation.Partner
+	for _, k := range p.n.peers.List() {
+		if k.Forked {
+			out = append(out, federation.Partner{Nation: k.Nation, Org: k.Org})
+		}
+	}
+	return out
+}
+
 func (p partners) Learn(ctx context.Context, code string, from int64, statements [][]byte) error {
-	_, err := p.n.peers.Extend(ctx, code, from, statements)
+	added, err := p.n.peers.Extend(ctx, code, from, statements)
+	if added > 0 {
+		p.n.accords.KeysChanged()
+	}
 	return err
 }
 
@@ -233,17 +271,87 @@ func (a *alliance) part(x, y string, cut bool) {
 	}
 }
 
+// do does one step, unless the node is to stop before or after it.
+func (n *nation) do(step string, f func() error) error {
+	n.net.mu.Lock()
+	fail := n.fail
+	n.net.mu.Unlock()
+	if fail != nil {
+		if err := fail("before " + step); err != nil {
+			return err
+		}
+	}
+	err := f()
+	if err == nil && fail != nil {
+		err = fail("after " + step)
+	}
+	return err
+}
+
+// door is the exchange as the federation uses it.
+type door struct {
+	*exchange.Exchange
+	n *nation
+}
+
+func (d door) Accept(ctx context.Context, v gate.Viewer, s exchange.Submission) (out []exchange.Outcome, err error) {
+	err = d.n.do("accept", func() (err error) { out, err = d.Exchange.Accept(ctx, v, s); return err })
+	return out, err
+}
+
+func (d door) Withdraw(ctx context.Context, o exchange.Order) (count int, err error) {
+	err = d.n.do("withdraw", func() (err error) { count, err = d.Exchange.Withdraw(ctx, o); return err })
+	return count, err
+}
+
+func (d door) Destroy(ctx context.Context, o exchange.Order) (r store.PurgeReport, err error) {
+	err = d.n.do("destroy", func() (err error) { r, err = d.Exchange.Destroy(ctx, o); return err })
+	return r, err
+}
+
+// crash ends the node as a power cut does: what its files hold at that moment is all that the next start finds.
+func (n *nation) crash() {
+	t := n.net.t
+	dir := t.TempDir()
+	must(t, os.MkdirAll(dir+"/store", 0o700))
+	for _, sub := range []string{"", "/store"} {
+		files, err := os.ReadDir(n.dir + sub)
+		must(t, err)
+		for _, f := range files {
+			if f.Type().IsRegular() && !strings.HasSuffix(f.Name(), ".lock") && !strings.HasSuffix(f.Name(), "-shm") {
+				b, err := os.ReadFile(n.dir + sub + "/" + f.Name())
+				must(t, err)
+				must(t, os.WriteFile(dir+sub+"/"+f.Name(), b, 0o600))
+			}
+		}
+	}
+	n.close()
+	n.net.mu.Lock()
+	n.fail = nil
+	n.net.mu.Unlock()
+	n.dir = dir
+	n.open()
+	n.Start()
+}
+
 type house struct{ n *nation }
 
-func (h house) own() gate.Scope { return h.n.gate.Own(time.Now()) }
+func (h house) own() gate.Scope { return h.n.gate.Own(h.n.net.now()) }
 func (h house) Follow(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error) {
 	return h.n.db.Follow(ctx, h.own(), after, limit)
 }
-func (h house) Page(ctx context.Context, q store.Query) (store.Page, error) {
-	return h.n.db.Page(ctx, h.own(), q)
+func (h house) Page(ctx context.Context, q store.Query) (p store.Page, err error) {
+	step := "page"
+	if len(q.Lookups) > 0 {
+		step = "referrers"
+	}
+	err = h.n.do(step, func() (err error) { p, err = h.n.db.Page(ctx, h.own(), q); return err })
+	return p, err
 }
-func (h house) Newest() (record.Seq, <-chan struct{})              { return h.n.db.Newest() }
-func (h house) Release(ctx context.Context, r store.Release) error { return h.n.db.Release(ctx, r) }
+func (h house) Newest() (record.Seq, <-chan struct{}) { return h.n.db.Newest() }
+func (h house) Release(ctx context.Context, r store.Release) error {
+	return h.n.do("release", func() error { return h.n.db.Release(ctx, r) })
+}
 func (h house) PutDocs(ctx context.Context, a store.Act, d ...store.Doc) error {
 	return h.n.db.PutDocs(ctx, a, d...)
 }
@@ -284,7 +392,18 @@ func (a *alliance) agree(text string, codes ...string) {
 
 func (a *alliance) eventually(what string, holds func() bool) {
 	a.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
+	a.within(30*time.Second, what, holds)
+}
+
+// patient is eventually, for loads.
+func (a *alliance) patient(what string, holds func() bool) {
+	a.t.Helper()
+	a.within(5*time.Minute, what, holds)
+}
+
+func (a *alliance) within(most time.Duration, what string, holds func() bool) {
+	a.t.Helper()
+	for deadline := time.Now().Add(most); !holds(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			for _, n := range a.nodes {
 				links, _ := n.Links(context.Background())
@@ -303,6 +422,35 @@ func (n *nation) push(object string, l label.Label) {
 	if out[0].State != exchange.Added {
 		n.net.t.Fatalf("%+v", out)
 	}
+}
+
+func (a *alliance) trusts(code string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.revoked != code
+}
+
+var (
+	all = store.Versions{All: true}
+	own = ledger.Filter{Own: true}
+)
+
+// versions are those of an object that an analyst finds.
+func (n *nation) versions(id string) (out []string) {
+	page, err := n.db.Page(context.Background(), n.gate.Scope(n.as(gate.RoleAnalyst), n.net.now()), store.Query{IDs: []string{id}, Versions: all})
+	must(n.net.t, err)
+	for _, it := range page.Items {
+		out = append(out, it.Record.Version)
+	}
+	return out
+}
+
+func (n *nation) relabel(id, version string, l label.Label) {
+	n.net.t.Helper()
+	who := n.as(gate.RoleOfficer)
+	who.Roles = append(who.Roles, gate.RoleAnalyst)
+	_, err := n.exchange.Relabel(context.Background(), who, exchange.Relabelling{ID: id, Version: version, Label: l})
+	must(n.net.t, err)
 }
 
 // sees tells whether an analyst of the nation finds an object.

@@ -3,15 +3,15 @@ package federation
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"entente/internal/accords"
-	"entente/internal/fault"
-	"entente/internal/gate"
 	"entente/internal/ledger"
 	"entente/internal/record"
 	"entente/internal/rendition"
@@ -21,26 +21,20 @@ import (
 	"entente/stix"
 )
 
-// cursorName is where the follower of the journal keeps its place.
-const cursorName = "journal"
-
-// step is how many lines of the journal are taken at once.
-const step = 500
-
 // follow takes what the journal brings, and judges everything anew when accords change.
 func (f *Federation) follow(ctx context.Context) {
-	var judged string // the standings that everything was judged by
+	defer f.save()
 	for ctx.Err() == nil {
 		_, more := f.cfg.House.Newest()
 		changed := f.cfg.Accords.Changed()
-		err := f.catchUp(ctx, &judged)
+		err := f.catchUp(ctx)
 		switch {
 		case err == nil:
 			select {
 			case <-ctx.Done():
 			case <-more:
 			case <-changed:
-			case <-time.After(time.Minute): // embargoes end, accords begin
+			case <-time.After(f.cfg.Tick): // accords begin, days and shortages end
 			}
 		case ctx.Err() == nil:
 			f.cfg.Log.Warn("giving to partners; it will be tried again", "error", err)
@@ -49,30 +43,86 @@ func (f *Federation) follow(ctx context.Context) {
 	}
 }
 
-// catchUp brings the own logs to where the journal is.
-func (f *Federation) catchUp(ctx context.Context, judged *string) error {
+// catchUp brings the own logs to where the journal is. As long as no accord ever stood, nobody was given anything, and nothing is read or kept.
+func (f *Federation) catchUp(ctx context.Context) error {
 	standings := f.cfg.Accords.Standings()
-	after, err := f.place(ctx)
+	if len(standings) == 0 {
+		return nil
+	}
+	if err := f.resume(ctx); err != nil {
+		return err
+	}
+	if err := f.tellAccords(ctx, standings); err != nil {
+		return err
+	}
+	for {
+		done, err := f.reconsider(ctx, standings)
+		if err == nil {
+			err = f.journal(ctx)
+		}
+		if err != nil || done {
+			return err
+		}
+		standings = f.cfg.Accords.Standings()
+	}
+}
+
+// resume finds where the node stopped, and completes what it had begun.
+func (f *Federation) resume(ctx context.Context) error {
+	if f.resumed {
+		return nil
+	}
+	b, err := f.cfg.Ledger.Cursor(ctx, cursorName)
 	if err != nil {
 		return err
 	}
-	if key := keyOf(standings); key != *judged {
-		if len(standings) > 0 {
-			if err := f.tellAccords(ctx, standings); err != nil {
-				return err
-			}
-			if err := f.reconsider(ctx, standings); err != nil {
-				return err
-			}
+	if len(b) == 8 {
+		f.at = record.Seq(binary.BigEndian.Uint64(b))
+	} else { // what is there already is judged as a whole
+		f.at, _ = f.cfg.House.Newest()
+		if err := f.cfg.Ledger.SetCursor(ctx, cursor(f.at)); err != nil {
+			return err
 		}
-		*judged = key
 	}
-	if len(standings) == 0 {
-		newest, _ := f.cfg.House.Newest() // with nobody to give to, nothing is read
-		return f.cfg.Ledger.SetCursor(ctx, cursor(newest))
+	f.saved, f.savedAt = f.at, f.cfg.Now()
+	f.out.Lock()
+	defer f.out.Unlock()
+	if err := f.complete(ctx); err != nil {
+		return err
 	}
+	f.resumed = true
+	return nil
+}
+
+// complete looks at what names the records that went out last: the node may have stopped before it did. The caller holds out.
+func (f *Federation) complete(ctx context.Context) error {
+	b, err := f.cfg.Ledger.Cursor(ctx, spreadName)
+	if err != nil || len(b) == 0 {
+		return err
+	}
+	items, err := f.referrers(ctx, strings.Fields(string(b)))
+	if err != nil {
+		return err
+	}
+	return f.spread(ctx, items, nil, nil)
+}
+
+// Places that are kept.
+const (
+	cursorName   = "journal"  // how far the journal was followed
+	spreadName   = "spread"   // ids of the records that went out last, or were taken back
+	judgedName   = "judged/"  // and the name of an accord: the state of it that every own record was judged by
+	judgingName  = "judging"  // how far they are judged by others
+	shortageName = "shortage" // and accord and party: since when it gives back too little
+)
+
+// step is how many lines of the journal or records are taken at once.
+const step = 500
+
+// journal follows the journal to its end.
+func (f *Federation) journal(ctx context.Context) error {
 	for {
-		entries, err := f.cfg.House.Follow(ctx, after, step)
+		entries, err := f.cfg.House.Follow(ctx, f.at, step)
 		if err != nil || len(entries) == 0 {
 			return err
 		}
@@ -80,15 +130,35 @@ func (f *Federation) catchUp(ctx context.Context, judged *string) error {
 		relabelled := map[record.Seq]bool{}
 		for i := range entries {
 			e := &entries[i]
-			after = e.Seq
 			if e.Record == nil || e.Held || e.Kind != store.EntryPut && e.Kind != store.EntryRelabel || !f.own(e.Record) {
 				continue
 			}
 			items = append(items, store.Item{Seq: e.Seq, Rec: e.Rec, Record: *e.Record})
-			relabelled[e.Rec] = e.Kind == store.EntryRelabel
+			relabelled[e.Rec] = relabelled[e.Rec] || e.Kind == store.EntryRelabel
 		}
-		if err := f.give(ctx, standings, items, relabelled, cursor(after)); err != nil {
-			return err
+		if len(items) > 0 {
+			if err := f.give(ctx, items, relabelled, nil); err != nil {
+				return err
+			}
+		}
+		f.at = entries[len(entries)-1].Seq
+		if f.cfg.Now().Sub(f.savedAt) > saveEvery || f.at-f.saved > 20*step {
+			if err := f.cfg.Ledger.SetCursor(ctx, cursor(f.at)); err != nil {
+				return err
+			}
+			f.saved, f.savedAt = f.at, f.cfg.Now()
+		}
+	}
+}
+
+// saveEvery is how long the place in the journal may be behind in the ledger: what is read again is found to have gone out.
+const saveEvery = 5 * time.Second
+
+// save keeps the place when the work ends.
+func (f *Federation) save() {
+	if f.resumed && f.at != f.saved {
+		if err := f.cfg.Ledger.SetCursor(context.Background(), cursor(f.at)); err != nil {
+			f.cfg.Log.Warn("the place in the journal was not kept; what follows it is read again", "error", err)
 		}
 	}
 }
@@ -97,70 +167,113 @@ func (f *Federation) own(r *record.Record) bool {
 	return r.Kind == record.STIX && r.Origin.Nation == f.cfg.Nation && r.Origin.Org == f.cfg.Org
 }
 
-func (f *Federation) place(ctx context.Context) (record.Seq, error) {
-	b, err := f.cfg.Ledger.Cursor(ctx, cursorName)
-	if err != nil || len(b) != 8 {
-		return 0, err
-	}
-	return record.Seq(binary.BigEndian.Uint64(b)), nil
-}
-
 func cursor(at record.Seq) ledger.Cursor {
 	return ledger.Cursor{Name: cursorName, Value: binary.BigEndian.AppendUint64(nil, uint64(at))}
 }
 
-// keyOf tells two sets of standings apart as far as they may permit something else.
-func keyOf(standings []accords.Standing) string {
-	key := ""
-	for _, s := range standings {
-		key += fmt.Sprintf("%s %p\n", s.Name, s.Standing)
+// stateOf is all that decides what an accord permits, beyond the records.
+func (f *Federation) stateOf(s *accords.Standing) string {
+	h := sha256.New()
+	fmt.Fprintln(h, s.State, f.retired[s.Name])
+	now, bases := f.cfg.Now(), f.cfg.Bases()
+	for _, name := range slices.Sorted(maps.Keys(bases)) {
+		fmt.Fprintln(h, name, bases[name].IsZero() || now.Before(bases[name]))
 	}
-	return key
+	newest := s.Versions[len(s.Versions)-1]
+	if newest.Limits.ObjectsPerDay > 0 {
+		fmt.Fprintln(h, now.UTC().Format(time.DateOnly)) // what was too much yesterday goes today
+	}
+	if newest.Reciprocity != nil {
+		for _, p := range newest.Parties {
+			fmt.Fprintln(h, p.Nation, !f.shortSince(s.Name, p.Nation).IsZero())
+		}
+	}
+	return string(h.Sum(nil))
 }
 
-// reconsider judges every own record anew: an accord that begins, is amended or resumed may permit what it did not.
-func (f *Federation) reconsider(ctx context.Context, standings []accords.Standing) error {
-	q := store.Query{Nation: f.cfg.Nation, Org: f.cfg.Org, Versions: store.Versions{All: true}, Specs: []string{"2.0", "2.1"}, Limit: step}
-	for {
+// reconsider judges every own record anew by the accords that may permit what they did not: one that begins, is amended or resumed. It takes some
+// pages at a time, so that what is new need not wait, and says whether nothing is left.
+func (f *Federation) reconsider(ctx context.Context, standings []accords.Standing) (done bool, err error) {
+	states := map[string]string{}
+	all := sha256.New()
+	for i := range standings {
+		s := &standings[i]
+		state := f.stateOf(s)
+		was, known := f.judged[s.Name]
+		if !known {
+			b, err := f.cfg.Ledger.Cursor(ctx, judgedName+s.Name)
+			if err != nil {
+				return false, err
+			}
+			was = string(b)
+			f.judged[s.Name] = was
+		}
+		if was != state {
+			states[s.Name] = state
+			fmt.Fprintf(all, "%s %x\n", s.Name, state)
+		}
+	}
+	if len(states) == 0 {
+		return true, nil
+	}
+	key := string(all.Sum(nil))
+	b, err := f.cfg.Ledger.Cursor(ctx, judgingName)
+	if err != nil {
+		return false, err
+	}
+	q := store.Query{Nation: f.cfg.Nation, Org: f.cfg.Org, Versions: store.Versions{All: true}, Specs: specs, Limit: step}
+	if len(b) == len(key)+8 && string(b[:len(key)]) == key {
+		q.After = record.Seq(binary.BigEndian.Uint64(b[len(key):]))
+	}
+	for range 20 {
 		page, err := f.cfg.House.Page(ctx, q)
 		if err != nil {
-			return err
+			return false, err
 		}
-		if err := f.give(ctx, standings, page.Items, nil, ledger.Cursor{}); err != nil {
-			return err
-		}
-		if !page.More {
-			return nil
+		if err := f.give(ctx, page.Items, nil, states); err != nil {
+			return false, err
 		}
 		q.After = page.Next
+		if page.More {
+			continue
+		}
+		for name, state := range states {
+			if err := f.cfg.Ledger.SetCursor(ctx, ledger.Cursor{Name: judgedName + name, Value: []byte(state)}); err != nil {
+				return false, err
+			}
+			f.judged[name] = state
+		}
+		return true, f.cfg.Ledger.SetCursor(ctx, ledger.Cursor{Name: judgingName, Value: []byte{}})
 	}
+	return false, f.cfg.Ledger.SetCursor(ctx, ledger.Cursor{Name: judgingName, Value: binary.BigEndian.AppendUint64([]byte(key), uint64(q.After))})
 }
 
-// give adds to the own logs what the accords permit of some own records, and moves the cursor with it. What names a record that went out now is looked at
-// again: it may have been waiting for it.
-func (f *Federation) give(ctx context.Context, standings []accords.Standing, items []store.Item, relabelled map[record.Seq]bool, at ledger.Cursor) error {
+// specs are the versions of the language that are given.
+var specs = []string{"2.0", "2.1"}
+
+// give adds to the own logs what the accords permit of some own records: all accords, or those that are named.
+func (f *Federation) give(ctx context.Context, items []store.Item, relabelled map[record.Seq]bool, only map[string]string) error {
 	f.out.Lock()
 	defer f.out.Unlock()
-	if err := f.spread(ctx, standings, items, relabelled); err != nil || at.Name == "" {
-		return err
-	}
-	return f.cfg.Ledger.SetCursor(ctx, at)
+	return f.spread(ctx, items, relabelled, only)
 }
 
-// spread considers records, then what names those that somebody sees in another way now, until nothing changes. The caller holds out.
-func (f *Federation) spread(ctx context.Context, standings []accords.Standing, items []store.Item, relabelled map[record.Seq]bool) error {
-	for todo := items; len(todo) > 0; {
-		var w writing
+// spread considers records, then what names those that somebody sees in another way now, until nothing changes: it may have been waiting for them. The
+// caller holds out.
+func (f *Federation) spread(ctx context.Context, items []store.Item, relabelled map[record.Seq]bool, only map[string]string) error {
+	for todo := items; len(todo) > 0; only = nil {
+		standings := f.cfg.Accords.Standings() // as they are now: a suspension binds at once
+		w := writing{given: map[string]int{}, again: only != nil}
 		for i := range todo {
 			it := &todo[i]
 			if it.Held || !f.own(&it.Record) {
 				continue
 			}
-			if err := f.consider(ctx, standings, it, relabelled[it.Rec], &w); err != nil {
+			if err := f.consider(ctx, standings, only, it, relabelled[it.Rec], &w); err != nil {
 				return err
 			}
 		}
-		changed, err := f.write(ctx, &w, ledger.Cursor{})
+		changed, err := f.write(ctx, &w)
 		if err != nil {
 			return err
 		}
@@ -176,7 +289,7 @@ func (f *Federation) referrers(ctx context.Context, ids []string) ([]store.Item,
 	var out []store.Item
 	have := map[record.Seq]bool{}
 	for _, id := range ids {
-		q := store.Query{Lookups: []record.Lookup{{Kind: record.Ref, Text: id}}, Nation: f.cfg.Nation, Org: f.cfg.Org, Versions: store.Versions{All: true}, Specs: []string{"2.0", "2.1"}}
+		q := store.Query{Lookups: []record.Lookup{{Kind: record.Ref, Text: id}}, Nation: f.cfg.Nation, Org: f.cfg.Org, Versions: store.Versions{All: true}, Specs: specs}
 		for {
 			page, err := f.cfg.House.Page(ctx, q)
 			if err != nil {
@@ -201,7 +314,25 @@ func (f *Federation) referrers(ctx context.Context, ids []string) ([]store.Item,
 type writing struct {
 	puts   []putting
 	orders []ledger.Entry
-	ids    []string // whose visibility changes by it
+	ids    []string       // whose visibility changes by it
+	given  map[string]int // puts, by accord and party
+	again  bool           // what a party refused is given once more
+}
+
+// order is the number of the next put of an object in a log.
+func (w *writing) order(origin, id string, places []ledger.Place) uint64 {
+	n := uint64(1)
+	for _, p := range places {
+		if p.Origin == origin && p.Leaf.Kind == peer.Put {
+			n++
+		}
+	}
+	for i := range w.puts {
+		if w.puts[i].origin == origin && w.puts[i].item.Record.ID == id {
+			n++
+		}
+	}
+	return n
 }
 
 type putting struct {
@@ -213,7 +344,7 @@ type putting struct {
 }
 
 // consider adds to w what one record calls for.
-func (f *Federation) consider(ctx context.Context, standings []accords.Standing, it *store.Item, relabelled bool, w *writing) error {
+func (f *Federation) consider(ctx context.Context, standings []accords.Standing, only map[string]string, it *store.Item, relabelled bool, w *writing) error {
 	places, err := f.cfg.Ledger.Out(ctx, it.Record.ID)
 	if err != nil {
 		return err
@@ -221,7 +352,10 @@ func (f *Federation) consider(ctx context.Context, standings []accords.Standing,
 	given := live(places)
 	for i := range standings {
 		s := &standings[i]
-		judged, err := f.judge(ctx, s, it, func(p gate.Party) bool { return f.isReleased(ctx, s.Name, it, p) })
+		if _, ok := only[s.Name]; only != nil && !ok {
+			continue
+		}
+		judged, err := f.judge(ctx, s, it, w)
 		if err != nil {
 			return err
 		}
@@ -257,23 +391,17 @@ func (f *Federation) put(ctx context.Context, g group, it *store.Item, places []
 	if err != nil {
 		return err
 	}
-	m := mark{or(it.Record.Version), g.result.Class, short(shown(&g.result)), short(timeless), g.result.ID, int64(it.Rec)}
-	order := uint64(1)
-	for _, p := range places {
-		if p.Origin == l.origin && p.Leaf.Kind == peer.Put {
-			order++
-		}
-	}
+	m := mark{or(it.Record.Version), g.result.Class, f.keyed(shown(&g.result)), short(timeless), int64(it.Rec)}
 	if takenBack(places, m) {
 		return nil
 	}
 	for _, p := range live(places) {
-		if p.Origin != l.origin {
+		if p.Origin != l.origin || p.Refused && w.again {
 			continue
 		}
 		old := parseMark(p.Version)
 		switch {
-		case old.version != m.version || old.id != m.id:
+		case old.version != m.version || old.class != m.class:
 			if old.class == rendition.Reduced && m.class == rendition.Reduced && old.body == m.body {
 				return nil // nothing changed that this audience may see, and that something did is not for it to know
 			}
@@ -283,8 +411,11 @@ func (f *Federation) put(ctx context.Context, g group, it *store.Item, places []
 			return f.relabel(l, p, it, g.label, m, w)
 		}
 	}
-	w.puts = append(w.puts, putting{g, it, m, l.origin, order})
+	w.puts = append(w.puts, putting{g, it, m, l.origin, w.order(l.origin, it.Record.ID, places)})
 	w.ids = append(w.ids, it.Record.ID)
+	for _, j := range g.judged {
+		w.given[counter(g.accord.Name, j.party)]++
+	}
 	return nil
 }
 
@@ -296,16 +427,16 @@ func (f *Federation) relabel(l openLog, p ledger.Place, it *store.Item, to label
 // narrow has destroyed what a party has and may not have any more, because of the record itself: its label became stricter, or something that it names
 // went. That an accord is suspended or has ended takes nothing back: the accord says what happens then.
 func (f *Federation) narrow(s *accords.Standing, it *store.Item, judged []Judged, given []ledger.Place, w *writing, relabelled bool) error {
-	permitted := map[string]bool{}
+	denied := map[string]bool{}
 	for _, j := range judged {
-		permitted[orgOf(j.party)] = j.Permit || !byRecord(j, relabelled)
+		denied[orgOf(j.party)] = !j.Permit && byRecord(j, relabelled)
 	}
 	for _, p := range given {
 		l, ok := f.logs[p.Origin]
 		if !ok || l.accord != s.Name || parseMark(p.Version).rec != int64(it.Rec) {
 			continue
 		}
-		if slices.ContainsFunc(l.parties, func(party string) bool { return !permitted[party] }) {
+		if slices.ContainsFunc(l.parties, func(party string) bool { return denied[party] }) {
 			if err := f.order(l, p, it.Record.ID, p.Version, peer.Order{Do: peer.Purge.String(), Reason: "audience"}, peer.Purge, w); err != nil {
 				return err
 			}
@@ -323,7 +454,7 @@ func byRecord(j Judged, relabelled bool) bool {
 	if !relabelled {
 		return false
 	}
-	for _, r := range j.Reasons {
+	for _, r := range j.verdict.Reasons() {
 		if !r.Permit {
 			switch r.Code {
 			case "accord.audience", "accord.ceiling", "accord.class", "accord.purpose", "accord.sector", "accord.subset", "accord.persons":
@@ -369,7 +500,6 @@ func (f *Federation) open(ctx context.Context, s *accords.Standing, parties []st
 
 // tell adds the versions of the accord that stand to a log, before anything that they permit.
 func (f *Federation) tell(ctx context.Context, l openLog, s *accords.Standing) error {
-	var entries []ledger.Entry
 	for _, t := range s.Versions {
 		if l.digests[t.Digest] {
 			continue
@@ -382,15 +512,12 @@ func (f *Federation) tell(ctx context.Context, l openLog, s *accords.Standing) e
 			if err != nil {
 				return err
 			}
-			entries = append(entries, ledger.Entry{Origin: l.origin, Envelope: b, Leaf: peer.Leaf{Kind: peer.Accord, Accord: t.Digest, Time: f.stamp()}})
-			if _, err := f.cfg.Ledger.Append(ctx, ledger.Cursor{Name: name, Value: []byte{1}}, entries[len(entries)-1]); err != nil {
+			told := ledger.Entry{Origin: l.origin, Envelope: b, Leaf: peer.Leaf{Kind: peer.Accord, Accord: t.Digest, Time: f.stamp()}}
+			if err := f.add(ctx, ledger.Cursor{Name: name, Value: []byte{1}}, told); err != nil {
 				return err
 			}
 		}
 		l.digests[t.Digest] = true
-	}
-	if len(entries) > 0 {
-		return f.sign(ctx, l.origin)
 	}
 	return nil
 }
@@ -411,8 +538,8 @@ func (f *Federation) tellAccords(ctx context.Context, standings []accords.Standi
 	return nil
 }
 
-// write signs what goes out, notes who is given what, and adds it to the logs; then the logs are signed. It gives the ids that somebody sees in another way now.
-func (f *Federation) write(ctx context.Context, w *writing, at ledger.Cursor) ([]string, error) {
+// write signs what goes out, notes who is given what, and adds it to the logs, under checkpoints. It gives the ids that somebody sees in another way now.
+func (f *Federation) write(ctx context.Context, w *writing) ([]string, error) {
 	if len(w.puts)+len(w.orders) == 0 {
 		return nil, nil
 	}
@@ -423,22 +550,28 @@ func (f *Federation) write(ctx context.Context, w *writing, at ledger.Cursor) ([
 	if err := f.note(ctx, w.puts); err != nil {
 		return nil, err
 	}
+	slices.Sort(w.ids)
+	ids := slices.Compact(w.ids)
 	entries = append(entries, w.orders...) // what remains is there before what goes
-	if _, err := f.cfg.Ledger.Append(ctx, at, entries...); err != nil {
+	if err := f.add(ctx, ledger.Cursor{Name: spreadName, Value: []byte(strings.Join(ids, " "))}, entries...); err != nil {
 		return nil, err
 	}
-	var origins []string
-	for _, e := range entries {
-		origins = append(origins, e.Origin)
-	}
-	slices.Sort(origins)
-	for _, o := range slices.Compact(origins) {
-		if err := f.sign(ctx, o); err != nil {
-			return nil, err
+	for key, n := range w.given {
+		if _, counted := f.today[key]; counted {
+			f.today[key] += n
 		}
 	}
-	slices.Sort(w.ids)
-	return slices.Compact(w.ids), nil
+	return ids, nil
+}
+
+// add adds to own logs and signs them.
+func (f *Federation) add(ctx context.Context, at ledger.Cursor, entries ...ledger.Entry) error {
+	k, err := f.cfg.Node()
+	if err != nil {
+		return err
+	}
+	_, err = f.cfg.Ledger.AppendSigned(ctx, at, ledger.Seal{Now: f.cfg.Now(), Key: k}, entries...)
+	return err
 }
 
 // seal makes the signed renditions, those of one log under one signature. What is signed together shows how much it is, and hashes of the rest: so
@@ -487,7 +620,6 @@ func (f *Federation) note(ctx context.Context, puts []putting) error {
 		for _, j := range puts[i].group.judged {
 			r := release{j.party.String(), j.verdict.Clause()}
 			recs[r] = append(recs[r], puts[i].item.Rec)
-			f.today[puts[i].group.accord.Name+" "+orgOf(j.party)]++
 		}
 	}
 	for r, list := range recs {
@@ -497,15 +629,6 @@ func (f *Federation) note(ctx context.Context, puts []putting) error {
 		}
 	}
 	return nil
-}
-
-func (f *Federation) sign(ctx context.Context, origin string) error {
-	k, err := f.cfg.Node()
-	if err != nil {
-		return err
-	}
-	_, err = f.cfg.Ledger.Sign(ctx, origin, f.cfg.Now(), k)
-	return err
 }
 
 // TakeBack tells everybody who has an own object to retract or to destroy it. It returns when the orders are durable; receipts follow.
@@ -529,13 +652,12 @@ func (f *Federation) TakeBack(ctx context.Context, id string, kind peer.Kind, re
 		}
 	}
 	w.ids = append(w.ids, id)
-	changed, err := f.write(ctx, &w, ledger.Cursor{})
-	if err != nil || len(w.orders) == 0 {
+	if _, err := f.write(ctx, &w); err != nil {
 		return 0, err
 	}
-	items, err := f.referrers(ctx, changed)
+	items, err := f.referrers(ctx, w.ids) // even when nothing was to be said: the node may have stopped here
 	if err == nil {
-		err = f.spread(ctx, f.cfg.Accords.Standings(), items, nil)
+		err = f.spread(ctx, items, nil, nil)
 	}
 	return len(w.orders), err
 }
@@ -565,9 +687,14 @@ func shown(r *rendition.Result) []byte {
 
 // Forget destroys what the ledger holds of an object, after it was purged here.
 func (f *Federation) Forget(ctx context.Context, id string) error {
-	_, err := f.cfg.Ledger.Purge(ctx, id)
-	if errors.Is(err, context.Canceled) {
-		return fault.As(err)
+	f.out.Lock()
+	defer f.out.Unlock()
+	if err := f.complete(ctx); err != nil {
+		return err
 	}
+	if err := f.cfg.Ledger.SetCursor(ctx, ledger.Cursor{Name: spreadName, Value: []byte{}}); err != nil {
+		return err
+	}
+	_, err := f.cfg.Ledger.Purge(ctx, id)
 	return err
 }

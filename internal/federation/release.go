@@ -11,9 +11,9 @@ import (
 	"entente/dsse"
 	"entente/internal/fault"
 	"entente/internal/gate"
-	"entente/internal/ledger"
 	"entente/internal/rendition"
 	"entente/internal/store"
+	"entente/peer"
 )
 
 // Release is a record that an accord lets go to a party once a release officer has signed.
@@ -122,7 +122,7 @@ func (f *Federation) Decide(ctx context.Context, v gate.Viewer, key string, sign
 	if r.State != Waiting {
 		return r, fault.New(fault.Conflict, "release.decided", "%s decided this already: %s", r.By, r.State)
 	}
-	page, err := f.cfg.House.Page(ctx, store.Query{IDs: []string{r.ID}, Nation: f.cfg.Nation, Org: f.cfg.Org, Versions: store.Versions{All: true}, Specs: []string{"2.0", "2.1"}})
+	page, err := f.cfg.House.Page(ctx, store.Query{IDs: []string{r.ID}, Nation: f.cfg.Nation, Org: f.cfg.Org, Versions: store.Versions{All: true}, Specs: specs})
 	if err != nil {
 		return r, err
 	}
@@ -152,7 +152,7 @@ func (f *Federation) Decide(ctx context.Context, v gate.Viewer, key string, sign
 		return r, fmt.Errorf("writing down a release: %w", err)
 	}
 	if sign {
-		err = f.give(ctx, f.cfg.Accords.Standings(), items, nil, ledger.Cursor{})
+		err = f.give(ctx, items, nil, nil)
 	}
 	return r, err
 }
@@ -167,7 +167,7 @@ func (f *Federation) Simulate(ctx context.Context, v gate.Viewer, it *store.Item
 		return nil, forbidden(gate.AccordRead)
 	}
 	if !f.own(&it.Record) {
-		return nil, fault.New(fault.Conflict, "object.origin", "only what comes from the own organisation is given under accords")
+		return nil, fault.New(fault.Invalid, "object.origin", "only what comes from the own organisation is given under accords")
 	}
 	f.out.Lock()
 	defer f.out.Unlock()
@@ -176,9 +176,12 @@ func (f *Federation) Simulate(ctx context.Context, v gate.Viewer, it *store.Item
 		if accord != "" && s.Name != accord {
 			continue
 		}
-		judged, err := f.judge(ctx, &s, it, func(p gate.Party) bool { return f.isReleased(ctx, s.Name, it, p) })
+		judged, err := f.judge(ctx, &s, it, &writing{})
 		if err != nil {
 			return nil, err
+		}
+		for i := range judged {
+			judged[i].Reasons = judged[i].verdict.Reasons()
 		}
 		out = append(out, judged...)
 	}
@@ -194,7 +197,7 @@ type Given struct {
 	Kind    string    `json:"kind"` // "put", "retract", "relabel" or "purge"
 	Version string    `json:"version,omitempty"`
 	Class   string    `json:"class,omitempty"` // "full" or "reduced"
-	ID      string    `json:"id,omitempty"`    // under which it went
+	ID      string    `json:"id,omitempty"`    // under which it went, while it is here
 	At      time.Time `json:"at"`
 	About   *uint64   `json:"about,omitempty"` // of an order: the index of what it is about
 	Acts    []Answer  `json:"acts,omitempty"`
@@ -207,6 +210,12 @@ type Answer struct {
 	Code    string    `json:"code,omitempty"`
 	At      time.Time `json:"at"`
 	Receipt []byte    `json:"receipt"`
+}
+
+// Purged tells whether nothing of an object is here any more, for whoever was purging it: what its receivers say still counts.
+func (f *Federation) Purged(ctx context.Context, id string) (bool, error) {
+	page, err := f.cfg.House.Page(ctx, store.Query{IDs: []string{id}, Versions: store.Versions{All: true}, Specs: []string{"2.0", "2.1"}, Headers: true})
+	return len(page.Items) == 0, err
 }
 
 // Given lists where an own object went in audience logs, in the order in which it did.
@@ -225,7 +234,15 @@ func (f *Federation) Given(ctx context.Context, v gate.Viewer, id string) ([]Giv
 			return nil, err
 		}
 		m := parseMark(p.Version)
-		g := Given{Accord: l.Accord, Parties: l.Parties, Log: p.Origin, Index: p.Index, Kind: p.Leaf.Kind.String(), Version: m.version, Class: m.class.String(), ID: m.id, At: p.Leaf.Time}
+		g := Given{Accord: l.Accord, Parties: l.Parties, Log: p.Origin, Index: p.Index, Kind: p.Leaf.Kind.String(), Version: m.version, Class: m.class.String(), At: p.Leaf.Time}
+		switch {
+		case p.Gone || p.Leaf.Kind != peer.Put:
+			g.Class = ""
+		case m.class == rendition.Reduced:
+			g.ID = rendition.ID(f.audienceKey(l.Accord, l.Parties), id)
+		default:
+			g.ID = id
+		}
 		if p.Leaf.Target > 0 {
 			about := p.Leaf.Target - 1
 			g.About = &about

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"crypto/sha256"
 	"time"
 
 	zs "zombiezen.com/go/sqlite"
@@ -52,6 +53,9 @@ type Received struct {
 	Envelope []byte
 }
 
+// maxSaid bounds what one party says of one leaf.
+const maxSaid = 32
+
 // Ack keeps receipts for an own log: all of them or none. Each act must be about a leaf of the log as it is.
 func (l *Ledger) Ack(ctx context.Context, origin string, received ...Received) error {
 	return l.write(ctx, "keeping receipts", func(c *zs.Conn) error {
@@ -63,16 +67,20 @@ func (l *Ledger) Ack(ctx context.Context, origin string, received ...Received) e
 			if !g.Own || r.Receipt.Origin != origin || r.Receipt.Party != r.Party {
 				return fault.New(fault.Invalid, "ledger.receipt", "the receipt is for another log, or another party's").At(origin)
 			}
-			if known, err := lite.Number(c, "SELECT 1 FROM receipt WHERE log = ? AND party = ? AND envelope = ?", g.id, r.Party, r.Envelope); err != nil {
+			digest := sha256.Sum256(r.Envelope)
+			if known, err := lite.Number(c, "SELECT 1 FROM receipt WHERE digest = ? AND log = ? AND party = ?", digest[:], g.id, r.Party); err != nil {
 				return err
 			} else if known != 0 {
 				continue // it was sent again because the answer was lost
 			}
-			if err := lite.Exec(c, "INSERT INTO receipt(log, party, envelope) VALUES(?,?,?)", nil, g.id, r.Party, r.Envelope); err != nil {
+			if err := lite.Exec(c, "INSERT INTO receipt(log, party, digest, envelope) VALUES(?,?,?,?)", nil, g.id, r.Party, digest[:], r.Envelope); err != nil {
 				return err
 			}
 			id := c.LastInsertRowID()
 			for _, a := range r.Receipt.Acts {
+				if a.Index >= g.Size && g.Retired {
+					continue // it was in the log before the ledger was restored from a backup
+				}
 				if a.Index >= g.Size {
 					return fault.New(fault.Invalid, "ledger.receipt", "the receipt is about a leaf that is not there").At(origin)
 				}
@@ -88,7 +96,12 @@ func (l *Ledger) Ack(ctx context.Context, origin string, received ...Received) e
 				if commit != a.Commit {
 					return fault.New(fault.Invalid, "ledger.receipt", "the receipt is about other bytes").At(origin)
 				}
-				if err := lite.Exec(c, "INSERT INTO act VALUES(?,?,?,?,?,?)", nil, pos, r.Party, id, a.Did, a.Code, lite.PackTime(a.At)); err != nil {
+				if said, err := lite.Number(c, "SELECT count(*) FROM act WHERE pos = ? AND party = ?", pos, r.Party); err != nil {
+					return err
+				} else if said >= maxSaid {
+					return fault.New(fault.Invalid, "ledger.receipt", "%s has said %d things of one leaf, and no more are kept", r.Party, said).At(origin)
+				}
+				if err := lite.Exec(c, "INSERT OR IGNORE INTO act VALUES(?,?,?,?,?,?)", nil, pos, r.Party, id, a.Did, a.Code, lite.PackTime(a.At)); err != nil {
 					return err
 				}
 			}

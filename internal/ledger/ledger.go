@@ -70,12 +70,14 @@ CREATE TABLE leaf(pos INTEGER PRIMARY KEY, leaf BLOB NOT NULL, salt BLOB, envelo
 CREATE TABLE hash(pos INTEGER PRIMARY KEY, hash BLOB NOT NULL);
 CREATE TABLE out(object TEXT NOT NULL, pos INTEGER NOT NULL, version TEXT NOT NULL, PRIMARY KEY(object, pos)) WITHOUT ROWID;
 CREATE INDEX out_pos ON out(pos);
-CREATE TABLE held(pos INTEGER PRIMARY KEY, leaf BLOB NOT NULL, object TEXT NOT NULL, did TEXT NOT NULL, code TEXT NOT NULL);
+CREATE TABLE due(at INTEGER NOT NULL, pos INTEGER NOT NULL, PRIMARY KEY(at, pos)) WITHOUT ROWID;
+CREATE TABLE held(pos INTEGER PRIMARY KEY, leaf BLOB NOT NULL, object TEXT NOT NULL, version TEXT NOT NULL, did TEXT NOT NULL, code TEXT NOT NULL);
 CREATE INDEX held_object ON held(object) WHERE object <> '';
 CREATE TABLE pending(pos INTEGER PRIMARY KEY, envelope BLOB NOT NULL);
 CREATE TABLE outbox(id INTEGER PRIMARY KEY, log INTEGER NOT NULL, receipt BLOB NOT NULL);
 CREATE TABLE cosigned(log INTEGER NOT NULL, party TEXT NOT NULL, size INTEGER NOT NULL, at INTEGER NOT NULL, note BLOB NOT NULL, PRIMARY KEY(log, party)) WITHOUT ROWID;
-CREATE TABLE receipt(id INTEGER PRIMARY KEY, log INTEGER NOT NULL, party TEXT NOT NULL, envelope BLOB NOT NULL);
+CREATE TABLE receipt(id INTEGER PRIMARY KEY, log INTEGER NOT NULL, party TEXT NOT NULL, digest BLOB NOT NULL, envelope BLOB NOT NULL);
+CREATE UNIQUE INDEX receipt_digest ON receipt(digest, log, party);
 CREATE TABLE act(pos INTEGER NOT NULL, party TEXT NOT NULL, receipt INTEGER NOT NULL, did TEXT NOT NULL, code TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(pos, party, receipt)) WITHOUT ROWID;
 PRAGMA user_version=1;
 `
@@ -308,4 +310,14 @@ func position(log int64, index uint64) int64 { return log<<indexBits | int64(ind
 
 func split(pos int64) (log int64, index uint64) { return pos >> indexBits, uint64(pos & maxIndex) }
 
-func joined(parties []string) string { return strings.Join(parties, " ") }
+// between stands between recipients, whose names may have spaces.
+const between = "\n"
+
+func joined(parties []string) string { return strings.Join(parties, between) }
+
+func parted(parties string) []string {
+	if parties == "" {
+		return nil
+	}
+	return strings.Split(parties, between)
+}

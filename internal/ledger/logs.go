@@ -44,7 +44,7 @@ const logColumns = "id, origin, own, nation, org, accord, parties, epoch, retire
 func scanLog(st *zs.Stmt) (l Log, err error) {
 	l = Log{id: st.ColumnInt64(0), Origin: st.ColumnText(1), Own: st.ColumnInt64(2) != 0, Nation: st.ColumnText(3), Epoch: int(st.ColumnInt64(7)),
 		Retired: st.ColumnInt64(8) != 0, Size: uint64(st.ColumnInt64(9)), Note: lite.Blob(st, 11)}
-	l.Org, l.Accord, l.Parties = st.ColumnText(4), st.ColumnText(5), strings.Fields(st.ColumnText(6))
+	l.Org, l.Accord, l.Parties = st.ColumnText(4), st.ColumnText(5), parted(st.ColumnText(6))
 	l.edge.Size = l.Size
 	for e := lite.Blob(st, 10); len(e) >= tlog.HashSize; e = e[tlog.HashSize:] {
 		l.edge.Nodes = append(l.edge.Nodes, tlog.Hash(e[:tlog.HashSize]))
@@ -83,8 +83,8 @@ func (l *Ledger) OpenLog(ctx context.Context, id Identity) (g Log, err error) {
 	slices.Sort(parties)
 	parties = slices.Compact(parties)
 	for _, p := range parties {
-		if p == "" || strings.ContainsAny(p, " \t\n") {
-			return g, fault.New(fault.Invalid, "ledger.party", "a recipient is named without spaces").At("parties")
+		if p == "" || strings.Contains(p, between) {
+			return g, fault.New(fault.Invalid, "ledger.party", "a recipient is named in one line").At("parties")
 		}
 	}
 	if id.Org == "" || id.Accord == "" || len(parties) == 0 {

@@ -16,6 +16,9 @@ func (l *Ledger) Mirror(ctx context.Context, origin, nation string, about Identi
 	if !peer.IsOrigin(origin) || nation == "" {
 		return nil, fault.New(fault.Invalid, "ledger.log", "another's log has an origin and a nation").At(origin)
 	}
+	if g, e := l.Log(ctx, origin); e == nil && !g.Own && g.Nation == nation && (about.Accord == "" || g.Accord != "") { // nothing is to be written
+		return peer.Resume(origin, peer.Memory{Edge: g.edge, Note: g.Note}, l.cfg.Limits)
+	}
 	err = l.write(ctx, "following a log", func(c *zs.Conn) error {
 		g, err := findLog(c, origin)
 		if fault.Of(err) == fault.NotFound {
@@ -41,11 +44,12 @@ func (l *Ledger) Mirror(ctx context.Context, origin, nation string, about Identi
 
 // Taken is what became of one new frame of another's log.
 type Taken struct {
-	Frame  peer.Frame
-	Object string // id, so that orders find it; empty: none
-	Did    string // peer.DidStore and so on
-	Code   string // of a refusal or quarantine
-	Wait   bool   // it is an order that is not carried out yet: see Orders
+	Frame   peer.Frame
+	Object  string // id, so that orders find it; empty: none
+	Version string // of the object; empty: it has none
+	Did     string // peer.DidStore and so on
+	Code    string // of a refusal or quarantine
+	Wait    bool   // it is an order that is not carried out yet: see Orders
 }
 
 // Extend keeps what a verifier took, with what became of it and the receipts to send: all of it or nothing. From is the size of the log before. When
@@ -64,8 +68,13 @@ func (l *Ledger) Extend(ctx context.Context, v *peer.Verifier, from uint64, take
 		for i := range taken {
 			t := &taken[i]
 			pos := position(g.id, from+uint64(i))
-			if err := lite.Exec(c, "INSERT INTO held VALUES(?,?,?,?,?)", nil, pos, t.Frame.Leaf.Append(raw[:0]), t.Object, t.Did, t.Code); err != nil {
+			if err := lite.Exec(c, "INSERT INTO held VALUES(?,?,?,?,?,?)", nil, pos, t.Frame.Leaf.Append(raw[:0]), t.Object, t.Version, t.Did, t.Code); err != nil {
 				return err
+			}
+			if t.Object != "" {
+				if err := expires(c, &t.Frame.Leaf, pos); err != nil {
+					return err
+				}
 			}
 			if t.Wait {
 				if err := lite.Exec(c, "INSERT INTO pending VALUES(?,?)", nil, pos, t.Frame.Envelope); err != nil {
@@ -91,19 +100,20 @@ func put(c *zs.Conn, log int64, receipts [][]byte) error {
 
 // Held is a leaf of another's log and what became of it.
 type Held struct {
-	Origin string
-	Nation string
-	Index  uint64
-	Leaf   peer.Leaf
-	Object string
-	Did    string
-	Code   string
+	Origin  string
+	Nation  string
+	Index   uint64
+	Leaf    peer.Leaf
+	Object  string
+	Version string
+	Did     string
+	Code    string
 }
 
-const heldQuery = "SELECT g.origin, g.nation, h.pos, h.leaf, h.object, h.did, h.code FROM held h JOIN log g ON g.id = h.pos >> 40 WHERE "
+const heldQuery = "SELECT g.origin, g.nation, h.pos, h.leaf, h.object, h.version, h.did, h.code FROM held h JOIN log g ON g.id = h.pos >> 40 WHERE "
 
 func scanHeld(st *zs.Stmt) (h Held, err error) {
-	h = Held{Origin: st.ColumnText(0), Nation: st.ColumnText(1), Object: st.ColumnText(4), Did: st.ColumnText(5), Code: st.ColumnText(6)}
+	h = Held{Origin: st.ColumnText(0), Nation: st.ColumnText(1), Object: st.ColumnText(4), Version: st.ColumnText(5), Did: st.ColumnText(6), Code: st.ColumnText(7)}
 	_, h.Index = split(st.ColumnInt64(2))
 	h.Leaf, err = peer.ParseLeaf(lite.Blob(st, 3))
 	return h, err
@@ -156,10 +166,10 @@ func (l *Ledger) Orders(ctx context.Context, limit int) (out []Waiting, err erro
 		limit = 1000
 	}
 	err = l.read(ctx, "reading orders", func(c *zs.Conn) error {
-		return lite.Exec(c, "SELECT g.origin, g.nation, h.pos, h.leaf, h.object, h.did, h.code, p.envelope FROM pending p JOIN held h ON h.pos = p.pos JOIN log g ON g.id = p.pos >> 40 ORDER BY p.pos LIMIT ?",
+		return lite.Exec(c, "SELECT g.origin, g.nation, h.pos, h.leaf, h.object, h.version, h.did, h.code, p.envelope FROM pending p JOIN held h ON h.pos = p.pos JOIN log g ON g.id = p.pos >> 40 ORDER BY p.pos LIMIT ?",
 			func(st *zs.Stmt) error {
 				h, err := scanHeld(st)
-				out = append(out, Waiting{h, lite.Blob(st, 7)})
+				out = append(out, Waiting{h, lite.Blob(st, 8)})
 				return err
 			}, limit)
 	})

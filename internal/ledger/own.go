@@ -37,10 +37,29 @@ type Place struct {
 	Version string
 	Leaf    peer.Leaf
 	Gone    bool // envelope and salt were destroyed
+	Refused bool // by a party
 }
 
 // Append adds entries to own logs, in their order, and moves the cursor with them: all of it or nothing. The name of the cursor may be empty.
 func (l *Ledger) Append(ctx context.Context, cursor Cursor, entries ...Entry) (places []Place, err error) {
+	return l.grow(ctx, cursor, nil, entries)
+}
+
+// Seal is what a checkpoint is signed with.
+type Seal struct {
+	Now time.Time
+	Key dsse.Notary
+}
+
+// AppendSigned is Append and Sign in one: what was added is never there without a checkpoint.
+func (l *Ledger) AppendSigned(ctx context.Context, cursor Cursor, seal Seal, entries ...Entry) (places []Place, err error) {
+	if places, err = l.grow(ctx, cursor, &seal, entries); err == nil {
+		l.wake()
+	}
+	return places, err
+}
+
+func (l *Ledger) grow(ctx context.Context, cursor Cursor, seal *Seal, entries []Entry) (places []Place, err error) {
 	err = l.write(ctx, "adding to logs", func(c *zs.Conn) error {
 		places = make([]Place, 0, len(entries))
 		logs := map[string]*Log{}
@@ -67,6 +86,11 @@ func (l *Ledger) Append(ctx context.Context, cursor Cursor, entries ...Entry) (p
 		for _, g := range logs {
 			if err := lite.Exec(c, "UPDATE log SET size = ?, edge = ? WHERE id = ?", nil, int64(g.edge.Size), packEdge(&g.edge), g.id); err != nil {
 				return err
+			}
+			if seal != nil {
+				if _, err := signOwn(c, g.Origin, *seal); err != nil {
+					return err
+				}
 			}
 		}
 		return setCursor(c, cursor)
@@ -108,6 +132,9 @@ func (l *Ledger) add(c *zs.Conn, g *Log, e *Entry) (p Place, err error) {
 	if err == nil && e.Object != "" {
 		err = lite.Exec(c, "INSERT INTO out VALUES(?,?,?)", nil, e.Object, pos, e.Version)
 	}
+	if err == nil {
+		err = expires(c, &f.Leaf, pos)
+	}
 	return Place{Origin: g.Origin, Index: index, Version: e.Version, Leaf: f.Leaf}, err
 }
 
@@ -133,28 +160,55 @@ func (l *Ledger) SetCursor(ctx context.Context, cursor Cursor) error {
 
 // Sign signs the state of an own log. Its time never goes back, whatever the clock does.
 func (l *Ledger) Sign(ctx context.Context, origin string, now time.Time, s dsse.Notary) (out peer.Checkpoint, err error) {
-	err = l.write(ctx, "signing a checkpoint", func(c *zs.Conn) error {
-		g, err := findLog(c, origin)
-		if err != nil {
-			return err
-		}
-		if !g.Own {
-			return fault.New(fault.Conflict, "ledger.closed", "another's log is not signed here").At(origin)
-		}
-		out = peer.Checkpoint{Origin: origin, Size: g.Size, Root: g.Root, Time: now.Truncate(time.Second)}
-		if out.Time.Before(g.Signed.Time) {
-			out.Time = g.Signed.Time
-		}
-		note, err := peer.SignCheckpoint(out, s)
-		if err == nil {
-			err = lite.Exec(c, "UPDATE log SET note = ? WHERE id = ?", nil, note, g.id)
-		}
-		return err
-	})
+	err = l.write(ctx, "signing a checkpoint", func(c *zs.Conn) (err error) { out, err = signOwn(c, origin, Seal{now, s}); return err })
 	if err == nil {
 		l.wake()
 	}
 	return out, err
+}
+
+func signOwn(c *zs.Conn, origin string, seal Seal) (out peer.Checkpoint, err error) {
+	g, err := findLog(c, origin)
+	if err != nil {
+		return out, err
+	}
+	if !g.Own {
+		return out, fault.New(fault.Conflict, "ledger.closed", "another's log is not signed here").At(origin)
+	}
+	out = peer.Checkpoint{Origin: origin, Size: g.Size, Root: g.Root, Time: seal.Now.Truncate(time.Second)}
+	if out.Time.Before(g.Signed.Time) {
+		out.Time = g.Signed.Time
+	}
+	note, err := peer.SignCheckpoint(out, seal.Key)
+	if err == nil {
+		err = lite.Exec(c, "UPDATE log SET note = ? WHERE id = ?", nil, note, g.id)
+	}
+	return out, err
+}
+
+// SignIdle signs anew every own log that is in use and was signed before a time: that its readers know that nothing was kept from them.
+func (l *Ledger) SignIdle(ctx context.Context, before time.Time, seal Seal) (n int, err error) {
+	err = l.write(ctx, "signing checkpoints", func(c *zs.Conn) error {
+		var idle []string
+		err := lite.Exec(c, "SELECT "+logColumns+" FROM log WHERE own = 1 AND retired = 0 AND size > 0", func(st *zs.Stmt) error {
+			g, err := scanLog(st)
+			if err == nil && (g.Signed.Time.Before(before) || g.Signed.Size < g.Size) {
+				idle = append(idle, g.Origin)
+			}
+			return err
+		})
+		for _, origin := range idle {
+			if err == nil {
+				_, err = signOwn(c, origin, seal)
+			}
+		}
+		n = len(idle)
+		return err
+	})
+	if err == nil && n > 0 {
+		l.wake()
+	}
+	return n, err
 }
 
 // Frames gives a part of an own log under its newest checkpoint: what a pull asks for.
@@ -255,12 +309,12 @@ func (l *Ledger) Inclusion(ctx context.Context, origin string, index uint64) (c 
 // Out says where an object went out, in all own logs, in the order of logs and leaves.
 func (l *Ledger) Out(ctx context.Context, object string) (out []Place, err error) {
 	err = l.read(ctx, "reading what went out", func(c *zs.Conn) error {
-		return lite.Exec(c, "SELECT g.origin, o.pos, o.version, f.leaf, f.salt IS NULL FROM out o JOIN leaf f ON f.pos = o.pos JOIN log g ON g.id = o.pos >> 40 WHERE o.object = ? ORDER BY o.pos", func(st *zs.Stmt) error {
+		return lite.Exec(c, "SELECT g.origin, o.pos, o.version, f.leaf, f.salt IS NULL, EXISTS(SELECT 1 FROM act a WHERE a.pos = o.pos AND a.did = ?2) FROM out o JOIN leaf f ON f.pos = o.pos JOIN log g ON g.id = o.pos >> 40 WHERE o.object IN (?1, ?3) ORDER BY o.pos", func(st *zs.Stmt) error {
 			leaf, err := peer.ParseLeaf(lite.Blob(st, 3))
 			_, index := split(st.ColumnInt64(1))
-			out = append(out, Place{Origin: st.ColumnText(0), Index: index, Version: st.ColumnText(2), Leaf: leaf, Gone: st.ColumnInt64(4) != 0})
+			out = append(out, Place{Origin: st.ColumnText(0), Index: index, Version: st.ColumnText(2), Leaf: leaf, Gone: st.ColumnInt64(4) != 0, Refused: st.ColumnInt64(5) != 0})
 			return err
-		}, object)
+		}, object, peer.DidRefuse, l.blind(object))
 	})
 	return out, err
 }

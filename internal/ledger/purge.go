@@ -2,12 +2,16 @@ package ledger
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"time"
 
 	zs "zombiezen.com/go/sqlite"
 
 	"entente/internal/fault"
 	"entente/internal/lite"
+	"entente/peer"
 )
 
 // Purged is what a purge did.
@@ -20,7 +24,8 @@ type Purged struct {
 }
 
 // Purge destroys what the ledger holds of the objects: envelopes and salts of own logs, and the ids by which it finds them. The leaves stay, and every
-// proof holds as before. It returns when no file of the ledger holds a piece of what is gone. Orders to others must be in the logs already.
+// proof holds as before; and so do the orders to retract and to purge, which name nothing and which somebody may still have to read: whoever knows the id finds them
+// by a keyed hash of it. It returns when no file of the ledger holds a piece of what is gone. Orders to others must be in the logs already.
 func (l *Ledger) Purge(ctx context.Context, objects ...string) (p Purged, err error) {
 	if !l.copying.TryLock() {
 		return p, fault.New(fault.Unavailable, "ledger.busy", "a backup reads what the purge would destroy").After(time.Minute).Try("purge again when the backup has ended")
@@ -39,7 +44,7 @@ func (l *Ledger) Purge(ctx context.Context, objects ...string) (p Purged, err er
 		}
 		err = transact(c, func() error {
 			for _, o := range objects {
-				if err := purge(c, o, &gone, &p); err != nil {
+				if err := purge(c, o, l.blind(o), &gone, &p); err != nil {
 					return err
 				}
 			}
@@ -53,10 +58,21 @@ func (l *Ledger) Purge(ctx context.Context, objects ...string) (p Purged, err er
 	return p, err
 }
 
-func purge(c *zs.Conn, object string, gone *lite.Traces, p *Purged) error {
+// blind stands for the id of an object that was purged.
+func (l *Ledger) blind(object string) string {
+	h := hmac.New(sha256.New, l.secret)
+	h.Write([]byte("purged\x00" + object))
+	return "~" + hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+func purge(c *zs.Conn, object, blind string, gone *lite.Traces, p *Purged) error {
 	gone.Add([]byte(object))
 	var out []int64
-	err := lite.Exec(c, "SELECT g.origin, o.pos, o.version, f.salt, f.envelope FROM out o JOIN leaf f ON f.pos = o.pos JOIN log g ON g.id = o.pos >> 40 WHERE o.object = ? ORDER BY o.pos", func(st *zs.Stmt) error {
+	err := lite.Exec(c, "SELECT g.origin, o.pos, o.version, f.salt, f.envelope, f.leaf FROM out o JOIN leaf f ON f.pos = o.pos JOIN log g ON g.id = o.pos >> 40 WHERE o.object = ? ORDER BY o.pos", func(st *zs.Stmt) error {
+		leaf, err := peer.ParseLeaf(lite.Blob(st, 5))
+		if err != nil || leaf.Kind == peer.Retract || leaf.Kind == peer.Purge {
+			return err
+		}
 		pos := st.ColumnInt64(1)
 		_, index := split(pos)
 		for _, b := range [][]byte{lite.Blob(st, 3), lite.Blob(st, 4)} {
@@ -71,9 +87,12 @@ func purge(c *zs.Conn, object string, gone *lite.Traces, p *Purged) error {
 		if err == nil {
 			err = lite.Exec(c, "UPDATE leaf SET salt = NULL, envelope = NULL WHERE pos = ?", nil, pos)
 		}
+		if err == nil {
+			err = lite.Exec(c, "UPDATE out SET version = '' WHERE object = ? AND pos = ?", nil, object, pos)
+		}
 	}
 	if err == nil {
-		err = lite.Exec(c, "DELETE FROM out WHERE object = ?", nil, object)
+		err = lite.Exec(c, "UPDATE out SET object = ? WHERE object = ?", nil, blind, object)
 	}
 	if err == nil {
 		err = lite.Exec(c, "UPDATE held SET object = '' WHERE object = ?", nil, object)

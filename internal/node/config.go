@@ -106,6 +106,12 @@ type MISPFeed struct {
 	Anonymous bool `toml:"anonymous"` // anybody may fetch what is TLP:CLEAR, without a credential
 }
 
+// Federation says how partners' nodes are met.
+type Federation struct {
+	Listen     string   `toml:"listen"`     // host:port for partners' nodes; empty: they cannot call, this node calls them
+	Extensions []string `toml:"extensions"` // of STIX objects that may leave whole: ids of extensions and names of properties; a trailing * stands for any ending
+}
+
 // Metrics says who may read them.
 type Metrics struct {
 	Listen string `toml:"listen"` // a loopback address of their own, without sign-in; empty: only signed in, at /metrics

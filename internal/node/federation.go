@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"entente/dsse"
@@ -22,12 +23,6 @@ import (
 	"entente/keylog"
 	"entente/peer"
 )
-
-// Federation says how partners' nodes are met.
-type Federation struct {
-	Listen     string   `toml:"listen"`     // host:port for partners' nodes; empty: they cannot call, this node calls them
-	Extensions []string `toml:"extensions"` // of STIX objects that may leave whole: ids of extensions and names of properties; a trailing * stands for any ending
-}
 
 // ledgerFolder is where the audience logs stand below the data directory.
 const ledgerFolder = "ledger"
@@ -77,15 +72,18 @@ func (n *Node) nodeKey() (federation.NodeKey, error) {
 	return k, nil
 }
 
-// accordKeys are the keys with which an organisation may sign accords now.
+// accordKeys are the keys whose signatures under accords count for an organisation: those it has now, and those it replaced. A signature says nothing
+// of its time, so that of what is compromised none counts.
 func (n *Node) accordKeys(nation, org string) []*dsse.Key {
 	state := n.keysOf(nation)
 	if state == nil {
 		return nil
 	}
 	var out []*dsse.Key
-	for _, k := range state.Keys(org, keylog.RoleAccord, n.cfg.Now()) {
-		out = append(out, k.Key)
+	for _, k := range state.All() {
+		if k.Org == org && slices.Contains(k.Roles, keylog.RoleAccord) && k.Compromised.IsZero() {
+			out = append(out, k.Key)
+		}
 	}
 	return out
 }
@@ -206,6 +204,16 @@ func (p partners) Partners() []federation.Partner {
 	for _, k := range p.n.peers.List() {
 		if s := p.n.peers.Keys(k.Nation); s != nil {
 			out = append(out, federation.Partner{Nation: k.Nation, Org: k.Org, Node: k.Node, Address: addressOf(s, &k), Keys: s})
+		}
+	}
+	return out
+}
+
+func (p partners) Forked() []federation.Partner {
+	var out []federation.Partner
+	for _, k := range p.n.peers.List() {
+		if k.Forked {
+			out = append(out, federation.Partner{Nation: k.Nation, Org: k.Org})
 		}
 	}
 	return out

@@ -175,6 +175,29 @@ func apiScript(reading, changing leakScript) {
 	changing["api POST /peers"] = plain("POST", "{}", "/peers?nation=FRE&fingerprint=x")
 	changing["api POST /peers/review"] = plain("POST", "{}", "/peers/review")
 	changing["api DELETE /peers/{nation}"] = plain("DELETE", "", "/peers/FRE", "/peers/NONE")
+	reading["api GET /accords"] = plain("GET", "", "/accords")
+	reading["api GET /accords/{name}"] = plain("GET", "", "/accords/uto-rur", "/accords/none?version=1&lang=de")
+	reading["api GET /accords/{name}/file"] = plain("GET", "", "/accords/uto-rur/file", "/accords/none/file")
+	reading["api GET /releases"] = plain("GET", "", "/releases")
+	reading["api GET /links"] = plain("GET", "", "/links")
+	reading["api GET /objects/{id}/simulation"] = each("/simulation", "", "accord=uto-rur", "accord=none")
+	reading["api GET /objects/{id}/given"] = each("/given", "")
+	changing["api POST /accords"] = plain("POST", "accord", "/accords")
+	changing["api POST /accords/review"] = plain("POST", "accord", "/accords/review")
+	changing["api POST /accords/{name}/sign"] = plain("POST", "", "/accords/uto-rur/sign", "/accords/none/sign")
+	changing["api POST /accords/{name}/notice"] = plain("POST", `{"verb":"suspend"}`, "/accords/uto-rur/notice", "/accords/none/notice")
+	changing["api POST /releases/decide"] = plain("POST", `{"key":"none","sign":true}`, "/releases/decide")
+	changing["api POST /objects/{id}/share"] = func(s *session) {
+		for _, id := range probed() {
+			s.ask("POST", base+"/objects/"+id+"/share", `{"accord":"uto-rur","dry_run":true}`)
+			s.ask("POST", base+"/objects/"+id+"/share", `{"with":["RUR"]}`)
+		}
+	}
+	changing["api POST /objects/{id}/retract"] = func(s *session) {
+		for _, id := range probed() {
+			s.ask("POST", base+"/objects/"+id+"/retract", `{"reason":"r"}`)
+		}
+	}
 	reading["api GET /lists"] = plain("GET", "", "/lists")
 	changing["api POST /lists/reload"] = plain("POST", "", "/lists/reload")
 	reading["api GET /lists/check"] = plain("GET", "", "/lists/check?value=198.51.100.3", "/lists/check?value=8.8.8.8&type=any", "/lists/check")

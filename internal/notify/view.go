@@ -179,7 +179,8 @@ func one[S listed](ctx context.Context, d *Desk, v gate.Viewer, find func() S, n
 }
 
 func (p place) String() string {
-	return strconv.Itoa(p.rank) + " " + p.at.Format(time.RFC3339Nano) + " " + p.id
+	// A time of one width: how long a sealed place is must tell nothing of what it is.
+	return strconv.Itoa(p.rank) + " " + p.at.UTC().Format("2006-01-02T15:04:05.000000000Z07:00") + " " + p.id
 }
 
 func parsePlace(s string) (place, bool) {

@@ -199,6 +199,9 @@ type Relabelling struct {
 	Label label.Label
 	// EndHold releases a quarantined record. Without it a quarantined record stays held.
 	EndHold bool
+	// Hold puts the record in quarantine, under the label above, to be released under Hold.Intended or refused. One that is held already stays as
+	// it is held.
+	Hold *Hold
 	// Was is the label that the record must still have, where what follows was judged by that: Conflict if it has another by now.
 	Was *label.Label
 	Act Act
@@ -209,8 +212,9 @@ type Relabelling struct {
 // counts only.
 type Purge struct {
 	ID     string
-	Nation string // with Org: only what came from that organisation, and the documents that name the id only where nothing else has it
-	Org    string // empty: whoever it came from
+	Nation string     // with Org: only what came from that organisation, and the documents that name the id only where nothing else has it
+	Org    string     // empty: whoever it came from
+	Rec    record.Seq // only this version, of which nothing but the record itself is destroyed; 0: every one
 	DryRun bool
 	Act    Act
 }

@@ -9,11 +9,17 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 // The pictures of the documentation are made when they are asked for, with make screenshots.
 const shots = process.env.ENTENTE_SCREENSHOTS ? join(import.meta.dirname, '../../docs/screenshots') : join(import.meta.dirname, 'out');
 
-export function launch(): Promise<Browser> {
-  return chromium.launch({
-    executablePath,
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  });
+/** Starts the browser. One that dies as it starts, which Chromium does now and then on a busy machine, is no finding about the console: it is started again. */
+export async function launch(attempts = 3): Promise<Browser> {
+  try {
+    return await chromium.launch({
+      executablePath,
+      args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    });
+  } catch (e) {
+    if (attempts <= 1) throw e;
+    return launch(attempts - 1);
+  }
 }
 
 export interface Visit {

@@ -1,6 +1,6 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { accessible, launch, leave, picture, visit } from './browser';
+import { accessible, launch, leave, picture, settled, visit } from './browser';
 import { doubtful, growing, shifting, spare } from './records';
 
 let browser: Browser;
@@ -35,8 +35,9 @@ test('one walks through the graph from object to object', async () => {
   await v.page.goto(`/app/objects/${lowTide}?tab=connections&view=graph`);
   const node = v.page.locator('svg a.node').first();
   await node.waitFor();
-  const said = (await node.getAttribute('aria-label')) ?? '';
+  await settled(v.page); // which of them comes first is known when all are there
   await node.focus();
+  const said = (await v.page.evaluate(() => document.activeElement?.getAttribute('aria-label'))) ?? '';
   await v.page.keyboard.press('Enter');
   await v.page.waitForURL((u) => !u.pathname.endsWith(lowTide) && u.search.includes('view=graph'));
   await expect.poll(async () => said.endsWith(' ' + (await v.page.getByRole('heading', { level: 1 }).textContent())?.trim())).toBe(true);

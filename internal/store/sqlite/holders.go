@@ -125,7 +125,7 @@ func (t *tx) forget(v *sight, p *store.Purge) ([]former, error) {
 	}
 	found = slices.DeleteFunc(found, func(f former) bool {
 		m := t.s.marks.mark(f.row.label)
-		return !t.admits(v, &f.row) || !p.Concerns(m.Nation, m.Org)
+		return !t.admits(v, &f.row) || !p.Concerns(m.Nation, m.Org) || p.Rec != 0 && f.row.seq != int64(p.Rec)
 	})
 	for _, f := range found {
 		if err := lite.Exec(t.c, "DELETE FROM former WHERE h = ? AND rec = ?", nil, hash, f.row.seq); err != nil {

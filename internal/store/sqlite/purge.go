@@ -98,7 +98,12 @@ func (t *tx) purge(scope gate.Scope, p store.Purge, salt []byte, report *store.P
 		return nil, err
 	}
 	every := len(found)
-	found = slices.DeleteFunc(found, func(f *version) bool { return !p.Concerns(f.rec.Origin.Nation, f.rec.Origin.Org) })
+	found = slices.DeleteFunc(found, func(f *version) bool {
+		return !p.Concerns(f.rec.Origin.Nation, f.rec.Origin.Org) || p.Rec != 0 && f.row.seq != int64(p.Rec)
+	})
+	if p.Rec != 0 {
+		every++ // others of the object may stay, and what names it with them
+	}
 	forgotten, err := t.forget(v, &p)
 	if err != nil {
 		return nil, err
@@ -169,6 +174,9 @@ func (t *tx) purge(scope gate.Scope, p store.Purge, salt []byte, report *store.P
 	}
 	if err := t.journal(t.draw(1)[0], entryPurge, 0, commit, act, packRecs(recs)); err != nil {
 		return nil, err
+	}
+	if p.Rec != 0 {
+		return marks, nil
 	}
 	return marks, t.maskActs(p.ID, report.Commit)
 }

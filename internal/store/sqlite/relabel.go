@@ -73,6 +73,12 @@ func (t *tx) relabel(scope gate.Scope, r store.Relabelling, act []byte) (record.
 			return 0, err
 		}
 	}
+	if r.Hold != nil && flags&flagHeld == 0 {
+		flags |= flagHeld
+		if err := t.hold(f.row.seq, r.Hold); err != nil {
+			return 0, err
+		}
+	}
 	err = lite.Exec(t.c, "UPDATE record SET label = ?, flags = ?, notbefore = ?, notafter = ? WHERE seq = ?", nil,
 		int64(mark), flags, lite.PackTime(r.Label.NotBefore), lite.PackTime(r.Label.NotAfter), f.row.seq)
 	if err != nil {

@@ -1,10 +1,12 @@
 package api
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"entente/accord"
 	"entente/internal/accords"
@@ -26,12 +28,13 @@ type AccordPage struct {
 
 // AccordReview says of a text whether it can be signed, and what it means. Nothing is stored.
 type AccordReview struct {
-	Text      string            `json:"text,omitempty"` // in its canonical form
-	Digest    string            `json:"digest,omitempty"`
-	Errors    []AccordError     `json:"errors,omitempty"`
-	Warnings  []accord.Warning  `json:"warnings,omitempty"`
-	Sentences []accord.Sentence `json:"sentences,omitempty"`
-	Changes   []accord.Change   `json:"changes,omitempty"` // against the highest version of that name that is here
+	Text      string              `json:"text,omitempty"`    // in its canonical form
+	Parties   []accords.PartyView `json:"parties,omitempty"` // of a file with signatures: who signed
+	Digest    string              `json:"digest,omitempty"`
+	Errors    []AccordError       `json:"errors,omitempty"`
+	Warnings  []accord.Warning    `json:"warnings,omitempty"`
+	Sentences []accord.Sentence   `json:"sentences,omitempty"`
+	Changes   []accord.Change     `json:"changes,omitempty"` // against the highest version of that name that is here
 }
 
 // AccordError is what is wrong with a text, and where.
@@ -78,7 +81,7 @@ const accordBytes = accord.MaxBundle
 var accordRoutes = []Route{
 	{get, "/accords", "The accords of the node: every version, without texts.", gate.AccordRead, nil, pages[accords.View](), (*API).accordList},
 	{post, "/accords", "Keep an accord: a text, or the file of one with signatures, which join those that are here.", gate.AccordWrite, nil, makes(accords.View{}).upload(bytesType), (*API).addAccord},
-	{post, "/accords/review", "Check a text, and say in sentences what it means. Nothing is stored.", gate.AccordRead, []Param{accordLang}, gives(AccordReview{}).upload(bytesType), (*API).reviewAccord},
+	{post, "/accords/review", "Check a text, or the file of one with signatures, and say in sentences what it means, and whose signatures hold. Nothing is stored.", gate.AccordRead, []Param{accordLang}, gives(AccordReview{}).upload(bytesType), (*API).reviewAccord},
 	{get, "/accords/{name}", "One version of an accord with its text and its sentences.", gate.AccordRead, []Param{accordVersion, accordLang}, gives(AccordPage{}), (*API).accordPage},
 	{get, "/accords/{name}/file", "The file of one version: its text and the signatures that are here, for the other parties.", gate.AccordRead, []Param{accordVersion}, copies(bytesType), (*API).accordFile},
 	{post, "/accords/{name}/sign", "Sign a version for the own organisation. It cannot be taken back.", gate.AccordSign, []Param{accordVersion}, gives(accords.View{}), (*API).signAccord},
@@ -89,7 +92,7 @@ var accordRoutes = []Route{
 	}, pages[federation.Judged](), (*API).simulate},
 	{post, "/objects/{id}/share", "Name organisations of an accord in the audience of an own object, or name them no more.", gate.Share, nil, pages[exchange.Relabelled]().of(SharingRequest{}), (*API).share},
 	{post, "/objects/{id}/retract", "Tell everybody who was given an own object that it was wrong: they take it out. It stays here.", gate.Share, nil, gives(Orders{}).of(Retraction{}), (*API).retract},
-	{get, "/objects/{id}/given", "Where an own object went in audience logs, and what its receivers say they did with it.", gate.AccordRead, nil, pages[federation.Given](), (*API).given},
+	{get, "/objects/{id}/given", "Where an own object went in audience logs, and what its receivers say they did with it. Who may purge is told it of what was purged, too.", gate.AccordRead, nil, pages[federation.Given](), (*API).given},
 	{get, "/releases", "Releases that wait for a release officer, or were decided, the oldest first.", gate.AccordRead, nil, pages[federation.Release](), (*API).releases},
 	{post, "/releases/decide", "Sign or refuse a release.", gate.ReleaseSign, nil, gives(federation.Release{}).of(ReleaseDecision{}, "key", "sign"), (*API).decideRelease},
 	{get, "/links", "How the connections to partners' nodes are.", gate.AccordRead, nil, pages[federation.Health](), (*API).links},
@@ -109,6 +112,9 @@ func (a *API) accordList(c *call) error {
 }
 
 func (c *call) accordText() ([]byte, error) {
+	if c.read != nil {
+		return c.read, nil
+	}
 	b, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, accordBytes))
 	if err != nil {
 		return nil, fault.New(fault.TooLarge, "body.size", "an accord has at most %d bytes", accordBytes).Because(err)
@@ -161,6 +167,14 @@ func (a *API) reviewAccord(c *call) error {
 // reviewOf is what can be said of a text without keeping it.
 func (a *API) reviewOf(c *call, src []byte) AccordReview {
 	var r AccordReview
+	if bytes.HasPrefix(src, []byte("{")) {
+		b, parties, err := a.ops.Accords().Review(c.v, src)
+		if err != nil {
+			r.Errors = []AccordError{{Message: err.Error()}}
+			return r
+		}
+		src, r.Parties = []byte(b.Text), parties
+	}
 	text, err := accord.Parse("accord", src)
 	if err != nil {
 		r.Errors = accordErrors(err)
@@ -168,10 +182,10 @@ func (a *API) reviewOf(c *call, src []byte) AccordReview {
 	}
 	r.Text = string(text.Bytes())
 	r.Digest = accord.Digest(text.Bytes())
-	ctx := accord.Context{}
+	ctx := accord.Context{Now: time.Now()}
 	if before, err := a.ops.Accords().Get(c.v, text.Name, 0); err == nil && before.Digest != r.Digest {
 		if old, err := accord.Parse("accord", []byte(before.Text)); err == nil {
-			ctx.Before = old
+			ctx.Before, ctx.BeforeDigest = old, before.Digest
 			r.Changes = accord.Diff(old, text)
 		}
 	}
@@ -186,7 +200,7 @@ func accordErrors(err error) []AccordError {
 	}
 	var out []AccordError
 	for _, e := range several {
-		out = append(out, AccordError{e.Line, e.Column, e.Error()})
+		out = append(out, AccordError{e.Line, e.Column, e.Message})
 	}
 	return out
 }
@@ -257,9 +271,17 @@ func (a *API) simulate(c *call) error {
 	if err != nil {
 		return err
 	}
-	all, err := a.ops.Federation().Simulate(c.ctx(), c.v, &it, c.q.get("accord"))
+	name := c.q.get("accord")
+	all, err := a.ops.Federation().Simulate(c.ctx(), c.v, &it, name)
 	if err != nil {
 		return err
+	}
+	if name != "" && len(all) == 0 {
+		v, err := a.ops.Accords().Get(c.v, name, 0)
+		if err != nil {
+			return err
+		}
+		return fault.New(fault.Invalid, "accord.phase", "nothing can flow under %s: it is %s", v.Name, v.Phase).Try("see who has still to sign: entente accord show " + v.Name)
 	}
 	return c.answer(list(all, ""))
 }
@@ -338,12 +360,21 @@ func (a *API) retract(c *call) error {
 
 func (a *API) given(c *call) error {
 	id := c.path("id")
-	if _, err := a.x.Get(c.ctx(), c.v, "", id, store.Versions{}); err != nil {
-		return err
+	_, hidden := a.x.Get(c.ctx(), c.v, "", id, store.Versions{})
+	if hidden != nil {
+		if fault.Of(hidden) != fault.NotFound || a.may(c.v, gate.Purge) != nil {
+			return hidden
+		}
+		if purged, err := a.ops.Federation().Purged(c.ctx(), id); err != nil || !purged {
+			return hidden
+		}
 	}
 	all, err := a.ops.Federation().Given(c.ctx(), c.v, id)
 	if err != nil {
 		return err
+	}
+	if hidden != nil && len(all) == 0 { // it never was, as far as the caller is to know
+		return hidden
 	}
 	return c.answer(list(all, ""))
 }

@@ -1,15 +1,11 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net/url"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
-	"entente/internal/fault"
 	"entente/internal/peers"
 	"entente/keylog"
 )
@@ -77,19 +73,7 @@ func (c *Client) AddPeer(ctx context.Context, nation, fingerprint string, card [
 }
 
 func (c *Client) sendCard(ctx context.Context, path string, q url.Values, card []byte) (p peers.Peer, err error) {
-	resp, err := c.send(ctx, post, path, q, bytesType, bytes.NewReader(card))
-	if err != nil {
-		return p, err
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return p, unreachable(err)
-	}
-	if err := json.Unmarshal(b, &p); err != nil {
-		return p, fault.New(fault.Internal, "server.answer", "the node's answer cannot be read").Because(err)
-	}
-	return p, nil
+	return p, c.upload(ctx, path, q, card, &p)
 }
 
 // RemovePeer forgets a nation.

@@ -88,7 +88,7 @@ func TestListsAreReadAnew(t *testing.T) {
 		t.Errorf("%+v %v", after, err)
 	}
 	acts := 0
-	w.must(w.client(admin).Journal(t.Context(), func(a Act) error {
+	w.must(w.client(admin).Journal(t.Context(), nil, func(a Act) error {
 		if a.Verb == "lists.reload" && a.Actor == "Utopia CERT/local" {
 			acts++
 		}

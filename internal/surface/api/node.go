@@ -42,7 +42,8 @@ var actions = []struct {
 	{"feed.read", gate.FeedRead}, {"feed.run", gate.FeedRun},
 	{"register.read", gate.RegisterRead}, {"register.write", gate.RegisterWrite},
 	{"alert.read", gate.AlertRead}, {"alert.write", gate.AlertWrite}, {"notification.send", gate.NotifySend}, {"label.loosen", gate.Downgrade},
-	{"accord.read", gate.AccordRead}, {"peer.manage", gate.PeerManage}, {"key.manage", gate.KeyManage},
+	{"accord.read", gate.AccordRead}, {"accord.write", gate.AccordWrite}, {"accord.sign", gate.AccordSign}, {"accord.suspend", gate.AccordSuspend},
+	{"object.share", gate.Share}, {"release.sign", gate.ReleaseSign}, {"peer.manage", gate.PeerManage}, {"key.manage", gate.KeyManage},
 }
 
 func (a *API) me(c *call) error {

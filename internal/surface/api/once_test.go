@@ -39,6 +39,7 @@ var made = []probe{
 	{"/constituents", `{"name":"Harbour"}`},
 	{"/collections", `{"title":"New","read":[],"write":[]}`},
 	{"/keys/rotate", `{"role":"accord"}`},
+	{"/accords", pact},
 }
 
 // Every route that makes something makes it once under a key, whoever else uses the same key, and the answer is the same to the byte.

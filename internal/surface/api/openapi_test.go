@@ -109,6 +109,7 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	do("DELETE /blobs/{id}", "/blobs/"+text("id"), "")
 
 	registerRows(do, &last)
+	accordRows(w, do, &last)
 	keyRows(w, do)
 
 	do("GET /feeds", "/feeds", "")

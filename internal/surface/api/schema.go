@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"entente/accord"
+	"entente/internal/accords"
 	"entente/internal/asset"
 	"entente/internal/blob"
 	"entente/internal/exchange"
@@ -38,8 +40,13 @@ func newSchemas() *schemas { return &schemas{made: schema{}, names: map[componen
 // Types whose words are known.
 var enums = map[reflect.Type][]string{
 	reflect.TypeFor[exchange.Policy](): {string(exchange.Reject), string(exchange.Quarantine), string(exchange.Flag)},
-	reflect.TypeFor[feed.Result]():     {string(feed.Done), string(feed.Unchanged), string(feed.Failed)},
-	reflect.TypeFor[exchange.State]():  {string(exchange.Added), string(exchange.Present), string(exchange.Held), string(exchange.Refused), string(exchange.Different)},
+	reflect.TypeFor[accord.Severity](): accord.Severities,
+	reflect.TypeFor[accord.Way]():      accord.Ways,
+	reflect.TypeFor[accord.Verb]():     {string(accord.Suspend), string(accord.Resume), string(accord.Terminate), string(accord.Withdraw)},
+	reflect.TypeFor[accords.Phase](): {string(accords.Draft), string(accords.Proposed), string(accords.Signed), string(accords.Active), string(accords.Suspended), string(accords.Superseded),
+		string(accords.Ended)},
+	reflect.TypeFor[feed.Result]():    {string(feed.Done), string(feed.Unchanged), string(feed.Failed)},
+	reflect.TypeFor[exchange.State](): {string(exchange.Added), string(exchange.Present), string(exchange.Held), string(exchange.Refused), string(exchange.Different)},
 }
 
 // of is the schema of a type.

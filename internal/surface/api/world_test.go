@@ -39,28 +39,29 @@ import (
 
 // world is a node's waist with the interface over it.
 type world struct {
-	t        testing.TB
-	dir      string
-	x        *exchange.Exchange
-	ids      *identity.Directory
-	st       store.Store
-	blobs    *blob.Store
-	http     http.Handler
-	feeds    *feed.Feeds
-	lists    *lists.Lists
-	peers    *peers.Room
-	ring     *keyring.Ring
-	gate     *gate.Gate
-	reg      *asset.Register
-	index    *index.Index
-	desk     *notify.Desk
+	t     testing.TB
+	dir   string
+	x     *exchange.Exchange
+	ids   *identity.Directory
+	st    store.Store
+	blobs *blob.Store
+	http  http.Handler
+	feeds *feed.Feeds
+	lists *lists.Lists
+	peers *peers.Room
+	ring  *keyring.Ring
+	gate  *gate.Gate
+	reg   *asset.Register
+	index *index.Index
+	desk  *notify.Desk
+	federated
 	stopping chan struct{}
 	late     atomic.Int64 // nanoseconds that the store's clock is ahead
 }
 
 var (
-	admin    = gate.Viewer{Nation: "UTO", Org: "Utopia CERT", Person: "local", Roles: []string{"admin", "analyst", "officer", "auditor"}, Realm: keyring.Operational}
-	outsider = gate.Viewer{Nation: "XER", Org: "Erewhon CERT", Person: "eve", Roles: []string{"admin", "analyst", "officer", "auditor", "publisher", "reader"}, Realm: keyring.Operational}
+	admin    = gate.Viewer{Nation: "UTO", Org: "Utopia CERT", Person: "local", Roles: []string{"admin", "analyst", "officer", "auditor", "signatory", "releaser"}, Realm: keyring.Operational}
+	outsider = gate.Viewer{Nation: "XER", Org: "Erewhon CERT", Person: "eve", Roles: []string{"admin", "analyst", "officer", "auditor", "publisher", "reader", "signatory", "releaser"}, Realm: keyring.Operational}
 )
 
 func newWorld(t testing.TB) *world {
@@ -97,6 +98,7 @@ func newWorld(t testing.TB) *world {
 	w.ring = ring
 	w.peers, err = peers.Open(t.Context(), peers.Config{Nation: "UTO", Realm: keyring.Operational, Docs: db})
 	w.must(err)
+	w.openFederation()
 	w.openDesk()
 	w.http = New(w.x, w.ids, ring, w.blobs, w)
 	return w

@@ -60,7 +60,7 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
 		return
 	}
-	d.handler.ServeHTTP(w, r.WithContext(federation.WithCaller(r.Context(), federation.Caller{Nation: p.Nation, Org: p.Org})))
+	d.handler.ServeHTTP(w, r.WithContext(federation.WithCaller(r.Context(), federation.Caller{Nation: p.Nation, Org: p.Org, Still: func() bool { _, ok := keyring.PeerOf(*r.TLS, d.cfg.Know); return ok }})))
 }
 
 // Serve answers on the listener until the door is closed.
