@@ -83,7 +83,7 @@ func (n *Nation) open() {
 			}
 			return steady{s.(federation.NodeKey)}, nil
 		},
-		Officer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleRelease) }, Gate: g, Secret: n.ring.Secret("audience"), Now: n.net.o.Now,
+		Officer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleRelease) }, Gate: g, Secret: n.ring.Secret("audience"), Now: n.net.o.Now, Tick: 200 * time.Millisecond,
 		Log: slog.New(slog.DiscardHandler),
 		Dial: func(p federation.Partner) (string, peer.Doer) {
 			return "https://" + p.Nation, line{n, n.net.As(p.Nation)}
@@ -245,6 +245,8 @@ func (p partners) Partners() []federation.Partner {
 	}
 	return out
 }
+
+func (p partners) Forked() []federation.Partner { return nil }
 
 func (p partners) Learn(ctx context.Context, code string, from int64, statements [][]byte) error {
 	_, err := p.n.peers.Extend(ctx, code, from, statements)

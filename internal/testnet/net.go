@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -46,9 +47,10 @@ type Net struct {
 	codes []string
 	nodes map[string]*Nation
 
-	mu  sync.Mutex
-	cut map[string]bool // "from>to"
-	on  map[string]map[*call]bool
+	mu    sync.Mutex
+	waits string          // what Settle waited for
+	cut   map[string]bool // "from>to"
+	on    map[string]map[*call]bool
 }
 
 // New stands up nations that know each other.
@@ -195,7 +197,7 @@ func (net *Net) Eventually(what string, holds func() bool) {
 				links, _ := n.Federation.Links(context.Background())
 				net.t.Logf("%s: %+v", n.Code, links)
 			}
-			net.t.Fatalf("this did not come about: %s", what)
+			net.t.Fatalf("this did not come about: %s (%s)", what, net.waits)
 		}
 	}
 }
@@ -205,7 +207,10 @@ func (net *Net) Settle() {
 	net.t.Helper()
 	net.Eventually("everybody has what it is to have", func() bool {
 		for _, n := range net.nodes {
-			if !n.settled() {
+			if why := n.unsettled(); why != "" {
+				net.mu.Lock()
+				net.waits = n.Code + ": " + why
+				net.mu.Unlock()
 				return false
 			}
 		}
@@ -213,44 +218,47 @@ func (net *Net) Settle() {
 	})
 }
 
-// settled tells whether the nation's journal was followed to its end, and its partners have all of its logs.
-func (n *Nation) settled() bool {
+// unsettled says what the nation still has to do: its journal is followed to its end, and its partners have all of its logs; empty: nothing.
+func (n *Nation) unsettled() string {
 	ctx := context.Background()
 	newest, _ := n.db.Newest()
 	at, err := n.Ledger.Cursor(ctx, "journal")
 	if err != nil || len(at) != 8 || binary.BigEndian.Uint64(at) < uint64(newest) {
-		return false
+		return fmt.Sprintf("the journal is followed to %x of %d", at, newest)
 	}
 	if n.net.o.Deaf {
-		return true
+		return ""
 	}
 	for _, o := range n.net.nodes {
-		if o != n && !n.net.isCut(n.Code, o.Code) && !o.has(n) {
-			return false
+		if o != n && !n.net.isCut(n.Code, o.Code) {
+			if why := o.lacks(n); why != "" {
+				return why
+			}
 		}
 	}
-	return true
+	return ""
 }
 
-// has tells whether everything that another's logs hold for this nation is here, and receipted.
-func (n *Nation) has(o *Nation) bool {
+// lacks says what of another's logs is not here, or not receipted; empty: nothing.
+func (n *Nation) lacks(o *Nation) string {
 	ctx := context.Background()
 	heads, err := o.Federation.Backend().Logs(federation.WithCaller(ctx, n.caller()))
 	if err != nil {
-		return false
+		return err.Error()
 	}
 	for _, h := range heads {
-		g, err := n.Ledger.Log(ctx, h.Origin)
-		if err != nil || g.Size != h.Size {
-			return false
+		if g, err := n.Ledger.Log(ctx, h.Origin); err != nil || g.Size != h.Size {
+			return fmt.Sprintf("%s has %d of %d", n.Code, g.Size, h.Size)
 		}
 	}
-	waiting, err := n.Ledger.Orders(ctx, 0)
-	if err != nil || len(waiting) > 0 {
-		return false
+	if waiting, err := n.Ledger.Orders(ctx, 0); err != nil || len(waiting) > 0 {
+		return fmt.Sprintf("%s has %d orders waiting", n.Code, len(waiting))
 	}
-	owed, err := n.Ledger.Outbox(ctx, o.Code, 1)
-	return err == nil && len(owed) == 0
+	owed, err := n.Ledger.Outbox(ctx, o.Code, 10)
+	if err != nil || len(owed) > 0 {
+		return fmt.Sprintf("%s owes %s %d receipts", n.Code, o.Code, len(owed))
+	}
+	return ""
 }
 
 func must(t testing.TB, err error) {
