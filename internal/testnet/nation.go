@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"entente/dsse"
@@ -38,9 +39,12 @@ type Nation struct {
 	peers   *peers.Room
 	gate    *gate.Gate
 	running bool
+
+	followed atomic.Uint64 // how far the federation followed the journal
 }
 
 func (n *Nation) open() {
+	n.followed.Store(0)
 	t, ctx := n.net.t, context.Background()
 	var err error
 	must(t, os.MkdirAll(n.dir+"/store", 0o700))
@@ -84,7 +88,7 @@ func (n *Nation) open() {
 			return steady{s.(federation.NodeKey)}, nil
 		},
 		Officer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleRelease) }, Gate: g, Secret: n.ring.Secret("audience"), Now: n.net.o.Now, Tick: 200 * time.Millisecond,
-		Log: slog.New(slog.DiscardHandler),
+		Log: slog.New(slog.NewTextHandler(n.net.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Dial: func(p federation.Partner) (string, peer.Doer) {
 			return "https://" + p.Nation, line{n, n.net.As(p.Nation)}
 		}})
@@ -260,6 +264,7 @@ type house struct{ n *Nation }
 
 func (h house) own() gate.Scope { return h.n.gate.Own(h.n.net.o.Now()) }
 func (h house) Follow(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error) {
+	h.n.followed.Store(uint64(after)) // what is asked for is beyond what was given
 	return h.n.db.Follow(ctx, h.own(), after, limit)
 }
 func (h house) Page(ctx context.Context, q store.Query) (store.Page, error) {

@@ -5,7 +5,6 @@ package testnet
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"strings"
@@ -220,11 +219,9 @@ func (net *Net) Settle() {
 
 // unsettled says what the nation still has to do: its journal is followed to its end, and its partners have all of its logs; empty: nothing.
 func (n *Nation) unsettled() string {
-	ctx := context.Background()
 	newest, _ := n.db.Newest()
-	at, err := n.Ledger.Cursor(ctx, "journal")
-	if err != nil || len(at) != 8 || binary.BigEndian.Uint64(at) < uint64(newest) {
-		return fmt.Sprintf("the journal is followed to %x of %d", at, newest)
+	if at := n.followed.Load(); at < uint64(newest) && len(n.Accords.Standings()) > 0 {
+		return fmt.Sprintf("the journal is followed to %d of %d", at, newest)
 	}
 	if n.net.o.Deaf {
 		return ""
