@@ -231,6 +231,13 @@ func (n *Nation) Retract(id string) {
 func (n *Nation) Purge(id string) {
 	n.net.t.Helper()
 	_, err := n.Exchange.Purge(context.Background(), n.Viewer(gate.RoleOfficer), id, false)
+	for range 20 { // partners read the files meanwhile: what remains goes when they have read
+		if err == nil {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+		err = n.Federation.Forget(context.Background(), id)
+	}
 	must(n.net.t, err)
 }
 
@@ -264,8 +271,12 @@ type house struct{ n *Nation }
 
 func (h house) own() gate.Scope { return h.n.gate.Own(h.n.net.o.Now()) }
 func (h house) Follow(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error) {
-	h.n.followed.Store(uint64(after)) // what is asked for is beyond what was given
-	return h.n.db.Follow(ctx, h.own(), after, limit)
+	newest, _ := h.n.db.Newest()
+	entries, err := h.n.db.Follow(ctx, h.own(), after, limit)
+	if err == nil && len(entries) == 0 {
+		h.n.followed.Store(uint64(newest)) // all before was given
+	}
+	return entries, err
 }
 func (h house) Page(ctx context.Context, q store.Query) (store.Page, error) {
 	return h.n.db.Page(ctx, h.own(), q)
