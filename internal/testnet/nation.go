@@ -50,7 +50,8 @@ func (n *Nation) open() {
 	must(t, os.MkdirAll(n.dir+"/store", 0o700))
 	n.db, err = sqlite.Open(ctx, sqlite.Config{Dir: n.dir + "/store", Now: n.net.o.Now})
 	must(t, err)
-	conf := ledger.Config{Dir: n.dir}
+	must(t, os.MkdirAll(n.dir+"/ledger", 0o700))
+	conf := ledger.Config{Dir: n.dir + "/ledger"}
 	if n.net.o.Rand != nil {
 		conf.Rand = n.net.o.Rand()
 	}
@@ -231,13 +232,6 @@ func (n *Nation) Retract(id string) {
 func (n *Nation) Purge(id string) {
 	n.net.t.Helper()
 	_, err := n.Exchange.Purge(context.Background(), n.Viewer(gate.RoleOfficer), id, false)
-	for range 20 { // partners read the files meanwhile: what remains goes when they have read
-		if err == nil {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-		err = n.Federation.Forget(context.Background(), id)
-	}
 	must(n.net.t, err)
 }
 
