@@ -515,7 +515,7 @@ func two(t *testing.T, o testnet.Options, seed int) string {
 
 // TestNothingHiddenShowsOnTheWire: whatever is hidden from a partner, what it receives is the same to the byte.
 func TestNothingHiddenShowsOnTheWire(t *testing.T) {
-	seeds := number(t, "ENTENTE_TWO_RUNS", 100)
+	seeds := number(t, "ENTENTE_TWO_RUNS", 60)
 	each(seeds, func(seed int) bool {
 		leak := two(t, testnet.Options{}, seed)
 		if leak != "" {

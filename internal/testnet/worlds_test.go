@@ -350,7 +350,7 @@ func live(t *testing.T, seed int, o testnet.Options) (w *world, leak string, has
 
 // TestWorldsOfNodes: in no world of whole nodes has anybody what it may not have, in its store or in any file.
 func TestWorldsOfNodes(t *testing.T) {
-	n := number(t, "ENTENTE_FEDERATION_WORLDS", 24)
+	n := number(t, "ENTENTE_FEDERATION_WORLDS", 16)
 	var has, lacks atomic.Int64
 	each(n, func(seed int) bool {
 		w, leak, h, l := live(t, seed, testnet.Options{})
