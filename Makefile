@@ -27,7 +27,7 @@ web/e2e/oidc/node_modules/.package-lock.json: web/e2e/oidc/package.json web/e2e/
 	cd web/e2e/oidc && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-.PHONY: all build run test lint fuzz bench nightly docs clean console-test screenshots
+.PHONY: all build run test fips-test lint fuzz bench nightly docs clean console-test screenshots
 
 all: build
 
@@ -56,6 +56,13 @@ else
 console-test:
 	@echo "npm is not here: the console is not tested"
 endif
+
+# What signs, verifies, encrypts and connects, with the frozen cryptographic modules and nothing else allowed (docs/fips.md).
+FIPS_PACKAGES := ./outside ./dsse ./keylog ./accord ./peer ./misp ./stix/... ./internal/keyring ./internal/identity ./internal/notify ./internal/feed ./internal/blob ./internal/peers ./internal/rendition ./internal/federation ./internal/asset
+fips-test:
+	for module in v1.0.0 v1.26.0; do \
+		GOFIPS140=$$module $(GO) build -o /dev/null ./cmd/entente && GOFIPS140=$$module GODEBUG=fips140=only $(GO) test $(FIPS_PACKAGES) || exit 1; \
+	done
 
 lint:
 	$(GO) vet ./...

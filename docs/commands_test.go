@@ -36,7 +36,7 @@ func TestCommandsExist(t *testing.T) {
 			for _, m := range invocation.FindAllStringSubmatch(line, -1) {
 				var path []string
 				for _, w := range strings.Fields(m[1]) {
-					if !word.MatchString(w) || len(path) == 2 {
+					if !word.MatchString(w) || len(path) == 4 {
 						break
 					}
 					path = append(path, w)
@@ -63,12 +63,11 @@ func check(t *testing.T, page string, path, flags []string) {
 		}
 		return out.String()
 	}
-	text := help(path[0])
-	if strings.Contains(text, "Available Commands:") {
-		text = help(path...)
-	} else {
-		path = path[:1]
+	text, depth := help(path[0]), 1
+	for ; depth < len(path) && strings.Contains(text, "Available Commands:"); depth++ {
+		text = help(path[: depth+1 : depth+1]...)
 	}
+	path = path[:depth]
 	if !strings.Contains(text, "\n  entente "+strings.Join(path, " ")) {
 		t.Errorf("%s shows entente %s, which is no command", page, strings.Join(path, " "))
 		return

@@ -398,15 +398,19 @@ func TestCards(t *testing.T) {
 func TestRequests(t *testing.T) {
 	r, err := Request{Nation: "UTO", Realm: "operational", Entry: Entry{Org: "uto.cert", Node: "two", Roles: []Role{RoleNode}}}.Sign(pool[7])
 	must(t, err)
-	b, err := r.Bytes()
+	b, err := EncodeRequests([]Request{r})
 	must(t, err)
-	again, err := ParseRequest(b)
+	again, err := ParseRequests(b)
 	must(t, err)
-	if again.Entry.Key.ID() != id(7) {
+	if len(again) != 1 || again[0].Entry.Key.ID() != id(7) {
 		t.Error("another key came back")
 	}
+	plain := bytes.Join(bytes.Fields(b), nil)
+	if _, err := ParseRequests(plain); err != nil {
+		t.Fatal(err)
+	}
 	for name, change := range map[string][2]string{"nation": {"UTO", "RUR"}, "realm": {"operational", "exercise:N"}, "org": {"uto.cert", "uto.cerf"}, "node": {"two", "six"}, "role": {`["node"]`, `["node","relay"]`}} {
-		if _, err := ParseRequest([]byte(strings.Replace(string(b), change[0], change[1], 1))); err == nil {
+		if _, err := ParseRequests([]byte(strings.Replace(string(plain), change[0], change[1], 1))); err == nil {
 			t.Errorf("the request holds for another %s", name)
 		}
 	}
@@ -431,7 +435,12 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		_, _ = ParseCard(b)
-		_, _ = ParseRequest(b)
+		_, _ = ParseRequests(b)
+		if d, err := ParseDraft(b); err == nil {
+			if err := l.Clone().Take(d); err == nil {
+				t.Fatal("a draft that the root did not sign was taken")
+			}
+		}
 		c := l.Clone()
 		head := c.Head()
 		if err := c.Append(b); err == nil || c.Head() != head {

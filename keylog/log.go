@@ -182,6 +182,11 @@ func (l *Log) Append(envelope []byte) error {
 	if err != nil {
 		return err
 	}
+	return l.take(&s, payload, slices.Clone(envelope))
+}
+
+// take appends a statement that has been verified. Nothing changes when it does not follow from what is there.
+func (l *Log) take(s *Statement, payload, envelope []byte) error {
 	n := l.Size()
 	hashes, err := tlog.StoredHashes(n, payload, l.hashes)
 	if err != nil {
@@ -192,11 +197,11 @@ func (l *Log) Append(envelope []byte) error {
 	if err != nil {
 		return refuse("keylog.order", "the log cannot be hashed: ", err.Error())
 	}
-	if err := l.state.apply(&s); err != nil {
+	if err := l.state.apply(s); err != nil {
 		return err
 	}
 	l.hashes = all
-	l.statements = append(l.statements, slices.Clone(envelope))
+	l.statements = append(l.statements, envelope)
 	l.leaves = append(l.leaves, tlog.RecordHash(payload))
 	l.state.Head, l.state.Time, l.given = Head{n + 1, hash}, s.Time, nil
 	return nil
@@ -223,14 +228,8 @@ func (l *Log) verify(raw []byte) (Statement, []byte, error) {
 	if err != nil {
 		return s, nil, err
 	}
-	if s.Nation != l.state.Nation || s.Realm != l.state.Realm {
-		return s, nil, refuse("keylog.order", "the statement is of ", s.Nation, " in ", s.Realm, ", the log of ", l.state.Nation, " in ", l.state.Realm)
-	}
-	if s.Index != l.Size() || s.Index > 0 && s.Prev != hexHash(l.state.Head.Hash) {
-		return s, nil, refuse("keylog.order", "the statement does not follow the ", strconv.FormatInt(l.Size(), 10), " that are there")
-	}
-	if s.Time.Before(l.state.Time) {
-		return s, nil, refuse("keylog.order", "the statement is older than the one before it")
+	if err := l.follows(&s); err != nil {
+		return s, nil, err
 	}
 	switch {
 	case s.Kind == KindRoot:
@@ -244,10 +243,24 @@ func (l *Log) verify(raw []byte) (Statement, []byte, error) {
 			err = signed(&e, l.state.Realm, &Root{Keys: []*dsse.Key{old.Key}}, 1, "the key that is replaced")
 		}
 	}
-	if err == nil && s.Entry != nil {
-		err = s.Entry.checkProof(s.Nation, s.Realm)
-	}
 	return s, e.Payload, err
+}
+
+// follows checks all of a statement but the signatures of its envelope: its place, its time, and that whoever holds a new key has asked for it.
+func (l *Log) follows(s *Statement) error {
+	if s.Nation != l.state.Nation || s.Realm != l.state.Realm {
+		return refuse("keylog.order", "the statement is of ", s.Nation, " in ", s.Realm, ", the log of ", l.state.Nation, " in ", l.state.Realm)
+	}
+	if s.Index != l.Size() || s.Index > 0 && s.Prev != hexHash(l.state.Head.Hash) {
+		return refuse("keylog.order", "the statement does not follow the ", strconv.FormatInt(l.Size(), 10), " that are there")
+	}
+	if s.Time.Before(l.state.Time) {
+		return refuse("keylog.order", "the statement is older than the one before it")
+	}
+	if s.Entry != nil {
+		return s.Entry.checkProof(s.Nation, s.Realm)
+	}
+	return nil
 }
 
 func signed(e *dsse.Envelope, realm string, by *Root, need int, who string) error {

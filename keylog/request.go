@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"entente/dsse"
 )
@@ -46,31 +47,47 @@ func (r Request) Sign(s dsse.Signer) (Request, error) {
 	return r, err
 }
 
-// Bytes is the request as JSON.
-func (r Request) Bytes() ([]byte, error) {
-	b, err := json.Marshal(r)
+// MaxRequests bounds the requests of one file.
+const MaxRequests = 16
+
+type requestsFile struct {
+	Requests []Request `json:"requests"`
+}
+
+// EncodeRequests writes requests as a file, for ParseRequests.
+func EncodeRequests(requests []Request) ([]byte, error) {
+	b, err := json.Marshal(requestsFile{requests}, jsontext.WithIndent("  "))
 	if err != nil {
 		return nil, refuse("statement.form", "the request cannot be written: ", err.Error())
 	}
-	return b, nil
+	return append(b, '\n'), nil
 }
 
-// ParseRequest reads a request and checks its proof.
-func ParseRequest(b []byte) (Request, error) {
-	var r Request
-	if len(b) > MaxStatement {
-		return r, refuse("statement.form", "a request has at most 65536 bytes")
+// ParseRequests reads a file of requests and checks the proof of each.
+func ParseRequests(b []byte) ([]Request, error) {
+	if len(b) > MaxRequests*MaxStatement {
+		return nil, refuse("statement.form", "requests have at most 1 MiB")
 	}
-	if err := json.Unmarshal(b, &r, json.RejectUnknownMembers(true)); err != nil {
-		return r, refuse("statement.form", "this is not a request for a key: ", strings.TrimPrefix(err.Error(), "json: "))
+	var f requestsFile
+	if err := json.Unmarshal(b, &f, json.RejectUnknownMembers(true)); err != nil {
+		return nil, refuse("statement.form", "this is not a request for keys: ", strings.TrimPrefix(err.Error(), "json: "))
 	}
-	if err := checkNames(r.Nation, r.Realm); err != nil {
-		return r, err
+	if len(f.Requests) == 0 || len(f.Requests) > MaxRequests {
+		return nil, refuse("statement.form", "a file has 1 to 16 requests for keys")
 	}
-	if err := r.Entry.check(); err != nil {
-		return r, err
+	for i := range f.Requests {
+		q := &f.Requests[i]
+		if err := checkNames(q.Nation, q.Realm); err != nil {
+			return nil, err
+		}
+		if err := q.Entry.check(); err != nil {
+			return nil, err
+		}
+		if err := q.Entry.checkProof(q.Nation, q.Realm); err != nil {
+			return nil, err
+		}
 	}
-	return r, r.Entry.checkProof(r.Nation, r.Realm)
+	return f.Requests, nil
 }
 
 func (e *Entry) checkProof(nation, realm string) error {

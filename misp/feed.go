@@ -3,7 +3,6 @@ package misp
 import (
 	"bufio"
 	"bytes"
-	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -12,6 +11,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
+
+	"entente/outside"
 )
 
 // Limits of what a feed's listings may hold.
@@ -155,7 +156,7 @@ func AppendHashes(b []byte, e *Event) []byte {
 		}
 		t, _ := TypeByName(a.Type)
 		for _, v := range t.values(a.Value) {
-			sum := md5.Sum([]byte(v))
+			sum := outside.MD5([]byte(v))
 			if !seen[sum] {
 				seen[sum] = true
 				b = hex.AppendEncode(b, sum[:])
@@ -175,4 +176,4 @@ func AppendHashes(b []byte, e *Event) []byte {
 }
 
 // HashOf is the hash by which a hashes.csv knows a value.
-func HashOf(value string) [16]byte { return md5.Sum([]byte(value)) }
+func HashOf(value string) [16]byte { return outside.MD5([]byte(value)) }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"entente/label"
+	"entente/outside"
 )
 
 // What stands in our own extension. It has two properties: kind says what the element is, and text is the element in canonical MISP JSON.
@@ -28,7 +29,7 @@ var namespace = uuid.MustParse("8c0c6a44-0a53-5a4e-9a4c-2f0f6d3e7a51")
 
 // derived is a UUIDv5 of our own name space.
 func derived(parts ...string) string {
-	return uuid.NewSHA1(namespace, []byte(strings.Join(parts, "\x00"))).String()
+	return uuid.UUID(outside.UUID5(namespace, []byte(strings.Join(parts, "\x00")))).String()
 }
 
 // Definitions is the objects that explain the rest and are the same in every conversion: the extension definition, and whom it is by.

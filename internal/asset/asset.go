@@ -38,7 +38,7 @@ type Door interface {
 // Signer signs what the register keeps.
 type Signer interface {
 	SignEnvelope(payloadType string, payload []byte) ([]byte, error)
-	OpenEnvelope(payloadType string, envelope []byte) ([]byte, error) // of what it has signed, gives the payload
+	OpenEnvelope(payloadType string, envelope []byte, at time.Time) ([]byte, error) // of what it signed at the time, gives the payload
 }
 
 // Config is what the register needs of its node.
@@ -211,15 +211,16 @@ func (r *Register) view(it *store.Item) (View, bool) {
 		r.cfg.Log.Warn("a constituent cannot be read", "id", rec.ID, "version", rec.Version, "error", err)
 		return View{}, false
 	}
-	return View{Constituent: c, Version: rec.Version, Digest: digest(rec.Body), Verified: r.signed(rec) == nil && names(c, rec), By: rec.Origin.Org + "/" + rec.Origin.Person, Assets: c.Assets()}, true
+	return View{Constituent: c, Version: rec.Version, Digest: digest(rec.Body), Verified: r.signed(it) == nil && names(c, rec), By: rec.Origin.Org + "/" + rec.Origin.Person, Assets: c.Assets()}, true
 }
 
-// signed checks that the own organisation signed exactly the bytes of the record.
-func (r *Register) signed(rec *record.Record) error {
+// signed checks that the own organisation signed exactly the bytes of the record, with a key that counted when it came.
+func (r *Register) signed(it *store.Item) error {
+	rec := &it.Record
 	if len(rec.Envelope) == 0 {
 		return fault.New(fault.Invalid, "signature.missing", "the version is not signed")
 	}
-	payload, err := r.cfg.Signer.OpenEnvelope(PayloadType, rec.Envelope)
+	payload, err := r.cfg.Signer.OpenEnvelope(PayloadType, rec.Envelope, it.Rec.Time())
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func (r *Register) Verify(ctx context.Context, v gate.Viewer) (Verification, err
 				continue
 			}
 			out.Versions++
-			if err := r.signed(rec); err != nil {
+			if err := r.signed(it); err != nil {
 				e := fault.As(err)
 				problem(rec.ID, rec.Version, e.MachineCode(), "%s", e.Message)
 			}

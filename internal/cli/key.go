@@ -20,7 +20,8 @@ import (
 func (a *app) keyCmd() *cobra.Command {
 	c := &cobra.Command{Use: "key", Short: "See, replace and revoke the keys of the nation, and keep its root elsewhere",
 		Long: "See, replace and revoke the keys of the nation, and keep its root elsewhere. Every change is a statement of the nation's key log, which partners mirror; the nation's root signs it: see docs/keys.md."}
-	c.AddCommand(a.listKeysCmd(), a.rotateKeyCmd(), a.revokeKeyCmd(), a.compromiseKeyCmd(), a.moveNodeCmd(), a.keyLogCmd(), a.exportRootCmd())
+	c.AddCommand(a.listKeysCmd(), a.rotateKeyCmd(), a.revokeKeyCmd(), a.compromiseKeyCmd(), a.moveNodeCmd(), a.keyLogCmd(), a.exportRootCmd(),
+		a.requestKeysCmd(), a.admitKeysCmd(), a.joinLogCmd(), a.newKeyCmd(), a.signOfflineCmd(), a.rootKeyCmd())
 	return c
 }
 
@@ -52,6 +53,8 @@ func (a *app) keyBook(b api.KeyBook) error {
 			if k.Replaced != "" {
 				state += ", replaced by " + k.Replaced[:12]
 			}
+		case k.Due:
+			state = "ends " + when(k.NotAfter) + ": replace it now"
 		case k.NotAfter.IsZero():
 			state = "counts"
 		}
@@ -66,19 +69,11 @@ func fullKey(ctx context.Context, n *api.Client, start string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	found := ""
+	var ids []string
 	for _, k := range b.Keys {
-		if len(start) >= 8 && strings.HasPrefix(k.ID, start) {
-			if found != "" {
-				return "", usage("several keys begin with %s", start)
-			}
-			found = k.ID
-		}
+		ids = append(ids, k.ID)
 	}
-	if found == "" {
-		return "", notFound("key", start)
-	}
-	return found, nil
+	return oneKey(ids, start)
 }
 
 func (a *app) listKeysCmd() *cobra.Command {
@@ -94,12 +89,17 @@ func (a *app) listKeysCmd() *cobra.Command {
 
 func (a *app) rotateKeyCmd() *cobra.Command {
 	overlap := 14 * 24 * time.Hour
+	var draft bool
 	c := &cobra.Command{Use: "rotate ROLE", Short: "Replace the node's key for a role: accord, node, originate or release", Args: cobra.ExactArgs(1),
 		Example: "  entente key rotate --data DIR node --overlap 336h"}
 	c.Flags().DurationVar(&overlap, "overlap", overlap, "for how long the old key counts beside the new one, in whole hours; in the middle of it the new one begins to sign")
+	c.Flags().BoolVar(&draft, "draft", false, "print a draft for the holders of a root that is elsewhere, instead of signing with the root")
 	return a.onNode(c, func(ctx context.Context, n *api.Client, args []string) error {
 		if overlap%time.Hour != 0 {
 			return usage("--overlap is a number of whole hours, such as 336h")
+		}
+		if draft {
+			return n.DraftRotation(ctx, keylog.Role(args[0]), int(overlap/time.Hour), a.out)
 		}
 		b, err := n.RotateKey(ctx, keylog.Role(args[0]), int(overlap/time.Hour))
 		if err != nil {

@@ -50,6 +50,9 @@ file, the first start of the node prints a link with which the administrator cho
 				}
 			}
 			a.say("The node of %s (%s) is in %s; its authority, for clients to trust, is %s.", in.Org, in.Nation, in.Data, filepath.Join(in.Data, "keys", "ca.pem"))
+			if in.Member {
+				a.say("It has no root: ask for its keys with entente key request --data %s > request.json, and bring the answer back with entente key join.", in.Data)
+			}
 			a.say("Next: entente serve --data %s", in.Data)
 			return nil
 		},
@@ -59,6 +62,7 @@ file, the first start of the node prints a link with which the administrator cho
 	f.StringVar(&in.Nation, "nation", "", "`CODE` of the node's nation, ISO 3166-1 alpha-3 or an exercise code")
 	f.StringVar(&in.Org, "org", "", "`NAME` of the node's organisation")
 	f.StringVar(&in.Realm, "realm", "", "`REALM` of an exercise, exercise:NAME; operational without")
+	f.BoolVar(&in.Member, "member", false, "the nation has its root elsewhere, in several hands or at another node, which names the keys of this one")
 	f.StringVar(&in.AdminName, "admin", "admin", "`NAME` of the first administrator")
 	f.StringVar(&passwordFile, "admin-password-file", "", "`FILE` with the first administrator's password; - is the standard input")
 	f.StringSliceVar(&in.Hosts, "host", nil, "further `NAME` or address of the node, for its certificate")

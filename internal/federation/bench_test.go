@@ -117,7 +117,7 @@ func BenchmarkPropagation(b *testing.B) {
 
 // BenchmarkCatchUp is what a partner takes after a partition, verified and durable.
 func BenchmarkCatchUp(b *testing.B) {
-	const objects = 100_000
+	const objects = 20_000
 	net := ally(b, "UTO", "RUR")
 	uto, rur := net.nodes["UTO"], net.nodes["RUR"]
 	net.agree(between("ut-ru", "malware", "UTO", "RUR"), "UTO", "RUR")

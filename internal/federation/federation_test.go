@@ -3,6 +3,7 @@ package federation_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io/fs"
 	"os"
@@ -19,7 +20,8 @@ import (
 )
 
 func id(kind string, n int) string {
-	return fmt.Sprintf("%s--00000000-0000-4000-8000-%012d", kind, n)
+	h := sha256.Sum256(fmt.Appendf(nil, "%s %d", kind, n)) // ids that begin alike would be found as pieces of each other
+	return fmt.Sprintf("%s--%x-%x-4%.3x-8%.3x-%x", kind, h[:4], h[4:6], int(h[6])<<4, int(h[8])<<4, h[10:16])
 }
 
 func malware(n int, version string) string {

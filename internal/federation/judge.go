@@ -294,10 +294,11 @@ func (f *Federation) groups(s *accords.Standing, it *store.Item, all []Judged) (
 		var ok bool
 		if g.label, ok = gate.Together(verdicts...); !ok { // some were released by an officer and some need none: they are given it one by one
 			for _, j := range g.judged {
-				out = append(out, group{accord: s, parties: []string{orgOf(j.party)}, judged: []Judged{j}, label: j.verdict.Label(), result: j.result})
+				out = append(out, group{accord: s, parties: []string{orgOf(j.party)}, judged: []Judged{j}, label: whole(j.verdict.Label()), result: j.result})
 			}
 			continue
 		}
+		g.label = whole(g.label)
 		g.result = g.judged[0].result
 		if g.result.Class == rendition.Reduced && len(g.parties) > 1 {
 			r, err := rendition.Make(it.Record.Body, f.plan(s.Name, g.parties, g.judged[0].verdict.Needs(), classesOf(plan, it.Record.ID)))
@@ -311,6 +312,12 @@ func (f *Federation) groups(s *accords.Standing, it *store.Item, all []Judged) (
 		}
 	}
 	return out, nil
+}
+
+// whole has a retention end with a second: what goes out within one is under the same label, which is read and written once.
+func whole(l label.Label) label.Label {
+	l.NotAfter = l.NotAfter.Truncate(time.Second)
+	return l
 }
 
 // mapped tells whether every reduced copy that is named was made for the same parties under the same accord: only then it has the id by which it is named.

@@ -60,6 +60,10 @@ type nation struct {
 	gate     *gate.Gate
 	servers  map[string]*httptest.Server // by the nation that calls
 	fail     func(step string) error     // nil: everything works
+
+	door      sync.Mutex
+	handler   http.Handler
+	answering sync.WaitGroup
 }
 
 func org(code string) string { return strings.ToLower(code) + ".cert" }
@@ -147,33 +151,48 @@ func (n *nation) federate() {
 			return n.net.nodes[p.Nation].servers[n.code].URL, line{n, p.Nation}
 		}})
 	must(t, err)
+	n.answer(peer.NewServer(n.Backend(), peer.Options{Failed: func(ctx context.Context, err error) {
+		c, _ := federation.CallerOf(ctx)
+		t.Logf("%s answers %s: %v", n.code, c.Nation, err)
+	}, Caller: func(ctx context.Context) string { c, _ := federation.CallerOf(ctx); return c.Nation }}))
 }
 
 // serve opens the door for one caller. Who calls is known by the door, as it would be by the key.
 func (n *nation) serve(caller string) {
-	if caller == n.code {
+	if caller == n.code || n.servers[caller] != nil {
 		return
 	}
-	if s := n.servers[caller]; s != nil {
-		s.Config.Handler = n.handler(caller)
-		return
-	}
-	n.servers[caller] = httptest.NewServer(n.handler(caller))
+	n.servers[caller] = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n.door.Lock()
+		h := n.handler
+		if h != nil {
+			n.answering.Add(1)
+		}
+		n.door.Unlock()
+		if h == nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		defer n.answering.Done()
+		h.ServeHTTP(w, r.WithContext(federation.WithCaller(r.Context(), federation.Caller{Nation: caller, Org: org(caller), Still: func() bool { return n.net.trusts(caller) }})))
+	}))
 	n.net.t.Cleanup(n.servers[caller].Close)
 }
 
-func (n *nation) handler(caller string) http.Handler {
-	h := peer.NewServer(n.Backend(), peer.Options{Failed: func(_ context.Context, err error) { n.net.t.Logf("%s answers %s: %v", n.code, caller, err) }})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.ServeHTTP(w, r.WithContext(federation.WithCaller(r.Context(), federation.Caller{Nation: caller, Org: org(caller), Still: func() bool { return n.net.trusts(caller) }})))
-	})
-}
-
-func (n *nation) close() {
-	n.Federation.Close()
+// answer has the door answer by a handler, or not at all; what is being answered ends first.
+func (n *nation) answer(h http.Handler) {
+	n.door.Lock()
+	n.handler = h
+	n.door.Unlock()
 	for _, s := range n.servers {
 		s.CloseClientConnections()
 	}
+	n.answering.Wait()
+}
+
+func (n *nation) close() {
+	n.answer(nil)
+	n.Federation.Close()
 	n.exchange.Close()
 	if err := n.ledger.Close(); err != nil {
 		n.net.t.Error(err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -324,15 +325,17 @@ func TestReciprocity(t *testing.T) {
 	net.agree(text, "UTO", "RUR")
 	uto.push(malware(1, v1), to(label.Amber, "RUR"))
 	net.eventually("the first arrives", func() bool { return rur.sees(id("malware", 1)) })
-	time.Sleep(300 * time.Millisecond) // the shortage is noted
+	net.eventually("the shortage is noted", func() bool {
+		since, err := uto.ledger.Cursor(context.Background(), "shortage/ut-ru/RUR")
+		return err == nil && len(since) > 0
+	})
 	net.wait(11 * 24 * time.Hour)
-	time.Sleep(300 * time.Millisecond)
 	uto.push(malware(2, v1), to(label.Amber, "RUR"))
 	time.Sleep(300 * time.Millisecond)
 	if rur.sees(id("malware", 2)) {
 		t.Error("it is given though nothing came back")
 	}
-	rur.push(strings.ReplaceAll(strings.Replace(malware(5, v1), `,"is_family":false`, "", 1), "malware", "tool"), to(label.Amber, "UTO"))
+	rur.push(fmt.Sprintf(`{"type":"tool","spec_version":"2.1","id":%q,"created":%q,"modified":%q,"name":"t"}`, id("tool", 5), v1, v1), to(label.Amber, "UTO"))
 	net.eventually("what comes back opens the flow", func() bool { return uto.sees(id("tool", 5)) && rur.sees(id("malware", 2)) })
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"entente/observable"
+	"entente/outside"
 )
 
 // Entry is one line of a list or catalogue, which becomes one object. What it is decides the object's id, so that the same entry is the same
@@ -41,7 +42,7 @@ func (e *Entry) details() *Details {
 
 // Name is the id of the object that an entry of the feed becomes: by the object's type, and by what the entry is.
 func (r *Run) Name(typ, entry string) uuid.UUID {
-	return uuid.NewSHA1(r.space, []byte(typ+"\n"+entry))
+	return uuid.UUID(outside.UUID5(r.space, []byte(typ+"\n"+entry)))
 }
 
 // body is what the entry itself says, without times and markings.

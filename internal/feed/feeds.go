@@ -16,6 +16,7 @@ import (
 	"entente/internal/gate"
 	"entente/internal/outbound"
 	"entente/internal/store"
+	"entente/outside"
 )
 
 // Feeds runs the feeds of a node, each by its schedule. Its methods are safe for concurrent use.
@@ -213,7 +214,7 @@ func (f *Feeds) begin(ctx context.Context, one *feed, trigger string, dry bool) 
 	now := f.o.Now().UTC().Truncate(time.Millisecond)
 	r := &Run{f: f, c: c, state: state, now: now,
 		viewer: gate.Viewer{Nation: f.o.Nation, Org: f.o.Org, Person: "feed:" + c.Name, Roles: []string{gate.RoleAnalyst, gate.RolePublisher}, Realm: f.o.Realm},
-		space:  uuid.NewSHA1(namespace, []byte(f.o.Nation+"/"+f.o.Org+"\n"+c.Name)),
+		space:  uuid.UUID(outside.UUID5(namespace, []byte(f.o.Nation+"/"+f.o.Org+"\n"+c.Name))),
 		report: Report{Trigger: trigger, DryRun: dry, Started: now}}
 	return r, nil
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"entente/outside"
 )
 
 // item is what is kept of an entry that was stored.
@@ -60,7 +62,7 @@ func decodeItems(b []byte) []item {
 func (it item) id(typ string) string {
 	key := it.key
 	if it.generation > 0 {
-		key = uuid.NewSHA1(key, binary.BigEndian.AppendUint16(nil, it.generation))
+		key = uuid.UUID(outside.UUID5(key, binary.BigEndian.AppendUint16(nil, it.generation)))
 	}
 	return typ + "--" + key.String()
 }

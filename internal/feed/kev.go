@@ -12,6 +12,7 @@ import (
 
 	"entente/internal/fault"
 	"entente/observable"
+	"entente/outside"
 )
 
 // KEV is the catalogue of known exploited vulnerabilities in the JSON form of CISA.
@@ -116,7 +117,7 @@ func (KEV) Pull(ctx context.Context, r *Run) error {
 
 // extension is the id of the extension in which a vulnerability carries what the catalogue says of it.
 func (r *Run) extension() string {
-	return "extension-definition--" + uuid.NewSHA1(r.space, []byte("extension")).String()
+	return "extension-definition--" + uuid.UUID(outside.UUID5(r.space, []byte("extension"))).String()
 }
 
 // definition is the definition of the extension. It has the versions of its author.

@@ -17,6 +17,7 @@ import (
 	"entente/internal/gate"
 	"entente/internal/store"
 	"entente/label"
+	"entente/outside"
 	"entente/stix"
 	"entente/taxii"
 )
@@ -297,7 +298,7 @@ func (r *Run) check(objects [][]byte) []exchange.Outcome {
 
 // identity is the id of the source's identity, and its object when that must be stored first.
 func (r *Run) identity() (id string, object []byte) {
-	id = "identity--" + uuid.NewSHA1(r.space, []byte("identity")).String()
+	id = "identity--" + uuid.UUID(outside.UUID5(r.space, []byte("identity"))).String()
 	name := cmp.Or(r.c.Source, r.c.Name)
 	s := &r.state.Identity
 	if s.Name == name && s.Label == r.c.Label && !s.Created.IsZero() {

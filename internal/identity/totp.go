@@ -16,6 +16,7 @@ import (
 
 	"entente/internal/fault"
 	"entente/internal/store"
+	"entente/outside"
 )
 
 // totp is a confirmed source of one-time codes (RFC 6238).
@@ -287,7 +288,9 @@ func matchCode(secret, code string, now time.Time, last int64) (int64, bool) {
 	present := now.Unix() / totpStep
 	found, ok := int64(0), false
 	for step := present - 1; step <= present+1; step++ {
-		want, err := hotp.GenerateCodeCustom(secret, uint64(step), codeForm)
+		var want string
+		var err error
+		outside.Run(func() { want, err = hotp.GenerateCodeCustom(secret, uint64(step), codeForm) }) // RFC 4226 knows no other hash
 		if err == nil && hmac.Equal([]byte(want), []byte(code)) && step > last && !ok {
 			found, ok = step, true
 		}

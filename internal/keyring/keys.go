@@ -1,8 +1,6 @@
 package keyring
 
 import (
-	"io"
-	"os"
 	"time"
 
 	"entente/dsse"
@@ -24,9 +22,6 @@ func (r *Ring) KeyState() *keylog.State {
 	return r.log.State()
 }
 
-// HasRoot tells whether the nation's root is at this node, so that it can sign statements.
-func (r *Ring) HasRoot() bool { return r.exists("root") }
-
 // Signer signs for a role with the key that counts for it now. It is to be asked for at each use: keys are replaced.
 func (r *Ring) Signer(role keylog.Role) (dsse.Signer, error) {
 	p, ok := purposeOf(role)
@@ -41,8 +36,8 @@ func (r *Ring) Signer(role keylog.Role) (dsse.Signer, error) {
 		at = state.Time // the node's clock went backwards; the log has been written at this time
 	}
 	if err := state.Valid(key.Key().ID(), role, at); err != nil {
-		return nil, fault.New(fault.Conflict, "keyring.key", "this node cannot sign as %s: %v", role, err).
-			Try("let the nation's root name the node's key, or replace it: entente key rotate " + string(role))
+		return nil, fault.New(fault.Conflict, "keyring.key", "this node cannot sign as %s: %v", role, err).By("a key signs while its nation's key log says that it counts").
+			Try("with the nation's root at this node: entente key rotate " + string(role) + "; else ask where it is: entente key request")
 	}
 	return key, nil
 }
@@ -61,54 +56,98 @@ func (r *Ring) Card(address string) ([]byte, error) {
 	return b, refusal(err)
 }
 
-// RotateKey replaces the key for a role. The old one counts for the overlap still; in the middle of it the new one begins to sign. The new key's id is given.
+// RotateKey replaces the key for a role. The old one counts for the overlap still; in the middle of it the new one begins to sign. A key that counts no longer
+// gets a successor that signs at once. The new key's id is given.
 func (r *Ring) RotateKey(role keylog.Role, overlap time.Duration) (string, error) {
-	p, ok := purposeOf(role)
-	if !ok || overlap < 0 || overlap > 90*24*time.Hour {
-		return "", fault.New(fault.Invalid, "key.rotate", "a key has one of the roles of the key log, and overlaps with the next for 90 days at most")
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	root, err := r.rootKey()
 	if err != nil {
 		return "", err
 	}
-	if err := r.settle(p); err != nil {
-		return "", err
-	}
-	old := r.own[p.file].key
-	next, err := r.prepare(p)
-	if err != nil {
-		return "", err
-	}
-	q, err := r.request(p, next)
+	p, s, by, err := r.rotation(role, overlap)
 	if err != nil {
 		return "", err
 	}
 	l := r.log.Clone()
-	at := r.stamp(l)
-	if k, ok := l.State().Find(old.Key().ID()); ok {
-		q.Entry.Address = k.Address // the proof is over who and what for, and holds
-	}
-	if err := r.state(l, keylog.Statement{Kind: keylog.KindRotate, From: at.Add(overlap), Key: old.Key().ID(), Entry: &q.Entry}, root, old); err != nil {
+	if err := r.state(l, s, append(by, root)...); err != nil {
 		return "", err
 	}
 	if err := r.keep(l); err != nil {
 		return "", err
 	}
-	r.hold(p, &own{key: old, next: next})
-	return next.Key().ID(), nil
+	return s.Entry.Key.ID(), r.loadOwn(p)
 }
 
-// prepare writes down a new key beside the one that it is to replace, before any statement names it.
+// DraftRotation makes a new key for a role and the statement that names it, signed by the old key as RotateKey's is, for a root that is elsewhere. It counts once Join
+// brings the statement back.
+func (r *Ring) DraftRotation(role keylog.Role, overlap time.Duration) (*keylog.Draft, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, s, by, err := r.rotation(role, overlap)
+	if err != nil {
+		return nil, err
+	}
+	d, err := r.log.Prepare(s)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	for _, k := range by {
+		if err := d.Sign(k); err != nil {
+			return nil, refusal(err)
+		}
+	}
+	return d, nil
+}
+
+// rotation prepares a successor for the key of a role, and gives the statement that names it and who must sign it beside the root.
+func (r *Ring) rotation(role keylog.Role, overlap time.Duration) (p purpose, s keylog.Statement, by []dsse.Signer, err error) {
+	p, ok := purposeOf(role)
+	if !ok || overlap < 0 || overlap > 90*24*time.Hour {
+		return p, s, nil, fault.New(fault.Invalid, "key.rotate", "a key has one of the roles of the key log, and overlaps with the next for 90 days at most")
+	}
+	if err = r.settle(p); err != nil {
+		return p, s, nil, err
+	}
+	old := r.own[p.file].key
+	next, err := r.prepare(p)
+	if err != nil {
+		return p, s, nil, err
+	}
+	q, err := r.request(p, next)
+	if err != nil {
+		return p, s, nil, err
+	}
+	at := r.stamp(r.log)
+	if r.log.State().Valid(old.Key().ID(), "", at) != nil {
+		return p, keylog.Statement{Kind: keylog.KindAdd, Time: at, Entry: &q.Entry}, nil, nil
+	}
+	return p, keylog.Statement{Kind: keylog.KindRotate, Time: at, From: at.Add(overlap), Key: old.Key().ID(), Entry: &q.Entry}, []dsse.Signer{old}, nil
+}
+
+// prepare writes down a new key beside the one that it is to replace, before any statement names it. One that waits already is kept as long as the log stays
+// as it is, so that what was asked for can still be answered.
 func (r *Ring) prepare(p purpose) (*dsse.Private, error) {
+	o := r.own[p.file]
+	if o.pending != nil && o.made.After(r.log.State().Time) {
+		return o.pending, nil
+	}
+	return r.successor(p)
+}
+
+// successor is prepare, and always another key.
+func (r *Ring) successor(p purpose) (*dsse.Private, error) {
 	next, err := dsse.Generate(p.hybrid)
 	if err != nil {
 		return nil, fault.New(fault.Internal, "", "cannot make a key").Because(err)
 	}
-	old := r.own[p.file].key
-	f := ownFile{head: r.head(p.file), Secret: old.Seed(), Next: next.Seed()}
-	return next, r.save(p.file, f)
+	o := r.own[p.file]
+	f := ownFile{head: r.head(p.file), Secret: o.current(r.now()).Seed(), Next: next.Seed()}
+	if err := r.save(p.file, f); err != nil {
+		return nil, err
+	}
+	r.own[p.file] = &own{key: o.current(r.now()), pending: next, made: f.Created}
+	return next, nil
 }
 
 // settle ends a rotation whose overlap is over. Before that another one is refused.
@@ -134,7 +173,7 @@ func (r *Ring) MoveNode(id, address string) error {
 	return r.amend(keylog.Statement{Kind: keylog.KindAddress, Key: id, Address: address})
 }
 
-func (r *Ring) amend(s keylog.Statement) error {
+func (r *Ring) amend(statements ...keylog.Statement) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	root, err := r.rootKey()
@@ -142,10 +181,15 @@ func (r *Ring) amend(s keylog.Statement) error {
 		return err
 	}
 	l := r.log.Clone()
-	if err := r.state(l, s, root); err != nil {
+	for _, s := range statements {
+		if err := r.state(l, s, root); err != nil {
+			return err
+		}
+	}
+	if err := r.keep(l); err != nil {
 		return err
 	}
-	return r.keep(l)
+	return r.reload()
 }
 
 // CompromiseKey states that a key of the nation has been in other hands since a time: what it signed from then on is put into quarantine wherever it is. When
@@ -174,16 +218,13 @@ func (r *Ring) CompromiseKey(id string, since time.Time, reason string) error {
 			}
 			return r.saveOwn(p, &own{key: o.next})
 		}
-		next, err := r.prepare(p)
+		next, err := r.successor(p)
 		if err != nil {
 			return err
 		}
 		q, err := r.request(p, next)
 		if err != nil {
 			return err
-		}
-		if k, ok := l.State().Find(id); ok {
-			q.Entry.Address = k.Address
 		}
 		if err := r.state(l, keylog.Statement{Kind: keylog.KindAdd, Entry: &q.Entry}, root); err != nil {
 			return err
@@ -196,31 +237,68 @@ func (r *Ring) CompromiseKey(id string, since time.Time, reason string) error {
 	return r.keep(l)
 }
 
-// Requests asks the nation to name the keys of this ring, for a node whose root is elsewhere.
+// Requests asks the nation for the keys that this node lacks: those that the key log does not name, and successors of those that count no longer.
 func (r *Ring) Requests() ([]keylog.Request, error) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var out []keylog.Request
 	for _, p := range purposes {
-		q, err := r.request(p, r.own[p.file].current(r.now()))
+		key := r.own[p.file].current(r.now())
+		if _, named := r.log.State().Find(key.Key().ID()); named {
+			if r.log.State().Valid(key.Key().ID(), "", r.stamp(r.log)) == nil {
+				continue
+			}
+			var err error
+			if key, err = r.prepare(p); err != nil {
+				return nil, err
+			}
+		}
+		q, err := r.request(p, key)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, q)
 	}
+	if out == nil {
+		return nil, fault.New(fault.Conflict, "keyring.complete", "the key log names every key of this node, and all of them count").Try("to replace one before its end: entente key rotate ROLE")
+	}
 	return out, nil
 }
 
-// Admit names a key that another node of the nation asked for.
-func (r *Ring) Admit(request []byte) error {
-	q, err := keylog.ParseRequest(request)
+// Asked reads requests for keys of this nation, in this realm.
+func (r *Ring) Asked(file []byte) ([]keylog.Request, error) {
+	return Asked(file, r.names.Nation, r.names.Realm, r.now())
+}
+
+// Asked reads requests for keys of a nation in a realm. No key counts for longer than two years from now.
+func Asked(file []byte, nation, realm string, now time.Time) ([]keylog.Request, error) {
+	list, err := keylog.ParseRequests(file)
 	if err != nil {
-		return refusal(err)
+		return nil, refusal(err)
 	}
-	if q.Nation != r.names.Nation || q.Realm != r.names.Realm {
-		return fault.New(fault.Invalid, "keylog.request", "the request is for %s in the realm %s", q.Nation, q.Realm)
+	for i := range list {
+		q := &list[i]
+		if q.Nation != nation || q.Realm != realm {
+			return nil, fault.New(fault.Invalid, "keylog.request", "the request is for %s in the realm %s", q.Nation, q.Realm)
+		}
+		if most := micro(now.Add(keyLife)); q.Entry.NotAfter.IsZero() || q.Entry.NotAfter.After(most) {
+			q.Entry.NotAfter = most
+		}
 	}
-	return r.amend(keylog.Statement{Kind: keylog.KindAdd, Entry: &q.Entry})
+	return list, nil
+}
+
+// Admit names the keys that were asked for: all of them or none.
+func (r *Ring) Admit(file []byte) error {
+	list, err := r.Asked(file)
+	if err != nil {
+		return err
+	}
+	var statements []keylog.Statement
+	for i := range list {
+		statements = append(statements, keylog.Statement{Kind: keylog.KindAdd, Entry: &list[i].Entry})
+	}
+	return r.amend(statements...)
 }
 
 // Join takes statements that were signed where the root is: the whole log, or one that is longer than the log here and goes on from it.
@@ -234,40 +312,18 @@ func (r *Ring) Join(l *keylog.Log) error {
 	if _, err := longer.Extend(0, l.Since(0)); err != nil {
 		return refusal(err)
 	}
-	return r.keep(longer)
+	if err := r.keep(longer); err != nil {
+		return err
+	}
+	return r.reload()
 }
 
-// ExportRoot moves the nation's root out of the node: it is written to the file, which must not be there, read back, and only then removed here.
-func (r *Ring) ExportRoot(path string) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, err := r.rootKey(); err != nil {
-		return err
+// reload takes the own keys as a log that has become longer has them.
+func (r *Ring) reload() error {
+	for _, p := range purposes {
+		if err := r.loadOwn(p); err != nil {
+			return err
+		}
 	}
-	b, err := readPrivate(r.path("root"))
-	if err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return broken(err, "write", path)
-	}
-	defer f.Close()
-	if _, err = f.Write(b); err == nil {
-		err = f.Sync()
-	}
-	if err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
-	var again []byte
-	if err == nil {
-		again, err = io.ReadAll(f)
-	}
-	if err != nil || string(again) != string(b) {
-		return broken(err, "write", path)
-	}
-	if err := os.Remove(r.path("root")); err != nil {
-		return broken(err, "remove", r.path("root"))
-	}
-	return syncDir(r.dir)
+	return nil
 }

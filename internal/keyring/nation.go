@@ -19,7 +19,9 @@ const keyLife = 2 * 365 * 24 * time.Hour
 // own is a key of the ring, and the one that is to come in its place.
 type own struct {
 	key, next *dsse.Private
-	turn      time.Time // from when on next signs
+	turn      time.Time     // from when on next signs
+	pending   *dsse.Private // one that no statement names yet
+	made      time.Time     // when pending was
 }
 
 // ownFile holds one key. Next is written before any statement names it: after a crash in between, the log says whether it counts.
@@ -74,7 +76,11 @@ const NodeName = "node"
 
 // request asks the nation for a key of the ring.
 func (r *Ring) request(p purpose, key *dsse.Private) (keylog.Request, error) {
-	q, err := keylog.Request{Nation: r.names.Nation, Realm: r.names.Realm, Entry: r.entry(p)}.Sign(key)
+	e := r.entry(p)
+	if before, ok := r.log.State().Find(r.own[p.file].key.Key().ID()); ok {
+		e.Address = before.Address
+	}
+	q, err := keylog.Request{Nation: r.names.Nation, Realm: r.names.Realm, Entry: e}.Sign(key)
 	return q, refusal(err)
 }
 
@@ -139,8 +145,10 @@ func (r *Ring) openOwn() error {
 		}
 		return r.makeOwn()
 	}
-	if _, err := r.rootKey(); err != nil && r.exists("root") {
-		return err
+	if r.exists("root") {
+		if _, err := r.rootFile(); err != nil {
+			return err
+		}
 	}
 	var f logFile
 	if err := r.load("keylog", r.names.Realm, &f); err != nil {
@@ -185,6 +193,7 @@ func (r *Ring) loadOwn(p purpose) error {
 			return damaged(r.path(p.file), nil)
 		}
 	}
+	o.made = f.Created
 	r.hold(p, o)
 	return nil
 }
@@ -202,7 +211,7 @@ func (r *Ring) saveOwn(p purpose, o *own) error {
 }
 
 // hold takes over a key, and from the log when its successor takes its place: in the middle of their overlap, when partners have had time to learn of
-// the new one. A successor that the log does not name never counted.
+// the new one. A successor that the log does not name does not count yet.
 func (r *Ring) hold(p purpose, o *own) {
 	if r.own == nil {
 		r.own = map[string]*own{}
@@ -213,7 +222,7 @@ func (r *Ring) hold(p purpose, o *own) {
 		old, _ := state.Find(o.key.Key().ID())
 		switch {
 		case !named:
-			o.next = nil
+			o.next, o.pending = nil, o.next
 		case old.Replaced == o.next.Key().ID() && old.Compromised.IsZero() && old.Until.After(next.Since):
 			o.turn = next.Since.Add(old.Until.Sub(next.Since) / 2)
 		default:
@@ -229,23 +238,6 @@ func (o *own) current(at time.Time) *dsse.Private {
 		return o.next
 	}
 	return o.key
-}
-
-// rootKey reads the nation's root, which may be kept elsewhere: it is in memory only while it signs.
-func (r *Ring) rootKey() (*dsse.Private, error) {
-	if !r.exists("root") {
-		return nil, fault.New(fault.Conflict, "keyring.root", "the nation's root key is not at this node").
-			By("only the root signs statements of the key log").Try("bring " + r.path("root") + " back for as long as it is needed, or have the statement signed where the root is")
-	}
-	var f secretFile
-	if err := r.load("root", r.names.Realm, &f); err != nil {
-		return nil, err
-	}
-	key, err := dsse.FromSeed(f.Secret)
-	if err != nil || !key.Key().Hybrid() {
-		return nil, damaged(r.path("root"), nil)
-	}
-	return key, nil
 }
 
 // state appends a statement to the log, dated now.

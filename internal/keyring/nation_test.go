@@ -61,7 +61,7 @@ func TestAnOldRingGetsItsKeys(t *testing.T) {
 	}
 	r, err := Open(dir, "", clock)
 	must(t, err)
-	if got, err := r.OpenEnvelope("a/b", env); err != nil || string(got) != "before" {
+	if got, err := r.OpenEnvelope("a/b", env, clock()); err != nil || string(got) != "before" {
 		t.Errorf("%s %v", got, err)
 	}
 	if r.KeyLog().Size() != 5 || signerID(t, r, keylog.RoleOriginate) != Fingerprint(old.PublicKey()) {
@@ -138,7 +138,7 @@ func TestAKeyIsReplaced(t *testing.T) {
 	}
 	opened, err := Open(dir, "", at)
 	must(t, err)
-	if got, err := opened.OpenEnvelope("a/b", env); err != nil || string(got) != "before" {
+	if got, err := opened.OpenEnvelope("a/b", env, now.Add(-48*time.Hour)); err != nil || string(got) != "before" {
 		t.Errorf("what the first key signed: %s %v", got, err)
 	}
 }
@@ -193,6 +193,46 @@ func TestARevokedKeySignsNothing(t *testing.T) {
 	must(t, r.RevokeKey(signerID(t, r, keylog.RoleRelease), time.Time{}, "the officer has left"))
 	_, err := r.Signer(keylog.RoleRelease)
 	wantCode(t, err, fault.Conflict, "keyring.key")
+	if !strings.Contains(fault.As(err).Do, "entente key rotate release") {
+		t.Errorf("it does not say what to do: %v", err)
+	}
+	next, err := r.RotateKey(keylog.RoleRelease, time.Hour)
+	must(t, err)
+	if signerID(t, r, keylog.RoleRelease) != next {
+		t.Error("the successor of a revoked key waits")
+	}
+}
+
+// What an originator's key signed while it counted holds for ever; from its end on it signs nothing, and what it signs elsewhere does not hold.
+func TestARegisterHoldsByTheTimeOfItsSigning(t *testing.T) {
+	for _, compromised := range []bool{false, true} {
+		now := time.Now()
+		dir := t.TempDir()
+		r, err := Create(dir, utopia, func() time.Time { return now })
+		must(t, err)
+		signed := now.Add(time.Hour)
+		now = signed
+		env, err := r.SignEnvelope("a/b", []byte("x"))
+		must(t, err)
+		now = now.Add(24 * time.Hour)
+		old := signerID(t, r, keylog.RoleOriginate)
+		if compromised {
+			must(t, r.CompromiseKey(old, now.Add(-12*time.Hour), "stolen"))
+		} else {
+			must(t, r.RevokeKey(old, time.Time{}, "worn out"))
+			_, err := r.SignEnvelope("a/b", []byte("y"))
+			wantCode(t, err, fault.Conflict, "keyring.key")
+			_, err = r.RotateKey(keylog.RoleOriginate, 0)
+			must(t, err)
+		}
+		_, err = r.SignEnvelope("a/b", []byte("y"))
+		must(t, err)
+		if got, err := r.OpenEnvelope("a/b", env, signed); err != nil || string(got) != "x" {
+			t.Errorf("compromised %v: what it signed before does not hold: %v", compromised, err)
+		}
+		_, err = r.OpenEnvelope("a/b", env, now)
+		wantCode(t, err, fault.Invalid, "signature.invalid")
+	}
 }
 
 func TestTheRootIsKeptElsewhere(t *testing.T) {
@@ -234,11 +274,10 @@ func TestAMemberJoins(t *testing.T) {
 	wantCode(t, err, fault.Conflict, "keyring.key")
 	requests, err := member.Requests()
 	must(t, err)
-	for _, q := range requests {
-		b, err := q.Bytes()
-		must(t, err)
-		must(t, capital.Admit(b))
-	}
+	b, err := keylog.EncodeRequests(requests)
+	must(t, err)
+	must(t, capital.Admit(b))
+	wantCode(t, capital.Admit(b), fault.Conflict, "keylog.order")
 	must(t, member.Join(capital.KeyLog()))
 	member, err = Open(dir, "", clock)
 	must(t, err)

@@ -5,18 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"time"
 
 	"entente/dsse"
 	"entente/internal/fault"
 	"entente/keylog"
 )
-
-// Signature is a node's signature over exact bytes.
-type Signature struct {
-	KeyID       string `json:"keyid"` // Fingerprint of the public key
-	PayloadType string `json:"payloadType"`
-	Sig         []byte `json:"sig"`
-}
 
 // originator is the key that signs what this node says.
 func (r *Ring) originator() *dsse.Private {
@@ -34,43 +28,48 @@ func Fingerprint(key ed25519.PublicKey) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Sign signs the exact bytes as what they are. The realm becomes part of the payload type, so that neither a signature for another
-// use nor one from another realm can ever be taken for this one.
-func (r *Ring) Sign(payloadType string, payload []byte) Signature {
-	full := keylog.InRealm(payloadType, r.names.Realm)
-	key := r.originator()
-	sig, err := key.Sign(dsse.PAE(full, payload))
-	if err != nil {
-		sig = nil // never for an Ed25519 key; an empty one holds nowhere
-	}
-	return Signature{KeyID: key.Key().ID(), PayloadType: full, Sig: sig}
-}
-
-// Verify checks that the holder of the key signed exactly these bytes, as this type, in this realm.
-func Verify(key ed25519.PublicKey, realm, payloadType string, payload []byte, s Signature) error {
-	e := dsse.Envelope{PayloadType: s.PayloadType, Payload: payload, Signatures: []dsse.Signature{{KeyID: s.KeyID, Sig: s.Sig}}}
-	return verify(&e, realm, payloadType, key)
-}
-
-// SignEnvelope signs the payload as Sign does and gives it in a DSSE v1 envelope.
+// SignEnvelope signs the exact bytes as what they are, and gives them in a DSSE v1 envelope. The realm becomes part of the payload type, so that neither a
+// signature for another use nor one from another realm can ever be taken for this one. A key that counts no longer signs nothing.
 func (r *Ring) SignEnvelope(payloadType string, payload []byte) ([]byte, error) {
-	e, err := dsse.Sign(keylog.InRealm(payloadType, r.names.Realm), payload, r.originator())
+	key, err := r.Signer(keylog.RoleOriginate)
+	if err != nil {
+		return nil, err
+	}
+	e, err := dsse.Sign(keylog.InRealm(payloadType, r.names.Realm), payload, key)
 	if err != nil {
 		return nil, fault.New(fault.Internal, "", "an envelope cannot be signed").Because(err)
 	}
 	return e.Bytes(), nil
 }
 
-// OpenEnvelope checks that this node signed the envelope's payload, as this type, in this realm, with the key that it has or with one that it had,
-// and gives the payload.
-func (r *Ring) OpenEnvelope(payloadType string, b []byte) ([]byte, error) {
-	keys := []ed25519.PublicKey{r.PublicKey()}
-	for _, k := range r.KeyState().All() {
-		if k.Org == r.names.Org && !k.Key.Hybrid() {
-			keys = append(keys, k.Key.Bytes())
+// OpenEnvelope checks that this organisation signed the envelope's payload, as this type, in this realm, with a key that counted at the time, and gives the payload.
+// What a key signed before the key log began to name it counts too.
+func (r *Ring) OpenEnvelope(payloadType string, b []byte, at time.Time) ([]byte, error) {
+	state := r.KeyState()
+	var keys []ed25519.PublicKey
+	refused := error(nil)
+	for _, k := range state.All() {
+		if k.Org != r.names.Org || k.Key.Hybrid() {
+			continue
 		}
+		if err := state.Valid(k.Key.ID(), keylog.RoleOriginate, later(at, k.Since)); err != nil {
+			refused = err
+			continue
+		}
+		keys = append(keys, k.Key.Bytes())
 	}
-	return OpenEnvelope(r.names.Realm, payloadType, b, keys...)
+	payload, err := OpenEnvelope(r.names.Realm, payloadType, b, keys...)
+	if err != nil && refused != nil {
+		return nil, fault.New(fault.Invalid, "signature.invalid", "no key that counted at the time signed this: %v", refused).Try("hand it in once more: it is signed with the key of today")
+	}
+	return payload, err
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // OpenEnvelope checks that the holder of one of the keys signed the envelope's payload, as this type, in this realm, and gives the payload.

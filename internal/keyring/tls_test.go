@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"crypto/fips140"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -126,6 +127,12 @@ func TestSuitesOfTLS12(t *testing.T) {
 			continue
 		}
 		good := strings.HasPrefix(suite.Name, "TLS_ECDHE_") && (strings.Contains(suite.Name, "_GCM_") || strings.Contains(suite.Name, "_CHACHA20_POLY1305"))
+		if fips140.Enabled() && strings.Contains(suite.Name, "_CHACHA20_") {
+			if strings.Contains(suite.Name, "_ECDSA_") {
+				allowed++ // package crypto/tls leaves it out
+			}
+			continue
+		}
 		client := trusting(r)
 		client.MaxVersion, client.CipherSuites = tls.VersionTLS12, []uint16{suite.ID}
 		_, err := handshake(t, server, client)

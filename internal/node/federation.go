@@ -79,6 +79,9 @@ func (n *Node) accordKeys(nation, org string) []*dsse.Key {
 	if state == nil {
 		return nil
 	}
+	if org == "" { // the text leaves it to the key log
+		org = n.orgOf(nation)
+	}
 	var out []*dsse.Key
 	for _, k := range state.All() {
 		if k.Org == org && slices.Contains(k.Roles, keylog.RoleAccord) && k.Compromised.IsZero() {

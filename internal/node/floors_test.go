@@ -17,14 +17,15 @@ var floors = []struct {
 	down []string
 }{
 	// languages: pure, they know nothing of the house
+	{"outside", nil},
 	{"label", nil},
 	{"stix/pattern", nil},
 	{"stix", []string{"stix/pattern", "stix/internal/*"}},
-	{"stix/internal/*", nil},
+	{"stix/internal/*", []string{"outside"}},
 	{"taxii", nil},
 	{"observable", nil},
 	{"peer", []string{"dsse", "label"}},
-	{"misp", []string{"label", "stix", "stix/pattern"}},
+	{"misp", []string{"label", "outside", "stix", "stix/pattern"}},
 	{"misp/*", []string{"misp"}},
 	{"dsse", nil},
 	{"keylog", []string{"dsse"}},
@@ -41,15 +42,15 @@ var floors = []struct {
 	{"internal/lite", []string{"internal/fault"}},
 	{"internal/store/*", []string{"label", "internal/record", "internal/gate", "internal/fault", "internal/store", "internal/lite"}},
 	{"internal/blob", []string{"label", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
-	{"internal/identity", []string{"internal/fault", "internal/gate", "internal/store"}},
+	{"internal/identity", []string{"outside", "internal/fault", "internal/gate", "internal/store"}},
 	{"internal/ledger", []string{"dsse", "peer", "internal/fault", "internal/lite"}},
 	{"internal/accords", []string{"accord", "dsse", "label", "internal/fault", "internal/gate", "internal/store"}},
 	// the waist
 	{"internal/exchange", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	// workers: none imports another
 	{"internal/index", []string{"label", "stix", "internal/fault", "internal/lite", "internal/record", "internal/gate", "internal/store"}},
-	{"internal/notify", []string{"label", "stix", "register", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange", "internal/outbound"}},
-	{"internal/feed", []string{"label", "observable", "stix", "taxii", "misp", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange", "internal/outbound"}},
+	{"internal/notify", []string{"outside", "label", "stix", "register", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange", "internal/outbound"}},
+	{"internal/feed", []string{"outside", "label", "observable", "stix", "taxii", "misp", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange", "internal/outbound"}},
 	{"internal/federation", []string{"dsse", "keylog", "label", "peer", "stix", "internal/accords", "internal/exchange", "internal/fault", "internal/gate", "internal/ledger", "internal/record",
 		"internal/rendition", "internal/store"}},
 	{"internal/lists", []string{"misp", "misp/*", "internal/fault"}},

@@ -24,6 +24,7 @@ type Init struct {
 	Nation string // ISO 3166-1 alpha-3, or an exercise code such as UTO
 	Org    string
 	Realm  string   // empty: operational
+	Member bool     // the nation's root is elsewhere: the node asks for its keys
 	Hosts  []string // names of the server certificate, besides this machine's
 	// AdminPassword is the first administrator's; without one the first start prints a link to choose it.
 	AdminName, AdminPassword string
@@ -47,7 +48,11 @@ func Create(ctx context.Context, in Init) (err error) {
 	if err := os.MkdirAll(in.Data, 0o700); err != nil {
 		return fault.New(fault.Invalid, "data.create", "cannot create the data directory %s: %v", in.Data, err).Because(err)
 	}
-	ring, err := keyring.Create(in.Data, keyring.Names{Nation: in.Nation, Org: in.Org, Realm: in.Realm, Hosts: in.Hosts}, in.Now)
+	makeRing := keyring.Create
+	if in.Member {
+		makeRing = keyring.CreateMember
+	}
+	ring, err := makeRing(in.Data, keyring.Names{Nation: in.Nation, Org: in.Org, Realm: in.Realm, Hosts: in.Hosts}, in.Now)
 	if err != nil {
 		return err
 	}

@@ -169,6 +169,7 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	run, rest := context.WithCancel(context.WithoutCancel(ctx))
 	n.rest = rest
 	n.sweeps.Go(func() { n.sweepBlobs(run) })
+	n.sweeps.Go(func() { n.watchKeys(run) })
 	return n, n.surfaces()
 }
 
@@ -275,7 +276,7 @@ func (n *Node) surfaces() error {
 	}
 	n.registry.MustRegister(n.index.Collectors()...)
 	n.registry.MustRegister(n.desk.Collectors()...)
-	n.registry.MustRegister(storeCollector{n.store})
+	n.registry.MustRegister(storeCollector{n.store}, keyCollector{n.ring, n.cfg.Now})
 	return nil
 }
 

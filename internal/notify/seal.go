@@ -14,6 +14,7 @@ import (
 	"github.com/smallstep/pkcs7"
 
 	"entente/internal/fault"
+	"entente/outside"
 )
 
 // maxKey bounds a recipient's key or certificate.
@@ -23,7 +24,12 @@ const maxKey = 64 << 10
 func init() { pkcs7.ContentEncryptionAlgorithm = pkcs7.EncryptionAlgorithmAES256CBC }
 
 // sealPGP encrypts for the owner of an armored OpenPGP key (RFC 9580).
-func sealPGP(content []byte, key string, now time.Time) ([]byte, error) {
+func sealPGP(content []byte, key string, now time.Time) (out []byte, err error) {
+	outside.Run(func() { out, err = encryptPGP(content, key, now) }) // fingerprints are SHA-1, messages CFB
+	return out, err
+}
+
+func encryptPGP(content []byte, key string, now time.Time) ([]byte, error) {
 	entity, err := readPGP(key, now)
 	if err != nil {
 		return nil, err
@@ -54,7 +60,12 @@ func pgpConfig(now time.Time) *packet.Config {
 }
 
 // readPGP reads a key that can be encrypted to now.
-func readPGP(key string, now time.Time) (*openpgp.Entity, error) {
+func readPGP(key string, now time.Time) (e *openpgp.Entity, err error) {
+	outside.Run(func() { e, err = parsePGP(key, now) })
+	return e, err
+}
+
+func parsePGP(key string, now time.Time) (*openpgp.Entity, error) {
 	if len(key) > maxKey {
 		return nil, badKey("the OpenPGP key has more than %d bytes", maxKey)
 	}
@@ -77,7 +88,8 @@ func sealSMIME(content []byte, certificate string, now time.Time) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
-	out, err := pkcs7.Encrypt(content, []*x509.Certificate{cert})
+	var out []byte
+	outside.Run(func() { out, err = pkcs7.Encrypt(content, []*x509.Certificate{cert}) }) // RSA with PKCS #1 v1.5, as every mail program reads
 	if err != nil {
 		return nil, noSeal(err)
 	}

@@ -2,8 +2,6 @@ package rendition
 
 import (
 	"bytes"
-	"crypto/fips140"
-	"crypto/sha1"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -17,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"entente/internal/shareddata"
+	"entente/outside"
 	"entente/stix"
 )
 
@@ -233,8 +232,7 @@ func residue(body []byte, word string) string {
 // uuid5 is the first bytes of a deterministic id that somebody could make of the word.
 func uuid5(word string) []byte {
 	namespace, _ := hex.DecodeString("00abedb4aa42466c9c01fed23315a9b7")
-	var h [sha1.Size]byte
-	fips140.WithoutEnforcement(func() { h = sha1.Sum(append(namespace, word...)) }) // it is looked for, and protects nothing
+	h := outside.UUID5([16]byte(namespace), []byte(word))
 	return h[:6]
 }
 

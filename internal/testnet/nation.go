@@ -251,11 +251,19 @@ func (p partners) Partners() []federation.Partner {
 	return out
 }
 
-func (p partners) Forked() []federation.Partner { return nil }
-
 func (p partners) Learn(ctx context.Context, code string, from int64, statements [][]byte) error {
 	_, err := p.n.peers.Extend(ctx, code, from, statements)
 	return err
+}
+
+func (p partners) Forked() []federation.Partner {
+	var out []federation.Partner
+	for _, k := range p.n.peers.List() {
+		if k.Forked {
+			out = append(out, federation.Partner{Nation: k.Nation, Org: k.Org})
+		}
+	}
+	return out
 }
 
 func (p partners) KeyLog() *keylog.Log      { return p.n.ring.KeyLog() }

@@ -117,12 +117,14 @@ func (p partners) Partners() (out []federation.Partner) {
 	return out
 }
 
+func (p partners) Forked() []federation.Partner { return nil }
+
 func (p partners) Learn(ctx context.Context, nation string, from int64, statements [][]byte) error {
 	return errOf(p.w.peers.Extend(ctx, nation, from, statements))
 }
 
-func (p partners) KeyLog() *keylog.Log      { return p.w.ring.KeyLog() }
-func (p partners) Changed() <-chan struct{} { return p.w.peers.Changed() }
+func (p partners) KeyLog() *keylog.Log          { return p.w.ring.KeyLog() }
+func (p partners) Changed() <-chan struct{}     { return p.w.peers.Changed() }
 
 // befriend makes Ruritania known to the node, and gives its keys.
 func (w *world) befriend() *keyring.Ring {

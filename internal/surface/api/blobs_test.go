@@ -16,6 +16,7 @@ import (
 
 	"entente/internal/fault"
 	"entente/internal/gate"
+	"entente/outside"
 )
 
 // What is taken out is for saving, whatever it is and whatever its sender says it is; a sample is in a ZIP.
@@ -110,7 +111,7 @@ func TestBlobsLife(t *testing.T) {
 
 // artifactID is the id that artifactOf gives the artifact of a content.
 func artifactID(content string) string {
-	return "artifact--" + uuid.NewSHA1(uuid.NameSpaceOID, []byte(content)).String()
+	return "artifact--" + uuid.UUID(outside.UUID5(uuid.NameSpaceOID, []byte(content))).String()
 }
 
 // artifactOf is an artifact that everybody may have, with the digest of a content and without the content.

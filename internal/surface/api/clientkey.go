@@ -1,11 +1,15 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/url"
 	"time"
 
+	"github.com/go-json-experiment/json"
+
+	"entente/internal/fault"
 	"entente/internal/peers"
 	"entente/keylog"
 )
@@ -64,20 +68,63 @@ func (c *Client) Peer(ctx context.Context, nation string) (peers.Peer, error) {
 
 // ReviewPeer verifies a card and says whose it is.
 func (c *Client) ReviewPeer(ctx context.Context, card []byte) (peers.Peer, error) {
-	return c.sendCard(ctx, "/peers/review", nil, card)
+	return upload[peers.Peer](ctx, c, "/peers/review", nil, bytes.NewReader(card))
 }
 
 // AddPeer takes a nation's card whose fingerprint two people have compared.
 func (c *Client) AddPeer(ctx context.Context, nation, fingerprint string, card []byte) (peers.Peer, error) {
-	return c.sendCard(ctx, "/peers", url.Values{"nation": {nation}, "fingerprint": {fingerprint}}, card)
-}
-
-func (c *Client) sendCard(ctx context.Context, path string, q url.Values, card []byte) (p peers.Peer, err error) {
-	return p, c.upload(ctx, path, q, card, &p)
+	return upload[peers.Peer](ctx, c, "/peers", url.Values{"nation": {nation}, "fingerprint": {fingerprint}}, bytes.NewReader(card))
 }
 
 // RemovePeer forgets a nation.
 func (c *Client) RemovePeer(ctx context.Context, nation string) error {
 	_, err := ask[nothing](ctx, c, remove, "/peers/"+seg(nation), nil, nil)
+	return err
+}
+
+// RequestKeys writes the node's requests for the keys that it lacks.
+func (c *Client) RequestKeys(ctx context.Context, w io.Writer) error {
+	return c.download(ctx, "/keys/requests", "", nil, w)
+}
+
+// ReviewRequests says who asks for what.
+func (c *Client) ReviewRequests(ctx context.Context, file []byte) ([]KeyAsk, error) {
+	l, err := upload[List[KeyAsk]](ctx, c, "/keys/requests/review", nil, bytes.NewReader(file))
+	return l.Items, err
+}
+
+// AdmitKeys names the keys that are asked for.
+func (c *Client) AdmitKeys(ctx context.Context, file []byte) (KeyBook, error) {
+	return upload[KeyBook](ctx, c, "/keys/admit", nil, bytes.NewReader(file))
+}
+
+// JoinLog brings the nation's key log as it was signed where the root is.
+func (c *Client) JoinLog(ctx context.Context, log []byte) (KeyBook, error) {
+	return upload[KeyBook](ctx, c, "/keys/join", nil, bytes.NewReader(log))
+}
+
+// DraftRotation makes a new key for a role and writes the draft of the statement that names it.
+func (c *Client) DraftRotation(ctx context.Context, role keylog.Role, hours int, w io.Writer) error {
+	b, err := json.Marshal(KeyRotation{role, hours})
+	if err != nil {
+		return fault.New(fault.Invalid, "body.form", "%v", err)
+	}
+	return c.download(ctx, "/keys/drafts", jsonType, b, w)
+}
+
+// KeyCode writes the fingerprint as a QR code, an SVG picture.
+func (c *Client) KeyCode(ctx context.Context, w io.Writer) error {
+	_, err := c.copy(ctx, "/keys/qr", nil, w)
+	return err
+}
+
+// download posts and writes the file that is the answer.
+func (c *Client) download(ctx context.Context, path, contentType string, body []byte, w io.Writer) error {
+	resp, err := c.send(ctx, post, path, nil, contentType, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(w, resp.Body)
 	return err
 }

@@ -6,6 +6,7 @@ import (
 
 	"entente/internal/fault"
 	"entente/internal/gate"
+	"entente/internal/keyring"
 	"entente/internal/store"
 	"entente/keylog"
 )
@@ -39,6 +40,7 @@ type KeyItem struct {
 	Reason      string        `json:"reason,omitempty"`
 	Replaced    string        `json:"replaced,omitempty"`
 	Counts      bool          `json:"counts"` // now
+	Due         bool          `json:"due"`    // it ends within 30 days, and nothing has taken its place
 }
 
 // KeyRotation asks for a new key.
@@ -80,12 +82,15 @@ func (a *API) keyBook() KeyBook {
 	}
 	b := KeyBook{Nation: s.Nation, Realm: s.Realm, Fingerprint: f.String(), Words: f.Words(), Statements: s.Head.Size, Head: hex.EncodeToString(s.Head.Hash[:]),
 		Need: s.Root.Need, Roots: []string{}, HasRoot: a.ring.HasRoot(), Keys: []KeyItem{}}
+	if b.Statements == 0 { // a member that has joined no log yet
+		b.Fingerprint, b.Words = "", ""
+	}
 	for _, k := range s.Root.Keys {
 		b.Roots = append(b.Roots, k.ID())
 	}
 	for _, k := range s.All() {
 		b.Keys = append(b.Keys, KeyItem{k.Key.ID(), k.Org, k.Node, k.Address, k.Roles, k.Key.Hybrid(), k.Since, k.NotAfter, k.Until, k.Compromised, k.Reason, k.Replaced,
-			s.Valid(k.Key.ID(), "", now) == nil})
+			s.Valid(k.Key.ID(), "", now) == nil, keyring.Due(s, k, now)})
 	}
 	return b
 }
@@ -131,13 +136,18 @@ func (a *API) noted(c *call, status int, verb, target, detail string) error {
 	return c.answerStatus(status, a.keyBook())
 }
 
-func (a *API) rotateKey(c *call) error {
-	var in KeyRotation
-	if err := c.body(&in); err != nil {
-		return err
+// rotation reads which key is to be replaced.
+func (c *call) rotation() (in KeyRotation, err error) {
+	if err = c.body(&in); err == nil && (in.Hours < 0 || in.Hours > 90*24) {
+		err = fault.New(fault.Invalid, "key.overlap", "keys overlap for 0 to 2160 hours").At("hours")
 	}
-	if in.Hours < 0 || in.Hours > 90*24 {
-		return fault.New(fault.Invalid, "key.overlap", "keys overlap for 0 to 2160 hours").At("hours")
+	return in, err
+}
+
+func (a *API) rotateKey(c *call) error {
+	in, err := c.rotation()
+	if err != nil {
+		return err
 	}
 	id, err := a.ring.RotateKey(in.Role, time.Duration(in.Hours)*time.Hour)
 	if err != nil {

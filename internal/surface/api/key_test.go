@@ -3,11 +3,13 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"entente/internal/fault"
 	"entente/internal/gate"
 	"entente/internal/keyring"
 	"entente/keylog"
@@ -24,6 +26,17 @@ func keyRows(w *world, do func(route, path, body string)) {
 	do("GET /keys/log", "/keys/log", "")
 	do("GET /card", "/card?address=node.example:7443", "")
 	do("POST /keys/rotate", "/keys/rotate", `{"role":"accord"}`)
+	do("GET /keys/qr", "/keys/qr", "")
+	_, asked, err := keyring.NewPrivate("UTO", keyring.Operational, "ut.mofa", time.Now(), keylog.RoleAccord)
+	w.must(err)
+	request, err := keylog.EncodeRequests([]keylog.Request{asked})
+	w.must(err)
+	do("POST /keys/requests/review", "/keys/requests/review", string(request))
+	do("POST /keys/admit", "/keys/admit", string(request))
+	var log bytes.Buffer
+	w.must(w.client(admin).KeyLog(w.t.Context(), &log))
+	do("POST /keys/join", "/keys/join", log.String())
+	do("POST /keys/drafts", "/keys/drafts", `{"role":"originate"}`)
 	signer := func(role keylog.Role) string {
 		s, err := w.ring.Signer(role)
 		w.must(err)
@@ -32,6 +45,7 @@ func keyRows(w *world, do func(route, path, body string)) {
 	do("PUT /keys/{id}/address", "/keys/"+signer(keylog.RoleNode)+"/address", `{"address":"node.example:7443"}`)
 	do("POST /keys/{id}/compromise", "/keys/"+signer(keylog.RoleNode)+"/compromise", `{"from":"2026-01-01T00:00:00Z","reason":"stolen"}`)
 	do("POST /keys/{id}/revoke", "/keys/"+signer(keylog.RoleRelease)+"/revoke", `{"reason":"closed"}`)
+	do("POST /keys/requests", "/keys/requests", "")
 	do("POST /peers/review", "/peers/review", string(card))
 	do("POST /peers", "/peers?nation=XER&fingerprint="+url.QueryEscape(words), string(card))
 	do("POST /peers", "/peers?nation=XER&fingerprint="+url.QueryEscape(words), string(card))
@@ -83,6 +97,49 @@ func TestKeysOverTheInterface(t *testing.T) {
 		if !strings.Contains(journal, verb) {
 			t.Errorf("%s is not in the journal", verb)
 		}
+	}
+}
+
+// A ministry without a node asks for a key: it is seen who asks for what, and the nation names it once.
+func TestAKeyIsAdmittedAfterAReview(t *testing.T) {
+	w := newWorld(t)
+	c := w.client(admin)
+	_, asked, err := keyring.NewPrivate("UTO", keyring.Operational, "ut.mofa", time.Now(), keylog.RoleAccord)
+	w.must(err)
+	request, err := keylog.EncodeRequests([]keylog.Request{asked})
+	w.must(err)
+	seen, err := c.ReviewRequests(t.Context(), request)
+	w.must(err)
+	if len(seen) != 1 || seen[0].Org != "ut.mofa" || seen[0].Roles[0] != keylog.RoleAccord || seen[0].Known || seen[0].ID != asked.Entry.Key.ID() {
+		t.Errorf("%+v", seen)
+	}
+	book, err := c.AdmitKeys(t.Context(), request)
+	w.must(err)
+	if k := book.Keys[4]; !k.Counts || k.Due || k.Org != "ut.mofa" {
+		t.Errorf("%+v", k)
+	}
+	if _, err := c.AdmitKeys(t.Context(), request); fault.Of(err) != fault.Conflict {
+		t.Errorf("admitted twice: %v", err)
+	}
+	for name, bad := range map[string]string{"another nation": strings.ReplaceAll(string(request), "UTO", "RUR"), "another organisation": strings.ReplaceAll(string(request), "ut.mofa", "ut.mofb"), "nothing": "{}"} {
+		if _, err := c.AdmitKeys(t.Context(), []byte(bad)); fault.Of(err) != fault.Invalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := c.RequestKeys(t.Context(), io.Discard); fault.Of(err) != fault.Conflict {
+		t.Errorf("a node that lacks nothing asks: %v", err)
+	}
+	var picture bytes.Buffer
+	w.must(c.KeyCode(t.Context(), &picture))
+	if !strings.HasPrefix(picture.String(), "<svg") {
+		t.Error(picture.String())
+	}
+	var draft bytes.Buffer
+	w.must(c.DraftRotation(t.Context(), keylog.RoleNode, 24, &draft))
+	d, err := keylog.ParseDraft(draft.Bytes())
+	w.must(err)
+	if s := d.Statements(); len(s) != 1 || s[0].Kind != keylog.KindRotate || len(d.Signers()) != 1 {
+		t.Errorf("%+v", s)
 	}
 }
 

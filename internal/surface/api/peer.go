@@ -1,8 +1,6 @@
 package api
 
 import (
-	"errors"
-	"io"
 	"net/http"
 
 	"entente/internal/fault"
@@ -34,25 +32,13 @@ func (a *API) peer(c *call) error {
 	return c.answer(p)
 }
 
-func (c *call) card() ([]byte, error) {
-	b, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, cardBytes))
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
-		return nil, fault.New(fault.TooLarge, "body.size", "a card has at most %d bytes", cardBytes)
-	case err != nil:
-		return nil, fault.New(fault.Invalid, "body.read", "the body could not be read").Because(err)
-	}
-	return b, nil
-}
-
 func (a *API) addPeer(c *call) error {
 	nation := c.q.get("nation")
 	compared, err := peers.ParseFingerprint(nation, c.q.get("fingerprint"))
 	if err != nil {
 		return err
 	}
-	b, err := c.card()
+	b, err := c.file(cardBytes)
 	if err != nil {
 		return err
 	}
@@ -74,7 +60,7 @@ func (a *API) addPeer(c *call) error {
 }
 
 func (a *API) reviewPeer(c *call) error {
-	b, err := c.card()
+	b, err := c.file(cardBytes)
 	if err != nil {
 		return err
 	}
