@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"entente/dsse"
@@ -38,15 +39,19 @@ type Nation struct {
 	peers   *peers.Room
 	gate    *gate.Gate
 	running bool
+
+	followed atomic.Uint64 // how far the federation followed the journal
 }
 
 func (n *Nation) open() {
+	n.followed.Store(0)
 	t, ctx := n.net.t, context.Background()
 	var err error
 	must(t, os.MkdirAll(n.dir+"/store", 0o700))
 	n.db, err = sqlite.Open(ctx, sqlite.Config{Dir: n.dir + "/store", Now: n.net.o.Now})
 	must(t, err)
-	conf := ledger.Config{Dir: n.dir}
+	must(t, os.MkdirAll(n.dir+"/ledger", 0o700))
+	conf := ledger.Config{Dir: n.dir + "/ledger"}
 	if n.net.o.Rand != nil {
 		conf.Rand = n.net.o.Rand()
 	}
@@ -83,8 +88,8 @@ func (n *Nation) open() {
 			}
 			return steady{s.(federation.NodeKey)}, nil
 		},
-		Officer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleRelease) }, Gate: g, Secret: n.ring.Secret("audience"), Now: n.net.o.Now,
-		Log: slog.New(slog.DiscardHandler),
+		Officer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleRelease) }, Gate: g, Secret: n.ring.Secret("audience"), Now: n.net.o.Now, Tick: 200 * time.Millisecond,
+		Log: slog.New(slog.NewTextHandler(n.net.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Dial: func(p federation.Partner) (string, peer.Doer) {
 			return "https://" + p.Nation, line{n, n.net.As(p.Nation)}
 		}})
@@ -268,7 +273,12 @@ type house struct{ n *Nation }
 
 func (h house) own() gate.Scope { return h.n.gate.Own(h.n.net.o.Now()) }
 func (h house) Follow(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error) {
-	return h.n.db.Follow(ctx, h.own(), after, limit)
+	newest, _ := h.n.db.Newest()
+	entries, err := h.n.db.Follow(ctx, h.own(), after, limit)
+	if err == nil && len(entries) == 0 {
+		h.n.followed.Store(uint64(newest)) // all before was given
+	}
+	return entries, err
 }
 func (h house) Page(ctx context.Context, q store.Query) (store.Page, error) {
 	return h.n.db.Page(ctx, h.own(), q)

@@ -5,7 +5,7 @@ package testnet
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -46,9 +46,10 @@ type Net struct {
 	codes []string
 	nodes map[string]*Nation
 
-	mu  sync.Mutex
-	cut map[string]bool // "from>to"
-	on  map[string]map[*call]bool
+	mu    sync.Mutex
+	waits string          // what Settle waited for
+	cut   map[string]bool // "from>to"
+	on    map[string]map[*call]bool
 }
 
 // New stands up nations that know each other.
@@ -151,25 +152,30 @@ var (
 	signed   = map[[32]byte][]byte{}
 )
 
-// Agree has an accord signed by nations, and waits until it binds at each that is here.
+// bundle is a text with the signatures of nations.
+func bundle(t testing.TB, text string, codes []string) []byte {
+	t.Helper()
+	signedMu.Lock()
+	defer signedMu.Unlock()
+	key := sha256.Sum256([]byte(text))
+	if signed[key] == nil {
+		b, err := accord.NewBundle([]byte(text), Realm)
+		must(t, err)
+		for _, code := range codes {
+			must(t, b.Sign(Signer(t, code)))
+		}
+		signed[key] = b.Bytes()
+	}
+	return signed[key]
+}
+
+// Agree has an accord signed by nations, so that it binds at each that is here.
 func (net *Net) Agree(text string, codes ...string) {
 	net.t.Helper()
-	ctx := context.Background()
-	signedMu.Lock()
-	bundle := signed[sha256.Sum256([]byte(text))]
-	if bundle == nil {
-		b, err := accord.NewBundle([]byte(text), Realm)
-		must(net.t, err)
-		for _, code := range codes {
-			must(net.t, b.Sign(Signer(net.t, code)))
-		}
-		bundle = b.Bytes()
-		signed[sha256.Sum256([]byte(text))] = bundle
-	}
-	signedMu.Unlock()
+	ctx, b := context.Background(), bundle(net.t, text, codes)
 	for _, code := range codes {
 		if n := net.nodes[code]; n != nil {
-			v, err := n.Accords.Add(ctx, n.Viewer(gate.RoleAnalyst), bundle)
+			v, err := n.Accords.Add(ctx, n.Viewer(gate.RoleAnalyst), b)
 			must(net.t, err)
 			for _, other := range codes {
 				must(net.t, n.Accords.Held(ctx, v.Digest, other))
@@ -190,7 +196,7 @@ func (net *Net) Eventually(what string, holds func() bool) {
 				links, _ := n.Federation.Links(context.Background())
 				net.t.Logf("%s: %+v", n.Code, links)
 			}
-			net.t.Fatalf("this did not come about: %s", what)
+			net.t.Fatalf("this did not come about: %s (%s)", what, net.waits)
 		}
 	}
 }
@@ -200,7 +206,10 @@ func (net *Net) Settle() {
 	net.t.Helper()
 	net.Eventually("everybody has what it is to have", func() bool {
 		for _, n := range net.nodes {
-			if !n.settled() {
+			if why := n.unsettled(); why != "" {
+				net.mu.Lock()
+				net.waits = n.Code + ": " + why
+				net.mu.Unlock()
 				return false
 			}
 		}
@@ -208,44 +217,45 @@ func (net *Net) Settle() {
 	})
 }
 
-// settled tells whether the nation's journal was followed to its end, and its partners have all of its logs.
-func (n *Nation) settled() bool {
-	ctx := context.Background()
+// unsettled says what the nation still has to do: its journal is followed to its end, and its partners have all of its logs; empty: nothing.
+func (n *Nation) unsettled() string {
 	newest, _ := n.db.Newest()
-	at, err := n.Ledger.Cursor(ctx, "journal")
-	if err != nil || len(at) != 8 || binary.BigEndian.Uint64(at) < uint64(newest) {
-		return false
+	if at := n.followed.Load(); at < uint64(newest) && len(n.Accords.Standings()) > 0 {
+		return fmt.Sprintf("the journal is followed to %d of %d", at, newest)
 	}
 	if n.net.o.Deaf {
-		return true
+		return ""
 	}
 	for _, o := range n.net.nodes {
-		if o != n && !n.net.isCut(n.Code, o.Code) && !o.has(n) {
-			return false
+		if o != n && !n.net.isCut(n.Code, o.Code) {
+			if why := o.lacks(n); why != "" {
+				return why
+			}
 		}
 	}
-	return true
+	return ""
 }
 
-// has tells whether everything that another's logs hold for this nation is here, and receipted.
-func (n *Nation) has(o *Nation) bool {
+// lacks says what of another's logs is not here, or not receipted; empty: nothing.
+func (n *Nation) lacks(o *Nation) string {
 	ctx := context.Background()
 	heads, err := o.Federation.Backend().Logs(federation.WithCaller(ctx, n.caller()))
 	if err != nil {
-		return false
+		return err.Error()
 	}
 	for _, h := range heads {
-		g, err := n.Ledger.Log(ctx, h.Origin)
-		if err != nil || g.Size != h.Size {
-			return false
+		if g, err := n.Ledger.Log(ctx, h.Origin); err != nil || g.Size != h.Size {
+			return fmt.Sprintf("%s has %d of %d", n.Code, g.Size, h.Size)
 		}
 	}
-	waiting, err := n.Ledger.Orders(ctx, 0)
-	if err != nil || len(waiting) > 0 {
-		return false
+	if waiting, err := n.Ledger.Orders(ctx, 0); err != nil || len(waiting) > 0 {
+		return fmt.Sprintf("%s has %d orders waiting", n.Code, len(waiting))
 	}
-	owed, err := n.Ledger.Outbox(ctx, o.Code, 1)
-	return err == nil && len(owed) == 0
+	owed, err := n.Ledger.Outbox(ctx, o.Code, 10)
+	if err != nil || len(owed) > 0 {
+		return fmt.Sprintf("%s owes %s %d receipts", n.Code, o.Code, len(owed))
+	}
+	return ""
 }
 
 func must(t testing.TB, err error) {

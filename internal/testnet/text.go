@@ -1,6 +1,7 @@
 package testnet
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strings"
 
@@ -46,7 +47,7 @@ func (a Treaty) Text() string {
 		if len(to) > 0 {
 			fmt.Fprintf(&b, "    to = [%s]\n", strings.Join(to, ", "))
 		}
-		fmt.Fprintf(&b, "    kind = [%s]\n    ceiling = %s\n", strings.Join(g.Kinds, ", "), strings.TrimPrefix(g.Ceiling.String(), "TLP:"))
+		fmt.Fprintf(&b, "    kind = [%s]\n    ceiling = %s\n", strings.Join(g.Kinds, ", "), strings.ReplaceAll(strings.TrimPrefix(g.Ceiling.String(), "TLP:"), "+", "-"))
 		if len(g.Strip) > 0 {
 			fmt.Fprintf(&b, "    strip = [\"%s\"]\n", strings.Join(g.Strip, `", "`))
 		}
@@ -78,7 +79,8 @@ func To(tlp label.TLP, codes ...string) label.Label {
 
 // ID is the id of the nth object of a kind.
 func ID(kind string, n int) string {
-	return fmt.Sprintf("%s--00000000-0000-4000-8000-%012d", kind, n)
+	h := sha256.Sum256(fmt.Append(nil, kind, n)) // ids have nothing in common, as those of the world
+	return fmt.Sprintf("%s--%x-%x-4%s-8%s-%x", kind, h[:4], h[4:6], fmt.Sprintf("%x", h[6:8])[1:], fmt.Sprintf("%x", h[8:10])[1:], h[10:16])
 }
 
 // Malware is an object of which every word is told: its name, and a description, which accords can take out; v counts its versions.
