@@ -126,7 +126,7 @@ type Federation struct {
 	links   map[string]*link       // by nation
 	short   map[string]time.Time   // by accord and nation: since when it gives back too little
 	orders  chan struct{}          // orders wait
-	taking  map[string]*sync.Mutex // by nation: one batch at a time
+	taking  map[string]*sync.Mutex // by nation: one batch or order at a time
 	stop    context.CancelFunc
 	workers sync.WaitGroup
 }

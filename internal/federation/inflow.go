@@ -122,7 +122,7 @@ func (f *Federation) take(ctx context.Context, nation string, b *peer.Batch) (st
 	return t.stored, err
 }
 
-// turn lets one batch of a nation in at a time: what it sends beyond that waits at its own cost.
+// turn lets one thing of a nation happen at a time, a batch or an order: what it sends beyond that waits at its own cost.
 func (f *Federation) turn(nation string) *sync.Mutex {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -404,8 +404,12 @@ func (f *Federation) nudge(nation string) {
 	}
 }
 
-// carryOut does what one order says, and owes the receipt.
+// carryOut does what one order says, and owes the receipt. It has the nation's turn: what another leaf brings at the same moment is either there when it is asked
+// whether anything else does, or comes after, and is stored anew.
 func (f *Federation) carryOut(ctx context.Context, p Partner, w *ledger.Waiting) error {
+	one := f.turn(p.Nation)
+	one.Lock()
+	defer one.Unlock()
 	did, code := peer.DidRefuse, ""
 	opener := peer.Opener{Realm: f.cfg.Realm, Limits: f.cfg.Limits, Keys: func(id string) *dsse.Key { k, _ := p.Keys.Find(id); return k.Key }}
 	o, _, err := opener.Order(w.Envelope)

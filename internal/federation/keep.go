@@ -168,6 +168,9 @@ func (f *Federation) letGo(ctx context.Context, h *ledger.Held, over func(*ledge
 	if !ok {
 		return nil // of a nation that is not known any more nothing counts, its accords neither
 	}
+	one := f.turn(h.Nation)
+	one.Lock()
+	defer one.Unlock()
 	version, object, err := f.elsewhere(ctx, h, over)
 	if err != nil {
 		return err
