@@ -12,6 +12,7 @@ import (
 
 	"entente/dsse"
 	"entente/internal/fault"
+	"entente/internal/lite"
 	"entente/peer"
 )
 
@@ -538,5 +539,28 @@ func TestTooManyWriters(t *testing.T) {
 	}
 	if c, err := l.Cursor(t.Context(), "x"); c != nil || err != nil {
 		t.Errorf("%s %v", c, err)
+	}
+}
+
+// A nation names its logs, and cannot fill the ledger with names.
+func TestLogsOfANationAreBounded(t *testing.T) {
+	l := openAt(t, Config{Dir: t.TempDir()})
+	err := l.write(t.Context(), "", func(c *conn) error {
+		for i := range maxMirrors {
+			if err := lite.Exec(c, "INSERT INTO log(origin, own, nation, org, accord, parties, epoch, retired, size) VALUES(?, 0, 'USA', '', '', '', 0, 0, 0)", nil, fmt.Sprint(i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := peer.Origin(make([]byte, 32), "org", "accord", []string{"org:KWT/kw"})
+	if _, err := l.Mirror(t.Context(), name, "USA", Identity{}); fault.Of(err) != fault.TooLarge {
+		t.Errorf("one log more: %v", err)
+	}
+	if _, err := l.Mirror(t.Context(), name, "MEX", Identity{}); err != nil {
+		t.Errorf("another nation's: %v", err)
 	}
 }

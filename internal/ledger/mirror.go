@@ -10,6 +10,9 @@ import (
 	"entente/peer"
 )
 
+// maxMirrors bounds the logs of one nation, which names them.
+const maxMirrors = 10_000
+
 // Mirror gives the verifier of another's log as it was left, and begins to remember the log when it is new. About says whose it is; Parties, Accord
 // and Org may be empty until its first leaf tells them.
 func (l *Ledger) Mirror(ctx context.Context, origin, nation string, about Identity) (v *peer.Verifier, err error) {
@@ -22,6 +25,13 @@ func (l *Ledger) Mirror(ctx context.Context, origin, nation string, about Identi
 	err = l.write(ctx, "following a log", func(c *zs.Conn) error {
 		g, err := findLog(c, origin)
 		if fault.Of(err) == fault.NotFound {
+			n, e := lite.Number(c, "SELECT count(*) FROM log WHERE own = 0 AND nation = ?", nation)
+			if e != nil {
+				return e
+			}
+			if n >= maxMirrors {
+				return fault.New(fault.TooLarge, "ledger.logs", "%s has %d logs here, and no more are followed", nation, n)
+			}
 			if err = lite.Exec(c, "INSERT INTO log(origin, own, nation, org, accord, parties, epoch, retired, size) VALUES(?, 0, ?, ?, ?, ?, 0, 0, 0)", nil, origin, nation, about.Org, about.Accord, joined(about.Parties)); err == nil {
 				g, err = findLog(c, origin)
 			}

@@ -2,9 +2,11 @@ package lite
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"io/fs"
+	"math/bits"
 	"os"
 	"path/filepath"
 
@@ -15,25 +17,38 @@ const (
 	shingle     = 32      // bytes of a trace
 	shingleStep = 16      // so any 47 consecutive bytes hold one
 	maxShingles = 1 << 16 // of one purge; longer texts are sampled more thinly
+	maxWindows  = 1 << 17
 	hashBase    = 0x9e3779b97f4a7c15
 	filterBits  = 20
+	blockBits   = 22
 )
 
-// Traces are pieces of purged texts, and a search for them.
+// Traces are pieces of purged texts, and a search for them. Of texts that are not long all pieces are known, and files are looked at every few bytes; of
+// longer ones a piece every few bytes is known, and files are looked at everywhere.
 type Traces struct {
 	list   [][]byte // each of shingle bytes, or the whole of a shorter text
 	byHash map[uint64][]int
 	filter []uint64
+	blocks map[uint64]int // pieces of texts of which all are known, by blockHash; of two with one hash the first
+	clash  map[uint64][]int
+	sieve  []uint64
 	short  []int
 }
 
-// Add takes pieces of a text: its last bytes and one every few bytes.
+// Add takes pieces of a text.
 func (t *Traces) Add(text []byte) {
 	if len(text) < 8 {
 		return // too short to tell anything
 	}
 	if len(text) < shingle {
 		t.put(text)
+		return
+	}
+	if len(t.blocks)+len(text) <= maxWindows {
+		text = bytes.Clone(text)
+		for i := 0; i+shingle <= len(text); i++ {
+			t.window(text[i : i+shingle])
+		}
 		return
 	}
 	step := max(shingleStep, len(text)/4096)
@@ -43,7 +58,46 @@ func (t *Traces) Add(text []byte) {
 	t.put(text[len(text)-shingle:])
 }
 
+// window takes one of all pieces of a text.
+func (t *Traces) window(piece []byte) {
+	if t.blocks == nil {
+		t.blocks, t.clash, t.sieve = map[uint64]int{}, map[uint64][]int{}, make([]uint64, 1<<blockBits/64)
+	}
+	h := blockHash(piece)
+	first, there := t.blocks[h]
+	switch {
+	case !there:
+		t.blocks[h] = len(t.list)
+	case bytes.Equal(t.list[first], piece):
+		return
+	default:
+		t.clash[h] = append(t.clash[h], len(t.list))
+	}
+	t.list = append(t.list, piece)
+	bit := h >> (64 - blockBits)
+	t.sieve[bit/64] |= 1 << (bit % 64)
+}
+
+// blockHash is of shingle bytes.
+func blockHash(b []byte) uint64 {
+	_ = b[shingle-1]
+	h := binary.LittleEndian.Uint64(b)*hashBase ^ bits.RotateLeft64(binary.LittleEndian.Uint64(b[8:])*0xc2b2ae3d27d4eb4f, 17) ^
+		bits.RotateLeft64(binary.LittleEndian.Uint64(b[16:])*0x165667b19e3779f9, 31) ^ bits.RotateLeft64(binary.LittleEndian.Uint64(b[24:])*0xd6e8feb86659fd93, 47)
+	h ^= h >> 29
+	return h * hashBase
+}
+
 func (t *Traces) put(piece []byte) {
+	if len(piece) < shingle {
+		for _, i := range t.short {
+			if bytes.Equal(t.list[i], piece) {
+				return
+			}
+		}
+		t.short = append(t.short, len(t.list))
+		t.list = append(t.list, bytes.Clone(piece))
+		return
+	}
 	if t.byHash == nil {
 		t.byHash, t.filter = map[uint64][]int{}, make([]uint64, 1<<filterBits/64)
 	}
@@ -56,10 +110,6 @@ func (t *Traces) put(piece []byte) {
 	i := len(t.list)
 	t.list = append(t.list, bytes.Clone(piece))
 	t.byHash[h] = append(t.byHash[h], i)
-	if len(piece) < shingle {
-		t.short = append(t.short, i)
-		return
-	}
 	bit := h >> (64 - filterBits)
 	t.filter[bit/64] |= 1 << (bit % 64)
 }
@@ -95,6 +145,25 @@ func (t *Traces) in(b []byte) (found []int) {
 		if bytes.Contains(b, t.list[i]) {
 			found = append(found, i)
 		}
+	}
+	for i := 0; len(t.blocks) > 0 && i+shingle <= len(b); i += shingleStep {
+		piece := b[i : i+shingle]
+		h := blockHash(piece)
+		if bit := h >> (64 - blockBits); t.sieve[bit/64]&(1<<(bit%64)) == 0 {
+			continue
+		}
+		n, there := t.blocks[h]
+		if there && bytes.Equal(t.list[n], piece) {
+			found = append(found, n)
+		}
+		for _, n := range t.clash[h] {
+			if bytes.Equal(t.list[n], piece) {
+				found = append(found, n)
+			}
+		}
+	}
+	if t.filter == nil || len(b) < shingle {
+		return found
 	}
 	var h uint64
 	for i, c := range b {

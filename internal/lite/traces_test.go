@@ -1,0 +1,101 @@
+package lite
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// Any 47 bytes in a row of a text that stand anywhere in a file are found, across the parts in which it is read too; and nothing is found that is not there.
+func TestTracesAreFoundWhereverTheyStand(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		src := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 1))
+		random := func(n int) []byte {
+			b := make([]byte, n)
+			for i := range b {
+				b[i] = byte('a' + src.IntN(4)) // hashes of such texts differ least
+			}
+			return b
+		}
+		text := random(rapid.IntRange(47, 400).Draw(rt, "length"))
+		var all Traces
+		all.Add(text)
+		for name, traces := range map[string]*Traces{"all pieces": &all, "pieces every few bytes": all.onlyEvery(text)} {
+			file := random(rapid.IntRange(0, 3000).Draw(rt, "file"))
+			if found := traces.in(file); len(found) > 0 && !holdsPiece(file, text) {
+				rt.Fatalf("%s: found what is not there", name)
+			}
+			at := rapid.IntRange(0, len(file)).Draw(rt, "at")
+			from := rapid.IntRange(0, len(text)-47).Draw(rt, "from")
+			file = append(file[:at:at], append(bytes.Clone(text[from:from+47]), file[at:]...)...)
+			if len(traces.in(file)) == 0 {
+				rt.Fatalf("%s: bytes %d to %d of the text at %d of %d were not found", name, from, from+47, at, len(file))
+			}
+		}
+	})
+}
+
+// onlyEvery are the traces of a text as they are taken of long ones.
+func (t *Traces) onlyEvery(text []byte) *Traces {
+	var o Traces
+	for i := 0; i+shingle <= len(text); i += shingleStep {
+		o.put(text[i : i+shingle])
+	}
+	o.put(text[len(text)-shingle:])
+	return &o
+}
+
+func holdsPiece(file, text []byte) bool {
+	for i := 0; i+shingle <= len(text); i++ {
+		if bytes.Contains(file, text[i:i+shingle]) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestTracesInFiles(t *testing.T) {
+	dir := t.TempDir()
+	text := []byte("what was purged, and stands across the two parts in which the file is read")
+	for _, at := range []int{0, 1<<20 - 40, 1<<20 - 31, 1 << 20, 3<<20 + 7} {
+		file := make([]byte, 4<<20)
+		copy(file[at:], text)
+		if err := os.WriteFile(dir+"/f", file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var traces Traces
+		traces.Add(text)
+		files := OpenFiles{}
+		found, read, err := traces.Search(dir, files)
+		if err != nil || len(found) == 0 || read != 4<<20 {
+			t.Errorf("at %d: %d found in %d bytes: %v", at, len(found), read, err)
+		}
+		if err := files.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func BenchmarkTraces(b *testing.B) {
+	file := make([]byte, 64<<20)
+	src := rand.NewChaCha8([32]byte{})
+	_, _ = src.Read(file)
+	for _, size := range []int{2 << 10, 1 << 20} {
+		b.Run(fmt.Sprintf("text=%d", size), func(b *testing.B) {
+			text := make([]byte, size)
+			_, _ = src.Read(text)
+			var t Traces
+			t.Add(text)
+			b.SetBytes(int64(len(file)))
+			for b.Loop() {
+				if len(t.in(file)) > 0 {
+					b.Fatal("found")
+				}
+			}
+		})
+	}
+}
