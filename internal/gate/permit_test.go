@@ -19,7 +19,6 @@ type plainAccord struct {
 	parties   []string // NATION/org
 	mode      string
 	purpose   string // one word or "all"
-	sectors   string
 	community bool
 	expires   int // day; 0: never
 	basis     int // sunset, as a day, of the basis for indicators; 0: none

@@ -209,10 +209,7 @@ func (d drawn) secrets(m may) (out []string) {
 	if !m.author || covered("created_by_ref") {
 		out = append(out, d.author)
 	}
-	for _, ref := range m.markings {
-		out = append(out, ref)
-	}
-	return out
+	return append(out, m.markings...)
 }
 
 // residue is a form of a word that stands in the bytes, or nothing.
