@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 
 	"github.com/google/uuid"
+
+	"entente/outside"
 )
 
 // forms are the forms in which a word may be found: as it is, in hexadecimal, in base64 wherever it begins, hashed, and as an id that can be made of it.
@@ -22,8 +24,8 @@ func forms(word string) map[string][]byte {
 		"hashed":             sum[:],
 		"hashed, in hex":     []byte(hex.EncodeToString(sum[:])),
 		"hashed, in base64":  []byte(base64.StdEncoding.EncodeToString(sum[:])[:42]),
-		"as an id":           []byte(uuid.NewSHA1(stixIDs, []byte(word)).String()),
-		"as an id of a name": []byte(uuid.NewSHA1(stixIDs, fmt.Appendf(nil, `{"name":%q}`, word)).String()),
+		"as an id":           []byte(uuid.UUID(outside.UUID5(stixIDs, []byte(word))).String()),
+		"as an id of a name": []byte(uuid.UUID(outside.UUID5(stixIDs, fmt.Appendf(nil, `{"name":%q}`, word))).String()),
 	}
 	for shift := range 3 {
 		for name, e := range map[string]*base64.Encoding{"base64": base64.RawStdEncoding, "base64url": base64.RawURLEncoding} {
