@@ -98,15 +98,13 @@ const (
 	noticeType = "application/vnd.entente.accord-notice;v=1"
 )
 
-func inRealm(payloadType, realm string) string { return payloadType + ";realm=" + strconv.Quote(realm) }
-
 // Sign puts signatures beside those that are there, each in place of an earlier one by the same key.
 func (b *Bundle) Sign(signers ...dsse.Signer) error {
 	if _, err := b.Accord(); err != nil {
 		return err
 	}
 	for _, s := range signers {
-		e, err := dsse.Sign(inRealm(bundleType, b.Realm), []byte(b.Text), s)
+		e, err := dsse.Sign(dsse.InRealm(bundleType, b.Realm), []byte(b.Text), s)
 		if err != nil {
 			return err
 		}
@@ -167,7 +165,7 @@ func (b *Bundle) Signed(keys Keys) ([]Standing, error) {
 	if err != nil {
 		return nil, err
 	}
-	payloadType := inRealm(bundleType, b.Realm)
+	payloadType := dsse.InRealm(bundleType, b.Realm)
 	out := make([]Standing, len(a.Parties))
 	for i := range a.Parties {
 		out[i] = a.Parties[i].standing(payloadType, []byte(b.Text), b.Signatures, keys)

@@ -70,7 +70,7 @@ func (n Notice) Sign(realm string, signers ...dsse.Signer) (dsse.Envelope, error
 	if err != nil {
 		return dsse.Envelope{}, misfit("notice.form", "the notice is not UTF-8")
 	}
-	return dsse.Sign(inRealm(noticeType, realm), payload, signers...)
+	return dsse.Sign(dsse.InRealm(noticeType, realm), payload, signers...)
 }
 
 // maxNotice is how many bytes the payload of a notice has at most.
@@ -78,7 +78,7 @@ const maxNotice = 4096
 
 // ReadNotice gives the notice in an envelope about the accord of that digest, when its party may say it and enough of the party's organisations signed.
 func ReadNotice(e *dsse.Envelope, realm string, a *Accord, digest string, keys Keys) (Notice, error) {
-	payloadType := inRealm(noticeType, realm)
+	payloadType := dsse.InRealm(noticeType, realm)
 	if e.PayloadType != payloadType || len(e.Payload) > maxNotice {
 		return Notice{}, misfit("notice.form", "the envelope holds no notice about an accord of this realm")
 	}

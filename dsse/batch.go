@@ -1,8 +1,9 @@
 package dsse
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
+
+	"golang.org/x/mod/sumdb/tlog"
 )
 
 // MaxBatch is how many payloads one batch has at most.
@@ -18,9 +19,9 @@ func SignBatch(payloadType string, payloads [][]byte, s Signer) ([]Envelope, err
 	if len(payloads) == 0 || len(payloads) > MaxBatch {
 		return nil, refuse("envelope.form", "a batch has 1 to 65536 payloads")
 	}
-	level := make([][32]byte, len(payloads))
+	level := make([]tlog.Hash, len(payloads))
 	for i, p := range payloads {
-		level[i] = leaf(PAE(payloadType, p))
+		level[i] = tlog.RecordHash(PAE(payloadType, p))
 	}
 	paths := make([][]byte, len(payloads))
 	at := make([]int, len(payloads)) // where each payload's ancestor stands in the level
@@ -37,7 +38,7 @@ func SignBatch(payloadType string, payloads [][]byte, s Signer) ([]Envelope, err
 		up := level[:0:0]
 		for i := 0; i < len(level); i += 2 {
 			if i+1 < len(level) {
-				up = append(up, node(level[i], level[i+1]))
+				up = append(up, tlog.NodeHash(level[i], level[i+1]))
 			} else {
 				up = append(up, level[i])
 			}
@@ -63,7 +64,7 @@ type Verifier struct {
 
 type root struct {
 	key   string
-	hash  [32]byte
+	hash  tlog.Hash
 	count int
 }
 
@@ -82,7 +83,7 @@ func (v *Verifier) holds(k *Key, message, sig []byte) bool {
 	if count == 0 || count > MaxBatch || index >= count {
 		return false
 	}
-	hash, ok := climb(leaf(message), int(index), int(count), rest[8:])
+	hash, ok := climb(tlog.RecordHash(message), int(index), int(count), rest[8:])
 	if !ok {
 		return false
 	}
@@ -101,18 +102,18 @@ func (v *Verifier) holds(k *Key, message, sig []byte) bool {
 }
 
 // climb goes from a leaf to the root by the hashes beside its way.
-func climb(h [32]byte, index, count int, path []byte) ([32]byte, bool) {
+func climb(h tlog.Hash, index, count int, path []byte) (tlog.Hash, bool) {
 	for n := count; n > 1; n = (n + 1) / 2 {
 		if sibling := index ^ 1; sibling < n {
 			if len(path) < 32 {
 				return h, false
 			}
-			beside := [32]byte(path[:32])
+			beside := tlog.Hash(path[:32])
 			path = path[32:]
 			if index&1 == 0 {
-				h = node(h, beside)
+				h = tlog.NodeHash(h, beside)
 			} else {
-				h = node(beside, h)
+				h = tlog.NodeHash(beside, h)
 			}
 		}
 		index /= 2
@@ -120,21 +121,6 @@ func climb(h [32]byte, index, count int, path []byte) ([32]byte, bool) {
 	return h, len(path) == 0
 }
 
-func leaf(b []byte) [32]byte {
-	h := sha256.New()
-	h.Write([]byte{0})
-	h.Write(b)
-	return [32]byte(h.Sum(nil))
-}
-
-func node(l, r [32]byte) [32]byte {
-	var b [65]byte
-	b[0] = 1
-	copy(b[1:], l[:])
-	copy(b[33:], r[:])
-	return sha256.Sum256(b[:])
-}
-
-func rootMessage(h [32]byte, count int) []byte {
+func rootMessage(h tlog.Hash, count int) []byte {
 	return PAE(batchType, append(h[:], be32(count)...))
 }

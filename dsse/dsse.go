@@ -40,6 +40,9 @@ func (e *Error) Error() string { return e.Message }
 
 func refuse(code, message string) error { return &Error{code, message} }
 
+// InRealm is a payload type as it is signed in a realm, so that nothing that was signed for an exercise is ever taken for the real thing.
+func InRealm(payloadType, realm string) string { return payloadType + ";realm=" + strconv.Quote(realm) }
+
 // Sign gives the payload in an envelope that every signer signed.
 func Sign(payloadType string, payload []byte, signers ...Signer) (Envelope, error) {
 	e := Envelope{PayloadType: payloadType, Payload: payload}

@@ -44,7 +44,7 @@ func (c Card) Sign(node dsse.Signer) ([]byte, error) {
 	if err != nil {
 		return nil, refuse("card.form", "the card cannot be written: ", err.Error())
 	}
-	e, err := dsse.Sign(InRealm(cardType, c.Log.Realm()), payload, node)
+	e, err := dsse.Sign(dsse.InRealm(cardType, c.Log.Realm()), payload, node)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func ParseCard(b []byte) (Card, error) {
 		return Card{}, err
 	}
 	c := Card{Org: f.Org, Node: f.Node, Address: f.Address, Time: f.Time, Log: log}
-	held, err := e.Verify(InRealm(cardType, f.Realm), func(id string) *dsse.Key {
+	held, err := e.Verify(dsse.InRealm(cardType, f.Realm), func(id string) *dsse.Key {
 		k, _ := log.State().Find(id)
 		return k.Key
 	})

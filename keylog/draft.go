@@ -80,7 +80,7 @@ func ParseDraft(b []byte) (*Draft, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.Nation != d.Nation || s.Realm != d.Realm || s.Index != d.First+int64(i) || e.PayloadType != InRealm(PayloadType, d.Realm) {
+		if s.Nation != d.Nation || s.Realm != d.Realm || s.Index != d.First+int64(i) || e.PayloadType != dsse.InRealm(PayloadType, d.Realm) {
 			return nil, refuse("statement.form", "the statements of a draft follow each other, in one log")
 		}
 		d.envelopes, d.statements = append(d.envelopes, e), append(d.statements, s)

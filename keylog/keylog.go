@@ -107,9 +107,6 @@ func (e *Error) Error() string { return e.Message }
 
 func refuse(code string, message ...string) error { return &Error{code, strings.Join(message, "")} }
 
-// InRealm is the payload type as it is signed in the realm.
-func InRealm(payloadType, realm string) string { return payloadType + ";realm=" + strconv.Quote(realm) }
-
 // Encode is the one canonical form of a statement: its members in a fixed order, no white space.
 func (s Statement) Encode() ([]byte, error) {
 	b, err := json.Marshal(s, json.Deterministic(true))

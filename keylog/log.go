@@ -173,7 +173,7 @@ func (l *Log) Draft(s Statement) (dsse.Envelope, error) {
 	if err != nil {
 		return dsse.Envelope{}, err
 	}
-	return dsse.Envelope{PayloadType: InRealm(PayloadType, s.Realm), Payload: payload}, nil
+	return dsse.Envelope{PayloadType: dsse.InRealm(PayloadType, s.Realm), Payload: payload}, nil
 }
 
 // Append verifies one statement's envelope and takes it as the next one. Nothing changes when it is refused.
@@ -264,7 +264,7 @@ func (l *Log) follows(s *Statement) error {
 }
 
 func signed(e *dsse.Envelope, realm string, by *Root, need int, who string) error {
-	held, err := e.Verify(InRealm(PayloadType, realm), by.find)
+	held, err := e.Verify(dsse.InRealm(PayloadType, realm), by.find)
 	if err != nil {
 		return refuse("statement.signature", "not signed by ", who, ": ", err.Error())
 	}

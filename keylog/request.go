@@ -43,7 +43,7 @@ func (r Request) Sign(s dsse.Signer) (Request, error) {
 	if err != nil {
 		return r, err
 	}
-	r.Entry.Proof, err = s.Sign(dsse.PAE(InRealm(requestType, r.Realm), b))
+	r.Entry.Proof, err = s.Sign(dsse.PAE(dsse.InRealm(requestType, r.Realm), b))
 	return r, err
 }
 
@@ -95,7 +95,7 @@ func (e *Entry) checkProof(nation, realm string) error {
 	if err != nil {
 		return err
 	}
-	one := dsse.Envelope{PayloadType: InRealm(requestType, realm), Payload: b, Signatures: []dsse.Signature{{KeyID: e.Key.ID(), Sig: e.Proof}}}
+	one := dsse.Envelope{PayloadType: dsse.InRealm(requestType, realm), Payload: b, Signatures: []dsse.Signature{{KeyID: e.Key.ID(), Sig: e.Proof}}}
 	if _, err := one.Verify(one.PayloadType, func(string) *dsse.Key { return e.Key }); err != nil {
 		return refuse("statement.signature", "the key does not prove that its holder asked for it")
 	}

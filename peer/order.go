@@ -97,7 +97,7 @@ func sign(realm, payloadType string, p payload, signers []dsse.Signer) ([]byte, 
 	if err != nil {
 		return nil, badPayload(err)
 	}
-	e, err := dsse.Sign(InRealm(payloadType, realm), b, signers...)
+	e, err := dsse.Sign(dsse.InRealm(payloadType, realm), b, signers...)
 	if err != nil {
 		return nil, refuse(CodeSignature, "%v", err)
 	}

@@ -3,7 +3,6 @@ package peer
 import (
 	"bytes"
 	"errors"
-	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -19,9 +18,6 @@ const (
 	OrderType     = "application/vnd.entente.order+json;v=1"
 	ReceiptType   = "application/vnd.entente.receipt+json;v=1"
 )
-
-// InRealm is the payload type as it is signed.
-func InRealm(payloadType, realm string) string { return payloadType + ";realm=" + strconv.Quote(realm) }
 
 // Keys finds a key by its id, if it is known and in force; else it gives nil.
 type Keys func(id string) *dsse.Key
@@ -54,7 +50,7 @@ func (o *Opener) open(envelope []byte, payloadType string) (payload []byte, sign
 		if o.types == nil {
 			o.types = map[string]string{}
 		}
-		full = InRealm(payloadType, o.Realm)
+		full = dsse.InRealm(payloadType, o.Realm)
 		o.types[payloadType] = full
 	}
 	if signers, err = o.verifier.Verify(&e, full, o.Keys); err != nil {

@@ -174,7 +174,7 @@ func TestOrdersAndReceipts(t *testing.T) {
 			t.Errorf("receipt with %s: %v", name, err)
 		}
 		if b, err := json.Marshal(changed); err == nil {
-			e, _ := dsse.Sign(InRealm(ReceiptType, realm), b, w.node)
+			e, _ := dsse.Sign(dsse.InRealm(ReceiptType, realm), b, w.node)
 			if _, _, err := opener(w).Receipt(e.Bytes()); code(err) != CodeRendition {
 				t.Errorf("a signed receipt with %s: %v", name, err)
 			}
@@ -226,7 +226,7 @@ func FuzzEnvelopes(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, typ := range []string{OrderType, ReceiptType} {
-			e, err := dsse.Sign(InRealm(typ, realm), b, w.author)
+			e, err := dsse.Sign(dsse.InRealm(typ, realm), b, w.author)
 			if err != nil {
 				t.Fatal(err)
 			}

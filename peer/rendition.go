@@ -88,7 +88,7 @@ func quote(b []byte, s string) []byte {
 
 // SignRenditions signs payloads that Payload gave, all under one signature when there are several, and gives the bytes of their envelopes.
 func SignRenditions(realm string, payloads [][]byte, s dsse.Signer) ([][]byte, error) {
-	full := InRealm(RenditionType, realm)
+	full := dsse.InRealm(RenditionType, realm)
 	var es []dsse.Envelope
 	var err error
 	if len(payloads) == 1 {

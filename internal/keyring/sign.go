@@ -35,7 +35,7 @@ func (r *Ring) SignEnvelope(payloadType string, payload []byte) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	e, err := dsse.Sign(keylog.InRealm(payloadType, r.names.Realm), payload, key)
+	e, err := dsse.Sign(dsse.InRealm(payloadType, r.names.Realm), payload, key)
 	if err != nil {
 		return nil, fault.New(fault.Internal, "", "an envelope cannot be signed").Because(err)
 	}
@@ -90,7 +90,7 @@ func OpenEnvelope(realm, payloadType string, b []byte, keys ...ed25519.PublicKey
 }
 
 func verify(e *dsse.Envelope, realm, payloadType string, keys ...ed25519.PublicKey) error {
-	_, err := e.Verify(keylog.InRealm(payloadType, realm), func(id string) *dsse.Key {
+	_, err := e.Verify(dsse.InRealm(payloadType, realm), func(id string) *dsse.Key {
 		for _, k := range keys {
 			if len(k) == ed25519.PublicKeySize && Fingerprint(k) == id {
 				key, err := dsse.ParseKey(k)
