@@ -227,7 +227,7 @@ func (a *Accords) may(v gate.Viewer, action gate.Action) error {
 	if a.cfg.Gate().Can(v, action) {
 		return nil
 	}
-	return fault.New(fault.Forbidden, "role.missing", "your roles do not allow this: %s", action).Try("ask the node's administrators for a role that does")
+	return fault.RoleMissing(action)
 }
 
 func none() error { return fault.New(fault.NotFound, "", "no such accord") }

@@ -107,7 +107,7 @@ func (a *Accords) take(ctx context.Context, b *accord.Bundle, act store.Act) (Vi
 
 // signedHere tells whether the own nation signed a text.
 func (a *Accords) signedHere(v *version) bool {
-	standing, err := v.bundle.Signed(a.cfg.Keys)
+	standing, err := a.standing(v)
 	return err == nil && slices.ContainsFunc(standing, func(s accord.Standing) bool { return s.Nation == a.cfg.Nation && s.Have > 0 })
 }
 

@@ -117,7 +117,7 @@ func (x *Exchange) may(v gate.Viewer, a gate.Action) error {
 	if x.Gate().Can(v, a) {
 		return nil
 	}
-	return fault.New(fault.Forbidden, "role.missing", "your roles do not allow this: %s", a).Try("ask the node's administrators for a role that does")
+	return fault.RoleMissing(a)
 }
 
 func actor(v gate.Viewer) string { return v.Org + "/" + v.Person }

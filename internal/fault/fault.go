@@ -84,6 +84,11 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// RoleMissing refuses somebody whose roles do not allow an action.
+func RoleMissing(action fmt.Stringer) *Error {
+	return New(Forbidden, "role.missing", "your roles do not allow this: %s", action).Try("ask the node's administrators for a role that does")
+}
+
 // New returns an error of the kind with a message that its caller may read.
 func New(k Kind, code, format string, args ...any) *Error {
 	return &Error{Kind: k, Code: code, Message: fmt.Sprintf(format, args...)}

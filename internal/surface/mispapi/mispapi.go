@@ -127,7 +127,7 @@ func (s *Surface) serve(c *call) error {
 		return fault.New(fault.Unsupported, "method", "%s is not spoken at %s", c.r.Method, c.action).Try("use " + rt.methods)
 	}
 	if !s.x.Gate().Can(c.v, rt.right) {
-		return fault.New(fault.Forbidden, "role.missing", "your roles do not allow this: %s", rt.right).Try("ask the node's administrators for a role that does")
+		return fault.RoleMissing(rt.right)
 	}
 	if method != http.MethodGet {
 		if err := c.readBody(); err != nil {

@@ -202,7 +202,7 @@ func (s *Surface) feed(c *call) error {
 		return noSuch("there is no feed at this path")
 	}
 	if !s.x.Gate().Can(c.v, gate.ObjectRead) {
-		return fault.New(fault.Forbidden, "role.missing", "your roles do not allow this: %s", gate.ObjectRead).Try("ask the node's administrators for a role that does")
+		return fault.RoleMissing(gate.ObjectRead)
 	}
 	collection := ""
 	if name != AllEvents {
