@@ -145,9 +145,7 @@ func (x *Exchange) mark(ctx context.Context, scope gate.Scope, v gate.Viewer, c 
 // heed gives a draft the label that its originator signed. Whatever markings of the object are not known here, it speaks for them; one that is known
 // and says more contradicts it.
 func (x *Exchange) heed(ctx context.Context, scope gate.Scope, signed label.Label, d *draft, batch map[string]definition) error {
-	here := label.Bottom()
-	here.Mode = label.Mode(x.cfg.Realm)
-	d.rec.Label = label.Join(signed, here)
+	d.rec.Label = x.here(signed)
 	if d.rec.Label.Mode == label.MixedMode {
 		d.hold = hold("label.mode", "the record is of the mode %s, and this node is of the realm %s", signed.Mode, x.cfg.Realm)
 		return nil
@@ -234,10 +232,14 @@ func (x *Exchange) judgeMarkings(ctx context.Context, scope gate.Scope, o *stix.
 	if restrict != nil {
 		l = label.Join(l, *restrict)
 	}
-	here := label.Bottom() // a record takes the mode of the realm that it comes in by
-	here.Mode = label.Mode(x.cfg.Realm)
-	l = label.Join(l, here)
-	return l, h, nil
+	return x.here(l), h, nil
+}
+
+// here is a label on this node: a record takes the mode of the realm that it comes in by.
+func (x *Exchange) here(l label.Label) label.Label {
+	realm := label.Bottom()
+	realm.Mode = label.Mode(x.cfg.Realm)
+	return label.Join(l, realm)
 }
 
 // held is the label of a record in quarantine: nobody but the submitting organisation.

@@ -66,9 +66,7 @@ func (x *Exchange) Mark(ctx context.Context, o Order, to label.Label) (int, erro
 		return 0, err
 	}
 	defer x.markings.forget()
-	here := label.Bottom()
-	here.Mode = label.Mode(x.cfg.Realm)
-	if to = label.Join(to, here); to.Mode == label.MixedMode {
+	if to = x.here(to); to.Mode == label.MixedMode {
 		return 0, fault.New(fault.Unprocessable, "label.mode", "the label is not of the realm %s", x.cfg.Realm)
 	}
 	n := 0

@@ -47,9 +47,7 @@ func (x *Exchange) Relabel(ctx context.Context, v gate.Viewer, r Relabelling) ([
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	here := label.Bottom()
-	here.Mode = label.Mode(x.cfg.Realm)
-	to := label.Join(r.Label, here)
+	to := x.here(r.Label)
 	return x.put(ctx, v, r, "object.relabel", func(scope gate.Scope, it *store.Item) (label.Label, error) {
 		if label.Equal(it.Record.Label, to) {
 			return to, nil
