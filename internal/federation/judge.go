@@ -37,10 +37,12 @@ type Judged struct {
 	party   gate.Party
 	verdict gate.Verdict
 	result  rendition.Result
-	plan    string // two parties with the same plan get the same bytes
+	plan    string                     // two parties with the same plan get the same bytes
+	classes map[string]rendition.Class // how the party has what the record names, and the record itself
+	copies  []string                   // logs in which it has reduced copies of that
 }
 
-// marked is the kind of realm that the node is of.
+// mode is that of the node's realm, as labels have it.
 func (f *Federation) mode() label.Mode { return label.Mode(f.cfg.Realm) }
 
 // judge asks for every other party of an accord what it may have of an own record. What w will add counts as given already.
@@ -81,10 +83,10 @@ func (f *Federation) judge(ctx context.Context, s *accords.Standing, it *store.I
 		return nil, nil // what is kept in spite of its errors goes nowhere
 	}
 	refs := references(obj, &it.Record.Label)
-	seen := map[string]sight{}
+	seen, made := map[string]sight{}, map[string]rendition.Result{}
 	for i := range out {
 		if j := &out[i]; j.Permit || j.Waits {
-			if err := f.render(ctx, s.Name, it, refs, seen, j); err != nil {
+			if err := f.render(ctx, s.Name, it, refs, seen, made, j); err != nil {
 				return nil, err
 			}
 		}
@@ -104,11 +106,11 @@ func references(o *stix.Object, l *label.Label) []string {
 	return slices.Compact(ids)
 }
 
-// render makes what the party would be given.
-func (f *Federation) render(ctx context.Context, accord string, it *store.Item, refs []string, seen map[string]sight, j *Judged) error {
+// render makes what the party would be given. What was seen of other objects and made by the same plan serves the next party, too.
+func (f *Federation) render(ctx context.Context, accord string, it *store.Item, refs []string, seen map[string]sight, made map[string]rendition.Result, j *Judged) error {
 	needs := j.verdict.Needs()
-	classes := make(map[string]rendition.Class, len(refs)+1)
-	classes[it.Record.ID] = rendition.Full // as far as the rest of the plan lets it be
+	j.classes = make(map[string]rendition.Class, len(refs)+1)
+	j.classes[it.Record.ID] = rendition.Full // as far as the rest of the plan lets it be
 	var plan strings.Builder
 	fmt.Fprintf(&plan, "%v %q %q", needs.Author, needs.Strip, needs.Anonymise)
 	for _, id := range refs {
@@ -121,14 +123,21 @@ func (f *Federation) render(ctx context.Context, accord string, it *store.Item, 
 			seen[id] = at
 		}
 		c, by := f.sees(&at, j.party)
-		classes[id] = c
+		j.classes[id] = c
+		if by != "" {
+			j.copies = append(j.copies, by)
+		}
 		fmt.Fprintf(&plan, " %s=%d%s", id, c, by)
 	}
 	j.plan = plan.String()
 	// A reduced copy of what it names has an id of the set of recipients that it was made for. That set is known only when all parties were judged: see group.
-	r, err := rendition.Make(it.Record.Body, f.plan(accord, []string{orgOf(j.party)}, needs, classes))
-	if err != nil {
-		return fmt.Errorf("making a rendition of %s: %w", it.Record.ID, err)
+	r, ok := made[j.plan]
+	if !ok || r.Class == rendition.Reduced {
+		var err error
+		if r, err = rendition.Make(it.Record.Body, f.plan(accord, []string{orgOf(j.party)}, needs, j.classes)); err != nil {
+			return fmt.Errorf("making a rendition of %s: %w", it.Record.ID, err)
+		}
+		made[j.plan] = r
 	}
 	j.result, j.Class, j.Removed = r, r.Class.String(), r.Removed
 	if r.Class == rendition.Withheld {
@@ -305,13 +314,13 @@ func (f *Federation) groups(s *accords.Standing, it *store.Item, all []Judged) (
 		g.label = whole(g.label)
 		g.result = g.judged[0].result
 		if g.result.Class == rendition.Reduced && len(g.parties) > 1 {
-			r, err := rendition.Make(it.Record.Body, f.plan(s.Name, g.parties, g.judged[0].verdict.Needs(), classesOf(plan, it.Record.ID)))
+			r, err := rendition.Make(it.Record.Body, f.plan(s.Name, g.parties, g.judged[0].verdict.Needs(), g.judged[0].classes))
 			if err != nil {
 				return nil, err
 			}
 			g.result = r
 		}
-		if g.result.Class != rendition.Withheld && f.mapped(plan, s.Name, g.parties) {
+		if g.result.Class != rendition.Withheld && f.mapped(&g) {
 			out = append(out, g)
 		}
 	}
@@ -325,25 +334,9 @@ func whole(l label.Label) label.Label {
 }
 
 // mapped tells whether every reduced copy that is named was made for the same parties under the same accord: only then it has the id by which it is named.
-func (f *Federation) mapped(plan, accord string, parties []string) bool {
-	here := f.ids[identity(accord, parties)]
-	for _, w := range strings.Fields(plan) {
-		if _, rest, ok := strings.Cut(w, "="); ok && len(rest) > 1 && rest[1:] != here {
-			return false
-		}
-	}
-	return true
-}
-
-// classesOf reads the classes that render wrote into a plan.
-func classesOf(plan, id string) map[string]rendition.Class {
-	out := map[string]rendition.Class{id: rendition.Full}
-	for _, w := range strings.Fields(plan) {
-		if id, rest, ok := strings.Cut(w, "="); ok && len(rest) > 0 {
-			out[id] = rendition.Class(rest[0] - '0')
-		}
-	}
-	return out
+func (f *Federation) mapped(g *group) bool {
+	here := f.ids[identity(g.accord.Name, g.parties)]
+	return !slices.ContainsFunc(g.judged[0].copies, func(origin string) bool { return origin != here })
 }
 
 func counter(accord string, to gate.Party) string { return accord + " " + orgOf(to) }

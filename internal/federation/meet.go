@@ -236,11 +236,14 @@ func (f *Federation) tellPartner(ctx context.Context, c *peer.Client, p Partner,
 }
 
 func (f *Federation) tellAccord(ctx context.Context, c *peer.Client, p Partner, l *link, o accords.Outgoing) error {
-	if key := o.Digest + string(short(o.Bundle)); !l.has(f, key) {
-		if err := c.Offer(ctx, peer.OfferAccord, o.Bundle); err != nil {
-			return refusedIsTold(err, func() { l.note(f, key) })
+	if key := o.Digest + short(o.Bundle); !l.has(f, key) {
+		err := c.Offer(ctx, peer.OfferAccord, o.Bundle)
+		if err != nil && !isRefusal(err) {
+			return err
 		}
-		l.note(f, key)
+		if l.note(f, key); err != nil { // it was told, and is not taken
+			return nil
+		}
 		if o.Complete {
 			if err := f.cfg.Accords.Held(ctx, o.Digest, p.Nation); err != nil {
 				return err
@@ -249,22 +252,15 @@ func (f *Federation) tellAccord(ctx context.Context, c *peer.Client, p Partner, 
 	}
 	for _, n := range o.Notices {
 		if key := short(n); !l.has(f, key) {
-			if err := c.Offer(ctx, peer.OfferNotice, n); err != nil {
-				return refusedIsTold(err, func() {})
+			if err := c.Offer(ctx, peer.OfferNotice, n); isRefusal(err) {
+				return nil // until it has the accord
+			} else if err != nil {
+				return err
 			}
 			l.note(f, key)
 		}
 	}
 	return nil
-}
-
-// refusedIsTold passes on what keeps the link from working, and takes a refusal for an answer.
-func refusedIsTold(err error, then func()) error {
-	if isRefusal(err) {
-		then()
-		return nil
-	}
-	return err
 }
 
 // isRefusal tells a partner's answer that it does not take something from what keeps the link from working.

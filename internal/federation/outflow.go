@@ -371,7 +371,7 @@ func (f *Federation) consider(ctx context.Context, standings []accords.Standing,
 			}
 		}
 		for _, g := range groups {
-			if err := f.put(ctx, g, it, places, w); err != nil {
+			if err := f.put(ctx, g, it, places, given, w); err != nil {
 				return err
 			}
 		}
@@ -379,8 +379,8 @@ func (f *Federation) consider(ctx context.Context, standings []accords.Standing,
 	return nil
 }
 
-// put adds a record for a group, unless it went out as it is now.
-func (f *Federation) put(ctx context.Context, g group, it *store.Item, places []ledger.Place, w *writing) error {
+// put adds a record for a group, unless it went out as it is now: places is all that logs say of its object, given what of that is live.
+func (f *Federation) put(ctx context.Context, g group, it *store.Item, places, given []ledger.Place, w *writing) error {
 	if g.result.Class == rendition.Withheld {
 		return nil
 	}
@@ -396,7 +396,7 @@ func (f *Federation) put(ctx context.Context, g group, it *store.Item, places []
 	if takenBack(places, m) {
 		return nil
 	}
-	for _, p := range live(places) {
+	for _, p := range given {
 		if p.Origin != l.origin || p.Refused && w.again {
 			continue
 		}

@@ -84,7 +84,7 @@ func (f *Federation) await(ctx context.Context, accord string, it *store.Item, j
 // Releases lists what waits for an officer, or was decided, the oldest first.
 func (f *Federation) Releases(ctx context.Context, v gate.Viewer) ([]Release, error) {
 	if g := f.cfg.Gate(); !g.Can(v, gate.ReleaseSign) && !g.Can(v, gate.AccordRead) {
-		return nil, forbidden(gate.AccordRead)
+		return nil, fault.RoleMissing(gate.AccordRead)
 	}
 	out := []Release{}
 	for after := ""; ; {
@@ -110,7 +110,7 @@ func (f *Federation) Releases(ctx context.Context, v gate.Viewer) ([]Release, er
 // Decide signs or refuses a release. Who shared the record is not asked: whoever may decide is another person by role.
 func (f *Federation) Decide(ctx context.Context, v gate.Viewer, key string, sign bool, reason string) (Release, error) {
 	if !f.cfg.Gate().Can(v, gate.ReleaseSign) {
-		return Release{}, forbidden(gate.ReleaseSign)
+		return Release{}, fault.RoleMissing(gate.ReleaseSign)
 	}
 	if len(reason) > 500 {
 		return Release{}, fault.New(fault.Invalid, "release.reason", "a reason has at most 500 bytes").At("reason")
@@ -138,7 +138,7 @@ func (f *Federation) Decide(ctx context.Context, v gate.Viewer, key string, sign
 		if err != nil {
 			return r, err
 		}
-		e, err := dsse.Sign(releaseType+`;realm="`+f.cfg.Realm+`"`, payload, s)
+		e, err := dsse.Sign(dsse.InRealm(releaseType, f.cfg.Realm), payload, s)
 		if err != nil {
 			return r, err
 		}
@@ -157,14 +157,10 @@ func (f *Federation) Decide(ctx context.Context, v gate.Viewer, key string, sign
 	return r, err
 }
 
-func forbidden(a gate.Action) error {
-	return fault.New(fault.Forbidden, "role.missing", "your roles do not allow this: %s", a).Try("ask the node's administrators for a role that does")
-}
-
 // Simulate says what each party of an accord, or of every accord, would be given of an own record now, byte for byte, and why.
 func (f *Federation) Simulate(ctx context.Context, v gate.Viewer, it *store.Item, accord string) ([]Judged, error) {
 	if !f.cfg.Gate().Can(v, gate.AccordRead) {
-		return nil, forbidden(gate.AccordRead)
+		return nil, fault.RoleMissing(gate.AccordRead)
 	}
 	if !f.own(&it.Record) {
 		return nil, fault.New(fault.Invalid, "object.origin", "only what comes from the own organisation is given under accords")
@@ -214,14 +210,14 @@ type Answer struct {
 
 // Purged tells whether nothing of an object is here any more, for whoever was purging it: what its receivers say still counts.
 func (f *Federation) Purged(ctx context.Context, id string) (bool, error) {
-	page, err := f.cfg.House.Page(ctx, store.Query{IDs: []string{id}, Versions: store.Versions{All: true}, Specs: []string{"2.0", "2.1"}, Headers: true})
+	page, err := f.cfg.House.Page(ctx, store.Query{IDs: []string{id}, Versions: store.Versions{All: true}, Specs: specs, Headers: true})
 	return len(page.Items) == 0, err
 }
 
 // Given lists where an own object went in audience logs, in the order in which it did.
 func (f *Federation) Given(ctx context.Context, v gate.Viewer, id string) ([]Given, error) {
 	if !f.cfg.Gate().Can(v, gate.AccordRead) {
-		return nil, forbidden(gate.AccordRead)
+		return nil, fault.RoleMissing(gate.AccordRead)
 	}
 	places, err := f.cfg.Ledger.Out(ctx, id)
 	if err != nil {
