@@ -79,9 +79,7 @@ func TestTheTakerStops(t *testing.T) {
 	for _, step := range []string{"before accept", "after accept", "before destroy", "after destroy", "before withdraw", "after withdraw"} {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()
-			net := ally(t, "UTO", "RUR")
-			uto, rur := net.nodes["UTO"], net.nodes["RUR"]
-			net.agree(between("ut-ru", "malware", "UTO", "RUR"), "UTO", "RUR")
+			net, uto, rur := bound(t)
 			uto.push(malware(9, v1), to(label.Amber, "RUR"))
 			uto.push(malware(8, v1), to(label.Amber, "RUR"))
 			net.eventually("the first arrive", func() bool { return rur.sees(id("malware", 9)) && rur.sees(id("malware", 8)) })

@@ -135,9 +135,7 @@ func TestAnAllianceShares(t *testing.T) {
 // What happened while a line was cut arrives when it is healed, once; and a node that was stopped goes on where it was.
 func TestAPartitionHeals(t *testing.T) {
 	t.Parallel()
-	net := ally(t, "UTO", "RUR")
-	uto, rur := net.nodes["UTO"], net.nodes["RUR"]
-	net.agree(between("ut-ru", "malware", "UTO", "RUR"), "UTO", "RUR")
+	net, uto, rur := bound(t)
 	uto.push(malware(1, v1), to(label.Amber, "RUR"))
 	net.eventually("the first arrives", func() bool { return rur.sees(id("malware", 1)) })
 	net.part("UTO", "RUR", true)
@@ -167,9 +165,7 @@ func TestAPartitionHeals(t *testing.T) {
 
 // A purge reaches whoever was away when it was ordered: the order outlives what it is about, here and on the disk, and so does the receipt.
 func TestAPurgeReachesWhoWasAway(t *testing.T) {
-	net := ally(t, "UTO", "RUR")
-	uto, rur := net.nodes["UTO"], net.nodes["RUR"]
-	net.agree(between("ut-ru", "malware", "UTO", "RUR"), "UTO", "RUR")
+	net, uto, rur := bound(t)
 	uto.push(malware(1, v1), to(label.Amber, "RUR"))
 	net.eventually("it arrives", func() bool { return rur.sees(id("malware", 1)) })
 	net.part("UTO", "RUR", true)

@@ -385,6 +385,13 @@ func (n *nation) as(role string) gate.Viewer {
 	return gate.Viewer{Nation: n.code, Org: org(n.code), Person: "pat", Roles: []string{role}, Realm: "operational"}
 }
 
+// bound stands up two nations whose accord lets malware pass.
+func bound(t *testing.T) (net *alliance, uto, rur *nation) {
+	net = ally(t, "UTO", "RUR")
+	net.agree(between("ut-ru", "malware", "UTO", "RUR"), "UTO", "RUR")
+	return net, net.nodes["UTO"], net.nodes["RUR"]
+}
+
 // agree signs an accord between nations at each of them, and waits until it binds everywhere.
 func (a *alliance) agree(text string, codes ...string) {
 	a.t.Helper()

@@ -43,9 +43,7 @@ func (n *nation) held(object string) bool {
 // What a key signed since it was in other hands goes to quarantine wherever it went; what it signed before stays (threat 8).
 func TestACompromisedKeyIsNotTrustedSince(t *testing.T) {
 	t.Parallel()
-	net := ally(t, "UTO", "RUR")
-	uto, rur := net.nodes["UTO"], net.nodes["RUR"]
-	net.agree(between("ut-ru", "malware", "UTO", "RUR"), "UTO", "RUR")
+	net, uto, rur := bound(t)
 	uto.push(malware(1, v1), to(label.Amber, "RUR"))
 	net.eventually("the first arrives", func() bool { return rur.sees(id("malware", 1)) })
 	net.wait(time.Hour)
@@ -68,9 +66,7 @@ func TestACompromisedKeyIsNotTrustedSince(t *testing.T) {
 // A nation that shows two key logs is not listened to any more, and people see it (threats 1, 33).
 func TestAForkStopsEverything(t *testing.T) {
 	t.Parallel()
-	net := ally(t, "UTO", "RUR")
-	uto, rur := net.nodes["UTO"], net.nodes["RUR"]
-	net.agree(between("ut-ru", "malware", "UTO", "RUR"), "UTO", "RUR")
+	net, uto, rur := bound(t)
 	uto.push(malware(1, v1), to(label.Amber, "RUR"))
 	net.eventually("the first arrives", func() bool { return rur.sees(id("malware", 1)) })
 
@@ -117,9 +113,7 @@ func (n *nation) dial(to *nation) *peer.Client {
 // A caller whose key counts no more has its stream ended, and gets nothing (threat 16).
 func TestARevokedNodeIsCutOff(t *testing.T) {
 	t.Parallel()
-	net := ally(t, "UTO", "RUR")
-	uto, rur := net.nodes["UTO"], net.nodes["RUR"]
-	net.agree(between("ut-ru", "malware", "UTO", "RUR"), "UTO", "RUR")
+	net, uto, rur := bound(t)
 	uto.push(malware(1, v1), to(label.Amber, "RUR"))
 	net.eventually("the first arrives", func() bool { return rur.sees(id("malware", 1)) })
 	ended := make(chan error, 1)
@@ -204,9 +198,7 @@ func TestAnAccordEnds(t *testing.T) {
 // After the retention that its label says, a record is gone from stores and ledgers.
 func TestRetentionEnds(t *testing.T) {
 	t.Parallel()
-	net := ally(t, "UTO", "RUR")
-	uto, rur := net.nodes["UTO"], net.nodes["RUR"]
-	net.agree(between("ut-ru", "malware", "UTO", "RUR"), "UTO", "RUR")
+	net, uto, rur := bound(t)
 	uto.push(malware(1, v1), to(label.Amber, "RUR"))
 	net.eventually("it arrives", func() bool { return rur.sees(id("malware", 1)) })
 	net.wait(366 * 24 * time.Hour)
@@ -248,9 +240,7 @@ func TestVersionsAndAudiences(t *testing.T) {
 // After a restore the own logs begin anew, and partners have what they had, and what comes.
 func TestARestoredNodeConverges(t *testing.T) {
 	t.Parallel()
-	net := ally(t, "UTO", "RUR")
-	uto, rur := net.nodes["UTO"], net.nodes["RUR"]
-	net.agree(between("ut-ru", "malware", "UTO", "RUR"), "UTO", "RUR")
+	net, uto, rur := bound(t)
 	uto.push(malware(1, v1), to(label.Amber, "RUR"))
 	net.eventually("the first arrives", func() bool { return rur.sees(id("malware", 1)) })
 	var backup bytes.Buffer
@@ -342,9 +332,7 @@ func TestReciprocity(t *testing.T) {
 // A partner that is silent, and signs nothing, is shown as stale; one that signs is not.
 func TestStaleness(t *testing.T) {
 	t.Parallel()
-	net := ally(t, "UTO", "RUR")
-	uto, rur := net.nodes["UTO"], net.nodes["RUR"]
-	net.agree(between("ut-ru", "malware", "UTO", "RUR"), "UTO", "RUR")
+	net, uto, rur := bound(t)
 	uto.push(malware(1, v1), to(label.Amber, "RUR"))
 	net.eventually("the first arrives", func() bool { return rur.sees(id("malware", 1)) })
 	is := func() bool {
