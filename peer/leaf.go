@@ -28,9 +28,10 @@ const (
 	Accord    Kind = 5 // a version of the accord under which the log stands, before everything that it permits
 	Heartbeat Kind = 6 // nothing but the time
 	State     Kind = 7 // the accord was suspended, resumed or terminated
+	Decision  Kind = 8 // what its party says in a joint decision
 )
 
-var kindNames = [...]string{Put: "put", Retract: "retract", Relabel: "relabel", Purge: "purge", Accord: "accord", Heartbeat: "heartbeat", State: "state"}
+var kindNames = [...]string{Put: "put", Retract: "retract", Relabel: "relabel", Purge: "purge", Accord: "accord", Heartbeat: "heartbeat", State: "state", Decision: "decision"}
 
 func (k Kind) String() string {
 	if k.valid() {
@@ -39,7 +40,7 @@ func (k Kind) String() string {
 	return "unknown"
 }
 
-func (k Kind) valid() bool { return k >= Put && k <= State }
+func (k Kind) valid() bool { return k >= Put && k <= Decision }
 
 // order tells whether the kind is about an earlier leaf.
 func (k Kind) order() bool { return k == Retract || k == Relabel || k == Purge }
@@ -55,6 +56,7 @@ type Leaf struct {
 	NotAfter time.Time // it may not be held after; zero: no end
 	Bucket   uint64    // Padme of the envelope's length
 	Target   uint64    // of an order: 1 + the index of the leaf that it is about; else 0
+	Topic    [16]byte  // of a decision: which one, so that a log proves what was not said in it without showing the rest; else zero
 }
 
 // Commit is what a leaf holds of an envelope: SHA-256 of the salt and the envelope's bytes.
@@ -79,14 +81,14 @@ func Padme(n uint64) uint64 {
 }
 
 // Append adds the leaf's bytes: kind, flags and 6 reserved, commit, accord, then order, time, notAfter, bucket and target in 8 bytes each, big endian,
-// and 16 reserved. Flags and what is reserved is zero.
+// and the topic in 16. Flags and what is reserved is zero.
 func (l *Leaf) Append(b []byte) []byte {
 	b = append(b, byte(l.Kind), 0, 0, 0, 0, 0, 0, 0)
 	b = append(append(b, l.Commit[:]...), l.Accord[:]...)
-	for _, n := range [...]uint64{l.Order, micros(l.Time), micros(l.NotAfter), l.Bucket, l.Target, 0, 0} {
+	for _, n := range [...]uint64{l.Order, micros(l.Time), micros(l.NotAfter), l.Bucket, l.Target} {
 		b = binary.BigEndian.AppendUint64(b, n)
 	}
-	return b
+	return append(b, l.Topic[:]...)
 }
 
 // Hash is the leaf's hash in the tree (RFC 6962, section 2.1).
@@ -106,16 +108,18 @@ func ParseLeaf(b []byte) (Leaf, error) {
 	if len(b) != LeafSize {
 		return Leaf{}, refuse(CodeForm, "a leaf has %d bytes, this has %d", LeafSize, len(b))
 	}
-	l := Leaf{Kind: Kind(b[0]), Commit: [32]byte(b[8:40]), Accord: [32]byte(b[40:72])}
-	var n [7]uint64
+	l := Leaf{Kind: Kind(b[0]), Commit: [32]byte(b[8:40]), Accord: [32]byte(b[40:72]), Topic: [16]byte(b[112:])}
+	var n [5]uint64
 	for i := range n {
 		n[i] = binary.BigEndian.Uint64(b[72+8*i:])
 	}
 	switch {
 	case !l.Kind.valid():
 		return Leaf{}, refuse(CodeForm, "a leaf of kind %d is not known", b[0])
-	case [7]byte(b[1:8]) != [7]byte{} || n[5]|n[6] != 0:
+	case [7]byte(b[1:8]) != [7]byte{}:
 		return Leaf{}, refuse(CodeForm, "the reserved bytes of a leaf are zero")
+	case (l.Kind == Decision) != (l.Topic != [16]byte{}):
+		return Leaf{}, refuse(CodeForm, "what is said in decisions, and nothing else, has a topic")
 	case n[1] == 0 || n[1] > maxMicros || n[2] > maxMicros:
 		return Leaf{}, refuse(CodeForm, "a leaf's time is not between 1970 and 9999")
 	case l.Kind.order() != (n[4] != 0):

@@ -39,15 +39,16 @@ func TestLeavesAreReadInOneFormOnly(t *testing.T) {
 		t.Error("the leaf's hash is not that of RFC 6962")
 	}
 	for name, change := range map[string]func([]byte){
-		"no kind":              func(b []byte) { b[0] = 0 },
-		"a later kind":         func(b []byte) { b[0] = 8 },
-		"a flag":               func(b []byte) { b[1] = 1 },
-		"a reserved byte":      func(b []byte) { b[7] = 1 },
-		"a last reserved byte": func(b []byte) { b[127] = 1 },
-		"a time before 1970":   func(b []byte) { b[80] = 0xff },
-		"no time":              func(b []byte) { clear(b[80:88]) },
-		"an order to nothing":  func(b []byte) { clear(b[104:112]) },
-		"a put with a target":  func(b []byte) { b[0] = byte(Put) },
+		"no kind":               func(b []byte) { b[0] = 0 },
+		"a later kind":          func(b []byte) { b[0] = 9 },
+		"a decision on nothing": func(b []byte) { b[0] = byte(Decision); clear(b[104:112]) },
+		"a flag":                func(b []byte) { b[1] = 1 },
+		"a reserved byte":       func(b []byte) { b[7] = 1 },
+		"a topic of an order":   func(b []byte) { b[127] = 1 },
+		"a time before 1970":    func(b []byte) { b[80] = 0xff },
+		"no time":               func(b []byte) { clear(b[80:88]) },
+		"an order to nothing":   func(b []byte) { clear(b[104:112]) },
+		"a put with a target":   func(b []byte) { b[0] = byte(Put) },
 	} {
 		c := bytes.Clone(b)
 		change(c)

@@ -31,6 +31,10 @@ var floors = []struct {
 	{"keylog", []string{"dsse"}},
 	{"register", []string{"stix", "stix/pattern"}},
 	{"accord", []string{"label", "dsse"}},
+	{"decision", []string{"accord", "dsse", "keylog", "label", "peer"}},
+	{"seal", []string{"dsse"}},
+	{"bundle", []string{"dsse", "peer", "seal"}},
+	{"proof", []string{"decision", "dsse", "keylog", "peer"}},
 	// memory and key
 	{"internal/fault", nil},
 	{"internal/outbound", []string{"internal/fault"}},
@@ -45,6 +49,8 @@ var floors = []struct {
 	{"internal/identity", []string{"outside", "internal/fault", "internal/gate", "internal/store"}},
 	{"internal/ledger", []string{"dsse", "peer", "internal/fault", "internal/lite"}},
 	{"internal/accords", []string{"accord", "dsse", "label", "internal/fault", "internal/gate", "internal/store"}},
+	{"internal/decisions", []string{"accord", "decision", "dsse", "keylog", "peer", "internal/fault", "internal/store"}},
+	{"internal/relay", []string{"dsse", "peer", "internal/fault", "internal/lite"}},
 	// the waist
 	{"internal/exchange", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	// workers: none imports another
