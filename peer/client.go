@@ -190,7 +190,7 @@ func (c *Client) do(r *http.Request, unchanged bool) (*http.Response, error) {
 	b, _ := io.ReadAll(io.LimitReader(w.Body, 1024))
 	_ = json.Unmarshal(b, &said) // an answer that is not ours has no code
 	code := CodeRefused
-	for _, known := range [...]string{CodeForm, CodeSize, CodeOrigin, CodeCheckpoint, CodeRollback, CodeFork, CodeGap, CodeProof, CodeCommitment, CodeSignature,
+	for _, known := range [...]string{CodeForm, CodeSize, CodeOrigin, CodeCheckpoint, CodeRollback, CodeFork, CodeGap, CodeProof, CodeCommitment, CodeSealed, CodeSignature,
 		CodeRendition, CodeNotFound, CodeThrottled, CodeUnavailable, CodeInternal} {
 		if said.Code == known {
 			code = known

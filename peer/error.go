@@ -23,6 +23,7 @@ const (
 	CodeCommitment  = "commitment"  // the envelope is not the one that the leaf commits to
 	CodeSignature   = "signature"   // the envelope is not signed by a known key
 	CodeRendition   = "rendition"   // the payload breaks a rule of its form
+	CodeSealed      = "sealed"      // the box does not open, or holds something else
 	CodeNotFound    = "not_found"   // unknown, another's, or destroyed: they are told alike
 	CodeThrottled   = "throttled"   // too much at once
 	CodeUnavailable = "unavailable" // come back later

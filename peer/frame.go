@@ -118,8 +118,9 @@ func (b *Batch) End() uint64 { return b.From + uint64(len(b.Frames)) }
 
 // Items of a stream.
 const (
-	itemBatch = 'B'
-	itemPing  = 'P'
+	itemBatch  = 'B'
+	itemPing   = 'P'
+	itemSealed = 'S'
 )
 
 // Append adds the batch's bytes, as docs/wire.md has them.
@@ -133,31 +134,45 @@ func (b *Batch) Append(to []byte) []byte {
 	for i := range b.Frames {
 		to = b.Frames[i].Append(to)
 	}
-	for _, proof := range [...][]tlog.Hash{b.Leads, b.Grows} {
+	to = appendProofs(to, b.Leads, b.Grows)
+	to = appendSized(to, b.Checkpoint)
+	binary.BigEndian.PutUint32(to[head:], uint32(len(to)-head-4))
+	return to
+}
+
+func appendProofs(to []byte, proofs ...[]tlog.Hash) []byte {
+	for _, proof := range proofs {
 		to = append(to, byte(len(proof)))
 		for _, h := range proof {
 			to = append(to, h[:]...)
 		}
 	}
-	to = binary.BigEndian.AppendUint32(to, uint32(len(b.Checkpoint)))
-	to = append(to, b.Checkpoint...)
-	binary.BigEndian.PutUint32(to[head:], uint32(len(to)-head-4))
 	return to
+}
+
+func appendSized(to, b []byte) []byte {
+	return append(binary.BigEndian.AppendUint32(to, uint32(len(b))), b...)
 }
 
 // ReadBatch reads the next batch of a stream, or nil for a ping. At the end of the stream it is io.EOF; io.ErrUnexpectedEOF within an item.
 func ReadBatch(r *bufio.Reader, limits Limits) (*Batch, error) {
 	limits = limits.Values()
-	item, err := r.ReadByte()
-	if err != nil {
+	body, err := readItem(r, itemBatch, limits)
+	if body == nil || err != nil {
 		return nil, err
 	}
-	switch item {
-	case itemPing:
+	return parseBatch(body, limits)
+}
+
+// readItem gives what follows the head of the next item, which must be of that kind, or nil for a ping.
+func readItem(r *bufio.Reader, kind byte, limits Limits) ([]byte, error) {
+	switch item, err := r.ReadByte(); {
+	case err != nil:
+		return nil, err
+	case item == itemPing:
 		return nil, nil
-	case itemBatch:
-	default:
-		return nil, refuse(CodeForm, "a stream has no item %q", item)
+	case item != kind:
+		return nil, refuse(CodeForm, "this stream has no item %q", item)
 	}
 	var head [4]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
@@ -171,7 +186,7 @@ func ReadBatch(r *bufio.Reader, limits Limits) (*Batch, error) {
 	if err != nil {
 		return nil, short(err)
 	}
-	return parseBatch(body, limits)
+	return body, nil
 }
 
 // readExactly takes memory as the bytes arrive, not as they were announced.
@@ -222,16 +237,8 @@ func parseBatch(b []byte, limits Limits) (*Batch, error) {
 		}
 		out.Frames, c.b = append(out.Frames, f), rest
 	}
-	for _, proof := range [...]*[]tlog.Hash{&out.Leads, &out.Grows} {
-		n := int(c.byte())
-		if n > maxProof {
-			return nil, refuse(CodeSize, "a proof has %d hashes, more than %d", n, maxProof)
-		}
-		for range n {
-			if h := c.take(tlog.HashSize); h != nil {
-				*proof = append(*proof, tlog.Hash(h))
-			}
-		}
+	if err := c.proofs(&out.Leads, &out.Grows); err != nil {
+		return nil, err
 	}
 	n := c.uint32()
 	if n > maxCheckpoint {
@@ -282,4 +289,20 @@ func (c *cutter) uint64() uint64 {
 		return binary.BigEndian.Uint64(b)
 	}
 	return 0
+}
+
+// proofs takes proofs, each a number of hashes in one byte and the hashes.
+func (c *cutter) proofs(out ...*[]tlog.Hash) error {
+	for _, proof := range out {
+		n := int(c.byte())
+		if n > maxProof {
+			return refuse(CodeSize, "a proof has %d hashes, more than %d", n, maxProof)
+		}
+		for range n {
+			if h := c.take(tlog.HashSize); h != nil {
+				*proof = append(*proof, tlog.Hash(h))
+			}
+		}
+	}
+	return nil
 }

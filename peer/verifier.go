@@ -62,68 +62,95 @@ func Resume(origin string, s Memory, limits Limits) (*Verifier, error) {
 // A checkpoint that contradicts the last one is an *Equivocation, which proves to anyone that the originator signed two pasts.
 func (v *Verifier) Extend(b *Batch, keys ...*dsse.Key) ([]Frame, error) {
 	limits := v.Limits.Values()
-	switch {
-	case b.Origin != v.Origin:
-		return nil, refuse(CodeOrigin, "the batch is of another log")
-	case len(b.Frames) > limits.Frames:
-		return nil, refuse(CodeSize, "a batch has %d frames, more than %d", len(b.Frames), limits.Frames)
-	case len(b.Leads) > maxProof || len(b.Grows) > maxProof:
-		return nil, refuse(CodeSize, "a proof has more than %d hashes", maxProof)
-	case b.From > v.edge.Size:
-		return nil, refuse(CodeGap, "the frames begin at %d, and %d are known", b.From, v.edge.Size)
-	case b.End() < v.edge.Size:
-		return nil, refuse(CodeGap, "the frames end at %d, and %d are known", b.End(), v.edge.Size)
-	}
-	c, err := OpenCheckpoint(b.Checkpoint, v.Origin, keys...)
+	var buf [LeafSize]byte
+	skip, err := v.extend(part{b.Origin, b.From, len(b.Frames), b.Checkpoint, b.Leads, b.Grows}, func(i int, index uint64) (tlog.Hash, error) {
+		f := &b.Frames[i]
+		if len(f.Envelope) > limits.Envelope {
+			return tlog.Hash{}, refuse(CodeSize, "an envelope has %d bytes, more than %d", len(f.Envelope), limits.Envelope)
+		}
+		if err := f.Check(); err != nil {
+			return tlog.Hash{}, err
+		}
+		if f.Leaf.Target > index {
+			return tlog.Hash{}, refuse(CodeForm, "an order is about a later leaf")
+		}
+		return leafHash(f.Leaf.Append(buf[:0])), nil
+	}, keys)
 	if err != nil {
 		return nil, err
 	}
+	return b.Frames[skip:], nil
+}
+
+// part is a part of a log without what its leaves are about.
+type part struct {
+	origin       string
+	from         uint64
+	count        int
+	checkpoint   []byte
+	leads, grows []tlog.Hash
+}
+
+// extend takes the next leaves; leaf gives the hash of the one at a place of the part, which will stand at an index of the log, once it is checked. It gives how
+// many of the part's leaves were known.
+func (v *Verifier) extend(p part, leaf func(i int, index uint64) (tlog.Hash, error), keys []*dsse.Key) (skip int, err error) {
+	limits := v.Limits.Values()
+	end := p.from + uint64(p.count)
+	switch {
+	case p.origin != v.Origin:
+		return 0, refuse(CodeOrigin, "the batch is of another log")
+	case p.count > limits.Frames:
+		return 0, refuse(CodeSize, "a batch has %d frames, more than %d", p.count, limits.Frames)
+	case len(p.leads) > maxProof || len(p.grows) > maxProof:
+		return 0, refuse(CodeSize, "a proof has more than %d hashes", maxProof)
+	case p.from > v.edge.Size:
+		return 0, refuse(CodeGap, "the frames begin at %d, and %d are known", p.from, v.edge.Size)
+	case end < v.edge.Size:
+		return 0, refuse(CodeGap, "the frames end at %d, and %d are known", end, v.edge.Size)
+	}
+	c, err := OpenCheckpoint(p.checkpoint, v.Origin, keys...)
+	if err != nil {
+		return 0, err
+	}
 	switch {
 	case c.Size < v.last.Size:
-		return nil, refuse(CodeRollback, "the checkpoint is of %d leaves, one of %d is known", c.Size, v.last.Size)
-	case c.Size < b.End():
-		return nil, refuse(CodeProof, "the frames go beyond the checkpoint")
+		return 0, refuse(CodeRollback, "the checkpoint is of %d leaves, one of %d is known", c.Size, v.last.Size)
+	case c.Size < end:
+		return 0, refuse(CodeProof, "the frames go beyond the checkpoint")
 	case c.Size == v.last.Size && c.Root != v.last.Root && len(v.note) > 0:
-		return nil, &Equivocation{First: v.note, Second: b.Checkpoint}
+		return 0, &Equivocation{First: v.note, Second: p.checkpoint}
 	}
-	fresh := b.Frames[v.edge.Size-b.From:]
+	skip = int(v.edge.Size - p.from)
 	next := Edge{v.edge.Size, append(make([]tlog.Hash, 0, 64), v.edge.Nodes...)}
 	crossed, prefix := v.last.Size == v.edge.Size, v.last.Root
-	var buf [LeafSize]byte
-	for i := range fresh {
-		f := &fresh[i]
-		if len(f.Envelope) > limits.Envelope {
-			return nil, refuse(CodeSize, "an envelope has %d bytes, more than %d", len(f.Envelope), limits.Envelope)
+	for i := skip; i < p.count; i++ {
+		h, err := leaf(i, next.Size)
+		if err != nil {
+			return 0, err
 		}
-		if err := f.Check(); err != nil {
-			return nil, err
-		}
-		if f.Leaf.Target > next.Size {
-			return nil, refuse(CodeForm, "an order is about a later leaf")
-		}
-		next.Add(leafHash(f.Leaf.Append(buf[:0])), nil)
+		next.Add(h, nil)
 		if next.Size == v.last.Size {
 			crossed, prefix = true, next.Root()
 		}
 	}
-	if !leads(b.Leads, c, next.Size, next.Root()) {
-		return nil, refuse(CodeProof, "the frames do not lead to the signed root")
+	if !leads(p.leads, c, next.Size, next.Root()) {
+		return 0, refuse(CodeProof, "the frames do not lead to the signed root")
 	}
 	if crossed && prefix != v.last.Root && v.last.Size > 0 {
 		// The frames' own root was proved to be a part of the new checkpoint, so it is the new past that differs.
-		if e := (&Equivocation{First: v.note, Second: b.Checkpoint, Prefix: prefix, Proof: b.Grows}); e.Verify(v.Origin, keys...) == nil {
-			return nil, e
+		if e := (&Equivocation{First: v.note, Second: p.checkpoint, Prefix: prefix, Proof: p.grows}); e.Verify(v.Origin, keys...) == nil {
+			return 0, e
 		}
-		return nil, refuse(CodeFork, "the frames lead past the last checkpoint on another way")
+		return 0, refuse(CodeFork, "the frames lead past the last checkpoint on another way")
 	}
-	if !crossed && c.Size > v.last.Size && !leads(b.Grows, c, v.last.Size, v.last.Root) {
-		return nil, refuse(CodeFork, "the new checkpoint does not grow out of the last one")
+	if !crossed && c.Size > v.last.Size && !leads(p.grows, c, v.last.Size, v.last.Root) {
+		return 0, refuse(CodeFork, "the new checkpoint does not grow out of the last one")
 	}
 	v.edge = next
 	if c.Size > v.last.Size || !c.Time.Before(v.last.Time) { // an older one that comes again is no news
-		v.last, v.note = c, append([]byte(nil), b.Checkpoint...)
+		v.last, v.note = c, append([]byte(nil), p.checkpoint...)
 	}
-	return fresh, nil
+	return skip, nil
 }
 
 // leads tells whether the first leaves of the checkpoint's log are those of a log of the given size and root.
