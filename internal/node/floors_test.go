@@ -33,7 +33,7 @@ var floors = []struct {
 	{"accord", []string{"label", "dsse"}},
 	{"decision", []string{"accord", "dsse", "keylog", "label", "peer"}},
 	{"seal", []string{"dsse"}},
-	{"bundle", []string{"dsse", "peer", "seal"}},
+	{"bundle", []string{"dsse", "keylog", "peer", "seal"}},
 	{"proof", []string{"decision", "dsse", "keylog", "peer"}},
 	// memory and key
 	{"internal/fault", nil},
