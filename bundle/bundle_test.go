@@ -37,6 +37,7 @@ type world struct {
 	key    *seal.Private
 	to     *seal.Statement
 	logs   []*log
+	held   peer.Memory // what the receiver has of the second log of small
 }
 
 type log struct {

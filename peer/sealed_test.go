@@ -283,7 +283,7 @@ func TestMutatedSealedBatchesAreNeverTaken(t *testing.T) {
 	wire := w.sealed(0, 3, 0).Append(nil)
 	want := w.batch(0, 3, 0)
 	whole, _ := w.checkpoint()
-	n := 60_000
+	n := 80_000
 	if v, err := strconv.Atoi(os.Getenv("ENTENTE_MUTATIONS")); err == nil {
 		n = v
 	}
