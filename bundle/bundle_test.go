@@ -2,10 +2,12 @@ package bundle
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -492,7 +494,39 @@ func TestBundlesAreStreams(t *testing.T) {
 	}
 }
 
-// rendition is an envelope as an originator signs it.
+// The specification's vectors are what this package writes and reads.
+func TestVectorsOfTheSpecification(t *testing.T) {
+	w := newWorld(t, 0)
+	w.node = w.author // of Ed25519 alone: its signatures are always the same
+	var file bytes.Buffer
+	digest := w.write(&file, w.manifest(), 1)
+	r, _, err := seal.Open(&file, realm, Purpose, w.options().Open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../docs/bundles.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := digest.MarshalText()
+	want := fmt.Sprintf("\ncontent %s\ndigest %s\nwords %s\n```\n", base64.StdEncoding.EncodeToString(plain), text, Words(digest))
+	if !strings.Contains(string(page), want) {
+		t.Errorf("docs/bundles.md does not have these vectors:%s", want)
+	}
+	b, err := open(bytes.NewReader(plain), w.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Next(); !errors.Is(err, io.EOF) || b.Digest() != digest {
+		t.Error(err)
+	}
+}
+
+// renditions are envelopes as an originator signs them.
 func (w *world) renditions(from, n int) [][]byte {
 	w.t.Helper()
 	var payloads [][]byte
