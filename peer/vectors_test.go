@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -56,5 +57,19 @@ func TestVectorsOfTheSpecification(t *testing.T) {
 	}
 	if _, block, _ := strings.Cut(string(page), "## Test vectors"); !strings.Contains(block, "```\n"+strings.Join(want, "\n")+"\n```\n") {
 		t.Errorf("docs/wire.md does not have these vectors:\n%s", strings.Join(want, "\n"))
+	}
+	key32 := [32]byte(bytes.Repeat([]byte{5}, 32))
+	sealed, err := (&Batch{Origin: c.Origin, Frames: []Frame{f}, Checkpoint: signed}).Seal(1, key32, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := hex.EncodeToString(sealed.Items[0].Box) // another one each time
+	_, written, _ := strings.Cut(string(page), "\nbox ")
+	written, _, _ = strings.Cut(written, "\n")
+	if sealed.Items[0].Box, err = hex.DecodeString(written); err != nil {
+		t.Fatalf("%v; a box is %s", err, made)
+	}
+	if opened, err := sealed.Open(key32, Limits{}); err != nil || !bytes.Equal(opened.Frames[0].Append(nil), f.Append(nil)) {
+		t.Errorf("the box of docs/wire.md does not open (%v); one that does is %s", err, made)
 	}
 }
