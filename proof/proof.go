@@ -215,7 +215,7 @@ func (p *Proof) log(f Finding, keys *keylog.State) (Finding, error) {
 
 // nodeOf finds the node key that signed the checkpoint, and that counted when it did.
 func nodeOf(keys *keylog.State, note []byte, c peer.Checkpoint) (keylog.Key, error) {
-	for _, k := range keys.Keys("", keylog.RoleNode, c.Time) {
+	for _, k := range keys.Keys("", keylog.RoleNode, c.Time.Add(time.Second-1)) { // it tells whole seconds
 		if _, err := peer.OpenCheckpoint(note, c.Origin, k.Key); err == nil {
 			return k, nil
 		}
