@@ -106,10 +106,10 @@ func TestWhoSawMoreAccusesNobody(t *testing.T) {
 	net, digest := three(t, "ROG")
 	arc, bal, rog := net.As("ARC"), net.As("BAL"), net.As("ROG")
 	both, to := parties("ARC", "BAL"), testnet.To(label.Green, "ARC", "BAL")
-	rog.Tell(arc, digest, to, both, testnet.Malware(1, 1, "one", ""))
-	rog.Tell(bal, digest, to, both, testnet.Malware(1, 1, "one", ""), testnet.Malware(2, 1, "more", ""))
-	if !arc.Sees(testnet.ID("malware", 1)) || !bal.Sees(testnet.ID("malware", 2)) {
-		t.Fatal("what was told was not taken")
+	a := rog.Tell(arc, digest, to, both, testnet.Malware(1, 1, "one", ""))
+	b := rog.Tell(bal, digest, to, both, testnet.Malware(1, 1, "one", ""), testnet.Malware(2, 1, "more", ""))
+	if a != 204 || b != 204 {
+		t.Fatal(a, b)
 	}
 	for _, n := range []*testnet.Nation{arc, bal} {
 		_ = n.Federation.Compare(t.Context()) // the one that lies cannot be reached
