@@ -146,7 +146,8 @@ type Decide struct {
 	PAP         label.PAP // of the action
 	HasPAP      bool
 	Silence     bool   // silence = allowed
-	MinPositive int    // parties that must say yes themselves, so that silence alone never decides; 0: none
+	Persons     int    // that must sign for each party; at least 1
+	MinPositive int    // parties that must say yes themselves; 0: one, since silence alone never decides
 	Unreachable string // "blocks" or "abstains"; empty: blocks
 	Veto        string // "affected-party"; empty: none
 	Evidence    bool

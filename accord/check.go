@@ -444,10 +444,14 @@ func (c *checking) decides() {
 		if n > 0 && d.MinPositive > n {
 			c.say(Refusal, "decide.nobody", "decide", d.Name, "min-positive", "%d parties must say yes themselves, and there are %d", d.MinPositive, n)
 		}
-		if d.Silence && d.MinPositive == 0 {
-			c.say(Information, "decide.silence", "decide", d.Name, "silence", "silence alone can decide: min-positive says how many must say yes themselves")
+		everybody := strings.HasPrefix(d.Consent, "all")
+		switch {
+		case everybody && d.Unreachable == "abstains":
+			c.say(Caution, "decide.unreachable", "decide", d.Name, "unreachable", "unreachable = abstains has no effect on consent = %s: who abstains does not consent, and each must", d.Consent)
+		case everybody && d.Veto != "":
+			c.say(Information, "decide.veto", "decide", d.Name, "veto", "veto has no effect on consent = %s: the veto of any party decides", d.Consent)
 		}
-		if d.Silence && d.Unreachable == "abstains" {
+		if d.Silence && d.Unreachable == "abstains" && !everybody {
 			c.say(Caution, "decide.silence", "decide", d.Name, "unreachable", "silence is consent, and who cannot be reached abstains: few could decide for all")
 		}
 		if d.Weights != "" && !strings.HasSuffix(d.Consent, "%") && !strings.Contains(d.Consent, "/") {

@@ -320,6 +320,9 @@ func (x *explainer) decide(d *Decide) {
 		x.say("pap", "decide.pap", d.Name, d.PAP.String())
 	}
 	x.say("silence", pick(d.Silence, "silence", "silence.not"), d.Name)
+	if d.Persons > 1 {
+		x.say("persons", "decide.persons", d.Name, d.Persons)
+	}
 	if d.MinPositive > 0 {
 		x.say("min-positive", "min-positive", d.Name, d.MinPositive)
 	}

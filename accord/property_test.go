@@ -116,7 +116,7 @@ func drawAccord(t *rapid.T) *Accord {
 	a.Limits = Limits{count("objects"), int64(count("object")) * 1000, int64(count("attachment")) << 20, int64(count("queue")) << 30}
 	for _, n := range some(t, "decides", "d", "e") {
 		a.Decides = append(a.Decides, Decide{Name: n, Propose: pick("propose", "any", "3"), Consent: pick("consent", "all", "all-but-subject", "2", "2/3", "75%"), Weights: digest("weights"),
-			Deadline: drawTime(t, "deadline"), Silence: yes("silence"), MinPositive: count("min-positive"), Unreachable: pick("unreachable", "blocks", "abstains"), Veto: pick("veto", "", "affected-party"), Evidence: yes("evidence"),
+			Deadline: drawTime(t, "deadline"), Silence: yes("silence"), Persons: rapid.IntRange(1, 4).Draw(t, "persons of a party"), MinPositive: count("min-positive"), Unreachable: pick("unreachable", "blocks", "abstains"), Veto: pick("veto", "", "affected-party"), Evidence: yes("evidence"),
 			Review: maybeTime(t, "decide review")})
 		if d := &a.Decides[len(a.Decides)-1]; yes("actions") {
 			d.HasPAP, d.PAP = true, label.PAP(rapid.IntRange(0, 4).Draw(t, "decide pap"))

@@ -184,12 +184,20 @@ func (d *Decide) fields() []field {
 		one("deadline", &d.Deadline, duration).required(),
 		stated("pap", &d.PAP, &d.HasPAP, pap),
 		one("silence", &d.Silence, flag("allowed", "not-allowed")).written(),
+		persons(&d.Persons),
 		one("min-positive", &d.MinPositive, number(1, MaxParties)),
 		one("veto", &d.Veto, words("affected-party")),
 		one("unreachable", &d.Unreachable, words("blocks", "abstains")).written(),
 		one("evidence", &d.Evidence, only("required")),
 		one("review", &d.Review, duration),
 	}
+}
+
+// persons is how many voters sign for a party. One is not written: texts from before the word was there keep their canonical form.
+func persons(to *int) field {
+	f := one("persons", to, number(1, 4))
+	f.said = func() bool { return *to > 1 }
+	return f
 }
 
 func (e *Exercise) fields() []field {
@@ -218,7 +226,7 @@ func begin(v any) {
 	case *Handle:
 		v.PAP, v.Attribution, v.Access = label.PAPClear, label.May, label.Copy
 	case *Decide:
-		v.Unreachable = "blocks"
+		v.Unreachable, v.Persons = "blocks", 1
 	}
 }
 

@@ -235,7 +235,7 @@ func TestBombs(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"an endless item":    append(slices.Clone(head), kindKeys, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff),
 		"an item beyond 63":  append(slices.Clone(head), kindKeys, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff),
-		"more than a kind's": append(slices.Clone(head), kindHeads, 0, 0, 0, 0, 0, 0x20, 0, 0),
+		"more than a kind's": append(slices.Clone(head), kindHeads, 0, 0, 0, 0, 0, 0x50, 0, 0),
 	} {
 		if _, err := w.verify(append(b, make([]byte, 64)...), o); code(err) != "bundle.size" {
 			t.Errorf("%s: %v", name, err)

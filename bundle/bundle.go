@@ -39,7 +39,7 @@ const (
 	MaxKeys     = 4 << 20 // one item of key statements
 	MaxAccord   = 8 << 20
 	MaxBatch    = 4 << 20
-	MaxHeads    = 1 << 20
+	MaxHeads    = 4 << 20
 	maxTrailer  = 64 << 10
 )
 

@@ -113,7 +113,9 @@ func (v *Verifier) extend(p part, leaf func(i int, index uint64) (tlog.Hash, err
 		return 0, err
 	}
 	switch {
-	case c.Size < v.last.Size:
+	case c.Size < v.last.Size && c.Time.After(v.last.Time):
+		return 0, &Equivocation{First: v.note, Second: p.checkpoint}
+	case c.Size < v.last.Size: // it may be an old one that comes late
 		return 0, refuse(CodeRollback, "the checkpoint is of %d leaves, one of %d is known", c.Size, v.last.Size)
 	case c.Size < end:
 		return 0, refuse(CodeProof, "the frames go beyond the checkpoint")
@@ -179,7 +181,7 @@ func Prove(from, to uint64, r tlog.HashReader) ([]tlog.Hash, error) {
 }
 
 // Equivocation proves that the holder of a log's key signed two pasts: two checkpoints of one size with different roots; or one of a smaller size,
-// and a proof that the log of the larger one began with another root.
+// and a proof that the log of the larger one began with another root; or one of a smaller size that says itself that it is the later one.
 type Equivocation struct {
 	First  []byte      `json:"first"`
 	Second []byte      `json:"second"`
@@ -199,7 +201,7 @@ func (e *Equivocation) Verify(origin string, keys ...*dsse.Key) error {
 	switch {
 	case err != nil:
 		return err
-	case a.Size == b.Size && a.Root != b.Root:
+	case a.Size == b.Size && a.Root != b.Root, a.Size > b.Size && b.Time.After(a.Time):
 		return nil
 	case a.Size < b.Size && a.Size > 0 && len(e.Proof) <= maxProof && e.Prefix != a.Root && leads(e.Proof, b, a.Size, e.Prefix):
 		return nil

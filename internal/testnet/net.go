@@ -45,6 +45,7 @@ type Net struct {
 	o     Options
 	codes []string
 	nodes map[string]*Nation
+	began time.Time
 
 	mu    sync.Mutex
 	waits string          // what Settle waited for
@@ -78,6 +79,7 @@ func New(t testing.TB, o Options, codes ...string) *Net {
 		}
 		n.Federation.Start()
 	}
+	net.began = o.Now() // all keys count by then
 	t.Cleanup(net.Close)
 	return net
 }
@@ -93,7 +95,17 @@ func (net *Net) Close() {
 var (
 	ringsMu sync.Mutex
 	rings   = map[string]*keyring.Ring{}
+	ringsAt = map[string]string{} // their folders, which go with the test that made them
+	unused  int
 )
+
+// Unused is the code of a nation that no other alliance has, for a test that changes its keys.
+func Unused() string {
+	ringsMu.Lock()
+	defer ringsMu.Unlock()
+	unused++
+	return fmt.Sprintf("Q%c%c", 'A'+unused/26%26, 'A'+unused%26)
+}
 
 // ring is a nation's keys. Every alliance of a process has the same for the same code.
 func ring(t testing.TB, code string) *keyring.Ring {
@@ -103,7 +115,8 @@ func ring(t testing.TB, code string) *keyring.Ring {
 	if r := rings[code]; r != nil {
 		return r
 	}
-	r, err := keyring.Create(t.TempDir(), keyring.Names{Nation: code, Org: Org(code), Realm: Realm}, time.Now)
+	ringsAt[code] = t.TempDir()
+	r, err := keyring.Create(ringsAt[code], keyring.Names{Nation: code, Org: Org(code), Realm: Realm}, time.Now)
 	must(t, err)
 	rings[code] = r
 	return r
