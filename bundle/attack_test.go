@@ -14,7 +14,6 @@ import (
 
 	"entente/dsse"
 	"entente/peer"
-	"entente/seal"
 )
 
 // small is a bundle with something of each kind, and its content as whoever can seal to the receiver sees and may change it.
@@ -33,15 +32,7 @@ func small(t testing.TB) (*world, []byte) {
 	m.KeyLogs, m.Accords = []KeyRange{{"USA", 0, 1}}, 1
 	var file bytes.Buffer
 	w.write(&file, m, 2)
-	r, _, err := seal.Open(&file, realm, Purpose, w.options().Open)
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return w, plain
+	return w, w.content(&file)
 }
 
 func (w *world) verify(plain []byte, o Options) (*Report, error) {

@@ -149,8 +149,8 @@ func (m *Manifest) check() error {
 		return refuse("bundle.form", "bundles are numbered from 1, and each but the first names the one before")
 	case !m.From.valid() || !m.To.valid() || m.From == m.To:
 		return refuse("bundle.form", "a bundle goes from one organisation of a nation to another")
-	case m.Created.Unix() <= 0 || m.Created.Year() > 9999:
-		return refuse("bundle.form", "a bundle says when it was made")
+	case m.Created.Unix() <= 0 || m.Created.Year() > 9999 || m.Created.Nanosecond() != 0 || m.Created.Location() != time.UTC:
+		return refuse("bundle.form", "a bundle says when it was made, in whole seconds of UTC")
 	case len(m.KeyLogs) > MaxLogs || m.Accords < 0 || m.Accords > MaxLogs || len(m.Logs) > MaxLogs:
 		return refuse("bundle.size", "a bundle has at most %d logs, key logs and accords", MaxLogs)
 	}

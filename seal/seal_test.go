@@ -324,7 +324,7 @@ func TestStatements(t *testing.T) {
 			t.Errorf("%s was signed", name)
 		}
 	}
-	for name, change := range map[string][2]string{"a space": {`"v":1`, `"v": 1`}, "a member more": {`"v":1`, `"v":1,"x":1`}, "a later version": {`"v":1`, `"v":2`}, "another time zone": {`00Z"`, `00+00:00"`}} {
+	for name, change := range map[string][2]string{"a space": {`"v":1`, `"v": 1`}, "a member more": {`"v":1`, `"v":1,"x":1`}, "a later version": {`"v":1`, `"v":2`}, "no time zone": {`00Z"`, `00+00:00"`}, "another time zone": {`T08:00:00Z"`, `T09:00:00+01:00"`}, "half a second": {`T08:00:00Z"`, `T08:00:00.5Z"`}} {
 		e, err := dsse.Parse(b)
 		if err != nil {
 			t.Fatal(err)

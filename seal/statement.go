@@ -103,8 +103,8 @@ func (s *Statement) check() error {
 		return refuse("statement.form", "epochs are counted from 1")
 	case s.NotBefore.Unix() <= 0 || s.NotAfter.Unix() > maxSeconds || !s.NotBefore.Before(s.NotAfter) || s.NotAfter.Sub(s.NotBefore) > maxLife:
 		return refuse("statement.form", "a key counts from one time until a later one, at most 400 days")
-	case s.NotBefore.Nanosecond() != 0 || s.NotAfter.Nanosecond() != 0:
-		return refuse("statement.form", "the times of a statement are whole seconds")
+	case s.NotBefore.Nanosecond() != 0 || s.NotAfter.Nanosecond() != 0 || s.NotBefore.Location() != time.UTC || s.NotAfter.Location() != time.UTC:
+		return refuse("statement.form", "the times of a statement are whole seconds of UTC")
 	}
 	_, err := s.public()
 	return err
