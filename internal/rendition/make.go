@@ -231,8 +231,12 @@ func (m *making) cutUnknown() {
 			if name := unescape(f.Pointer[strings.LastIndexByte(f.Pointer, '/')+1:]); m.mayLeave(name) || strings.HasPrefix(f.Pointer, "/extensions/") {
 				continue
 			}
-			if v := m.root.at(f.Pointer); v != nil {
-				m.remove(v, f.Pointer)
+			pointer := f.Pointer
+			if strings.HasPrefix(pointer, "/objects/") && strings.Count(pointer, "/") == 2 { // a whole object of the old container: the others may refer to it
+				pointer = "/objects"
+			}
+			if v := m.root.at(pointer); v != nil {
+				m.remove(v, pointer)
 			}
 		}
 	}
