@@ -1,0 +1,155 @@
+package federation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"entente/internal/gate"
+	"entente/internal/ledger"
+	"entente/internal/record"
+	"entente/internal/rendition"
+	"entente/internal/store"
+	"entente/label"
+	"entente/stix"
+)
+
+const markingPrefix = gate.MarkingKind + "--"
+
+// definition is that of a marking that a record is under. It goes along to whoever is given the record, whatever its own label: a marking is for
+// those who have what it marks.
+type definition struct {
+	item   store.Item
+	object *stix.Object
+	offer  gate.Offer
+}
+
+// maxDefinitions is how many definitions go along with a record.
+const maxDefinitions = 64
+
+// definitions are those of the markings that an object is under, and of the markings that these are under; not those of the TLP, which everybody has.
+// Lost is one that this organisation never handed in.
+func (f *Federation) definitions(ctx context.Context, o *stix.Object) (defs []definition, lost string, err error) {
+	known := map[string]bool{}
+	for todo := []*stix.Object{o}; len(todo) > 0; {
+		var ids []string
+		for _, o := range todo {
+			for _, id := range o.MarkingRefs() {
+				if _, tlp := label.ByID(id); !tlp && !known[id] {
+					known[id] = true
+					ids = append(ids, id)
+				}
+			}
+		}
+		if todo = nil; len(ids) == 0 {
+			break
+		}
+		if len(known) > maxDefinitions {
+			return nil, ids[0], nil
+		}
+		page, err := f.cfg.House.Page(ctx, store.Query{IDs: ids, Nation: f.cfg.Nation, Org: f.cfg.Org, Versions: store.Versions{All: true}, Specs: specs})
+		if err != nil {
+			return nil, "", err
+		}
+		for _, id := range ids {
+			i := slices.IndexFunc(page.Items, func(it store.Item) bool { return it.Record.ID == id })
+			if i < 0 {
+				return nil, id, nil
+			}
+			d := definition{item: page.Items[i]}
+			r := &d.item.Record
+			if d.object, err = stix.Parse(r.Body); err != nil {
+				return nil, id, nil
+			}
+			d.offer = gate.Offer{Origin: f.self, Kind: r.Type, Realm: f.mode(), Size: int64(len(r.Body)), Closed: true, Released: true, Along: true}
+			defs, todo = append(defs, d), append(todo, d.object)
+		}
+	}
+	slices.Reverse(defs) // what marks a definition is before it
+	return defs, "", nil
+}
+
+// labelFor is the label of a definition before the accord's handling is added: it is for all parties.
+func labelFor(parties []string) (label.Label, error) {
+	audience, err := label.NewAudience(parties...)
+	return label.For(label.Clear).To(audience), err
+}
+
+// accompany notes how the party is given the definitions of a record's markings; why says which of them it cannot be given.
+func (f *Federation) accompany(accord string, defs []definition, needs gate.Needs, j *Judged) (why string, err error) {
+	for i := range defs {
+		r, err := f.define(&defs[i], f.plan(accord, []string{orgOf(j.party)}, needs, j.classes), j.classes)
+		if err != nil {
+			return "", err
+		}
+		id := defs[i].item.Record.ID
+		switch {
+		case !j.along[i].Permit():
+			return "it is under the marking " + id + ", whose definition the accord does not let go along", nil
+		case r.Class == rendition.Withheld:
+			return "it is under the marking " + id + ", whose definition cannot go along: " + r.Why.Sentence, nil
+		}
+	}
+	j.defs = defs
+	return "", nil
+}
+
+// define makes what an audience is given of a definition, and notes how it has it then.
+func (f *Federation) define(d *definition, plan rendition.Plan, classes map[string]rendition.Class) (rendition.Result, error) {
+	classes[d.item.Record.ID] = rendition.Full // as far as the rest of the plan lets it be
+	r, err := rendition.Make(d.item.Record.Body, plan)
+	if err != nil {
+		return r, fmt.Errorf("making a rendition of %s: %w", d.item.Record.ID, err)
+	}
+	classes[d.item.Record.ID] = r.Class
+	return r, nil
+}
+
+// goesAlong stands for the label of a definition that went along: it has that of whatever it marks.
+const goesAlong = "along"
+
+// along adds the definitions of a record's markings before it, as far as the log has them not. It is not ok where one was taken back: then the record
+// stays, too.
+func (f *Federation) along(ctx context.Context, g *group, l openLog, w *writing) (ok bool, err error) {
+	first := &g.judged[0]
+	for i := range first.defs {
+		d := &first.defs[i]
+		r, err := f.define(d, f.plan(g.accord.Name, g.parties, first.verdict.Needs(), first.classes), first.classes)
+		if err != nil {
+			return false, err
+		}
+		places, err := f.cfg.Ledger.Out(ctx, d.item.Record.ID)
+		if err != nil {
+			return false, err
+		}
+		m := mark{or(d.item.Record.Version), r.Class, f.keyed(shown(&r)), goesAlong, int64(d.item.Rec)}
+		if takenBack(places, m) {
+			return false, nil
+		}
+		if w.has(l.origin, d.item.Rec) || slices.ContainsFunc(live(places), func(p ledger.Place) bool {
+			old := parseMark(p.Version)
+			return p.Origin == l.origin && old.class == m.class && old.body == m.body && !(p.Refused && w.again)
+		}) {
+			continue
+		}
+		along := group{accord: g.accord, parties: g.parties, judged: slices.Clone(g.judged), result: r}
+		verdicts := make([]gate.Verdict, len(g.judged))
+		for k := range along.judged {
+			verdicts[k] = g.judged[k].along[i]
+			along.judged[k].verdict = verdicts[k]
+		}
+		if along.label, ok = gate.Together(verdicts...); !ok {
+			return false, nil
+		}
+		w.puts = append(w.puts, putting{along, &d.item, m, l.origin, w.order(l.origin, d.item.Record.ID, places)})
+		for _, j := range g.judged {
+			w.given[counter(g.accord.Name, j.party)]++
+		}
+	}
+	return true, nil
+}
+
+// has tells whether a record is on its way into a log.
+func (w *writing) has(origin string, rec record.Seq) bool {
+	return slices.ContainsFunc(w.puts, func(p putting) bool { return p.origin == origin && p.item.Rec == rec })
+}
