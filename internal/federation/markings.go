@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"entente/internal/accords"
 	"entente/internal/gate"
 	"entente/internal/ledger"
 	"entente/internal/record"
@@ -61,12 +62,25 @@ func (f *Federation) definitions(ctx context.Context, o *stix.Object) (defs []de
 			if d.object, err = stix.Parse(r.Body); err != nil {
 				return nil, id, nil
 			}
-			d.offer = gate.Offer{Origin: f.self, Kind: r.Type, Realm: f.mode(), Size: int64(len(r.Body)), Closed: true, Released: true, Along: true}
+			d.offer = f.offerAlong(r)
 			defs, todo = append(defs, d), append(todo, d.object)
 		}
 	}
 	slices.Reverse(defs) // what marks a definition is before it
 	return defs, "", nil
+}
+
+func (f *Federation) offerAlong(r *record.Record) gate.Offer {
+	return gate.Offer{Origin: f.self, Kind: r.Type, Realm: f.mode(), Size: int64(len(r.Body)), Closed: true, Released: true, Along: true}
+}
+
+// goesOn tells whether the accord still lets a party have a definition that went along.
+func (f *Federation) goesOn(s *accords.Standing, it *store.Item, to gate.Party) (ok bool, err error) {
+	o := f.offerAlong(&it.Record)
+	if o.Label, err = labelFor([]string{orgOf(to)}); err != nil {
+		return false, err
+	}
+	return s.Permit(f.self, to, &o, f.cfg.Now(), gate.Counters{}, f.cfg.Bases()).Permit(), nil
 }
 
 // labelFor is the label of a definition before the accord's handling is added: it is for all parties.
