@@ -34,14 +34,15 @@ type Judged struct {
 	Removed []string      `json:"removed,omitempty"` // what was taken out of it
 	Why     string        `json:"why,omitempty"`     // of what is withheld though the clauses permit it
 
+	defs  []definition   // of its markings, which go along
+	along []gate.Verdict // what the accord says to each of them
+
 	party   gate.Party
 	verdict gate.Verdict
 	result  rendition.Result
 	plan    string                     // two parties with the same plan get the same bytes
 	classes map[string]rendition.Class // how the party has what the record names, and the record itself
 	copies  []string                   // logs in which it has reduced copies of that
-	defs    []definition               // of its markings, which go along
-	along   []gate.Verdict             // what the accord says to each of them
 }
 
 // mode is that of the node's realm, as labels have it.

@@ -122,9 +122,42 @@ func (f *Federation) define(d *definition, plan rendition.Plan, classes map[stri
 // goesAlong stands for the label of a definition that went along: it has that of whatever it marks.
 const goesAlong = "along"
 
+// alone are the places of what was given for itself, and not along with what it marks.
+func alone(places []ledger.Place) []ledger.Place {
+	return slices.DeleteFunc(slices.Clone(places), func(p ledger.Place) bool { return parseMark(p.Version).label == goesAlong })
+}
+
+// complement adds the definitions of markings to what is to go out, and takes out what is revoked by a version that goes with it.
+func (f *Federation) complement(ctx context.Context, w *writing) error {
+	puts := w.puts
+	w.puts = make([]putting, 0, len(puts))
+	out := map[[2]string]uint64{} // by log and object: how many versions were taken out
+	for i := range puts {
+		p := &puts[i]
+		of := [2]string{p.origin, p.item.Record.ID}
+		p.order -= out[of]
+		ok := p.item.Record.Order >= w.revoked[p.item.Record.ID]
+		if ok {
+			var err error
+			if ok, err = f.along(ctx, &p.group, p.origin, w); err != nil {
+				return err
+			}
+		}
+		if ok {
+			w.puts = append(w.puts, *p)
+			continue
+		}
+		out[of]++
+		for _, j := range p.group.judged {
+			w.given[counter(p.group.accord.Name, j.party)]--
+		}
+	}
+	return nil
+}
+
 // along adds the definitions of a record's markings before it, as far as the log has them not. It is not ok where one was taken back: then the record
 // stays, too.
-func (f *Federation) along(ctx context.Context, g *group, l openLog, w *writing) (ok bool, err error) {
+func (f *Federation) along(ctx context.Context, g *group, origin string, w *writing) (ok bool, err error) {
 	first := &g.judged[0]
 	for i := range first.defs {
 		d := &first.defs[i]
@@ -140,9 +173,9 @@ func (f *Federation) along(ctx context.Context, g *group, l openLog, w *writing)
 		if takenBack(places, m) {
 			return false, nil
 		}
-		if w.has(l.origin, d.item.Rec) || slices.ContainsFunc(live(places), func(p ledger.Place) bool {
+		if w.has(origin, d.item.Rec) || slices.ContainsFunc(live(places), func(p ledger.Place) bool {
 			old := parseMark(p.Version)
-			return p.Origin == l.origin && old.class == m.class && old.body == m.body && !(p.Refused && w.again)
+			return p.Origin == origin && old.class == m.class && old.body == m.body && !(p.Refused && w.again)
 		}) {
 			continue
 		}
@@ -155,7 +188,7 @@ func (f *Federation) along(ctx context.Context, g *group, l openLog, w *writing)
 		if along.label, ok = gate.Together(verdicts...); !ok {
 			return false, nil
 		}
-		w.puts = append(w.puts, putting{along, &d.item, m, l.origin, w.order(l.origin, d.item.Record.ID, places)})
+		w.puts = append(w.puts, putting{along, &d.item, m, origin, w.order(origin, d.item.Record.ID, places)})
 		for _, j := range g.judged {
 			w.given[counter(g.accord.Name, j.party)]++
 		}

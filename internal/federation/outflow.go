@@ -264,12 +264,7 @@ func (f *Federation) give(ctx context.Context, items []store.Item, relabelled ma
 func (f *Federation) spread(ctx context.Context, items []store.Item, relabelled map[record.Seq]bool, only map[string]string) error {
 	for todo := items; len(todo) > 0; only = nil {
 		standings := f.cfg.Accords.Standings() // as they are now: a suspension binds at once
-		w := writing{given: map[string]int{}, again: only != nil, revoked: map[string]string{}}
-		for i := range todo {
-			if r := &todo[i].Record; r.Revoked && f.own(r) {
-				w.revoked[r.ID] = max(w.revoked[r.ID], r.Order)
-			}
-		}
+		w := writing{given: map[string]int{}, again: only != nil}
 		for i := range todo {
 			it := &todo[i]
 			if it.Held || !f.own(&it.Record) {
@@ -278,6 +273,9 @@ func (f *Federation) spread(ctx context.Context, items []store.Item, relabelled 
 			if err := f.consider(ctx, standings, only, it, relabelled[it.Rec], &w); err != nil {
 				return err
 			}
+		}
+		if err := f.complement(ctx, &w); err != nil {
+			return err
 		}
 		changed, err := f.write(ctx, &w)
 		if err != nil {
@@ -318,12 +316,13 @@ func (f *Federation) referrers(ctx context.Context, ids []string) ([]store.Item,
 
 // writing is what is to be added to own logs in one transaction.
 type writing struct {
-	puts    []putting
-	orders  []ledger.Entry
-	ids     []string          // whose visibility changes by it
-	given   map[string]int    // puts, by accord and party
 	revoked map[string]string // by object: the order of the version that revokes it. None before it goes out with it
-	again   bool              // what a party refused is given once more
+
+	puts   []putting
+	orders []ledger.Entry
+	ids    []string       // whose visibility changes by it
+	given  map[string]int // puts, by accord and party
+	again  bool           // what a party refused is given once more
 }
 
 // order is the number of the next put of an object in a log.
@@ -372,7 +371,7 @@ func (f *Federation) consider(ctx context.Context, standings []accords.Standing,
 			return err
 		}
 		if relabelled || len(given) > 0 {
-			if err := f.narrow(s, it, judged, given, w, relabelled); err != nil {
+			if err := f.narrow(s, it, judged, alone(given), w, relabelled); err != nil {
 				return err
 			}
 		}
@@ -388,42 +387,9 @@ func (f *Federation) consider(ctx context.Context, standings []accords.Standing,
 	return nil
 }
 
-// recall has what was revoked retracted where the version that says so may not go: whoever has an earlier version learns that it holds no more.
-func (f *Federation) recall(it *store.Item, given []ledger.Place, w *writing) error {
-	told := map[string]bool{}
-	tell := func(parties []string) {
-		for _, p := range parties {
-			told[p] = true
-		}
-	}
-	for _, p := range given {
-		if parseMark(p.Version).rec == int64(it.Rec) {
-			tell(f.logs[p.Origin].parties)
-		}
-	}
-	for i := range w.puts {
-		if w.puts[i].item.Rec == it.Rec {
-			tell(w.puts[i].group.parties)
-		}
-	}
-	for _, p := range given {
-		l, ok := f.logs[p.Origin]
-		m := parseMark(p.Version)
-		if order, err := stix.Order(m.version); !ok || err != nil || order >= it.Record.Order || !slices.ContainsFunc(l.parties, func(party string) bool { return !told[party] }) {
-			continue
-		}
-		m.label = taken
-		if err := f.order(l, p, it.Record.ID, m.String(), peer.Order{Do: peer.Retract.String(), Reason: "revoked"}, peer.Retract, w); err != nil {
-			return err
-		}
-		w.ids = append(w.ids, it.Record.ID)
-	}
-	return nil
-}
-
 // put adds a record for a group, unless it went out as it is now: places is all that logs say of its object, given what of that is live.
 func (f *Federation) put(ctx context.Context, g group, it *store.Item, places, given []ledger.Place, w *writing) error {
-	if g.result.Class == rendition.Withheld || it.Record.Order < w.revoked[it.Record.ID] {
+	if g.result.Class == rendition.Withheld {
 		return nil
 	}
 	l, err := f.open(ctx, g.accord, g.parties)
@@ -454,9 +420,6 @@ func (f *Federation) put(ctx context.Context, g group, it *store.Item, places, g
 			return f.relabel(l, p, it, g.label, m, w)
 		}
 	}
-	if ok, err := f.along(ctx, &g, l, w); err != nil || !ok {
-		return err
-	}
 	w.puts = append(w.puts, putting{g, it, m, l.origin, w.order(l.origin, it.Record.ID, places)})
 	w.ids = append(w.ids, it.Record.ID)
 	for _, j := range g.judged {
@@ -479,7 +442,7 @@ func (f *Federation) narrow(s *accords.Standing, it *store.Item, judged []Judged
 	}
 	for _, p := range given {
 		l, ok := f.logs[p.Origin]
-		if m := parseMark(p.Version); !ok || l.accord != s.Name || m.rec != int64(it.Rec) || m.label == goesAlong {
+		if !ok || l.accord != s.Name || parseMark(p.Version).rec != int64(it.Rec) {
 			continue
 		}
 		if slices.ContainsFunc(l.parties, func(party string) bool { return denied[party] }) {
