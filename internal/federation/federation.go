@@ -14,6 +14,7 @@ import (
 
 	"entente/dsse"
 	"entente/internal/accords"
+	"entente/internal/decisions"
 	"entente/internal/exchange"
 	"entente/internal/gate"
 	"entente/internal/ledger"
@@ -70,6 +71,12 @@ type Partners interface {
 	Changed() <-chan struct{}
 }
 
+// Decisions are the joint decisions of this node.
+type Decisions interface {
+	// Hear takes a statement that stands in a partner's log.
+	Hear(ctx context.Context, nation string, at decisions.Place, envelope []byte) error
+}
+
 // NodeKey signs receipts as an envelope, and checkpoints as a note.
 type NodeKey interface {
 	dsse.Signer
@@ -86,6 +93,7 @@ type Config struct {
 	Ledger     *ledger.Ledger
 	Accords    *accords.Accords
 	Partners   Partners
+	Decisions  Decisions                   // nil: this node decides nothing
 	Shelves    []Shelf                     // of parties that run no node
 	Originate  func() (dsse.Signer, error) // the key that signs renditions and orders
 	Node       func() (NodeKey, error)     // the key that signs checkpoints and receipts
@@ -184,7 +192,7 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 }
 
 func (f *Federation) remember(g ledger.Log) openLog {
-	l := openLog{g.Origin, g.Accord, g.Parties, map[[32]byte]bool{}}
+	l := openLog{g.Origin, strings.TrimSuffix(g.Accord, decided), g.Parties, map[[32]byte]bool{}}
 	f.logs[g.Origin] = l
 	f.ids[identity(g.Accord, g.Parties)] = g.Origin
 	return l

@@ -192,6 +192,8 @@ func (t *taking) frame(ctx context.Context, i int, fr *peer.Frame) error {
 		if err := t.f.cfg.Accords.Hear(ctx, t.partner.Nation, fr.Envelope); err != nil {
 			return t.judged(i, err)
 		}
+	case peer.Decision:
+		return t.say(ctx, i, fr)
 	case peer.Retract, peer.Relabel, peer.Purge:
 		o, signers, err := t.opener.Order(fr.Envelope)
 		switch {
@@ -208,6 +210,9 @@ func (t *taking) frame(ctx context.Context, i int, fr *peer.Frame) error {
 
 // judged writes down a refusal by a room; that a room does not work now is for the batch as a whole.
 func (t *taking) judged(i int, err error) error {
+	if err == nil {
+		return nil
+	}
 	switch fault.Of(err) {
 	case fault.Unavailable, fault.Full, fault.Internal:
 		return err

@@ -146,6 +146,35 @@ func (l *Ledger) Past(ctx context.Context, origin string, size uint64) (root tlo
 	return root, proof, err
 }
 
+// Stretch gives an own log or another's from an index to its newest checkpoint: the edge before the index, the leaves, and the signed note. It is fault.NotFound
+// where the log was not read as far as it is signed, or does not reach the index.
+func (l *Ledger) Stretch(ctx context.Context, origin string, from uint64, limit int) (before peer.Edge, leaves []peer.Leaf, note []byte, err error) {
+	err = l.read(ctx, "reading a stretch of a log", func(c *zs.Conn) error {
+		g, err := findLog(c, origin)
+		if err != nil {
+			return err
+		}
+		if g.Note == nil || from >= g.Signed.Size || g.Signed.Size > g.Size || g.Signed.Size-from > uint64(limit) {
+			return fault.New(fault.NotFound, "ledger.size", "the log cannot be shown from %d leaves on", from).At(origin)
+		}
+		table := "held"
+		if g.Own {
+			table = "leaf"
+		}
+		note = g.Note
+		return lite.Exec(c, "SELECT leaf FROM "+table+" WHERE pos BETWEEN ? AND ? ORDER BY pos", func(st *zs.Stmt) error {
+			leaf, err := peer.ParseLeaf(lite.Blob(st, 0))
+			if before.Size < from {
+				before.Add(leaf.Hash(), nil)
+			} else {
+				leaves = append(leaves, leaf)
+			}
+			return err
+		}, position(g.id, 0), position(g.id, g.Signed.Size-1))
+	})
+	return before, leaves, note, err
+}
+
 // Held is a leaf of another's log and what became of it.
 type Held struct {
 	Origin  string

@@ -15,6 +15,7 @@ import (
 	"entente/accord"
 	"entente/dsse"
 	"entente/internal/accords"
+	"entente/internal/decisions"
 	"entente/internal/federation"
 	"entente/internal/gate"
 	"entente/internal/keyring"
@@ -32,6 +33,8 @@ type Options struct {
 	Deaf bool             // the nations do not call each other: partners are played by the test
 	// Known are nations that the others know by their keys, and that have no node here.
 	Known []string
+
+	Execute map[string]decisions.Executor // what carries out decisions, by the type of the action
 
 	// What stands in the place of a part of a nation, for tests that put a leak into it. Nil leaves it as it is.
 	Backend func(n *Nation, b peer.Backend) peer.Backend
@@ -78,6 +81,7 @@ func New(t testing.TB, o Options, codes ...string) *Net {
 			n.meet(ring(t, code))
 		}
 		n.Federation.Start()
+		n.Decisions.Start()
 	}
 	net.began = o.Now() // all keys count by then
 	t.Cleanup(net.Close)
