@@ -92,7 +92,8 @@ type Config struct {
 	Dial       func(p Partner) (url string, d peer.Doer)
 	Limits     peer.Limits
 	Now        func() time.Time
-	Tick       time.Duration // how often time itself is looked at; 30 s
+	After      func(time.Duration) <-chan time.Time // between two attempts to reach a partner; time.After
+	Tick       time.Duration                        // how often time itself is looked at; 30 s
 	Log        *slog.Logger
 }
 
@@ -143,6 +144,9 @@ type openLog struct {
 func New(ctx context.Context, cfg Config) (*Federation, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.After == nil {
+		cfg.After = time.After
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)

@@ -114,10 +114,7 @@ func (f *Federation) take(ctx context.Context, nation string, b *peer.Batch) (st
 	}
 	err = f.cfg.Ledger.Extend(ctx, v, from, t.taken, receipts...)
 	if t.orders {
-		select {
-		case f.orders <- struct{}{}:
-		default:
-		}
+		signal(f.orders)
 	}
 	return t.stored, err
 }

@@ -60,6 +60,7 @@ type nation struct {
 	gate     *gate.Gate
 	servers  map[string]*httptest.Server // by the nation that calls
 	fail     func(step string) error     // nil: everything works
+	after    func(time.Duration) <-chan time.Time
 
 	door      sync.Mutex
 	handler   http.Handler
@@ -136,7 +137,7 @@ func (n *nation) federate() {
 	t, ctx := n.net.t, context.Background()
 	g := func() *gate.Gate { return n.gate }
 	var err error
-	n.Federation, err = federation.New(ctx, federation.Config{Nation: n.code, Org: org(n.code), Realm: "operational", House: house{n}, Door: door{n.exchange, n}, Now: n.net.now, Tick: 100 * time.Millisecond, Ledger: n.ledger, Accords: n.accords,
+	n.Federation, err = federation.New(ctx, federation.Config{Nation: n.code, Org: org(n.code), Realm: "operational", House: house{n}, Door: door{n.exchange, n}, Now: n.net.now, After: n.after, Tick: 100 * time.Millisecond, Ledger: n.ledger, Accords: n.accords,
 		Partners: partners{n}, Originate: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleOriginate) },
 		Node: func() (federation.NodeKey, error) {
 			s, err := n.ring.Signer(keylog.RoleNode)
