@@ -141,6 +141,7 @@ func (f *Federation) journal(ctx context.Context) error {
 			}
 		}
 		f.stir(items, relabelled)
+		f.miss(entries)
 		if len(items) > 0 {
 			if err := f.give(ctx, items, relabelled, nil); err != nil {
 				return err
