@@ -38,8 +38,9 @@ type Shelf interface {
 // shelf is one of them, and how far it was filled since the start: then everything on it is looked at once.
 type shelf struct {
 	Shelf
-	filled map[string]filled // by log
-	places map[string]string // collections by accord
+	filled map[string]filled     // by log
+	places map[string]string     // collections by accord
+	lies   map[record.Seq]string // the object of each own record of which something lies there
 }
 
 // filled is how far a shelf follows a log, and under what the log was judged: when either changes, there is something to do.
@@ -54,7 +55,7 @@ var byShelf = store.Act{Actor: "node", Verb: "shelf.arrange"}
 func shelves(list []Shelf) []*shelf {
 	var out []*shelf
 	for _, s := range list {
-		out = append(out, &shelf{s, map[string]filled{}, map[string]string{}})
+		out = append(out, &shelf{s, map[string]filled{}, map[string]string{}, map[record.Seq]string{}})
 	}
 	return out
 }
@@ -83,6 +84,26 @@ func (f *Federation) stir(items []store.Item, relabelled map[record.Seq]bool) {
 	for i := range items {
 		if len(f.shelves) > 0 && relabelled[items[i].Rec] {
 			f.stirred[items[i].Record.ID] = true
+		}
+	}
+}
+
+// miss notes own objects of which a record that lies on a shelf is in no collection any more, and with that no more here.
+func (f *Federation) miss(entries []store.Entry) {
+	if len(f.shelves) == 0 {
+		return
+	}
+	f.shelving.Lock()
+	defer f.shelving.Unlock()
+	for i := range entries {
+		e := &entries[i]
+		for _, s := range f.shelves {
+			if id := s.lies[e.Rec]; id != "" && e.Kind == store.EntryRemove {
+				f.stirred[id] = true
+			}
+			for _, rec := range e.Recs { // of a purge, which has emptied the shelf of them
+				delete(s.lies, rec)
+			}
 		}
 	}
 }
@@ -327,17 +348,23 @@ func (w *filling) wanted(ctx context.Context, id string, places []ledger.Place) 
 	out := map[key]*rendered{}
 	newest := map[[2]string]key{} // of one version of one object, the last content counts
 	judged := judgements{f: w.f, to: w.shelf.Party(), id: id}
+	for _, p := range places {
+		delete(w.shelf.lies, record.Seq(parseMark(p.Version).rec))
+	}
 	for _, p := range live(places) {
 		accord := w.f.logs[p.Origin].accord
 		a := w.standings[accord]
 		if a == nil {
 			continue
 		}
-		if ok, err := judged.keeps(ctx, a, parseMark(p.Version)); err != nil {
+		mark := parseMark(p.Version)
+		rec := record.Seq(mark.rec)
+		if ok, err := judged.keeps(ctx, a, mark); err != nil {
 			return nil, err
 		} else if !ok {
 			continue
 		}
+		w.shelf.lies[rec] = id
 		given, obj, err := w.open(ctx, p)
 		if err != nil {
 			return nil, err
