@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"entente/internal/accords"
+	"entente/internal/gate"
 	"entente/internal/ledger"
 	"entente/internal/record"
 	"entente/internal/rendition"
@@ -318,6 +319,8 @@ type writing struct {
 	ids    []string       // whose visibility changes by it
 	given  map[string]int // puts, by accord and party
 	again  bool           // what a party refused is given once more
+
+	suppose gate.Party // for whom a release officer is taken to have signed
 }
 
 // order is the number of the next put of an object in a log.
@@ -339,39 +342,33 @@ func (w *writing) order(origin, id string, places []ledger.Place) uint64 {
 type putting struct {
 	group  group
 	item   *store.Item
-	mark   mark
 	origin string
 	order  uint64
 }
 
 // consider adds to w what one record calls for.
 func (f *Federation) consider(ctx context.Context, standings []accords.Standing, only map[string]string, it *store.Item, relabelled bool, w *writing) error {
-	places, err := f.cfg.Ledger.Out(ctx, it.Record.ID)
+	went, err := f.past(ctx, it.Record.ID)
 	if err != nil {
 		return err
 	}
-	given := live(places)
 	for i := range standings {
 		s := &standings[i]
 		if _, ok := only[s.Name]; only != nil && !ok {
 			continue
 		}
-		judged, err := f.judge(ctx, s, it, w)
+		judged, groups, err := f.plan(ctx, s, it, went, w)
 		if err != nil {
 			return err
 		}
 		f.await(ctx, s.Name, it, judged)
-		groups, err := f.groups(s, it, judged)
-		if err != nil {
-			return err
-		}
-		if relabelled || len(given) > 0 {
-			if err := f.narrow(s, it, judged, given, w, relabelled); err != nil {
+		if relabelled || len(went.live) > 0 {
+			if err := f.narrow(s, it, judged, went.live, w, relabelled); err != nil {
 				return err
 			}
 		}
-		for _, g := range groups {
-			if err := f.put(ctx, g, it, places, given, w); err != nil {
+		for i := range groups {
+			if err := f.put(ctx, &groups[i], it, went.places, w); err != nil {
 				return err
 			}
 		}
@@ -379,40 +376,19 @@ func (f *Federation) consider(ctx context.Context, standings []accords.Standing,
 	return nil
 }
 
-// put adds a record for a group, unless it went out as it is now: places is all that logs say of its object, given what of that is live.
-func (f *Federation) put(ctx context.Context, g group, it *store.Item, places, given []ledger.Place, w *writing) error {
-	if g.result.Class == rendition.Withheld {
+// put adds what a group calls for.
+func (f *Federation) put(ctx context.Context, g *group, it *store.Item, places []ledger.Place, w *writing) error {
+	if g.due != send && g.due != relabel {
 		return nil
 	}
 	l, err := f.open(ctx, g.accord, g.parties)
 	if err != nil {
 		return err
 	}
-	timeless, err := g.label.Timeless().MarshalJSON()
-	if err != nil {
-		return err
+	if g.due == relabel {
+		return f.relabel(l, g.at, it, g.label, g.mark, w)
 	}
-	m := mark{or(it.Record.Version), g.result.Class, f.keyed(shown(&g.result)), short(timeless), int64(it.Rec)}
-	if takenBack(places, m) {
-		return nil
-	}
-	for _, p := range given {
-		if p.Origin != l.origin || p.Refused && w.again {
-			continue
-		}
-		old := parseMark(p.Version)
-		switch {
-		case old.version != m.version || old.class != m.class:
-			if old.class == rendition.Reduced && m.class == rendition.Reduced && old.body == m.body {
-				return nil // nothing changed that this audience may see, and that something did is not for it to know
-			}
-		case old.body == m.body && old.label == m.label:
-			return nil
-		case old.body == m.body:
-			return f.relabel(l, p, it, g.label, m, w)
-		}
-	}
-	w.puts = append(w.puts, putting{g, it, m, l.origin, w.order(l.origin, it.Record.ID, places)})
+	w.puts = append(w.puts, putting{*g, it, l.origin, w.order(l.origin, it.Record.ID, places)})
 	w.ids = append(w.ids, it.Record.ID)
 	for _, j := range g.judged {
 		w.given[counter(g.accord.Name, j.party)]++
@@ -430,7 +406,7 @@ func (f *Federation) relabel(l openLog, p ledger.Place, it *store.Item, to label
 func (f *Federation) narrow(s *accords.Standing, it *store.Item, judged []Judged, given []ledger.Place, w *writing, relabelled bool) error {
 	denied := map[string]bool{}
 	for _, j := range judged {
-		denied[orgOf(j.party)] = !j.Permit && byRecord(j, relabelled)
+		denied[orgOf(j.party)] = !j.Permit && !j.apart && byRecord(j, relabelled)
 	}
 	for _, p := range given {
 		l, ok := f.logs[p.Origin]
@@ -598,7 +574,7 @@ func (f *Federation) seal(puts []putting) ([]ledger.Entry, error) {
 			return nil, fmt.Errorf("writing the rendition of %s: %w", p.item.Record.ID, err)
 		}
 		payloads[p.origin], places[p.origin] = append(payloads[p.origin], payload), append(places[p.origin], i)
-		entries[i] = ledger.Entry{Origin: p.origin, Object: p.item.Record.ID, Version: p.mark.String(),
+		entries[i] = ledger.Entry{Origin: p.origin, Object: p.item.Record.ID, Version: p.group.mark.String(),
 			Leaf: peer.Leaf{Kind: peer.Put, Accord: digest, Order: p.order, Time: now, NotAfter: p.group.label.NotAfter}}
 	}
 	for origin, list := range payloads {

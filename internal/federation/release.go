@@ -157,33 +157,6 @@ func (f *Federation) Decide(ctx context.Context, v gate.Viewer, key string, sign
 	return r, err
 }
 
-// Simulate says what each party of an accord, or of every accord, would be given of an own record now, byte for byte, and why.
-func (f *Federation) Simulate(ctx context.Context, v gate.Viewer, it *store.Item, accord string) ([]Judged, error) {
-	if !f.cfg.Gate().Can(v, gate.AccordRead) {
-		return nil, fault.RoleMissing(gate.AccordRead)
-	}
-	if !f.own(&it.Record) {
-		return nil, fault.New(fault.Invalid, "object.origin", "only what comes from the own organisation is given under accords")
-	}
-	f.out.Lock()
-	defer f.out.Unlock()
-	out := []Judged{}
-	for _, s := range f.cfg.Accords.Standings() {
-		if accord != "" && s.Name != accord {
-			continue
-		}
-		judged, err := f.judge(ctx, &s, it, &writing{})
-		if err != nil {
-			return nil, err
-		}
-		for i := range judged {
-			judged[i].Reasons = judged[i].verdict.Reasons()
-		}
-		out = append(out, judged...)
-	}
-	return out, nil
-}
-
 // Given is where an object went, and what became of it there.
 type Given struct {
 	Accord  string    `json:"accord"`
