@@ -12,6 +12,7 @@ import (
 type Supposed struct {
 	Standing
 	Phase  Phase            // that it is in
+	Stands bool             // it is what applies now, alone
 	Text   *accord.Accord   // of the version
 	Before []*accord.Accord // the versions that apply now, the newest last; none: the accord does not stand yet
 }
@@ -74,6 +75,7 @@ func (a *Accords) suppose(v *version) (Supposed, error) {
 	standing, _ := a.standing(v)
 	out := Supposed{Text: v.accord}
 	out.Phase = a.phase(v, accord.Complete(standing), slices.ContainsFunc(standing, func(s accord.Standing) bool { return s.Have > 0 }), now)
+	out.Stands = (out.Phase == Active || out.Phase == Suspended) && a.everywhere(v)
 	state := gate.State{Versions: []*accord.Terms{t}}
 	var chain []*version
 	for _, o := range a.ordered() {

@@ -360,11 +360,18 @@ func (a *app) changes(all []accord.Change) error {
 			}
 			continue
 		}
-		mark := map[accord.Way]string{accord.Widen: "+", accord.Narrow: "-"}[ch.Way]
-		if mark == "" {
-			mark = "*"
-		}
-		fmt.Fprintf(a.out, "%s %s\n", mark, clean(ch.Text))
+		fmt.Fprintf(a.out, "%s %s\n", markOf(ch.Way), clean(ch.Text))
 	}
 	return nil
+}
+
+// markOf is how a change is marked: what widens, narrows, or does neither or both.
+func markOf(w accord.Way) string {
+	switch w {
+	case accord.Widen:
+		return "+"
+	case accord.Narrow:
+		return "-"
+	}
+	return "*"
 }

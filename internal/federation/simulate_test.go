@@ -8,7 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"entente/accord"
 	"entente/dsse"
+	"entente/internal/accords"
 	"entente/internal/federation"
 	"entente/internal/gate"
 	"entente/internal/store"
@@ -169,5 +171,121 @@ func TestTheSimulatorShowsWhatAnOfficerWouldLetGo(t *testing.T) {
 			}
 		}
 		net.eventually("what was shown arrives", func() bool { return net.nodes[party].has("UTO")[shown] != nil })
+	}
+}
+
+func (n *nation) suppose(id, text string) []federation.Judged {
+	n.net.t.Helper()
+	s, err := n.accords.SupposeText(n.as(gate.RoleAnalyst), []byte(text))
+	must(n.net.t, err)
+	all, err := n.Suppose(context.Background(), n.as(gate.RoleAnalyst), n.item(id), &s)
+	must(n.net.t, err)
+	return all
+}
+
+// What a draft would let pass is what passes once it is in force, and nothing passes by asking.
+func TestADraftIsSupposed(t *testing.T) {
+	t.Parallel()
+	net := ally(t, "UTO", "RUR", "FRE")
+	uto := net.nodes["UTO"]
+	uto.push(described(1, v1, "secret"), to(label.Amber, "UTO", "RUR", "FRE"))
+	uto.push(tool(2), to(label.Amber, "UTO", "FRE"))
+	draft := stripping("all", "UTO", "RUR", "FRE")
+	later := strings.Replace(draft, `effective = "2026-01-01"`, `effective = "2030-01-01"`, 1)
+	if all := uto.simulate(id("malware", 1), ""); len(all) != 0 {
+		t.Fatalf("nothing stands: %+v", all)
+	}
+	shown := map[string][]string{}
+	for _, object := range []string{id("malware", 1), id("tool", 2)} {
+		for i, j := range uto.suppose(object, draft) {
+			if !j.Suppose || j.Phase != accords.Draft || j.Version != 1 || j.Before != nil || j.Has || len(j.Changes) > 0 {
+				t.Errorf("%+v", j)
+			}
+			if j.Permit {
+				shown[j.Party[:3]] = append(shown[j.Party[:3]], string(j.Body))
+			}
+			if l := uto.suppose(object, later)[i]; l.Permit != j.Permit || !bytes.Equal(l.Body, j.Body) {
+				t.Errorf("what begins later is judged as of now: %+v", l)
+			}
+		}
+	}
+	if len(shown["RUR"]) != 1 || len(shown["FRE"]) != 2 {
+		t.Fatalf("%v", shown)
+	}
+	must(t, uto.Settle(context.Background()))
+	if logs, err := uto.ledger.Logs(context.Background(), own); err != nil || len(logs) > 0 {
+		t.Fatalf("asking opened %d logs (%v)", len(logs), err)
+	}
+	net.agree(draft, "UTO", "RUR", "FRE")
+	for code, bodies := range shown {
+		net.eventually("what was supposed arrives", func() bool { return len(net.nodes[code].has("UTO")) == len(bodies) })
+		for _, body := range bodies {
+			if net.nodes[code].has("UTO")[body] == nil {
+				t.Errorf("%s was to have %s", code, body)
+			}
+		}
+	}
+}
+
+// An amendment is shown beside what is in force: who has what by each, and what of the text makes the difference.
+func TestAnAmendmentIsSupposed(t *testing.T) {
+	t.Parallel()
+	net := ally(t, "UTO", "RUR", "FRE", "SYL")
+	uto := net.nodes["UTO"]
+	first := stripping("all", "UTO", "RUR", "FRE")
+	net.agree(first, "UTO", "RUR", "FRE")
+	uto.push(described(1, v1, "secret"), to(label.Amber, "UTO", "RUR", "FRE", "SYL"))
+	net.eventually("it arrives", func() bool { return len(net.nodes["RUR"].has("UTO")) == 1 && len(net.nodes["FRE"].has("UTO")) == 1 })
+
+	amended := strings.Replace(stripping("all", "UTO", "RUR", "SYL"), "version   = 1", "version   = 2", 1)
+	amended = strings.Replace(amended, `    strip   = ["malware.description"]`+"\n", "", 1)
+	all := uto.suppose(id("malware", 1), amended)
+	if len(all) != 3 {
+		t.Fatalf("%+v", all)
+	}
+	got := map[string]federation.Judged{}
+	for _, j := range all {
+		if !j.Suppose || j.Version != 2 || j.Phase != accords.Draft {
+			t.Errorf("%+v", j)
+		}
+		got[j.Party[:3]] = j
+	}
+	full := string(uto.item(id("malware", 1)).Record.Body)
+	rur, fre, syl := got["RUR"], got["FRE"], got["SYL"]
+	if string(rur.Body) != full || rur.Has || rur.Before == nil || !rur.Before.Has || rur.Before.Class != "reduced" || net.nodes["RUR"].has("UTO")[string(rur.Before.Body)] == nil ||
+		rur.Before.Phase != accords.Active || rur.Before.Version != 1 {
+		t.Errorf("%+v\nbefore %+v", rur, rur.Before)
+	}
+	if !slices.ContainsFunc(rur.Changes, func(c accord.Change) bool { return c.Clause == "give reduced" && c.Attribute == "strip" }) ||
+		slices.ContainsFunc(rur.Changes, func(c accord.Change) bool { return c.Clause == "give all" || strings.HasPrefix(c.Clause, "party") }) {
+		t.Errorf("%+v", rur.Changes)
+	}
+	if fre.Permit || fre.Before == nil || !fre.Before.Permit || fre.Why == "" || !slices.ContainsFunc(fre.Changes, func(c accord.Change) bool { return c.Clause == "party FRE" }) {
+		t.Errorf("%+v", fre)
+	}
+	if string(syl.Body) != full || syl.Before != nil || !slices.ContainsFunc(syl.Changes, func(c accord.Change) bool { return c.Clause == "party SYL" }) {
+		t.Errorf("%+v", syl)
+	}
+
+	// What is in force says so, and an amendment that changes nothing shows no difference.
+	same := strings.Replace(first, "version   = 1", "version   = 2", 1)
+	for _, j := range uto.suppose(id("malware", 1), same) {
+		if !j.Has || len(j.Changes) > 0 || j.Before == nil || !bytes.Equal(j.Body, j.Before.Body) {
+			t.Errorf("%+v", j)
+		}
+	}
+	for _, j := range uto.simulate(id("malware", 1), "all") {
+		if j.Suppose || j.Phase != accords.Active || j.Version != 1 || j.Before != nil {
+			t.Errorf("%+v", j)
+		}
+	}
+
+	// An accord that a party has suspended stays so under an amendment.
+	_, err := uto.accords.Say(context.Background(), uto.as(gate.RoleOfficer), "all", accord.Suspend, "")
+	must(t, err)
+	for _, j := range uto.suppose(id("malware", 1), amended) {
+		if j.Permit || j.Party[:3] != "FRE" && !slices.ContainsFunc(j.Reasons, func(r gate.Reason) bool { return r.Code == "accord.suspended" && !r.Permit }) {
+			t.Errorf("%+v", j)
+		}
 	}
 }
