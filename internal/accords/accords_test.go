@@ -296,6 +296,32 @@ func TestWhatPartnersOfferIsTheirs(t *testing.T) {
 	}
 }
 
+// An organisation takes part by the name that its key log has, whatever letters that is in; a name that no key log has binds nobody.
+func TestOrganisationsAreNamedAsTheyAre(t *testing.T) {
+	ctx := context.Background()
+	for name, binds := range map[string]bool{"RUR CERT": true, "rur cert": false, "rur.cert": false} {
+		w := newWorld(t, "UTO", "RUR")
+		uto, rur := w.nodes["UTO"], w.nodes["RUR"]
+		src := strings.Replace(text(1, ""), `party "RUR" {`, "party \"RUR\" {\n    org = \""+name+"\"\n   ", 1)
+		src = strings.Replace(src, `"keylog:ru" }`, "\"keylog:ru\"\n  }", 1)
+		v, err := uto.Add(ctx, uto.as(gate.RoleAnalyst), []byte(src))
+		must(t, err)
+		_, err = uto.Sign(ctx, uto.as(gate.RoleSignatory), v.Digest, 0)
+		must(t, err)
+		_, err = rur.Add(ctx, rur.as(gate.RoleAnalyst), []byte(src))
+		must(t, err)
+		if _, err = rur.Sign(ctx, rur.as(gate.RoleSignatory), v.Digest, 0); (err == nil) != binds {
+			t.Errorf("RUR CERT signs for %s: %v", name, err)
+		}
+		w.exchange()
+		v, err = uto.Get(uto.as(gate.RoleAnalyst), v.Digest, 0)
+		must(t, err)
+		if uto.permits("indicator") != binds || (v.Phase == accords.Active) != binds || v.Parties[1].Org != name {
+			t.Errorf("%s: %+v", name, v)
+		}
+	}
+}
+
 // A key that may not sign any more is said to be why, and nothing is signed or stated.
 func TestNoKeySigns(t *testing.T) {
 	w := newWorld(t, "UTO", "RUR")
