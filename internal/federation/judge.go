@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -235,6 +236,9 @@ func live(places []ledger.Place) []ledger.Place {
 	ended := map[leaf]bool{}
 	for _, p := range places { // orders come after what they are about
 		target := leaf{p.Origin, p.Leaf.Target - 1}
+		if m := parseMark(p.Version); m.log != "" {
+			target = leaf{m.log, m.index}
+		}
 		switch p.Leaf.Kind {
 		case peer.Put:
 			puts[leaf{p.Origin, p.Index}] = len(out)
@@ -257,6 +261,10 @@ type mark struct {
 	body    string // of what went out, but for the label
 	label   string // without times
 	rec     int64
+
+	// Of an order about what went out in a log that had ended: where.
+	log   string
+	index uint64
 }
 
 func (m mark) String() string {
@@ -276,6 +284,10 @@ func parseMark(s string) (m mark) {
 		return mark{}
 	}
 	m.class = rendition.Class(class)
+	if w := strings.Fields(s); len(w) == 7 {
+		m.log = w[5]
+		m.index, _ = strconv.ParseUint(w[6], 10, 64) // as order wrote it
+	}
 	return m
 }
 

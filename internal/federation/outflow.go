@@ -363,7 +363,7 @@ func (f *Federation) consider(ctx context.Context, standings []accords.Standing,
 		}
 		f.await(ctx, s.Name, it, judged)
 		if relabelled || len(went.live) > 0 {
-			if err := f.narrow(s, it, judged, went.live, w, relabelled); err != nil {
+			if err := f.narrow(ctx, s, it, judged, went.live, w, relabelled); err != nil {
 				return err
 			}
 		}
@@ -403,18 +403,23 @@ func (f *Federation) relabel(l openLog, p ledger.Place, it *store.Item, to label
 
 // narrow has destroyed what a party has and may not have any more, because of the record itself: its label became stricter, or something that it names
 // went. That an accord is suspended or has ended takes nothing back: the accord says what happens then.
-func (f *Federation) narrow(s *accords.Standing, it *store.Item, judged []Judged, given []ledger.Place, w *writing, relabelled bool) error {
+func (f *Federation) narrow(ctx context.Context, s *accords.Standing, it *store.Item, judged []Judged, given []ledger.Place, w *writing, relabelled bool) error {
 	denied := map[string]bool{}
 	for _, j := range judged {
 		denied[orgOf(j.party)] = !j.Permit && !j.apart && byRecord(j, relabelled)
 	}
 	for _, p := range given {
 		l, ok := f.logs[p.Origin]
+		if !ok {
+			l, ok = f.earlier[p.Origin]
+		}
 		if !ok || l.accord != s.Name || parseMark(p.Version).rec != int64(it.Rec) {
 			continue
 		}
 		if slices.ContainsFunc(l.parties, func(party string) bool { return denied[party] }) {
-			if err := f.order(l, p, it.Record.ID, p.Version, peer.Order{Do: peer.Purge.String(), Reason: "audience"}, peer.Purge, w); err != nil {
+			if l, ok, err := f.speaking(ctx, p.Origin); err != nil || !ok {
+				return err
+			} else if err := f.order(l, p, it.Record.ID, p.Version, peer.Order{Do: peer.Purge.String(), Reason: "audience"}, peer.Purge, w); err != nil {
 				return err
 			}
 			w.ids = append(w.ids, it.Record.ID)
@@ -449,13 +454,41 @@ func (f *Federation) order(l openLog, p ledger.Place, id, version string, o peer
 		return err
 	}
 	o.Accord, o.Target, o.Time = peer.Digest(p.Leaf.Accord), peer.Digest(p.Leaf.Commit), f.stamp()
+	target := p.Index + 1
+	if p.Origin != l.origin { // the ledger was restored since
+		o.Log, o.Index, target = p.Origin, p.Index, 1
+		version += fmt.Sprintf(" %s %d", p.Origin, p.Index)
+	}
 	envelope, err := peer.SignOrder(f.cfg.Realm, o, s)
 	if err != nil {
 		return err
 	}
 	w.orders = append(w.orders, ledger.Entry{Origin: l.origin, Envelope: envelope, Object: id, Version: version,
-		Leaf: peer.Leaf{Kind: kind, Accord: p.Leaf.Accord, Time: o.Time, Target: p.Index + 1}})
+		Leaf: peer.Leaf{Kind: kind, Accord: p.Leaf.Accord, Time: o.Time, Target: target}})
 	return nil
+}
+
+// speaking is the log in which something is said about what went out in a log: that one, or where it had ended when the node started, the one for the same
+// parties now. It is not ok when there can be none: their accord is not here any more, or ended, and all that came under it was to be destroyed.
+func (f *Federation) speaking(ctx context.Context, origin string) (l openLog, ok bool, err error) {
+	if l, ok = f.logs[origin]; ok {
+		return l, true, nil
+	}
+	old, ok := f.earlier[origin]
+	if !ok {
+		return l, false, nil
+	}
+	now := f.cfg.Now()
+	if slices.ContainsFunc(f.cfg.Accords.Endings(), func(e accords.Ending) bool { return !now.Before(e.Purge) && leaves(&e, &old, f.cfg.Nation) }) {
+		return l, false, nil
+	}
+	for _, s := range f.cfg.Accords.Standings() {
+		if s.Name == old.accord {
+			l, err = f.open(ctx, &s, old.parties)
+			return l, err == nil, err
+		}
+	}
+	return l, false, nil
 }
 
 func (f *Federation) stamp() time.Time { return f.cfg.Now().UTC().Truncate(time.Microsecond) }
@@ -618,7 +651,10 @@ func (f *Federation) TakeBack(ctx context.Context, id string, kind peer.Kind, re
 	}
 	var w writing
 	for _, p := range live(places) {
-		l, ok := f.logs[p.Origin]
+		l, ok, err := f.speaking(ctx, p.Origin)
+		if err != nil {
+			return 0, err
+		}
 		if !ok {
 			continue
 		}

@@ -154,7 +154,7 @@ func (f *Federation) decide(g *group, it *store.Item, went past, again bool) err
 	if err != nil {
 		return err
 	}
-	g.mark = mark{or(it.Record.Version), g.result.Class, f.keyed(shown(&g.result)), short(timeless), int64(it.Rec)}
+	g.mark = mark{version: or(it.Record.Version), class: g.result.Class, body: f.keyed(shown(&g.result)), label: short(timeless), rec: int64(it.Rec)}
 	if takenBack(went.places, g.mark) {
 		g.due = barred
 		return nil

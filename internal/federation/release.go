@@ -159,17 +159,18 @@ func (f *Federation) Decide(ctx context.Context, v gate.Viewer, key string, sign
 
 // Given is where an object went, and what became of it there.
 type Given struct {
-	Accord  string    `json:"accord"`
-	Parties []string  `json:"parties"`
-	Log     string    `json:"log"`
-	Index   uint64    `json:"index"`
-	Kind    string    `json:"kind"` // "put", "retract", "relabel" or "purge"
-	Version string    `json:"version,omitempty"`
-	Class   string    `json:"class,omitempty"` // "full" or "reduced"
-	ID      string    `json:"id,omitempty"`    // under which it went, while it is here
-	At      time.Time `json:"at"`
-	About   *uint64   `json:"about,omitempty"` // of an order: the index of what it is about
-	Acts    []Answer  `json:"acts,omitempty"`
+	Accord   string    `json:"accord"`
+	Parties  []string  `json:"parties"`
+	Log      string    `json:"log"`
+	Index    uint64    `json:"index"`
+	Kind     string    `json:"kind"` // "put", "retract", "relabel" or "purge"
+	Version  string    `json:"version,omitempty"`
+	Class    string    `json:"class,omitempty"` // "full" or "reduced"
+	ID       string    `json:"id,omitempty"`    // under which it went, while it is here
+	At       time.Time `json:"at"`
+	About    *uint64   `json:"about,omitempty"`     // of an order: the index of what it is about
+	AboutLog string    `json:"about_log,omitempty"` // and the log, where that is an earlier one than the order's
+	Acts     []Answer  `json:"acts,omitempty"`
 }
 
 // Answer is what a party says it did, in a receipt that it signed.
@@ -214,6 +215,9 @@ func (f *Federation) Given(ctx context.Context, v gate.Viewer, id string) ([]Giv
 		}
 		if p.Leaf.Target > 0 {
 			about := p.Leaf.Target - 1
+			if m.log != "" {
+				g.AboutLog, about = m.log, m.index
+			}
 			g.About = &about
 		}
 		acts, err := f.cfg.Ledger.Receipts(ctx, p.Origin, p.Index)

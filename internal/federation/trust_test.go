@@ -345,3 +345,47 @@ func TestStaleness(t *testing.T) {
 	net.part("UTO", "RUR", false)
 	net.eventually("a new checkpoint says that nothing is missing", func() bool { return !is() })
 }
+
+// After a restore, what went out before and may not go out any more is taken back by an order in a new log, which names the old one.
+func TestARestoredNodeTakesBackWhatItMayNotGive(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	net, uto, rur := bound(t)
+	for n := range 3 {
+		uto.push(malware(n+1, v1), to(label.Amber, "RUR"))
+	}
+	net.eventually("all arrive", func() bool {
+		return rur.sees(id("malware", 1)) && rur.sees(id("malware", 2)) && rur.sees(id("malware", 3)) && uto.receipts(id("malware", 3), peer.DidStore) == 1
+	})
+	var backup bytes.Buffer
+	must(t, uto.ledger.Backup(ctx, &backup))
+	net.part("UTO", "RUR", true)
+	uto.close()
+	for _, name := range []string{"ledger.db", "ledger.db-wal", "ledger.db-shm"} {
+		_ = os.Remove(uto.dir + "/" + name)
+	}
+	must(t, ledger.Restore(ctx, &backup, uto.dir))
+	uto.open()
+	_, err := uto.accords.Say(ctx, uto.as(gate.RoleOfficer), "ut-ru", accord.Suspend, "") // nothing goes out anew
+	must(t, err)
+	uto.relabel(id("malware", 1), v1, to(label.Amber, "UTO")) // which takes it back by itself
+	must(t, uto.Settle(ctx))
+	for n, want := range map[string]int{id("malware", 1): 0, id("malware", 2): 1} {
+		if got, err := uto.TakeBack(ctx, n, peer.Retract, "wrong"); err != nil || got != want {
+			t.Fatal(n, got, err)
+		}
+	}
+	given, err := uto.Given(ctx, uto.as(gate.RoleAnalyst), id("malware", 2))
+	must(t, err)
+	if last := given[len(given)-1]; last.Kind != "retract" || last.AboutLog != given[0].Log || *last.About != given[0].Index || last.Log == last.AboutLog {
+		t.Errorf("%+v", given)
+	}
+	uto.Start()
+	net.part("UTO", "RUR", false)
+	net.eventually("it is gone there, and receipted", func() bool {
+		return !rur.sees(id("malware", 1)) && !rur.sees(id("malware", 2)) && uto.receipts(id("malware", 1), peer.DidPurge) == 1 && uto.receipts(id("malware", 2), peer.DidRetract) == 1
+	})
+	if !rur.sees(id("malware", 3)) {
+		t.Error("what was not taken back is gone, too")
+	}
+}

@@ -438,6 +438,7 @@ var words = map[string]string{
 	"Given.kind":            "put, relabel, retract or purge.",
 	"Given.id":              "Under which it went; a reduced copy has another than the object.",
 	"Given.about":           "Of an order: the index of what it is about.",
+	"Given.about_log":       "And the log, where the order is about one of before a restore.",
 	"Answer":                "What a party says it did.",
 	"Answer.receipt":        "The signed envelope.",
 	"Release":               "An object that an accord lets go to a party once a release officer has signed.",
