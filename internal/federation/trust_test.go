@@ -14,6 +14,7 @@ import (
 
 	"entente/accord"
 	"entente/internal/fault"
+	"entente/internal/federation"
 	"entente/internal/gate"
 	"entente/internal/keyring"
 	"entente/internal/ledger"
@@ -387,5 +388,39 @@ func TestARestoredNodeTakesBackWhatItMayNotGive(t *testing.T) {
 	})
 	if !rur.sees(id("malware", 3)) {
 		t.Error("what was not taken back is gone, too")
+	}
+}
+
+// An order reaches what its own nation gave, and nothing else, whatever log it names.
+func TestAnOrderReachesOnlyItsOwnNationsLogs(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	net := ally(t, "UTO", "RUR", "FRE")
+	uto, rur, fre := net.nodes["UTO"], net.nodes["RUR"], net.nodes["FRE"]
+	net.agree(between("all", "malware", "UTO", "RUR", "FRE"), "UTO", "RUR", "FRE")
+	uto.push(malware(1, v1), to(label.Amber, "RUR"))
+	fre.push(malware(2, v1), to(label.Amber, "RUR"))
+	net.eventually("both arrive", func() bool { return rur.sees(id("malware", 1)) && rur.sees(id("malware", 2)) })
+	theirs, err := uto.ledger.Out(ctx, id("malware", 1))
+	must(t, err)
+	mine, err := fre.ledger.Out(ctx, id("malware", 2))
+	must(t, err)
+	s, err := fre.ring.Signer(keylog.RoleOriginate)
+	must(t, err)
+	node, err := fre.ring.Signer(keylog.RoleNode)
+	must(t, err)
+	leaf := theirs[0].Leaf
+	at := net.now().UTC().Truncate(time.Microsecond)
+	order, err := peer.SignOrder("operational", peer.Order{Do: "purge", Accord: leaf.Accord, Target: leaf.Commit, Log: theirs[0].Origin, Index: theirs[0].Index, Time: at}, s)
+	must(t, err)
+	placed, err := fre.ledger.AppendSigned(ctx, ledger.Cursor{}, ledger.Seal{Now: net.now(), Key: node.(federation.NodeKey)},
+		ledger.Entry{Origin: mine[0].Origin, Envelope: order, Leaf: peer.Leaf{Kind: peer.Purge, Accord: leaf.Accord, Time: at, Target: 1}})
+	must(t, err)
+	net.eventually("it is refused", func() bool {
+		acts, err := fre.ledger.Receipts(ctx, placed[0].Origin, placed[0].Index)
+		return err == nil && len(acts) == 1 && acts[0].Did == peer.DidRefuse && acts[0].Code == "order.target"
+	})
+	if !rur.sees(id("malware", 1)) {
+		t.Error("one nation destroyed what another gave")
 	}
 }
