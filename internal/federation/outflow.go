@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -91,8 +92,56 @@ func (f *Federation) resume(ctx context.Context) error {
 	if err := f.complete(ctx); err != nil {
 		return err
 	}
+	for origin := range f.earlier {
+		if err := f.orderAgain(ctx, origin); err != nil {
+			return err
+		}
+	}
 	f.resumed = true
 	return nil
+}
+
+// orderAgain gives once more, in the log that there is now for the same parties, the orders of a log that had ended which not every party answered: nobody can
+// read them there any more. The caller holds out.
+func (f *Federation) orderAgain(ctx context.Context, origin string) error {
+	name := againName + origin
+	if done, err := f.cfg.Ledger.Cursor(ctx, name); err != nil || done != nil {
+		return err
+	}
+	open, err := f.cfg.Ledger.Unanswered(ctx, origin)
+	if err != nil {
+		return err
+	}
+	done := ledger.Cursor{Name: name, Value: []byte{1}}
+	if len(open) == 0 {
+		return f.cfg.Ledger.SetCursor(ctx, done)
+	}
+	l, ok, err := f.speaking(ctx, origin)
+	if err != nil || !ok {
+		return err
+	}
+	var w writing
+	for i := range open {
+		u := &open[i]
+		payload, err := f.payload(ctx, u.Place)
+		if err != nil {
+			return err
+		}
+		var o peer.Order
+		if err := json.Unmarshal(payload, &o); err != nil {
+			return fmt.Errorf("reading an order of the log %s: %w", origin, err)
+		}
+		about := ledger.Place{Origin: origin, Index: u.Leaf.Target - 1, Leaf: peer.Leaf{Accord: u.Leaf.Accord, Commit: u.About}}
+		version := u.Version
+		if o.Log != "" { // it was given again before
+			about.Origin, about.Index, about.Leaf.Commit = o.Log, o.Index, o.Target
+			version = parseMark(u.Version).String()
+		}
+		if err := f.order(l, about, u.Object, version, peer.Order{Do: o.Do, Label: o.Label, Reason: o.Reason}, u.Leaf.Kind, &w); err != nil {
+			return err
+		}
+	}
+	return f.add(ctx, done, w.orders...)
 }
 
 // complete looks at what names the records that went out last: the node may have stopped before it did. The caller holds out.
@@ -112,6 +161,7 @@ func (f *Federation) complete(ctx context.Context) error {
 const (
 	cursorName   = "journal"  // how far the journal was followed
 	spreadName   = "spread"   // ids of the records that went out last, or were taken back
+	againName    = "again/"   // and the origin of a log that had ended: its unanswered orders were given again
 	judgedName   = "judged/"  // and the name of an accord: the state of it that every own record was judged by
 	judgingName  = "judging"  // how far they are judged by others
 	shortageName = "shortage" // and accord and party: since when it gives back too little

@@ -424,3 +424,36 @@ func TestAnOrderReachesOnlyItsOwnNationsLogs(t *testing.T) {
 		t.Error("one nation destroyed what another gave")
 	}
 }
+
+// An order that was on its way when the node was lost is given again after the restore, though what it is about is gone here.
+func TestARestoredNodeOrdersAgain(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	net, uto, rur := bound(t)
+	for n := range 2 {
+		uto.push(malware(n+1, v1), to(label.Amber, "RUR"))
+	}
+	net.eventually("all arrive", func() bool { return rur.sees(id("malware", 1)) && rur.sees(id("malware", 2)) })
+	net.part("UTO", "RUR", true)
+	_, err := uto.exchange.Purge(ctx, uto.as(gate.RoleOfficer), id("malware", 1), false)
+	must(t, err)
+	for range 2 { // the restored node is lost, too
+		var backup bytes.Buffer
+		must(t, uto.ledger.Backup(ctx, &backup))
+		uto.close()
+		for _, name := range []string{"ledger.db", "ledger.db-wal", "ledger.db-shm"} {
+			_ = os.Remove(uto.dir + "/" + name)
+		}
+		must(t, ledger.Restore(ctx, &backup, uto.dir))
+		uto.open()
+		must(t, uto.Settle(ctx))
+	}
+	uto.Start()
+	net.part("UTO", "RUR", false)
+	net.eventually("the order arrives, and its receipt comes back", func() bool {
+		return !rur.sees(id("malware", 1)) && uto.receipts(id("malware", 1), peer.DidPurge) == 1
+	})
+	if !rur.sees(id("malware", 2)) {
+		t.Error("what nobody took back is gone, too")
+	}
+}
