@@ -92,7 +92,7 @@ func labelFor(parties []string) (label.Label, error) {
 // accompany notes how the party is given the definitions of a record's markings; why says which of them it cannot be given.
 func (f *Federation) accompany(accord string, defs []definition, needs gate.Needs, j *Judged) (why string, err error) {
 	for i := range defs {
-		r, err := f.define(&defs[i], f.plan(accord, []string{orgOf(j.party)}, needs, j.classes), j.classes)
+		r, err := f.define(&defs[i], f.recipe(accord, []string{orgOf(j.party)}, needs, j.classes), j.classes)
 		if err != nil {
 			return "", err
 		}
@@ -158,10 +158,10 @@ func (f *Federation) complement(ctx context.Context, w *writing) error {
 // along adds the definitions of a record's markings before it, as far as the log has them not. It is not ok where one was taken back: then the record
 // stays, too.
 func (f *Federation) along(ctx context.Context, g *group, origin string, w *writing) (ok bool, err error) {
-	first := &g.judged[0]
+	first := g.judged[0]
 	for i := range first.defs {
 		d := &first.defs[i]
-		r, err := f.define(d, f.plan(g.accord.Name, g.parties, first.verdict.Needs(), first.classes), first.classes)
+		r, err := f.define(d, f.recipe(g.accord.Name, g.parties, first.verdict.Needs(), first.classes), first.classes)
 		if err != nil {
 			return false, err
 		}
@@ -169,7 +169,7 @@ func (f *Federation) along(ctx context.Context, g *group, origin string, w *writ
 		if err != nil {
 			return false, err
 		}
-		m := mark{or(d.item.Record.Version), r.Class, f.keyed(shown(&r)), goesAlong, int64(d.item.Rec)}
+		m := mark{version: or(d.item.Record.Version), class: r.Class, body: f.keyed(shown(&r)), label: goesAlong, rec: int64(d.item.Rec)}
 		if takenBack(places, m) {
 			return false, nil
 		}
@@ -179,16 +179,18 @@ func (f *Federation) along(ctx context.Context, g *group, origin string, w *writ
 		}) {
 			continue
 		}
-		along := group{accord: g.accord, parties: g.parties, judged: slices.Clone(g.judged), result: r}
+		along := group{accord: g.accord, parties: g.parties, judged: make([]*Judged, len(g.judged)), result: r, mark: m}
 		verdicts := make([]gate.Verdict, len(g.judged))
-		for k := range along.judged {
-			verdicts[k] = g.judged[k].along[i]
-			along.judged[k].verdict = verdicts[k]
+		for k, j := range g.judged {
+			verdicts[k] = j.along[i]
+			own := *j
+			own.verdict = verdicts[k]
+			along.judged[k] = &own
 		}
 		if along.label, ok = gate.Together(verdicts...); !ok {
 			return false, nil
 		}
-		w.puts = append(w.puts, putting{along, &d.item, m, origin, w.order(origin, d.item.Record.ID, places)})
+		w.puts = append(w.puts, putting{along, &d.item, origin, w.order(origin, d.item.Record.ID, places)})
 		for _, j := range g.judged {
 			w.given[counter(g.accord.Name, j.party)]++
 		}
