@@ -129,6 +129,15 @@ func TestTemplates(t *testing.T) {
 			}
 		}
 	}
+	for _, give := range TemplateGives {
+		text, err := New(Template{Kind: "bilateral", Name: "x", Nations: three[:2], Gives: []string{give}, Effective: now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if gives := parsed(t, string(text)).Gives; len(gives) != 1 || gives[0].Name != give {
+			t.Errorf("%s: %+v", give, gives)
+		}
+	}
 	text, err := New(Template{Kind: "alliance", Name: "x", Register: "nato.members", Effective: now})
 	if err != nil {
 		t.Fatal(err)
@@ -139,6 +148,8 @@ func TestTemplates(t *testing.T) {
 		t.Errorf("%s", filled.Bytes())
 	}
 	for name, bad := range map[string]Template{
+		"give":       {Kind: "meeting", Name: "x", Nations: three, Effective: now, Gives: []string{"everything"}},
+		"give twice": {Kind: "meeting", Name: "x", Nations: three, Effective: now, Gives: []string{"papers", "papers"}},
 		"kind":       {Kind: "treaty", Name: "x", Nations: three, Effective: now},
 		"name":       {Kind: "meeting", Name: "X Y", Nations: three, Effective: now},
 		"nations":    {Kind: "bilateral", Name: "x", Nations: three, Effective: now},

@@ -31,6 +31,7 @@ func (a *app) newAccordCmd() *cobra.Command {
 	f.StringVar(&t.Kind, "kind", t.Kind, strings.Join(accord.TemplateKinds, ", "))
 	f.StringSliceVar(&t.Nations, "party", nil, "`CODE` of a nation that is a party; repeat it, or separate with commas")
 	f.StringVar(&t.Register, "register", "", "`NAME` of the register that names the parties of an alliance, instead of --party")
+	f.StringSliceVar(&t.Gives, "give", nil, "what is given: "+strings.Join(accord.TemplateGives, ", ")+"; what is usual for the kind without")
 	f.StringVar(&t.Title, "title", "", "`TEXT` that people call it by")
 	f.StringVar(&from, "from", "", "`DAY` (2026-01-31) from which it is in force; today without")
 	f.StringVar(&until, "until", "", "`DAY` at whose beginning it ends; never without")

@@ -37,6 +37,23 @@ type AccordReview struct {
 	Changes   []accord.Change     `json:"changes,omitempty"` // against the highest version of that name that is here
 }
 
+// AccordTemplate says what a new accord is made from.
+type AccordTemplate struct {
+	Kind     string   `json:"kind"`
+	Name     string   `json:"name"`
+	Title    string   `json:"title,omitempty"`
+	Parties  []string `json:"parties,omitempty"`
+	Register string   `json:"register,omitempty"`
+	Gives    []string `json:"gives,omitempty"`
+	From     string   `json:"from,omitempty"`
+	Until    string   `json:"until,omitempty"`
+}
+
+// AccordText is the text of an accord that nobody has kept yet.
+type AccordText struct {
+	Text string `json:"text"`
+}
+
 // AccordError is what is wrong with a text, and where.
 type AccordError struct {
 	Line    int    `json:"line"`
@@ -82,6 +99,8 @@ var accordRoutes = []Route{
 	{get, "/accords", "The accords of the node: every version, without texts.", gate.AccordRead, nil, pages[accords.View](), (*API).accordList},
 	{post, "/accords", "Keep an accord: a text, or the file of one with signatures, which join those that are here.", gate.AccordWrite, nil, makes(accords.View{}).upload(bytesType), (*API).addAccord},
 	{post, "/accords/review", "Check a text, or the file of one with signatures, and say in sentences what it means, and whose signatures hold. Nothing is stored.", gate.AccordRead, []Param{accordLang}, gives(AccordReview{}).upload(bytesType), (*API).reviewAccord},
+	{post, "/accords/new", "The text of a new accord, to be edited: complete, in its canonical form, and stricter than most will want it. Nothing is stored.", gate.AccordRead, nil,
+		gives(AccordText{}).of(AccordTemplate{}, "kind", "name"), (*API).newAccord},
 	{get, "/accords/{name}", "One version of an accord with its text and its sentences.", gate.AccordRead, []Param{accordVersion, accordLang}, gives(AccordPage{}), (*API).accordPage},
 	{get, "/accords/{name}/file", "The file of one version: its text and the signatures that are here, for the other parties.", gate.AccordRead, []Param{accordVersion}, copies(bytesType), (*API).accordFile},
 	{post, "/accords/{name}/sign", "Sign a version for the own organisation. It cannot be taken back.", gate.AccordSign, []Param{accordVersion}, gives(accords.View{}), (*API).signAccord},
@@ -154,6 +173,32 @@ func (c *call) number() (int, error) {
 		return 0, fault.New(fault.Invalid, "accord.version", "a version is a number from 1").At("version")
 	}
 	return n, nil
+}
+
+func (a *API) newAccord(c *call) error {
+	var q AccordTemplate
+	if err := c.body(&q); err != nil {
+		return err
+	}
+	t := accord.Template{Kind: q.Kind, Name: q.Name, Title: q.Title, Nations: q.Parties, Register: q.Register, Gives: q.Gives, Effective: time.Now()}
+	for _, d := range []struct {
+		at, text string
+		into     *time.Time
+	}{{"from", q.From, &t.Effective}, {"until", q.Until, &t.Expires}} {
+		if d.text == "" {
+			continue
+		}
+		day, err := time.Parse(time.DateOnly, d.text)
+		if err != nil {
+			return fault.New(fault.Invalid, "accord.day", "%s is not a day such as 2026-01-31", clip(d.text)).At(d.at)
+		}
+		*d.into = day
+	}
+	text, err := accord.New(t)
+	if err != nil {
+		return fault.New(fault.Invalid, "accord.template", "%v", err)
+	}
+	return c.answer(AccordText{string(text)})
 }
 
 func (a *API) reviewAccord(c *call) error {

@@ -90,6 +90,7 @@ var asks = map[string][]probe{
 	"GET /accords":                 {{"/accords", ""}},
 	"POST /accords":                {{"/accords", "x"}},
 	"POST /accords/review":         {{"/accords/review", "x"}, {"/accords/review", "{}"}},
+	"POST /accords/new":            {{"/accords/new", `{"kind":"bilateral","name":"secret-pact","parties":["UTO","XER"],"from":"2026-01-01"}`}, {"/accords/new", `{"kind":"treaty","name":"x"}`}},
 	"GET /accords/{name}":          {{"/accords/secret-pact", ""}, {"/accords/secret-pact?version=1&lang=de", ""}},
 	"GET /accords/{name}/file":     {{"/accords/secret-pact/file", ""}},
 	"POST /accords/{name}/sign":    {{"/accords/secret-pact/sign", ""}},
