@@ -48,12 +48,15 @@ type Change struct {
 }
 
 // Diff tells what an amendment changes: first what every party receives more or less, then every clause that differs. It is empty exactly when the
-// canonical forms are equal but for version and supersedes.
-func Diff(old, new *Accord) []Change {
-	d := &difference{}
+// canonical forms are equal but for version and supersedes. Its sentences are English.
+func Diff(old, new *Accord) []Change { return DiffIn(old, new, Languages[0]) }
+
+// DiffIn is Diff in one of Languages; in any other it is English.
+func DiffIn(old, new *Accord, lang string) []Change {
+	d := &difference{lang: language(lang)}
 	d.flows(old, new)
 	if old.Name != new.Name {
-		d.add(Change{Other, "", "accord", old.Name, new.Name, "the accord is " + new.Name + ", before " + old.Name})
+		d.add(Change{Other, "", "accord", old.Name, new.Name, d.say("the accord is %[1]s, before %[2]s", new.Name, old.Name)})
 	}
 	was, is := old.schema(), new.schema()
 	for i := range is {
@@ -68,7 +71,12 @@ func Diff(old, new *Accord) []Change {
 	return d.out
 }
 
-type difference struct{ out []Change }
+type difference struct {
+	lang int
+	out  []Change
+}
+
+func (d *difference) say(english string, args ...any) string { return remark(d.lang, english, args...) }
 
 func (d *difference) add(c Change) { d.out = append(d.out, c) }
 
@@ -89,25 +97,24 @@ func (d *difference) attribute(word, label string, f, g *field) {
 	}
 	if was, is, ok := lists(old, new); ok && old != "" && new != "" && was != nil && is != nil {
 		more, less := without(is, was), without(was, is)
-		var parts []string
-		if len(more) > 0 {
-			parts = append(parts, "now also has "+strings.Join(more, ", "))
+		switch {
+		case len(more) > 0 && len(less) > 0:
+			text += d.say("%[1]s now also has %[2]s and no longer has %[3]s", f.word, strings.Join(more, ", "), strings.Join(less, ", "))
+		case len(more) > 0:
+			text += d.say("%[1]s now also has %[2]s", f.word, strings.Join(more, ", "))
+		case len(less) > 0:
+			text += d.say("%[1]s no longer has %[2]s", f.word, strings.Join(less, ", "))
+		default:
+			text += d.say("%[1]s has another order", f.word)
 		}
-		if len(less) > 0 {
-			parts = append(parts, "no longer has "+strings.Join(less, ", "))
-		}
-		if len(parts) == 0 {
-			parts = []string{"has another order"}
-		}
-		text += f.word + " " + strings.Join(parts, " and ")
 	} else {
 		switch {
 		case old == "":
-			text += f.word + " is now " + new + ", before nothing was said"
+			text += d.say("%[1]s is now %[2]s, before nothing was said", f.word, new)
 		case new == "":
-			text += f.word + " is no longer said, before it was " + old
+			text += d.say("%[1]s is no longer said, before it was %[2]s", f.word, old)
 		default:
-			text += f.word + " is now " + new + ", before " + old
+			text += d.say("%[1]s is now %[2]s, before %[3]s", f.word, new, old)
 		}
 	}
 	d.add(Change{way, clause, f.word, old, new, text})
@@ -131,7 +138,7 @@ func (d *difference) blocks(word string, old, new []entry) {
 		case "authority", "limits":
 			way = Widen
 		}
-		d.add(Change{way, clause, "", e.line(), "", clause + " is gone"})
+		d.add(Change{way, clause, "", e.line(), "", d.say("%[1]s is gone", clause)})
 	}
 	for _, e := range new {
 		i := index(old, e.label)
@@ -144,7 +151,7 @@ func (d *difference) blocks(word string, old, new []entry) {
 			case "authority", "limits":
 				way = Narrow
 			}
-			d.add(Change{way, clause, "", "", e.line(), clause + " is new: " + e.line()})
+			d.add(Change{way, clause, "", "", e.line(), d.say("%[1]s is new: %[2]s", clause, e.line())})
 			continue
 		}
 		is = append(is, e.label)
@@ -153,7 +160,7 @@ func (d *difference) blocks(word string, old, new []entry) {
 		}
 	}
 	if !slices.Equal(was, is) {
-		d.add(Change{Other, "", word, strings.Join(was, ", "), strings.Join(is, ", "), "the blocks of " + word + " stand in another order: " + strings.Join(is, ", ")})
+		d.add(Change{Other, "", word, strings.Join(was, ", "), strings.Join(is, ", "), d.say("the blocks of %[1]s stand in another order: %[2]s", word, strings.Join(is, ", "))})
 	}
 }
 

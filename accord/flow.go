@@ -104,7 +104,7 @@ func (d *difference) flows(old, new *Accord) {
 		slices.Sort(all)
 		to := s.to
 		if s.to = ""; len(all) == len(nations) && len(all) > 2 {
-			s.from = "every other party"
+			s.from = d.say("every other party")
 		} else {
 			s.from = strings.Join(from, ", ")
 		}
@@ -115,21 +115,21 @@ func (d *difference) flows(old, new *Accord) {
 		slices.Sort(to)
 		who := strings.Join(to, ", ")
 		if len(to) == len(nations) {
-			who = "every party"
+			who = d.say("every party")
 		}
-		d.add(Change{Way: s.way(), Text: s.sentence(who, s.kinds, s.from)})
+		d.add(Change{Way: s.way(), Text: s.sentence(d, who, s.kinds, s.from)})
 	}
 	slices.SortFunc(d.out[begin:], func(a, b Change) int { return strings.Compare(a.Text, b.Text) })
 }
 
-func (t turn) sentence(who, kinds, from string) string {
+func (t turn) sentence(d *difference, who, kinds, from string) string {
 	switch {
 	case !t.before:
-		return "this amendment lets " + who + " additionally receive " + kinds + " up to " + t.is.String() + " from " + from
+		return d.say("this amendment lets %[1]s additionally receive %[2]s up to %[3]s from %[4]s", who, kinds, t.is, from)
 	case !t.after:
-		return "after this amendment " + who + " can no longer receive " + kinds + " from " + from
+		return d.say("after this amendment %[1]s can no longer receive %[2]s from %[3]s", who, kinds, from)
 	case t.is < t.was:
-		return "this amendment lets " + who + " receive " + kinds + " from " + from + " up to " + t.is.String() + ", before up to " + t.was.String()
+		return d.say("this amendment lets %[1]s receive %[2]s from %[3]s up to %[4]s, before up to %[5]s", who, kinds, from, t.is, t.was)
 	}
-	return "after this amendment " + who + " can receive " + kinds + " from " + from + " only up to " + t.is.String() + ", before up to " + t.was.String()
+	return d.say("after this amendment %[1]s can receive %[2]s from %[3]s only up to %[4]s, before up to %[5]s", who, kinds, from, t.is, t.was)
 }

@@ -2,8 +2,12 @@ package accord
 
 import (
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +56,74 @@ func TestSentencesTakeTheSameInEveryLanguage(t *testing.T) {
 				t.Errorf("%s in %s: %q takes %v, not %v", key, Languages[i], s, got, want)
 			}
 		}
+	}
+}
+
+// Whatever Check and Diff say is there in every language, with the same values, and nothing is there that nobody says.
+func TestRemarksAreSaidInEveryLanguage(t *testing.T) {
+	verbs := regexp.MustCompile(`%\[\d\][a-z]|%%`)
+	said := map[string]bool{}
+	for _, file := range []string{"check.go", "diff.go", "flow.go"} {
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if l, ok := n.(*ast.BasicLit); ok && l.Kind == token.STRING {
+				if s, err := strconv.Unquote(l.Value); err == nil {
+					said[s] = true
+				}
+			}
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			at := -1 // of the English form among the arguments
+			switch f := call.Fun.(type) {
+			case *ast.Ident:
+				if f.Name == "remark" {
+					at = 1
+				}
+			case *ast.SelectorExpr:
+				if f.Sel.Name == "say" {
+					at = map[string]int{"check.go": 5, "diff.go": 0, "flow.go": 0}[file]
+				}
+			}
+			if at < 0 || at >= len(call.Args) {
+				return true
+			}
+			if l, ok := call.Args[at].(*ast.BasicLit); ok {
+				if s, _ := strconv.Unquote(l.Value); remarks[s] == [3]string{} {
+					t.Errorf("%s says %q in English only", file, s)
+				}
+			}
+			return true
+		})
+	}
+	for english, texts := range remarks {
+		if !said[english] {
+			t.Errorf("nobody says %q", english)
+		}
+		want := slices.Sorted(slices.Values(verbs.FindAllString(english, -1)))
+		for i, s := range texts {
+			if got := slices.Sorted(slices.Values(verbs.FindAllString(s, -1))); !slices.Equal(got, want) || s == "" {
+				t.Errorf("%s: %q takes %v, not %v", Languages[i+1], s, got, want)
+			}
+		}
+	}
+}
+
+func TestRemarksInGerman(t *testing.T) {
+	old, now := parsed(t, least), parsed(t, strings.Replace(least, "[indicator]", "[indicator, note]", 1))
+	if got, want := DiffIn(old, now, "de")[0].Text, "mit dieser Änderung erhält zusätzlich KWT: note bis TLP:AMBER, von USA"; got != want {
+		t.Errorf("%q, not %q", got, want)
+	}
+	var got []string
+	for _, w := range old.Check(Context{Language: "de"}) {
+		got = append(got, w.Text)
+	}
+	if want := "niemand darf die Vereinbarung aussetzen: schreiben Sie suspend { by = any-party }"; !slices.Contains(got, want) {
+		t.Errorf("no %q in %q", want, got)
 	}
 }
 

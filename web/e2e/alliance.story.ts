@@ -290,3 +290,50 @@ test.each(['light', 'dark'] as const)('an amendment says what becomes wider and 
   await accessible(page);
   await leave(v);
 });
+
+test('a new accord is begun with a form, edited with its sentences beside it, kept and proposed', async () => {
+  const drafter = await visit(browser, { as: 'ana' });
+  let { page } = drafter;
+  await page.goto('/app/accords/new');
+  const go = page.getByRole('button', { name: 'Write the text' });
+  await page.getByText('This form needs 2 parties.').waitFor();
+  expect(await go.isDisabled()).toBe(true);
+  await page.getByRole('checkbox', { name: /^XER/ }).check();
+  await expect.poll(() => page.getByRole('textbox', { name: 'Name' }).inputValue()).toBe('uto-xer');
+  await page.getByRole('radio', { name: /^Meeting of experts/ }).check();
+  expect(await page.getByRole('checkbox', { name: /^Papers/ }).isChecked()).toBe(true);
+  await page.getByRole('checkbox', { name: /^Sightings/ }).check();
+  await page.getByRole('textbox', { name: 'Name' }).fill('Quay Papers');
+  await page.getByRole('textbox', { name: 'Title' }).fill('Papers of the harbour');
+  await accessible(page);
+  await go.click();
+  await page.getByText('[accord.template]').waitFor(); // the node says what a name is
+  await page.getByRole('textbox', { name: 'Name' }).fill('quay-papers');
+  await go.click();
+  const field = page.getByRole('textbox', { name: 'The text that is signed' });
+  await expect.poll(() => field.inputValue()).toContain('give "sightings"');
+  expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('TEXTAREA');
+  await page.getByText('The text can be read').waitFor();
+  await page.getByText('It has no end.').waitFor();
+  await field.fill((await field.inputValue()).replace('onward      = none', 'onward      = community'));
+  await field.fill((await field.inputValue()).replace(/community\s+= parties\n/, ''));
+  await page.getByText('[handle.onward]').waitFor(); // a warning comes while one writes
+  await field.fill((await field.inputValue()).replace('onward      = community', 'onward      = none'));
+  await page.getByText('[handle.onward]').waitFor({ state: 'detached' });
+  await accessible(page);
+  await picture(page, 'accord-new');
+  await page.getByRole('button', { name: 'Keep the draft' }).click();
+  await page.getByRole('heading', { level: 1, name: 'Papers of the harbour' }).waitFor();
+  await leave(drafter);
+
+  const signatory = await visit(browser, { as: 'sigrid' });
+  page = signatory.page;
+  await page.goto('/app/accords/quay-papers');
+  await page.getByRole('button', { name: 'Sign…' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Sign quay-papers v1' });
+  await dialog.getByRole('checkbox').check();
+  await dialog.getByRole('button', { name: 'Sign', exact: true }).click();
+  await page.getByText('Proposed', { exact: true }).first().waitFor();
+  await expect.poll(async () => (await there('GET', '/accords/quay-papers')).status).toBe(200); // the other side has it before it
+  await leave(signatory);
+});

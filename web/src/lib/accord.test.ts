@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { amended, byClause, byName, offsetOf, partyName, rows, sayable, signers, textOf } from './accord';
+import { amended, byClause, byName, nationsOf, nearly, offsetOf, partyName, rows, sayable, signers, suggested, textOf } from './accord';
 
 test('accords stand by name, their highest version first', () => {
   const a = (name: string, version: number) => ({ name, version });
@@ -52,4 +52,18 @@ describe('an amendment', () => {
 test('a line and a column are found in a text, counted in characters', () => {
   expect(offsetOf('ab\n🌊d\n', 2, 2)).toBe(5);
   expect(offsetOf('ab', 9, 9)).toBe(2);
+});
+
+test('a form says whether its parties are too few or too many', () => {
+  expect([1, 2, 3].map((n) => nearly('bilateral', n))).toEqual(['few', undefined, 'many']);
+  expect([2, 3, 4].map((n) => nearly('trilateral', n))).toEqual(['few', undefined, 'many']);
+  expect([2, 64, 65].map((n) => nearly('alliance', n))).toEqual([undefined, undefined, 'many']);
+});
+
+test('nations are read from what somebody writes, and name the accord', () => {
+  expect(nationsOf(' rur, GRA;rur ')).toEqual(['RUR', 'GRA']);
+  expect(nationsOf('')).toEqual([]);
+  expect(suggested(['UTO', 'XER'])).toBe('uto-xer');
+  expect(suggested(['UTO'])).toBe('');
+  expect(suggested(['UTO', 'XER', 'RUR', 'GRA'])).toBe('');
 });

@@ -4,6 +4,7 @@ type Schemas = components['schemas'];
 export type Accord = Schemas['View'];
 export type AccordPage = Schemas['AccordPage'];
 export type Review = Schemas['AccordReview'];
+export type Draft = Schemas['AccordText'];
 export type Sentence = Schemas['Sentence'];
 export type Change = Schemas['Change'];
 export type Judged = Schemas['Judged'];
@@ -15,6 +16,35 @@ export type Peer = Schemas['Peer'];
 export type KeyBook = Schemas['KeyBook'];
 
 export type Tone = 'plain' | 'good' | 'warn' | 'bad' | 'accent';
+
+/** What a new accord can give. */
+export const gives = ['indicators', 'sightings', 'incidents', 'papers'] as const;
+export type Give = (typeof gives)[number];
+
+/** The forms of new accords: for how many parties, and what is usually given. */
+export const forms = {
+  bilateral: { least: 2, most: 2, gives: ['indicators', 'sightings', 'incidents'] },
+  trilateral: { least: 3, most: 3, gives: ['indicators', 'sightings', 'incidents'] },
+  alliance: { least: 2, most: 64, gives: ['indicators', 'sightings', 'incidents'] },
+  meeting: { least: 2, most: 64, gives: ['papers'] },
+} as const satisfies Record<string, { least: number; most: number; gives: readonly Give[] }>;
+export type Form = keyof typeof forms;
+
+/** Whether parties are missing for a form, or there are too many. */
+export function nearly(form: Form, parties: number): 'few' | 'many' | undefined {
+  if (parties < forms[form].least) return 'few';
+  return parties > forms[form].most ? 'many' : undefined;
+}
+
+/** The codes of nations in what somebody wrote, each once. */
+export function nationsOf(text: string): string[] {
+  return [...new Set(text.toUpperCase().split(/[^A-Z]+/).filter(Boolean))];
+}
+
+/** What an accord between these may be called. */
+export function suggested(parties: readonly string[]): string {
+  return parties.length > 1 && parties.length < 4 ? parties.map((p) => p.toLowerCase()).join('-') : '';
+}
 
 /** How a phase of an accord is to be looked at. */
 export function phaseTone(phase: string): Tone {
