@@ -64,7 +64,7 @@ type Context struct {
 
 // Check tells what is wrong or remarkable, in the order of the text.
 func (a *Accord) Check(ctx Context) []Warning {
-	c := &checking{a: a, ctx: ctx, lang: language(ctx.Language), members: a.Parties}
+	c := &checking{a: a, ctx: ctx, members: a.Parties}
 	if len(a.Parties) == 0 {
 		c.members = ctx.Members
 	}
@@ -98,7 +98,6 @@ func (a *Accord) Check(ctx Context) []Warning {
 type checking struct {
 	a       *Accord
 	ctx     Context
-	lang    int
 	members []Party
 	nations []string // of the members; nil: not known
 	out     []Warning
@@ -107,7 +106,11 @@ type checking struct {
 // say adds a warning at an attribute of a block, or at the block when the text does not state the attribute.
 func (c *checking) say(s Severity, rule, block, label, attribute, format string, args ...any) {
 	at := c.a.place(block, label, attribute)
-	c.out = append(c.out, Warning{s, rule, strings.TrimSpace(block + " " + label), at, remark(c.lang, format, args...)})
+	c.out = append(c.out, Warning{s, rule, strings.TrimSpace(block + " " + label), at, c.word(format, args...)})
+}
+
+func (c *checking) word(english string, args ...any) string {
+	return remarks.Say(c.ctx.Language, Phrase{english, args})
 }
 
 func (c *checking) term() {
@@ -197,12 +200,12 @@ func (c *checking) known(block, label, attribute string, nations []string) {
 func (c *checking) authorities() {
 	a := c.a
 	for _, x := range a.Authorities {
-		what := remark(c.lang, "every flow")
+		what := c.word("every flow")
 		if len(x.Covers) > 0 {
 			what = strings.Join(x.Covers, ", ")
 		}
 		if x.Origin != "" {
-			what = remark(c.lang, "%[1]s from %[2]s", what, x.Origin)
+			what = c.word("%[1]s from %[2]s", what, x.Origin)
 		}
 		switch {
 		case x.Sunset.IsZero():
@@ -292,7 +295,7 @@ func (c *checking) gives() {
 				break
 			}
 			for k := range asks {
-				asks[k] = remark(c.lang, asks[k])
+				asks[k] = c.word(asks[k])
 			}
 			c.say(Caution, "give.shadowed", "give", g.Name, "", "give %[1]s has no effect: give %[2]s gives all of this, and without %[3]s", g.Name, e.Name, strings.Join(asks, ", "))
 			break

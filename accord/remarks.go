@@ -1,29 +1,7 @@
 package accord
 
-import (
-	"fmt"
-	"slices"
-)
-
-// language is the place of a language in Languages; of any other, that of English.
-func language(lang string) int { return max(slices.Index(Languages, lang), 0) }
-
-// remark says something in a language: what remarks have for the English form, with the values in their places.
-func remark(lang int, english string, args ...any) string {
-	form := english
-	if lang > 0 {
-		if s := remarks[english][lang-1]; s != "" {
-			form = s
-		}
-	}
-	if len(args) == 0 {
-		return form
-	}
-	return fmt.Sprintf(form, args...)
-}
-
 // remarks are all that Check and Diff say, by the English form, in the order of Languages after English.
-var remarks = map[string][3]string{
+var remarks = Phrasebook{
 	// Check: the term and the version
 	"the accord ends on %[1]s, before it begins on %[2]s":                                    {"die Vereinbarung endet am %[1]s, bevor sie am %[2]s beginnt", "el acuerdo termina el %[1]s, antes de empezar el %[2]s", "l'accord prend fin le %[1]s, avant de commencer le %[2]s"},
 	"the review on %[1]s comes when the accord has ended":                                    {"die Überprüfung am %[1]s kommt, wenn die Vereinbarung schon geendet hat", "la revisión del %[1]s llega cuando el acuerdo ya ha terminado", "le réexamen du %[1]s vient quand l'accord a déjà pris fin"},

@@ -69,32 +69,25 @@ func TestRemarksAreSaidInEveryLanguage(t *testing.T) {
 			t.Fatal(err)
 		}
 		ast.Inspect(f, func(n ast.Node) bool {
-			if l, ok := n.(*ast.BasicLit); ok && l.Kind == token.STRING {
-				if s, err := strconv.Unquote(l.Value); err == nil {
+			switch n := n.(type) {
+			case *ast.BasicLit:
+				if s, err := strconv.Unquote(n.Value); err == nil {
 					said[s] = true
 				}
-			}
-			call, ok := n.(*ast.CallExpr)
-			if !ok {
-				return true
-			}
-			at := -1 // of the English form among the arguments
-			switch f := call.Fun.(type) {
-			case *ast.Ident:
-				if f.Name == "remark" {
-					at = 1
+			case *ast.CallExpr:
+				f, ok := n.Fun.(*ast.SelectorExpr)
+				if !ok {
+					break
 				}
-			case *ast.SelectorExpr:
-				if f.Sel.Name == "say" {
-					at = map[string]int{"check.go": 5, "diff.go": 0, "flow.go": 0}[file]
+				// of the English form among the arguments
+				at, says := map[string]int{"check.go say": 5, "check.go word": 0, "diff.go add": 1, "flow.go add": 1}[file+" "+f.Sel.Name]
+				if !says || at >= len(n.Args) {
+					break
 				}
-			}
-			if at < 0 || at >= len(call.Args) {
-				return true
-			}
-			if l, ok := call.Args[at].(*ast.BasicLit); ok {
-				if s, _ := strconv.Unquote(l.Value); remarks[s] == [3]string{} {
-					t.Errorf("%s says %q in English only", file, s)
+				if l, ok := n.Args[at].(*ast.BasicLit); ok {
+					if s, _ := strconv.Unquote(l.Value); remarks[s] == [3]string{} {
+						t.Errorf("%s says %q in English only", file, s)
+					}
 				}
 			}
 			return true
@@ -115,7 +108,7 @@ func TestRemarksAreSaidInEveryLanguage(t *testing.T) {
 
 func TestRemarksInGerman(t *testing.T) {
 	old, now := parsed(t, least), parsed(t, strings.Replace(least, "[indicator]", "[indicator, note]", 1))
-	if got, want := DiffIn(old, now, "de")[0].Text, "mit dieser Änderung erhält zusätzlich KWT: note bis TLP:AMBER, von USA"; got != want {
+	if got, want := Diff(old, now)[0].In("de").Text, "mit dieser Änderung erhält zusätzlich KWT: note bis TLP:AMBER, von USA"; got != want {
 		t.Errorf("%q, not %q", got, want)
 	}
 	var got []string
