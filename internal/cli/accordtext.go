@@ -69,6 +69,11 @@ func (a *app) newAccordCmd() *cobra.Command {
 	return c
 }
 
+// speaks lets a command say sentences in another language.
+func speaks(c *cobra.Command, lang *string) {
+	c.Flags().StringVar(lang, "lang", accord.Languages[0], "language of the sentences: "+strings.Join(accord.Languages, ", "))
+}
+
 // accordFile reads a file that holds an accord: its text, or the text with signatures.
 func (a *app) accordFile(path string) ([]byte, error) {
 	in := a.in
@@ -142,14 +147,15 @@ type finding struct {
 }
 
 func (a *app) checkAccordCmd() *cobra.Command {
-	var before string
+	var before, lang string
 	c := &cobra.Command{Use: "check FILE...", Short: "Check the text of an accord", Args: cobra.MinimumNArgs(1),
 		Long: `Check texts of accords, or files with signatures: what is wrong, with file, line and column, and what a reader should know before signing. - is the standard input. No node is needed.
 The exit code is 1 when a text is no accord, or cannot bind anybody as it stands.`,
 		Example: "  entente accord check uto-rur.accord\n  entente accord check --before uto-rur-1.accord uto-rur-2.accord"}
 	c.Flags().StringVar(&before, "before", "", "`FILE` of the version that this one supersedes")
+	speaks(c, &lang)
 	c.RunE = func(_ *cobra.Command, files []string) error {
-		ctx := accord.Context{Now: time.Now()}
+		ctx := accord.Context{Now: time.Now(), Language: lang}
 		if before != "" {
 			old, err := a.parsed(before)
 			if err != nil {
@@ -303,7 +309,7 @@ func (a *app) explainAccordCmd() *cobra.Command {
 	var lang string
 	c := &cobra.Command{Use: "explain FILE|NAME", Short: "Say an accord in plain sentences", Args: cobra.ExactArgs(1),
 		Long: "Say what every clause of an accord means, in plain sentences: of a file, or of the node's accord NAME or NAME@VERSION."}
-	c.Flags().StringVar(&lang, "lang", "en", "language: "+strings.Join(accord.Languages, ", "))
+	speaks(c, &lang)
 	return a.onTexts(c, func(ctx context.Context, n *api.Client, args []string) error {
 		text, err := a.text(ctx, n, args[0])
 		if err != nil {
@@ -333,9 +339,11 @@ func (a *app) sentences(all []accord.Sentence) error {
 }
 
 func (a *app) diffAccordCmd() *cobra.Command {
+	var lang string
 	c := &cobra.Command{Use: "diff OLD NEW", Short: "Say what an amendment changes, in plain sentences", Args: cobra.ExactArgs(2),
 		Long:    "Say what an amendment changes: what every party receives more or less, then each clause that differs. OLD and NEW are files, or accords of the node: NAME or NAME@VERSION. A + widens, a - narrows, a * does neither or both. The exit code is 1 when they differ.",
 		Example: "  entente accord diff uto-rur-1.accord uto-rur-2.accord\n  entente accord diff --data DIR uto-rur@1 draft.accord"}
+	speaks(c, &lang)
 	return a.onTexts(c, func(ctx context.Context, n *api.Client, args []string) error {
 		old, err := a.text(ctx, n, args[0])
 		if err != nil {
@@ -346,6 +354,9 @@ func (a *app) diffAccordCmd() *cobra.Command {
 			return err
 		}
 		changes := accord.Diff(old, now)
+		for i, ch := range changes {
+			changes[i] = ch.In(lang)
+		}
 		if err := a.changes(changes); err != nil || len(changes) == 0 {
 			return err
 		}

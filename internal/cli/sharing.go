@@ -18,16 +18,17 @@ import (
 )
 
 func (a *app) simulateCmd() *cobra.Command {
-	var object, dir string
+	var object, dir, lang string
 	c := &cobra.Command{Use: "simulate NAME --object ID", Short: "Say what each party of an accord would be given of an object now, and why", Args: cobra.ExactArgs(1),
 		Long: `Say what each party of an accord would be given of an own object now, byte for byte, and why: every reason for (+) and against (-), clause by clause. Nothing is given.
 With --out the exact bytes are written, a file for each party; with --json they are in body, in base64. The exit code is 1 when no party would be given it.`,
 		Example: "  entente accord simulate --data DIR uto-rur --object indicator--… --out what-they-get"}
 	c.Flags().StringVar(&object, "object", "", "`ID` of the object")
 	c.Flags().StringVar(&dir, "out", "", "`DIR` to write what each party would get into; it is made if need be")
+	speaks(c, &lang)
 	c.MarkFlagRequired("object")
 	return a.onNode(c, func(ctx context.Context, n *api.Client, args []string) error {
-		all, err := n.Simulate(ctx, object, args[0])
+		all, err := n.Speaking(lang).Simulate(ctx, object, args[0])
 		if err != nil {
 			return err
 		}

@@ -307,7 +307,7 @@ test('a new accord is begun with a form, edited with its sentences beside it, ke
   await page.getByRole('textbox', { name: 'Title' }).fill('Papers of the harbour');
   await accessible(page);
   await go.click();
-  await page.getByText('[accord.template]').waitFor(); // the node says what a name is
+  await page.getByRole('alert').waitFor(); // the node says what a name is
   await page.getByRole('textbox', { name: 'Name' }).fill('quay-papers');
   await go.click();
   const field = page.getByRole('textbox', { name: 'The text that is signed' });

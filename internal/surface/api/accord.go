@@ -98,16 +98,17 @@ const accordBytes = accord.MaxBundle
 var accordRoutes = []Route{
 	{get, "/accords", "The accords of the node: every version, without texts.", gate.AccordRead, nil, pages[accords.View](), (*API).accordList},
 	{post, "/accords", "Keep an accord: a text, or the file of one with signatures, which join those that are here.", gate.AccordWrite, nil, makes(accords.View{}).upload(bytesType), (*API).addAccord},
-	{post, "/accords/review", "Check a text, or the file of one with signatures, and say in sentences what it means, and whose signatures hold. Nothing is stored.", gate.AccordRead, []Param{accordLang}, gives(AccordReview{}).upload(bytesType), (*API).reviewAccord},
+	{post, "/accords/review", "Check a text, or the file of one with signatures, and say in sentences what it means, and whose signatures hold. Nothing is stored.", gate.AccordRead, []Param{langParam}, gives(AccordReview{}).upload(bytesType), (*API).reviewAccord},
 	{post, "/accords/new", "The text of a new accord, to be edited: complete, in its canonical form, and stricter than most will want it. Nothing is stored.", gate.AccordRead, nil,
 		gives(AccordText{}).of(AccordTemplate{}, "kind", "name"), (*API).newAccord},
-	{get, "/accords/{name}", "One version of an accord with its text and its sentences.", gate.AccordRead, []Param{accordVersion, accordLang}, gives(AccordPage{}), (*API).accordPage},
+	{get, "/accords/{name}", "One version of an accord with its text and its sentences.", gate.AccordRead, []Param{accordVersion, langParam}, gives(AccordPage{}), (*API).accordPage},
 	{get, "/accords/{name}/file", "The file of one version: its text and the signatures that are here, for the other parties.", gate.AccordRead, []Param{accordVersion}, copies(bytesType), (*API).accordFile},
 	{post, "/accords/{name}/sign", "Sign a version for the own organisation. It cannot be taken back.", gate.AccordSign, []Param{accordVersion}, gives(accords.View{}), (*API).signAccord},
 	{post, "/accords/{name}/notice", "State that the own nation suspends, resumes or terminates an accord, or withdraws from it.", gate.AccordSuspend, nil,
 		gives(accords.View{}).of(AccordNotice{}, "verb"), (*API).accordNotice},
 	{get, "/objects/{id}/simulation", "What each party of an accord, or of every accord, would be given of an own object now, byte for byte, and why.", gate.AccordRead, []Param{
 		{Name: "accord", Doc: "Only under the accord of this name."},
+		langParam,
 	}, pages[federation.Judged](), (*API).simulate},
 	{post, "/objects/{id}/share", "Name organisations of an accord in the audience of an own object, or name them no more.", gate.Share, nil, pages[exchange.Relabelled]().of(SharingRequest{}), (*API).share},
 	{post, "/objects/{id}/retract", "Tell everybody who was given an own object that it was wrong: they take it out. It stays here.", gate.Share, nil, gives(Orders{}).of(Retraction{}), (*API).retract},
@@ -119,7 +120,6 @@ var accordRoutes = []Route{
 
 var (
 	accordVersion = Param{Name: "version", Doc: "The version; without it the highest. The name may be the digest of a version, too."}
-	accordLang    = Param{Name: "lang", Doc: "The language of the sentences: en, de, es or fr."}
 )
 
 func (a *API) accordList(c *call) error {
@@ -151,16 +151,6 @@ func (a *API) addAccord(c *call) error {
 		return err
 	}
 	return c.answerStatus(http.StatusCreated, v)
-}
-
-func (c *call) lang() string {
-	l := c.q.get("lang")
-	for _, known := range accord.Languages {
-		if l == known {
-			return l
-		}
-	}
-	return "en"
 }
 
 func (c *call) number() (int, error) {
@@ -227,14 +217,15 @@ func (a *API) reviewOf(c *call, src []byte) AccordReview {
 	}
 	r.Text = string(text.Bytes())
 	r.Digest = accord.Digest(text.Bytes())
-	ctx := accord.Context{Now: time.Now()}
+	lang := c.lang()
+	ctx := accord.Context{Now: time.Now(), Language: lang}
 	if before, err := a.ops.Accords().Get(c.v, text.Name, 0); err == nil && before.Digest != r.Digest {
 		if old, err := accord.Parse("accord", []byte(before.Text)); err == nil {
 			ctx.Before, ctx.BeforeDigest = old, before.Digest
-			r.Changes = accord.Diff(old, text)
+			r.Changes = changesIn(lang, accord.Diff(old, text))
 		}
 	}
-	r.Warnings, r.Sentences = text.Check(ctx), text.Explain(c.lang())
+	r.Warnings, r.Sentences = text.Check(ctx), text.Explain(lang)
 	return r
 }
 
@@ -264,11 +255,12 @@ func (a *API) accordPage(c *call) error {
 	if err != nil {
 		return err
 	}
-	page.Sentences = text.Explain(c.lang())
+	lang := c.lang()
+	page.Sentences = text.Explain(lang)
 	if v.Version > 1 {
 		if before, err := a.ops.Accords().Get(c.v, v.Name, v.Version-1); err == nil {
 			if old, err := accord.Parse("accord", []byte(before.Text)); err == nil {
-				page.Changes = accord.Diff(old, text)
+				page.Changes = changesIn(lang, accord.Diff(old, text))
 			}
 		}
 	}
@@ -328,7 +320,7 @@ func (a *API) simulate(c *call) error {
 		}
 		return fault.New(fault.Invalid, "accord.phase", "nothing can flow under %s: it is %s", v.Name, v.Phase).Try("see who has still to sign: entente accord show " + v.Name)
 	}
-	return c.answer(list(all, ""))
+	return c.answer(list(judgedIn(c.lang(), all), ""))
 }
 
 func (a *API) share(c *call) error {

@@ -199,6 +199,10 @@ func accordRows(w *world, do func(route, path, body string), last *string) {
 
 	w.federation.Start()
 	w.importAll(admin, nil, sharedObjects())
+	do("GET /objects/{id}/simulation", "/objects/"+indicatorID+"/simulation?accord=uto-rur&lang=de", "")
+	if !strings.Contains(*last, "der Empfängerkreis des Urhebers erreicht den Empfänger nicht namentlich") {
+		w.t.Errorf("reasons in German: %s", *last)
+	}
 	do("GET /objects/{id}/simulation", "/objects/"+indicatorID+"/simulation?accord=uto-rur", "")
 	if strings.Contains(*last, `"permit":true,"clause"`) {
 		w.t.Errorf("nobody is named, and somebody would be given it: %s", *last)

@@ -37,7 +37,7 @@ var asks = map[string][]probe{
 	"DELETE /objects/{id}":       {{"/objects/" + hiddenID + "?collection=open", ""}, {"/objects/" + hiddenID + "?collection=secret", ""}, {"/objects/" + hiddenID, ""}},
 	"GET /objects/{id}/raw":      {{"/objects/" + hiddenID + "/raw", ""}, {"/objects/" + hiddenID + "/raw?version=2026-01-01T00:00:00.000Z", ""}},
 	"GET /objects/{id}/versions": {{"/objects/" + hiddenID + "/versions", ""}},
-	"GET /objects/{id}/why":      {{"/objects/" + hiddenID + "/why", ""}, {"/objects/" + hiddenID + "/why?org=Erewhon+CERT", ""}},
+	"GET /objects/{id}/why":      {{"/objects/" + hiddenID + "/why", ""}, {"/objects/" + hiddenID + "/why?org=Erewhon+CERT&lang=de", ""}},
 	"GET /objects/{id}/holders":  {{"/objects/" + hiddenID + "/holders", ""}},
 	"POST /objects/{id}/purge":   {{"/objects/" + hiddenID + "/purge?dry_run=true", ""}, {"/objects/" + hiddenID + "/purge", ""}},
 	"GET /export":                {{"/export?format=ndjson", ""}, {"/export?format=ndjson&id=" + hiddenID, ""}, {"/export?format=ndjson&collection=secret", ""}, {"/export?format=misp", ""}, {"/export?format=misp&collection=secret", ""}},
