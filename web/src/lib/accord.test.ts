@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { amended, byClause, byName, nationsOf, nearly, offsetOf, partyName, rows, sayable, signers, suggested, textOf } from './accord';
+import { amended, byClause, byName, compared, nationsOf, nearly, offsetOf, partyName, rows, sayable, signers, suggested, textOf } from './accord';
 
 test('accords stand by name, their highest version first', () => {
   const a = (name: string, version: number) => ({ name, version });
@@ -66,4 +66,24 @@ test('nations are read from what somebody writes, and name the accord', () => {
   expect(suggested(['UTO', 'XER'])).toBe('uto-xer');
   expect(suggested(['UTO'])).toBe('');
   expect(suggested(['UTO', 'XER', 'RUR', 'GRA'])).toBe('');
+});
+
+describe('what the other side reads', () => {
+  const said = (heard: string) => compared('XER', 'acid amber able', 'ab12', heard);
+  test('is compared word by word, however it is written down', () => {
+    expect(said('')).toEqual({ same: 0, of: 3, done: false });
+    expect(said('Acid\n2. amb')).toEqual({ same: 1, of: 3, done: false });
+    expect(said('1 acid, AMBER; able ')).toEqual({ same: 3, of: 3, done: true });
+  });
+  test('says which word differs', () => {
+    expect(said('acid ember able').wrong).toEqual({ place: 2, heard: 'ember', here: 'amber' });
+    expect(said('acid amb able').wrong).toEqual({ place: 2, heard: 'amb', here: 'amber' });
+    expect(said('acid amber able acid').wrong).toEqual({ place: 4, heard: 'acid', here: '–' });
+    expect(said('acid amb ').wrong).toEqual({ place: 2, heard: 'amb', here: 'amber' });
+  });
+  test('may be the text of a code', () => {
+    expect(said('ENTENTE:XER:AB12').done).toBe(true);
+    expect(said('ENTENTE:XER:AB13').wrong).toBe('code');
+    expect(said('ENTENTE:RUR:AB12').wrong).toBe('code');
+  });
 });

@@ -112,6 +112,33 @@ export function rows(words: string): string[][] {
   return Array.from({ length: Math.ceil(all.length / 4) }, (_, i) => all.slice(i * 4, i * 4 + 4));
 }
 
+/** How far what was heard is the same as a fingerprint's words: how many of them, and where the first differs. */
+export interface Compared {
+  same: number;
+  of: number;
+  done: boolean;
+  wrong?: 'code' | { place: number; heard: string; here: string };
+}
+
+/** Compares what somebody wrote down, or the text of a code (ENTENTE:NATION:HEX), with a nation's fingerprint. The last word may still be being written. */
+export function compared(nation: string, words: string, fingerprint: string, heard: string): Compared {
+  const here = words.toLowerCase().split(/\s+/).filter(Boolean);
+  const of = here.length;
+  const text = heard.trim();
+  if (/^entente:/i.test(text)) {
+    const is = text.toUpperCase() === `ENTENTE:${nation}:${fingerprint}`.toUpperCase();
+    return is ? { same: of, of, done: true } : { same: 0, of, done: false, wrong: 'code' };
+  }
+  const there = text.toLowerCase().split(/[^a-z]+/).filter(Boolean);
+  const ended = heard !== heard.trimEnd();
+  for (const [i, word] of there.entries()) {
+    const open = i === there.length - 1 && !ended && (here[i] ?? '').startsWith(word);
+    if (word !== here[i] && !open) return { same: i, of, done: false, wrong: { place: i + 1, heard: word, here: here[i] ?? '–' } };
+  }
+  const same = there.filter((w, i) => w === here[i]).length;
+  return { same, of, done: of > 0 && same === of && there.length === of };
+}
+
 /** The text of the version after this one, to be edited: its number is one higher and it says what it supersedes. */
 export function amended(text: string, version: number, digest: string): string {
   const lines = text.split('\n').filter((l) => !/^ {2}supersedes\s*=/.test(l));
