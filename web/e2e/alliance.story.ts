@@ -158,7 +158,7 @@ test('two nations meet: a card, both fingerprints, two people', async () => {
   expect(await read.isDisabled()).toBe(true);
   await accessible(page);
   await heard.fill(words.toUpperCase());
-  await page.getByText('Every word is the same').waitFor();
+  await page.getByText('Every word is the same', { exact: true }).waitFor();
   expect(await read.isChecked()).toBe(true); // what was written down is compared for the reader
   await heard.fill(`ENTENTE:XER:${'0'.repeat(64)}`);
   await page.getByText('This is the code of another key log').waitFor();

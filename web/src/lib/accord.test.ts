@@ -85,5 +85,12 @@ describe('what the other side reads', () => {
     expect(said('ENTENTE:XER:AB12').done).toBe(true);
     expect(said('ENTENTE:XER:AB13').wrong).toBe('code');
     expect(said('ENTENTE:RUR:AB12').wrong).toBe('code');
+    const hex = 'ab'.repeat(32);
+    expect(compared('XER', 'acid', hex, hex.toUpperCase().match(/.{8}/g)!.join(' ')).done).toBe(true);
+    expect(compared('XER', 'acid', hex, 'ac'.repeat(32)).wrong).toBe('code');
+  });
+  test('may be the first four letters of each word', () => {
+    expect(compared('XER', 'distance hire', '', 'dist hire').done).toBe(true);
+    expect(compared('XER', 'distance hire', '', 'dis hire').wrong).toEqual({ place: 1, heard: 'dis', here: 'distance' });
   });
 });

@@ -120,22 +120,24 @@ export interface Compared {
   wrong?: 'code' | { place: number; heard: string; here: string };
 }
 
-/** Compares what somebody wrote down, or the text of a code (ENTENTE:NATION:HEX), with a nation's fingerprint. The last word may still be being written. */
+/** Compares what somebody wrote down (words, or their first four letters, which tell every word), the text of a code (ENTENTE:NATION:HEX) or the digits in hex with a nation's fingerprint. The last word may still be being written. */
 export function compared(nation: string, words: string, fingerprint: string, heard: string): Compared {
   const here = words.toLowerCase().split(/\s+/).filter(Boolean);
   const of = here.length;
   const text = heard.trim();
-  if (/^entente:/i.test(text)) {
-    const is = text.toUpperCase() === `ENTENTE:${nation}:${fingerprint}`.toUpperCase();
+  const digits = text.replace(/\s/g, '');
+  if (/^entente:/i.test(text) || /^[0-9a-f]{64}$/i.test(digits)) {
+    const is = [`ENTENTE:${nation}:${fingerprint}`, fingerprint].some((f) => f.toUpperCase() === digits.toUpperCase());
     return is ? { same: of, of, done: true } : { same: 0, of, done: false, wrong: 'code' };
   }
   const there = text.toLowerCase().split(/[^a-z]+/).filter(Boolean);
   const ended = heard !== heard.trimEnd();
+  const is = (word: string, i: number) => word === here[i] || (word.length >= 4 && (here[i] ?? '').startsWith(word));
   for (const [i, word] of there.entries()) {
     const open = i === there.length - 1 && !ended && (here[i] ?? '').startsWith(word);
-    if (word !== here[i] && !open) return { same: i, of, done: false, wrong: { place: i + 1, heard: word, here: here[i] ?? '–' } };
+    if (!is(word, i) && !open) return { same: i, of, done: false, wrong: { place: i + 1, heard: word, here: here[i] ?? '–' } };
   }
-  const same = there.filter((w, i) => w === here[i]).length;
+  const same = there.filter(is).length;
   return { same, of, done: of > 0 && same === of && there.length === of };
 }
 
