@@ -326,7 +326,7 @@ test('a new accord is begun with a form, edited with its sentences beside it, ke
   await page.getByText('This form needs 2 parties.').waitFor();
   expect(await go.isDisabled()).toBe(true);
   await page.getByRole('checkbox', { name: /^XER/ }).check();
-  await expect.poll(() => page.getByRole('textbox', { name: 'Name' }).inputValue()).toBe('uto-xer');
+  await expect.poll(() => page.getByRole('textbox', { name: 'Name' }).inputValue()).toBe('uto-xer-2'); // there is one of that name
   await page.getByRole('radio', { name: /^Meeting of experts/ }).check();
   expect(await page.getByRole('checkbox', { name: /^Papers/ }).isChecked()).toBe(true);
   await page.getByRole('checkbox', { name: /^Sightings/ }).check();

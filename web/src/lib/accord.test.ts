@@ -64,6 +64,9 @@ test('nations are read from what somebody writes, and name the accord', () => {
   expect(nationsOf(' rur, GRA;rur ')).toEqual(['RUR', 'GRA']);
   expect(nationsOf('')).toEqual([]);
   expect(suggested(['UTO', 'XER'])).toBe('uto-xer');
+  expect(suggested(['UTO', 'XER'], ['uto-rur'])).toBe('uto-xer');
+  expect(suggested(['UTO', 'XER'], ['uto-xer'])).toBe('uto-xer-2');
+  expect(suggested(['UTO', 'XER'], ['uto-xer', 'uto-xer-2'])).toBe('uto-xer-3');
   expect(suggested(['UTO'])).toBe('');
   expect(suggested(['UTO', 'XER', 'RUR', 'GRA'])).toBe('');
 });

@@ -41,9 +41,15 @@ export function nationsOf(text: string): string[] {
   return [...new Set(text.toUpperCase().split(/[^A-Z]+/).filter(Boolean))];
 }
 
-/** What an accord between these may be called. */
-export function suggested(parties: readonly string[]): string {
-  return parties.length > 1 && parties.length < 4 ? parties.map((p) => p.toLowerCase()).join('-') : '';
+/** What an accord between these may be called, when some names are taken. */
+export function suggested(parties: readonly string[], taken: readonly string[] = []): string {
+  if (parties.length < 2 || parties.length > 3) return '';
+  const name = parties.map((p) => p.toLowerCase()).join('-');
+  for (let n = 1; n <= taken.length; n++) {
+    const one = n === 1 ? name : `${name}-${n}`;
+    if (!taken.includes(one)) return one;
+  }
+  return taken.includes(name) ? `${name}-${taken.length + 1}` : name;
 }
 
 /** How a phase of an accord is to be looked at. */
