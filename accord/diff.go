@@ -57,6 +57,15 @@ func (c Change) In(lang string) Change {
 	return c
 }
 
+// ChangesIn are changes with their sentences in one of Languages; in any other they are English.
+func ChangesIn(lang string, all []Change) []Change {
+	out := make([]Change, len(all))
+	for i, c := range all {
+		out[i] = c.In(lang)
+	}
+	return out
+}
+
 func (c *Change) say(lang string) string {
 	text := remarks.Say(lang, *c.said)
 	if c.Clause != "" && c.Attribute != "" {

@@ -11,14 +11,15 @@ import (
 
 // Template is what a new accord is made from.
 type Template struct {
-	Kind      string    // one of TemplateKinds
-	Name      string    // "us-kw-cip"
-	Title     string    // may be empty
-	Nations   []string  // of the parties, 2 or more
-	Register  string    // of the parties of an alliance, instead of Nations
-	Gives     []string  // of TemplateGives; empty: those that are usual for the kind
-	Effective time.Time // its day
-	Expires   time.Time // zero: never
+	Kind      string            // one of TemplateKinds
+	Name      string            // "us-kw-cip"
+	Title     string            // may be empty
+	Nations   []string          // of the parties, 2 or more
+	Orgs      map[string]string // by nation: the organisation by which it takes part; without it the one that its key log names
+	Register  string            // of the parties of an alliance, instead of Nations
+	Gives     []string          // of TemplateGives; empty: those that are usual for the kind
+	Effective time.Time         // its day
+	Expires   time.Time         // zero: never
 }
 
 // TemplateKinds are the accords that New can begin: for two, for three, for an alliance, and for a meeting of experts.
@@ -82,7 +83,7 @@ func New(t Template) ([]byte, error) {
 		if !label.IsNation(n) || slices.ContainsFunc(a.Parties, func(p Party) bool { return p.Nation == n }) {
 			return nil, fmt.Errorf("%s is no nation's code, or stands twice: write USA, KWT, …, each once", cited(n))
 		}
-		a.Parties = append(a.Parties, Party{Nation: n, Keys: strings.ToLower(n), Need: 1})
+		a.Parties = append(a.Parties, Party{Nation: n, Org: t.Orgs[n], Keys: strings.ToLower(n), Need: 1})
 	}
 	return Format(a.Bytes()) // names and titles are judged where all texts are
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"entente/label"
 )
 
 func TestSentences(t *testing.T) {
@@ -203,7 +205,17 @@ func TestTemplates(t *testing.T) {
 			t.Errorf("%s: %+v", give, gives)
 		}
 	}
-	text, err := New(Template{Kind: "alliance", Name: "x", Register: "nato.members", Effective: now})
+	named := map[string]string{"USA": "Cyber & \"Infrastructure\" ${Agency}", "KWT": "المركز"}
+	text, err := New(Template{Kind: "bilateral", Name: "x", Nations: []string{"USA", "KWT"}, Orgs: named, Effective: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range parsed(t, string(text)).Parties {
+		if _, err := label.NewAudience(label.Org(p.Nation, p.Org)); p.Org != named[p.Nation] || err != nil {
+			t.Errorf("%s: %q is not %q (%v)", p.Nation, p.Org, named[p.Nation], err)
+		}
+	}
+	text, err = New(Template{Kind: "alliance", Name: "x", Register: "nato.members", Effective: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,6 +233,10 @@ func TestTemplates(t *testing.T) {
 		"nation":     {Kind: "bilateral", Name: "x", Nations: []string{"USA", "us"}, Effective: now},
 		"twice":      {Kind: "bilateral", Name: "x", Nations: []string{"USA", "USA"}, Effective: now},
 		"no day":     {Kind: "bilateral", Name: "x", Nations: []string{"USA", "KWT"}},
+		"slash":      {Kind: "bilateral", Name: "x", Nations: []string{"USA", "KWT"}, Orgs: map[string]string{"USA": "a/b"}, Effective: now},
+		"blank":      {Kind: "bilateral", Name: "x", Nations: []string{"USA", "KWT"}, Orgs: map[string]string{"USA": " a"}, Effective: now},
+		"hidden":     {Kind: "bilateral", Name: "x", Nations: []string{"USA", "KWT"}, Orgs: map[string]string{"USA": "a\u202eb"}, Effective: now},
+		"long":       {Kind: "bilateral", Name: "x", Nations: []string{"USA", "KWT"}, Orgs: map[string]string{"USA": strings.Repeat("a", 129)}, Effective: now},
 		"bad quotes": {Kind: "bilateral", Name: "x", Title: "a\nb", Nations: []string{"USA", "KWT"}, Effective: now},
 	} {
 		if text, err := New(bad); err == nil {

@@ -32,9 +32,9 @@ type Config struct {
 	Realm  string
 	Docs   Docs
 	Gate   func() *gate.Gate
-	Keys   accord.Keys                // with which organisations may sign, the own nation's and its partners'
-	OrgOf  func(nation string) string // the organisation whose node the nation's key log names; empty: not known
-	Signer func() dsse.Signer         // the own organisation's key for accords; nil: this node has none
+	Keys   accord.Keys                 // with which organisations may sign, the own nation's and its partners'
+	OrgOf  func(nation string) string  // the organisation whose node the nation's key log names; empty: not known
+	Signer func() (dsse.Signer, error) // the own organisation's key for accords
 	Now    func() time.Time
 	Log    *slog.Logger
 }

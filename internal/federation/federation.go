@@ -113,7 +113,8 @@ type Federation struct {
 
 	shelving sync.Mutex // held by who arranges shelves; taken before out
 
-	retired map[string]int // logs that had ended when the node started, by accord: after a restore all of them begin anew
+	retired map[string]int     // logs that had ended when the node started, by accord: after a restore all of them begin anew
+	earlier map[string]openLog // these, by origin
 
 	// Of who holds settles.
 	resumed bool
@@ -154,7 +155,7 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 		cfg.Tick = 30 * time.Second
 	}
 	cfg.Limits = cfg.Limits.Values()
-	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, judged: map[string]string{}, retired: map[string]int{},
+	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, judged: map[string]string{}, retired: map[string]int{}, earlier: map[string]openLog{},
 		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{},
 		settles: make(chan struct{}, 1), stirred: map[string]bool{}, shelves: shelves(cfg.Shelves)}
 	own, err := cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
@@ -164,6 +165,7 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 	for _, g := range own {
 		if g.Retired {
 			f.retired[g.Accord]++
+			f.earlier[g.Origin] = openLog{origin: g.Origin, accord: g.Accord, parties: g.Parties}
 		} else {
 			f.remember(g)
 		}

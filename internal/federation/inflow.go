@@ -413,7 +413,11 @@ func (f *Federation) carryOut(ctx context.Context, p Partner, w *ledger.Waiting)
 	did, code := peer.DidRefuse, ""
 	opener := peer.Opener{Realm: f.cfg.Realm, Limits: f.cfg.Limits, Keys: func(id string) *dsse.Key { k, _ := p.Keys.Find(id); return k.Key }}
 	o, _, err := opener.Order(w.Envelope)
-	target, notFound := f.cfg.Ledger.Held(ctx, w.Origin, w.Leaf.Target-1)
+	origin, index := w.Origin, w.Leaf.Target-1
+	if o.Log != "" { // of before its originator's ledger was restored
+		origin, index = o.Log, o.Index
+	}
+	target, notFound := f.cfg.Ledger.Held(ctx, origin, index)
 	switch {
 	case err != nil:
 		code = "accept.signature"
@@ -422,7 +426,7 @@ func (f *Federation) carryOut(ctx context.Context, p Partner, w *ledger.Waiting)
 			return notFound
 		}
 		code = "order.target"
-	case peer.Digest(target.Leaf.Commit) != o.Target || target.Leaf.Kind != peer.Put:
+	case target.Nation != w.Nation || peer.Digest(target.Leaf.Commit) != o.Target || target.Leaf.Kind != peer.Put:
 		code = "order.target"
 	default:
 		if did, code, err = f.apply(ctx, p, w, &o, &target); err != nil {
@@ -433,7 +437,11 @@ func (f *Federation) carryOut(ctx context.Context, p Partner, w *ledger.Waiting)
 	if err != nil {
 		return err
 	}
-	return f.cfg.Ledger.Done(ctx, w.Origin, w.Index, did, code, k...)
+	var earlier *ledger.Held
+	if o.Log != "" && code != "order.target" && code != "accept.signature" {
+		earlier = &target
+	}
+	return f.cfg.Ledger.Done(ctx, w.Origin, w.Index, earlier, did, code, k...)
 }
 
 // apply does to the record that a leaf brought what its originator orders, as far as no other leaf of its originator has it here.

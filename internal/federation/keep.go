@@ -200,9 +200,8 @@ func (f *Federation) shut(ctx context.Context, due []accords.Ending) error {
 	f.out.Lock()
 	defer f.out.Unlock()
 	for origin, l := range f.logs {
-		for _, e := range due {
-			left := e.Of == "" || e.Of == f.cfg.Nation || slices.ContainsFunc(l.parties, func(p string) bool { return strings.HasPrefix(p, "org:"+e.Of+"/") })
-			if e.Accord != l.accord || !left {
+		for i := range due {
+			if !leaves(&due[i], &l, f.cfg.Nation) {
 				continue
 			}
 			if err := f.cfg.Ledger.Retire(ctx, origin); err != nil {
@@ -214,6 +213,11 @@ func (f *Federation) shut(ctx context.Context, due []accords.Ending) error {
 		}
 	}
 	return nil
+}
+
+// leaves tells whether an ending is of the accord for all of a log's parties, for one of them, or for the own nation.
+func leaves(e *accords.Ending, l *openLog, own string) bool {
+	return e.Accord == l.accord && (e.Of == "" || e.Of == own || slices.ContainsFunc(l.parties, func(p string) bool { return strings.HasPrefix(p, "org:"+e.Of+"/") }))
 }
 
 // weigh counts what comes back under accords that ask for it.

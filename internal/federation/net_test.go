@@ -120,7 +120,7 @@ func (n *nation) open() {
 	n.peers, err = peers.Open(ctx, peers.Config{Nation: n.code, Realm: "operational", Docs: n.db, Now: n.net.now})
 	must(t, err)
 	n.accords, err = accords.New(ctx, accords.Config{Nation: n.code, Org: org(n.code), Realm: "operational", Docs: n.db, Gate: g, OrgOf: org, Keys: n.keys, Now: n.net.now,
-		Signer: func() dsse.Signer { s, _ := n.ring.Signer(keylog.RoleAccord); return s }})
+		Signer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleAccord) }})
 	must(t, err)
 	n.federate()
 	for code := range n.net.nodes { // whoever is there already, and is met later

@@ -15,6 +15,13 @@ func (j Judged) In(lang string) Judged {
 	} else if j.Why != "" {
 		j.Why = phrases.Say(lang, accord.Phrase{Form: j.Why})
 	}
+	if j.Changes != nil {
+		j.Changes = accord.ChangesIn(lang, j.Changes)
+	}
+	if j.Before != nil {
+		before := j.Before.In(lang)
+		j.Before = &before
+	}
 	return j
 }
 
@@ -27,6 +34,12 @@ var phrases = accord.Phrasebook{
 		"es soll angesehen und nicht behalten werden, und die Partei holt über TAXII ab, wo behält, wer abholt",
 		"es para mirarlo y no guardarlo, y la parte lo recoge por TAXII, donde quien recoge guarda",
 		"c'est à regarder et non à garder, et la partie vient le chercher par TAXII, où qui vient chercher garde"},
+	"it is kept here in spite of its errors, and such goes nowhere":          {"es wird hier trotz seiner Fehler aufbewahrt, und solches geht nirgendwohin", "se guarda aquí a pesar de sus errores, y eso no va a ninguna parte", "c'est gardé ici malgré ses erreurs, et cela ne va nulle part"},
+	"its originator took it back: what was taken back does not go out again": {"sein Urheber hat es zurückgenommen: was zurückgenommen ist, geht nicht noch einmal hinaus", "su originador lo retiró: lo retirado no vuelve a salir", "son émetteur l'a repris : ce qui est repris ne ressort pas"},
+	"it names an object of which a reduced copy went out to others than those whom this copy would be for": {
+		"es nennt ein Objekt, von dem eine reduzierte Kopie an andere ging als die, für die diese Kopie wäre",
+		"nombra un objeto del que salió una copia reducida para otros que aquellos para quienes sería esta copia",
+		"il nomme un objet dont une copie réduite est allée à d'autres que ceux pour qui serait cette copie"},
 	"only STIX 2.1 can be judged property by property: upgrade the object first": {
 		"nur STIX 2.1 kann Eigenschaft für Eigenschaft beurteilt werden: heben Sie das Objekt zuerst an",
 		"solo STIX 2.1 puede juzgarse propiedad por propiedad: actualice antes el objeto",

@@ -157,46 +157,20 @@ func (f *Federation) Decide(ctx context.Context, v gate.Viewer, key string, sign
 	return r, err
 }
 
-// Simulate says what each party of an accord, or of every accord, would be given of an own record now, byte for byte, and why.
-func (f *Federation) Simulate(ctx context.Context, v gate.Viewer, it *store.Item, accord string) ([]Judged, error) {
-	if !f.cfg.Gate().Can(v, gate.AccordRead) {
-		return nil, fault.RoleMissing(gate.AccordRead)
-	}
-	if !f.own(&it.Record) {
-		return nil, fault.New(fault.Invalid, "object.origin", "only what comes from the own organisation is given under accords")
-	}
-	f.out.Lock()
-	defer f.out.Unlock()
-	out := []Judged{}
-	for _, s := range f.cfg.Accords.Standings() {
-		if accord != "" && s.Name != accord {
-			continue
-		}
-		judged, err := f.judge(ctx, &s, it, &writing{})
-		if err != nil {
-			return nil, err
-		}
-		for i := range judged {
-			judged[i].Reasons = judged[i].verdict.Reasons()
-		}
-		out = append(out, judged...)
-	}
-	return out, nil
-}
-
 // Given is where an object went, and what became of it there.
 type Given struct {
-	Accord  string    `json:"accord"`
-	Parties []string  `json:"parties"`
-	Log     string    `json:"log"`
-	Index   uint64    `json:"index"`
-	Kind    string    `json:"kind"` // "put", "retract", "relabel" or "purge"
-	Version string    `json:"version,omitempty"`
-	Class   string    `json:"class,omitempty"` // "full" or "reduced"
-	ID      string    `json:"id,omitempty"`    // under which it went, while it is here
-	At      time.Time `json:"at"`
-	About   *uint64   `json:"about,omitempty"` // of an order: the index of what it is about
-	Acts    []Answer  `json:"acts,omitempty"`
+	Accord   string    `json:"accord"`
+	Parties  []string  `json:"parties"`
+	Log      string    `json:"log"`
+	Index    uint64    `json:"index"`
+	Kind     string    `json:"kind"` // "put", "retract", "relabel" or "purge"
+	Version  string    `json:"version,omitempty"`
+	Class    string    `json:"class,omitempty"` // "full" or "reduced"
+	ID       string    `json:"id,omitempty"`    // under which it went, while it is here
+	At       time.Time `json:"at"`
+	About    *uint64   `json:"about,omitempty"`     // of an order: the index of what it is about
+	AboutLog string    `json:"about_log,omitempty"` // and the log, where that is an earlier one than the order's
+	Acts     []Answer  `json:"acts,omitempty"`
 }
 
 // Answer is what a party says it did, in a receipt that it signed.
@@ -241,6 +215,9 @@ func (f *Federation) Given(ctx context.Context, v gate.Viewer, id string) ([]Giv
 		}
 		if p.Leaf.Target > 0 {
 			about := p.Leaf.Target - 1
+			if m.log != "" {
+				g.AboutLog, about = m.log, m.index
+			}
 			g.About = &about
 		}
 		acts, err := f.cfg.Ledger.Receipts(ctx, p.Origin, p.Index)

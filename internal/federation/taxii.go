@@ -2,13 +2,11 @@ package federation
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
-	"entente/dsse"
 	"entente/internal/accords"
 	"entente/internal/gate"
 	"entente/internal/ledger"
@@ -345,7 +343,7 @@ func (w *filling) wanted(ctx context.Context, id string, places []ledger.Place) 
 		if given == nil {
 			continue
 		}
-		l, err := w.label(ctx, p, places, given.Label)
+		l, err := w.f.labelOf(ctx, p, places, given.Label)
 		if err != nil {
 			return nil, err
 		}
@@ -435,47 +433,12 @@ func onlyCounted(codes []string) bool {
 
 // open reads what went out at a place; nil: it was destroyed.
 func (w *filling) open(ctx context.Context, p ledger.Place) (*peer.Rendition, *stix.Object, error) {
-	payload, err := w.payload(ctx, p)
-	if err != nil || payload == nil {
-		return nil, nil, err
-	}
-	r, err := peer.ReadRendition(payload)
-	if err != nil {
+	r, err := w.f.sent(ctx, p)
+	if err != nil || r == nil {
 		return nil, nil, err
 	}
 	o, err := stix.Parse(r.Object)
 	return r, o, err
-}
-
-// label is what the last order gave to what went out at a place, else what it went out with.
-func (w *filling) label(ctx context.Context, p ledger.Place, places []ledger.Place, l label.Label) (label.Label, error) {
-	for _, o := range places {
-		if o.Origin != p.Origin || o.Leaf.Kind != peer.Relabel || o.Leaf.Target != p.Index+1 {
-			continue
-		}
-		payload, err := w.payload(ctx, o)
-		if err != nil || payload == nil {
-			return l, err
-		}
-		var order peer.Order
-		if err := json.Unmarshal(payload, &order); err != nil {
-			return l, err
-		}
-		if order.Label != nil {
-			l = *order.Label
-		}
-	}
-	return l, nil
-}
-
-// payload is what stands in an envelope of an own log; nil: it was destroyed.
-func (w *filling) payload(ctx context.Context, p ledger.Place) ([]byte, error) {
-	b, err := w.f.cfg.Ledger.Envelope(ctx, p.Origin, p.Index)
-	if err != nil || b == nil {
-		return nil, err
-	}
-	e, err := dsse.Parse(b)
-	return e.Payload, err
 }
 
 // there is what lies on the shelf under an id.

@@ -286,10 +286,10 @@ func TestOrdersWaitUntilTheyAreDone(t *testing.T) {
 	if _, err := b.Purge(t.Context(), objectID(1)); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Done(t.Context(), g.Origin, waiting[0].Index, peer.DidPurge, "", []byte("receipt")); err != nil {
+	if err := b.Done(t.Context(), g.Origin, waiting[0].Index, nil, peer.DidPurge, "", []byte("receipt")); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Done(t.Context(), g.Origin, waiting[0].Index, peer.DidPurge, ""); fault.Of(err) != fault.NotFound {
+	if err := b.Done(t.Context(), g.Origin, waiting[0].Index, nil, peer.DidPurge, ""); fault.Of(err) != fault.NotFound {
 		t.Errorf("done twice: %v", err)
 	}
 	if left, _ := b.Orders(t.Context(), 0); len(left) != 0 {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 
 	zs "zombiezen.com/go/sqlite"
 
@@ -186,8 +187,9 @@ func (l *Ledger) Orders(ctx context.Context, limit int) (out []Waiting, err erro
 	return out, err
 }
 
-// Done says that an order was carried out, and gives the receipt to send. What became of its target is written beside that too.
-func (l *Ledger) Done(ctx context.Context, origin string, index uint64, did, code string, receipts ...[]byte) error {
+// Done says that an order was carried out, and gives the receipt to send. What became of its target is written beside that too; earlier is the target where
+// that is in an earlier log of the same nation.
+func (l *Ledger) Done(ctx context.Context, origin string, index uint64, earlier *Held, did, code string, receipts ...[]byte) error {
 	return l.write(ctx, "closing an order", func(c *zs.Conn) error {
 		g, err := findLog(c, origin)
 		if err != nil {
@@ -202,7 +204,15 @@ func (l *Ledger) Done(ctx context.Context, origin string, index uint64, did, cod
 		if leaf.Target == 0 {
 			return fault.New(fault.NotFound, "ledger.order", "no order waits there").At(origin)
 		}
-		for _, p := range []int64{pos, position(g.id, leaf.Target-1)} {
+		target := position(g.id, leaf.Target-1)
+		if earlier != nil {
+			e, err := findLog(c, earlier.Origin)
+			if err != nil || e.Nation != g.Nation || earlier.Index > maxIndex {
+				return errors.Join(err, fault.New(fault.Invalid, "ledger.order", "an order is about leaves of its own nation").At(origin))
+			}
+			target = position(e.id, earlier.Index)
+		}
+		for _, p := range []int64{pos, target} {
 			if err := lite.Exec(c, "UPDATE held SET did = ?, code = ? WHERE pos = ?", nil, did, code, p); err != nil {
 				return err
 			}

@@ -186,7 +186,12 @@ func apiScript(reading, changing leakScript) {
 	reading["api GET /accords/{name}/file"] = plain("GET", "", "/accords/uto-rur/file", "/accords/none/file")
 	reading["api GET /releases"] = plain("GET", "", "/releases")
 	reading["api GET /links"] = plain("GET", "", "/links")
-	reading["api GET /objects/{id}/simulation"] = each("/simulation", "", "accord=uto-rur", "accord=none")
+	reading["api GET /objects/{id}/simulation"] = each("/simulation", "", "accord=uto-rur", "accord=none", "accord=uto-rur&version=1")
+	reading["api POST /objects/{id}/simulation"] = func(s *session) {
+		for _, id := range probed() {
+			s.ask("POST", base+"/objects/"+id+"/simulation", "accord")
+		}
+	}
 	reading["api GET /objects/{id}/given"] = each("/given", "")
 	changing["api POST /accords"] = plain("POST", "accord", "/accords")
 	changing["api POST /accords/review"] = plain("POST", "accord", "/accords/review")

@@ -69,7 +69,7 @@ func (n *Nation) open() {
 	n.peers, err = peers.Open(ctx, peers.Config{Nation: n.Code, Realm: Realm, Docs: n.db})
 	must(t, err)
 	n.Accords, err = accords.New(ctx, accords.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Docs: n.db, Gate: g, OrgOf: Org, Keys: n.keys, Now: n.net.o.Now,
-		Signer: func() dsse.Signer { s, _ := n.ring.Signer(keylog.RoleAccord); return s }})
+		Signer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleAccord) }})
 	must(t, err)
 	var home federation.House = house{n}
 	if f := n.net.o.House; f != nil {

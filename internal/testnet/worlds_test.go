@@ -76,7 +76,7 @@ func (a *treaty) permits(o *thing, nation string) (ok, whole bool) {
 		if !slices.Contains(g.Kinds, o.kind) || len(g.From) > 0 && !slices.Contains(g.From, o.origin) || len(g.To) > 0 && !slices.Contains(g.To, nation) {
 			continue
 		}
-		if strictness(o.tlp) > strictness(g.Ceiling) || g.Subset && !named && !(o.to == nil && o.tlp == label.Clear) { // what is for everybody is for these, too
+		if strictness(o.tlp) > strictness(g.Ceiling) || g.Subset && !named {
 			continue
 		}
 		ok, whole = true, whole || len(g.Strip) == 0

@@ -106,10 +106,13 @@ var accordRoutes = []Route{
 	{post, "/accords/{name}/sign", "Sign a version for the own organisation. It cannot be taken back.", gate.AccordSign, []Param{accordVersion}, gives(accords.View{}), (*API).signAccord},
 	{post, "/accords/{name}/notice", "State that the own nation suspends, resumes or terminates an accord, or withdraws from it.", gate.AccordSuspend, nil,
 		gives(accords.View{}).of(AccordNotice{}, "verb"), (*API).accordNotice},
-	{get, "/objects/{id}/simulation", "What each party of an accord, or of every accord, would be given of an own object now, byte for byte, and why.", gate.AccordRead, []Param{
-		{Name: "accord", Doc: "Only under the accord of this name."},
+	{get, "/objects/{id}/simulation", "What each party of an accord, or of every accord, is or would be given of an own object now, byte for byte, and why. Of an accord that is not in force, or of a version that is named, it says what it would be if that were in force now, and what it is.", gate.AccordRead, []Param{
+		{Name: "accord", Doc: "Only under the accord of this name, or the version of this digest."},
+		{Name: "version", Doc: "As if this version were in force now. Without it what is in force counts, and of an accord that is not in force its highest version."},
 		langParam,
 	}, pages[federation.Judged](), (*API).simulate},
+	{post, "/objects/{id}/simulation", "What each party of an accord would be given of an own object if this text, or the file of one with signatures, were in force now. Nothing is stored.", gate.AccordRead, []Param{langParam},
+		pages[federation.Judged]().upload(bytesType), (*API).supposeText},
 	{post, "/objects/{id}/share", "Name organisations of an accord in the audience of an own object, or name them no more.", gate.Share, nil, pages[exchange.Relabelled]().of(SharingRequest{}), (*API).share},
 	{post, "/objects/{id}/retract", "Tell everybody who was given an own object that it was wrong: they take it out. It stays here.", gate.Share, nil, gives(Orders{}).of(Retraction{}), (*API).retract},
 	{get, "/objects/{id}/given", "Where an own object went in audience logs, and what its receivers say they did with it. Who may purge is told it of what was purged, too.", gate.AccordRead, nil, pages[federation.Given](), (*API).given},
@@ -184,6 +187,10 @@ func (a *API) newAccord(c *call) error {
 		}
 		*d.into = day
 	}
+	t.Orgs = map[string]string{a.us.Nation: a.us.Org}
+	for _, p := range a.ops.Peers().List() {
+		t.Orgs[p.Nation] = p.Org
+	}
 	text, err := accord.New(t)
 	if err != nil {
 		return fault.New(fault.Invalid, "accord.template", "%v", err)
@@ -222,7 +229,7 @@ func (a *API) reviewOf(c *call, src []byte) AccordReview {
 	if before, err := a.ops.Accords().Get(c.v, text.Name, 0); err == nil && before.Digest != r.Digest {
 		if old, err := accord.Parse("accord", []byte(before.Text)); err == nil {
 			ctx.Before, ctx.BeforeDigest = old, before.Digest
-			r.Changes = changesIn(lang, accord.Diff(old, text))
+			r.Changes = accord.ChangesIn(lang, accord.Diff(old, text))
 		}
 	}
 	r.Warnings, r.Sentences = text.Check(ctx), text.Explain(lang)
@@ -260,7 +267,7 @@ func (a *API) accordPage(c *call) error {
 	if v.Version > 1 {
 		if before, err := a.ops.Accords().Get(c.v, v.Name, v.Version-1); err == nil {
 			if old, err := accord.Parse("accord", []byte(before.Text)); err == nil {
-				page.Changes = changesIn(lang, accord.Diff(old, text))
+				page.Changes = accord.ChangesIn(lang, accord.Diff(old, text))
 			}
 		}
 	}
@@ -308,17 +315,57 @@ func (a *API) simulate(c *call) error {
 	if err != nil {
 		return err
 	}
-	name := c.q.get("accord")
-	all, err := a.ops.Federation().Simulate(c.ctx(), c.v, &it, name)
+	number, err := c.number()
 	if err != nil {
 		return err
 	}
-	if name != "" && len(all) == 0 {
-		v, err := a.ops.Accords().Get(c.v, name, 0)
+	name := c.q.get("accord")
+	if name == "" && number > 0 {
+		return fault.New(fault.Invalid, "accord.version", "a version is one of an accord: name that, too").At("version")
+	}
+	if number == 0 {
+		all, err := a.ops.Federation().Simulate(c.ctx(), c.v, &it, name)
 		if err != nil {
 			return err
 		}
-		return fault.New(fault.Invalid, "accord.phase", "nothing can flow under %s: it is %s", v.Name, v.Phase).Try("see who has still to sign: entente accord show " + v.Name)
+		if name == "" || len(all) > 0 && all[0].Phase != accords.Signed {
+			return c.answer(list(judgedIn(c.lang(), all), ""))
+		}
+	}
+	supposed, err := a.ops.Accords().Suppose(c.v, name, number)
+	if err != nil {
+		return err
+	}
+	return a.suppose(c, &it, &supposed)
+}
+
+func (a *API) supposeText(c *call) error {
+	it, err := a.x.Get(c.ctx(), c.v, "", c.path("id"), store.Versions{})
+	if err != nil {
+		return err
+	}
+	b, err := c.accordText()
+	if err != nil {
+		return err
+	}
+	supposed, err := a.ops.Accords().SupposeText(c.v, b)
+	if err != nil {
+		return err
+	}
+	return a.suppose(c, &it, &supposed)
+}
+
+func (a *API) suppose(c *call, it *store.Item, s *accords.Supposed) error {
+	f := a.ops.Federation()
+	var all []federation.Judged
+	var err error
+	if s.Stands { // there is nothing to suppose
+		all, err = f.Simulate(c.ctx(), c.v, it, s.Name)
+	} else {
+		all, err = f.Suppose(c.ctx(), c.v, it, s)
+	}
+	if err != nil {
+		return err
 	}
 	return c.answer(list(judgedIn(c.lang(), all), ""))
 }

@@ -69,13 +69,21 @@ func (c *Client) NotifyAccord(ctx context.Context, name string, verb accord.Verb
 	return ask[accords.View](ctx, c, post, "/accords/"+seg(name)+"/notice", nil, AccordNotice{verb, reason})
 }
 
-// Simulate says what each party of an accord, or of every accord, would be given of an own object, and why.
-func (c *Client) Simulate(ctx context.Context, id, accord string) ([]federation.Judged, error) {
-	q := url.Values{}
+// Simulate says what each party of an accord, or of every accord, is or would be given of an own object, and why. Of a version that is named, or of an
+// accord that is not in force, it says what it would be if that were in force now.
+func (c *Client) Simulate(ctx context.Context, id, accord string, version int) ([]federation.Judged, error) {
+	q := versionQuery(version)
 	if accord != "" {
 		q.Set("accord", accord)
 	}
 	l, err := ask[List[federation.Judged]](ctx, c, get, "/objects/"+seg(id)+"/simulation", q, nil)
+	return l.Items, err
+}
+
+// Suppose says what each party of an accord would be given of an own object if a text, or the file of one with signatures, were in force now.
+func (c *Client) Suppose(ctx context.Context, id string, src []byte) ([]federation.Judged, error) {
+	var l List[federation.Judged]
+	err := c.upload(ctx, "/objects/"+seg(id)+"/simulation", nil, src, &l)
 	return l.Items, err
 }
 

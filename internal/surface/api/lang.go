@@ -30,14 +30,6 @@ func (c *call) lang() string {
 	return accord.Languages[i]
 }
 
-func changesIn(lang string, all []accord.Change) []accord.Change {
-	out := make([]accord.Change, len(all))
-	for i, ch := range all {
-		out[i] = ch.In(lang)
-	}
-	return out
-}
-
 func judgedIn(lang string, all []federation.Judged) []federation.Judged {
 	for i := range all {
 		all[i] = all[i].In(lang)
