@@ -21,7 +21,7 @@ import (
 )
 
 func (a *app) simulateCmd() *cobra.Command {
-	var object, dir string
+	var object, dir, lang string
 	c := &cobra.Command{Use: "simulate NAME|FILE ID", Short: "Say what each party of an accord would be given of an object now, and why", Args: cobra.RangeArgs(1, 2),
 		Long: `Say what each party of an accord is or would be given of an own object now, byte for byte, and why: every reason for (+) and against (-), clause by clause. Nothing is given.
 Of a draft, a proposal, a version (NAME@2) or a text in a FILE it says what each party would be given if that were in force now, with what it is given by what is in force, and what of the text makes the difference.
@@ -30,13 +30,14 @@ With --out the exact bytes are written, a file for each party, and a file .befor
   entente accord simulate --data DIR uto-rur-2.accord indicator--…`}
 	c.Flags().StringVar(&object, "object", "", "`ID` of the object, where it is not the second argument")
 	c.Flags().StringVar(&dir, "out", "", "`DIR` to write what each party would get into; it is made if need be")
+	speaks(c, &lang)
 	return a.onNode(c, func(ctx context.Context, n *api.Client, args []string) error {
 		if len(args) == 2 && object == "" {
 			object = args[1]
 		} else if len(args) == 2 || object == "" {
 			return usage("of which object? Give its ID after the accord, once")
 		}
-		all, err := a.simulate(ctx, n, args[0], object)
+		all, err := a.simulate(ctx, n.Speaking(lang), args[0], object)
 		if err != nil {
 			return err
 		}

@@ -197,7 +197,7 @@ func (f *Federation) render(ctx context.Context, accord string, it *store.Item, 
 	if j.Permit {
 		l := j.verdict.Label()
 		if l.Access < label.Copy && f.plain(j.party) {
-			j.Permit, j.Class, j.Body, j.Why = false, rendition.Withheld.String(), nil, "it is to be looked at and not kept, and "+j.Party+" fetches by TAXII, where whoever fetches keeps"
+			j.Permit, j.Class, j.Body, j.Why = false, rendition.Withheld.String(), nil, "it is to be looked at and not kept, and the party fetches by TAXII, where whoever fetches keeps"
 			return nil
 		}
 		j.Label = &l

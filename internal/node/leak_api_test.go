@@ -196,6 +196,7 @@ func apiScript(reading, changing leakScript) {
 	reading["api GET /objects/{id}/given"] = each("/given", "")
 	changing["api POST /accords"] = plain("POST", "accord", "/accords")
 	changing["api POST /accords/review"] = plain("POST", "accord", "/accords/review")
+	changing["api POST /accords/new"] = plain("POST", `{"kind":"bilateral","name":"uto-rur","parties":["UTO","RUR"],"from":"2026-01-01"}`, "/accords/new")
 	changing["api POST /accords/{name}/sign"] = plain("POST", "", "/accords/uto-rur/sign", "/accords/none/sign")
 	changing["api POST /accords/{name}/notice"] = plain("POST", `{"verb":"suspend"}`, "/accords/uto-rur/notice", "/accords/none/notice")
 	changing["api POST /releases/decide"] = plain("POST", `{"key":"none","sign":true}`, "/releases/decide")

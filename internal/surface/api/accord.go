@@ -37,6 +37,23 @@ type AccordReview struct {
 	Changes   []accord.Change     `json:"changes,omitempty"` // against the highest version of that name that is here
 }
 
+// AccordTemplate says what a new accord is made from.
+type AccordTemplate struct {
+	Kind     string   `json:"kind"`
+	Name     string   `json:"name"`
+	Title    string   `json:"title,omitempty"`
+	Parties  []string `json:"parties,omitempty"`
+	Register string   `json:"register,omitempty"`
+	Gives    []string `json:"gives,omitempty"`
+	From     string   `json:"from,omitempty"`
+	Until    string   `json:"until,omitempty"`
+}
+
+// AccordText is the text of an accord that nobody has kept yet.
+type AccordText struct {
+	Text string `json:"text"`
+}
+
 // AccordError is what is wrong with a text, and where.
 type AccordError struct {
 	Line    int    `json:"line"`
@@ -81,8 +98,10 @@ const accordBytes = accord.MaxBundle
 var accordRoutes = []Route{
 	{get, "/accords", "The accords of the node: every version, without texts.", gate.AccordRead, nil, pages[accords.View](), (*API).accordList},
 	{post, "/accords", "Keep an accord: a text, or the file of one with signatures, which join those that are here.", gate.AccordWrite, nil, makes(accords.View{}).upload(bytesType), (*API).addAccord},
-	{post, "/accords/review", "Check a text, or the file of one with signatures, and say in sentences what it means, and whose signatures hold. Nothing is stored.", gate.AccordRead, []Param{accordLang}, gives(AccordReview{}).upload(bytesType), (*API).reviewAccord},
-	{get, "/accords/{name}", "One version of an accord with its text and its sentences.", gate.AccordRead, []Param{accordVersion, accordLang}, gives(AccordPage{}), (*API).accordPage},
+	{post, "/accords/review", "Check a text, or the file of one with signatures, and say in sentences what it means, and whose signatures hold. Nothing is stored.", gate.AccordRead, []Param{langParam}, gives(AccordReview{}).upload(bytesType), (*API).reviewAccord},
+	{post, "/accords/new", "The text of a new accord, to be edited: complete, in its canonical form, and stricter than most will want it. Nothing is stored.", gate.AccordRead, nil,
+		gives(AccordText{}).of(AccordTemplate{}, "kind", "name"), (*API).newAccord},
+	{get, "/accords/{name}", "One version of an accord with its text and its sentences.", gate.AccordRead, []Param{accordVersion, langParam}, gives(AccordPage{}), (*API).accordPage},
 	{get, "/accords/{name}/file", "The file of one version: its text and the signatures that are here, for the other parties.", gate.AccordRead, []Param{accordVersion}, copies(bytesType), (*API).accordFile},
 	{post, "/accords/{name}/sign", "Sign a version for the own organisation. It cannot be taken back.", gate.AccordSign, []Param{accordVersion}, gives(accords.View{}), (*API).signAccord},
 	{post, "/accords/{name}/notice", "State that the own nation suspends, resumes or terminates an accord, or withdraws from it.", gate.AccordSuspend, nil,
@@ -90,8 +109,9 @@ var accordRoutes = []Route{
 	{get, "/objects/{id}/simulation", "What each party of an accord, or of every accord, is or would be given of an own object now, byte for byte, and why. Of an accord that is not in force, or of a version that is named, it says what it would be if that were in force now, and what it is.", gate.AccordRead, []Param{
 		{Name: "accord", Doc: "Only under the accord of this name, or the version of this digest."},
 		{Name: "version", Doc: "As if this version were in force now. Without it what is in force counts, and of an accord that is not in force its highest version."},
+		langParam,
 	}, pages[federation.Judged](), (*API).simulate},
-	{post, "/objects/{id}/simulation", "What each party of an accord would be given of an own object if this text, or the file of one with signatures, were in force now. Nothing is stored.", gate.AccordRead, nil,
+	{post, "/objects/{id}/simulation", "What each party of an accord would be given of an own object if this text, or the file of one with signatures, were in force now. Nothing is stored.", gate.AccordRead, []Param{langParam},
 		pages[federation.Judged]().upload(bytesType), (*API).supposeText},
 	{post, "/objects/{id}/share", "Name organisations of an accord in the audience of an own object, or name them no more.", gate.Share, nil, pages[exchange.Relabelled]().of(SharingRequest{}), (*API).share},
 	{post, "/objects/{id}/retract", "Tell everybody who was given an own object that it was wrong: they take it out. It stays here.", gate.Share, nil, gives(Orders{}).of(Retraction{}), (*API).retract},
@@ -104,7 +124,6 @@ var accordRoutes = []Route{
 
 var (
 	accordVersion = Param{Name: "version", Doc: "The version; without it the highest. The name may be the digest of a version, too."}
-	accordLang    = Param{Name: "lang", Doc: "The language of the sentences: en, de, es or fr."}
 )
 
 func (a *API) accordList(c *call) error {
@@ -138,16 +157,6 @@ func (a *API) addAccord(c *call) error {
 	return c.answerStatus(http.StatusCreated, v)
 }
 
-func (c *call) lang() string {
-	l := c.q.get("lang")
-	for _, known := range accord.Languages {
-		if l == known {
-			return l
-		}
-	}
-	return "en"
-}
-
 func (c *call) number() (int, error) {
 	s := c.q.get("version")
 	if s == "" {
@@ -158,6 +167,36 @@ func (c *call) number() (int, error) {
 		return 0, fault.New(fault.Invalid, "accord.version", "a version is a number from 1").At("version")
 	}
 	return n, nil
+}
+
+func (a *API) newAccord(c *call) error {
+	var q AccordTemplate
+	if err := c.body(&q); err != nil {
+		return err
+	}
+	t := accord.Template{Kind: q.Kind, Name: q.Name, Title: q.Title, Nations: q.Parties, Register: q.Register, Gives: q.Gives, Effective: time.Now()}
+	for _, d := range []struct {
+		at, text string
+		into     *time.Time
+	}{{"from", q.From, &t.Effective}, {"until", q.Until, &t.Expires}} {
+		if d.text == "" {
+			continue
+		}
+		day, err := time.Parse(time.DateOnly, d.text)
+		if err != nil {
+			return fault.New(fault.Invalid, "accord.day", "%s is not a day such as 2026-01-31", clip(d.text)).At(d.at)
+		}
+		*d.into = day
+	}
+	t.Orgs = map[string]string{a.us.Nation: a.us.Org}
+	for _, p := range a.ops.Peers().List() {
+		t.Orgs[p.Nation] = p.Org
+	}
+	text, err := accord.New(t)
+	if err != nil {
+		return fault.New(fault.Invalid, "accord.template", "%v", err)
+	}
+	return c.answer(AccordText{string(text)})
 }
 
 func (a *API) reviewAccord(c *call) error {
@@ -186,14 +225,15 @@ func (a *API) reviewOf(c *call, src []byte) AccordReview {
 	}
 	r.Text = string(text.Bytes())
 	r.Digest = accord.Digest(text.Bytes())
-	ctx := accord.Context{Now: time.Now()}
+	lang := c.lang()
+	ctx := accord.Context{Now: time.Now(), Language: lang}
 	if before, err := a.ops.Accords().Get(c.v, text.Name, 0); err == nil && before.Digest != r.Digest {
 		if old, err := accord.Parse("accord", []byte(before.Text)); err == nil {
 			ctx.Before, ctx.BeforeDigest = old, before.Digest
-			r.Changes = accord.Diff(old, text)
+			r.Changes = accord.ChangesIn(lang, accord.Diff(old, text))
 		}
 	}
-	r.Warnings, r.Sentences = text.Check(ctx), text.Explain(c.lang())
+	r.Warnings, r.Sentences = text.Check(ctx), text.Explain(lang)
 	return r
 }
 
@@ -223,11 +263,12 @@ func (a *API) accordPage(c *call) error {
 	if err != nil {
 		return err
 	}
-	page.Sentences = text.Explain(c.lang())
+	lang := c.lang()
+	page.Sentences = text.Explain(lang)
 	if v.Version > 1 {
 		if before, err := a.ops.Accords().Get(c.v, v.Name, v.Version-1); err == nil {
 			if old, err := accord.Parse("accord", []byte(before.Text)); err == nil {
-				page.Changes = accord.Diff(old, text)
+				page.Changes = accord.ChangesIn(lang, accord.Diff(old, text))
 			}
 		}
 	}
@@ -289,7 +330,7 @@ func (a *API) simulate(c *call) error {
 			return err
 		}
 		if name == "" || len(all) > 0 && all[0].Phase != accords.Signed {
-			return c.answer(list(all, ""))
+			return c.answer(list(judgedIn(c.lang(), all), ""))
 		}
 	}
 	supposed, err := a.ops.Accords().Suppose(c.v, name, number)
@@ -327,7 +368,7 @@ func (a *API) suppose(c *call, it *store.Item, s *accords.Supposed) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(list(all, ""))
+	return c.answer(list(judgedIn(c.lang(), all), ""))
 }
 
 func (a *API) share(c *call) error {

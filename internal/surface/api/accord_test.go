@@ -174,6 +174,10 @@ func sharedObjects() string {
 func accordRows(w *world, do func(route, path, body string), last *string) {
 	other := w.befriend()
 	text := pact
+	do("POST /accords/new", "/accords/new", `{"kind":"bilateral","name":"uto-rur","title":"Utopia and Ruritania","parties":["UTO","RUR"],"gives":["indicators","sightings","incidents"],"from":"2026-01-01"}`)
+	if b, _ := json.Marshal(text); !strings.Contains(*last, string(b)) {
+		w.t.Errorf("a template: %s", *last)
+	}
 	do("POST /accords/review", "/accords/review?lang=de", text)
 	do("POST /accords/review", "/accords/review", w.countersigned(text, other))
 	if !strings.Contains(*last, `"nation":"RUR","org":"Ruritania CERT","have":1`) {
@@ -195,6 +199,10 @@ func accordRows(w *world, do func(route, path, body string), last *string) {
 
 	w.federation.Start()
 	w.importAll(admin, nil, sharedObjects())
+	do("GET /objects/{id}/simulation", "/objects/"+indicatorID+"/simulation?accord=uto-rur&lang=de", "")
+	if !strings.Contains(*last, "der Empfängerkreis des Urhebers erreicht den Empfänger nicht namentlich") {
+		w.t.Errorf("reasons in German: %s", *last)
+	}
 	do("GET /objects/{id}/simulation", "/objects/"+indicatorID+"/simulation?accord=uto-rur", "")
 	do("GET /objects/{id}/simulation", "/objects/"+indicatorID+"/simulation?accord=uto-rur&version=1", "")
 	do("POST /objects/{id}/simulation", "/objects/"+indicatorID+"/simulation", amended)
