@@ -40,6 +40,9 @@ type Judged struct {
 	plan    string                     // two parties with the same plan get the same bytes
 	classes map[string]rendition.Class // how the party has what the record names, and the record itself
 	copies  []string                   // logs in which it has reduced copies of that
+	word    *Statement                 // that a release officer signed, under which it goes
+	lapsed  bool                       // that word is about something else than what would go now
+	refused bool                       // an officer refused it
 }
 
 // mode is that of the node's realm, as labels have it.
@@ -69,10 +72,14 @@ func (f *Federation) judge(ctx context.Context, s *accords.Standing, it *store.I
 			counters.Today = today + w.given[counter(s.Name, to)]
 		}
 		v := s.Permit(f.self, to, &offer, now, counters, bases)
-		if v.Waits() && f.isReleased(ctx, s.Name, it, to) {
-			v = s.Permit(f.self, to, &signed, now, counters, bases)
+		j := Judged{Accord: s.Name, Party: to.String(), Class: rendition.Withheld.String(), party: to}
+		if v.Waits() {
+			if f.released(ctx, it, w, &j) {
+				v = s.Permit(f.self, to, &signed, now, counters, bases)
+			}
 		}
-		out = append(out, Judged{Accord: s.Name, Party: to.String(), Permit: v.Permit(), Waits: v.Waits(), Clause: v.Clause(), Class: rendition.Withheld.String(), party: to, verdict: v})
+		j.Permit, j.Waits, j.Clause, j.verdict = v.Permit(), v.Waits(), v.Clause(), v
+		out = append(out, j)
 		any = any || v.Permit() || v.Waits()
 	}
 	if !any {
@@ -89,9 +96,32 @@ func (f *Federation) judge(ctx context.Context, s *accords.Standing, it *store.I
 			if err := f.render(ctx, s.Name, it, refs, seen, made, j); err != nil {
 				return nil, err
 			}
+			if j.Permit && (j.lapsed || j.word != nil && !j.word.covers(s.Digest, j)) {
+				j.Permit, j.Waits, j.lapsed, j.Clause, j.Label, j.Why = false, true, true, "", nil, "a release officer signed something else than this"
+			}
 		}
 	}
 	return out, nil
+}
+
+// released asks what a release officer said of a record for a party. It tells whether the record is to be judged as one that was released: so is one whose
+// signature counts no longer, for the sake of what went out by it.
+func (f *Federation) released(ctx context.Context, it *store.Item, w *writing, j *Judged) bool {
+	if w.preview == j.party {
+		return true
+	}
+	r := f.release(ctx, releaseKey(j.Accord, it, j.party))
+	switch {
+	case r.State == Signed:
+		j.word = r.statement()
+		return true
+	case r.State == Refused:
+		j.refused = true
+	case len(r.Earlier) > 0:
+		j.word, j.lapsed = wordOf(r.Earlier[len(r.Earlier)-1]), true
+		return true
+	}
+	return false
 }
 
 // references are the ids that a record names, but for its markings, and for its author where the label lets it be named.
@@ -129,6 +159,9 @@ func (f *Federation) render(ctx context.Context, accord string, it *store.Item, 
 		}
 		fmt.Fprintf(&plan, " %s=%d%s", id, c, by)
 	}
+	if j.word != nil { // what was signed is for this party alone
+		plan.WriteString(" " + j.Party)
+	}
 	j.plan = plan.String()
 	// A reduced copy of what it names has an id of the set of recipients that it was made for. That set is known only when all parties were judged: see group.
 	r, ok := made[j.plan]
@@ -146,7 +179,7 @@ func (f *Federation) render(ctx context.Context, accord string, it *store.Item, 
 	}
 	j.Body = r.Body
 	if j.Permit {
-		l := j.verdict.Label()
+		l := j.label()
 		if l.Access < label.Copy && f.plain(j.party) {
 			j.Permit, j.Class, j.Body, j.Why = false, rendition.Withheld.String(), nil, "it is to be looked at and not kept, and "+j.Party+" fetches by TAXII, where whoever fetches keeps"
 			return nil
@@ -154,6 +187,14 @@ func (f *Federation) render(ctx context.Context, accord string, it *store.Item, 
 		j.Label = &l
 	}
 	return nil
+}
+
+// label is the label that the party would be given the record with: never a looser one than an officer signed.
+func (j *Judged) label() label.Label {
+	if j.word != nil {
+		return label.Join(j.verdict.Label(), j.word.Label)
+	}
+	return j.verdict.Label()
 }
 
 func (f *Federation) plan(accord string, parties []string, needs gate.Needs, classes map[string]rendition.Class) rendition.Plan {
@@ -310,6 +351,9 @@ func (f *Federation) groups(s *accords.Standing, it *store.Item, all []Judged) (
 				out = append(out, group{accord: s, parties: []string{orgOf(j.party)}, judged: []Judged{j}, label: whole(j.verdict.Label()), result: j.result})
 			}
 			continue
+		}
+		if g.judged[0].word != nil {
+			g.label = g.judged[0].label()
 		}
 		g.label = whole(g.label)
 		g.result = g.judged[0].result

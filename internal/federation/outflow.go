@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"entente/internal/accords"
+	"entente/internal/gate"
 	"entente/internal/ledger"
 	"entente/internal/record"
 	"entente/internal/rendition"
@@ -318,6 +319,8 @@ type writing struct {
 	ids    []string       // whose visibility changes by it
 	given  map[string]int // puts, by accord and party
 	again  bool           // what a party refused is given once more
+
+	preview gate.Party // judged as if a release officer had signed for this party
 }
 
 // order is the number of the next put of an object in a log.
@@ -360,7 +363,7 @@ func (f *Federation) consider(ctx context.Context, standings []accords.Standing,
 		if err != nil {
 			return err
 		}
-		f.await(ctx, s.Name, it, judged)
+		f.await(ctx, s.Name, it, judged, given)
 		groups, err := f.groups(s, it, judged)
 		if err != nil {
 			return err
@@ -412,6 +415,9 @@ func (f *Federation) put(ctx context.Context, g group, it *store.Item, places, g
 			return f.relabel(l, p, it, g.label, m, w)
 		}
 	}
+	if word := g.judged[0].word; word != nil && f.cfg.Now().After(word.NotAfter) {
+		return f.askAgain(ctx, word.Key, "the signature of "+stampText(word.Time)+" was to be used before "+stampText(word.NotAfter))
+	}
 	w.puts = append(w.puts, putting{g, it, m, l.origin, w.order(l.origin, it.Record.ID, places)})
 	w.ids = append(w.ids, it.Record.ID)
 	for _, j := range g.judged {
@@ -430,7 +436,7 @@ func (f *Federation) relabel(l openLog, p ledger.Place, it *store.Item, to label
 func (f *Federation) narrow(s *accords.Standing, it *store.Item, judged []Judged, given []ledger.Place, w *writing, relabelled bool) error {
 	denied := map[string]bool{}
 	for _, j := range judged {
-		denied[orgOf(j.party)] = !j.Permit && byRecord(j, relabelled)
+		denied[orgOf(j.party)] = !j.Permit && (byRecord(j, relabelled) || j.refused)
 	}
 	for _, p := range given {
 		l, ok := f.logs[p.Origin]
@@ -442,6 +448,33 @@ func (f *Federation) narrow(s *accords.Standing, it *store.Item, judged []Judged
 				return err
 			}
 			w.ids = append(w.ids, it.Record.ID)
+			continue
+		}
+		if relabelled {
+			if err := f.tighten(l, p, it, judged, w); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// tighten tells a party that what it has by an officer's word is under a stricter label now, though what the record would be today waits for another word.
+func (f *Federation) tighten(l openLog, p ledger.Place, it *store.Item, judged []Judged, w *writing) error {
+	for i := range judged {
+		j := &judged[i]
+		if !j.lapsed || len(l.parties) != 1 || l.parties[0] != orgOf(j.party) {
+			continue
+		}
+		to := whole(j.label())
+		timeless, err := to.Timeless().MarshalJSON()
+		if err != nil {
+			return err
+		}
+		m := parseMark(p.Version)
+		if m.label != short(timeless) {
+			m.label = short(timeless)
+			return f.relabel(l, p, it, to, m, w)
 		}
 	}
 	return nil

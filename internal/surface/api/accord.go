@@ -74,6 +74,8 @@ type ReleaseDecision struct {
 	Key    string `json:"key"`
 	Sign   bool   `json:"sign"`
 	Reason string `json:"reason,omitempty"`
+
+	Envelope []byte `json:"envelope,omitempty"` // the statement that a review gave, signed with the officer's own key
 }
 
 const accordBytes = accord.MaxBundle
@@ -94,12 +96,19 @@ var accordRoutes = []Route{
 	{post, "/objects/{id}/retract", "Tell everybody who was given an own object that it was wrong: they take it out. It stays here.", gate.Share, nil, gives(Orders{}).of(Retraction{}), (*API).retract},
 	{get, "/objects/{id}/given", "Where an own object went in audience logs, and what its receivers say they did with it. Who may purge is told it of what was purged, too.", gate.AccordRead, nil, pages[federation.Given](), (*API).given},
 	{get, "/releases", "Releases that wait for a release officer, or were decided, the oldest first.", gate.AccordRead, nil, pages[federation.Release](), (*API).releases},
+	{get, "/releases/review", "What would go out if a release officer signed now, to the byte, and the statement that the officer signs with a key of its own.", gate.ReleaseSign, []Param{
+		releaseKey,
+		{Name: "hours", Doc: "Within how many hours of now the signature is to be used; without it 168."},
+	}, gives(federation.ReleaseReview{}), (*API).reviewRelease},
+	{get, "/releases/file", "A release that an officer signed with a key of its own, with the nation's key log: entente release verify reads it without a node.", gate.AccordRead, []Param{releaseKey},
+		copies(bytesType), (*API).releaseFile},
 	{post, "/releases/decide", "Sign or refuse a release.", gate.ReleaseSign, nil, gives(federation.Release{}).of(ReleaseDecision{}, "key", "sign"), (*API).decideRelease},
 	{get, "/links", "How the connections to partners' nodes are.", gate.AccordRead, nil, pages[federation.Health](), (*API).links},
 }
 
 var (
 	accordVersion = Param{Name: "version", Doc: "The version; without it the highest. The name may be the digest of a version, too."}
+	releaseKey    = Param{Name: "key", Doc: "The key of the release."}
 	accordLang    = Param{Name: "lang", Doc: "The language of the sentences: en, de, es or fr."}
 )
 
@@ -387,12 +396,38 @@ func (a *API) releases(c *call) error {
 	return c.answer(list(all, ""))
 }
 
+func (a *API) reviewRelease(c *call) error {
+	hours := 0
+	if s := c.q.get("hours"); s != "" {
+		var err error
+		if hours, err = strconv.Atoi(s); err != nil || hours < 1 || hours > int(federation.MaxReleaseLife/time.Hour) {
+			return fault.New(fault.Invalid, "release.life", "a signature is to be used within 1 to %d hours", int(federation.MaxReleaseLife/time.Hour)).At("hours")
+		}
+	}
+	r, err := a.ops.Federation().ReviewRelease(c.ctx(), c.v, c.q.get("key"), time.Duration(hours)*time.Hour, func(id string) error {
+		_, err := a.x.Get(c.ctx(), c.v, "", id, store.Versions{})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.answer(r)
+}
+
+func (a *API) releaseFile(c *call) error {
+	b, err := a.ops.Federation().ReleaseBundle(c.ctx(), c.v, c.q.get("key"))
+	if err != nil {
+		return err
+	}
+	return c.bytes("release.json", b)
+}
+
 func (a *API) decideRelease(c *call) error {
 	var q ReleaseDecision
 	if err := c.body(&q); err != nil {
 		return err
 	}
-	r, err := a.ops.Federation().Decide(c.ctx(), c.v, q.Key, q.Sign, q.Reason)
+	r, err := a.ops.Federation().Decide(c.ctx(), c.v, federation.Decision{Key: q.Key, Sign: q.Sign, Reason: q.Reason, Envelope: q.Envelope})
 	if err != nil {
 		return err
 	}
