@@ -176,7 +176,7 @@ func (f *Federation) waiting(ctx context.Context, v gate.Viewer, key string) (Re
 	}
 	r := f.release(ctx, key)
 	if r.State == "" {
-		return Release{}, fault.New(fault.NotFound, "", "no such release")
+		return Release{}, noRelease()
 	}
 	if r.State != Waiting {
 		return r, fault.New(fault.Conflict, "release.decided", "%s decided this already: %s", r.By, r.State)
@@ -201,8 +201,8 @@ func (f *Federation) ReviewRelease(ctx context.Context, v gate.Viewer, key strin
 		return ReleaseReview{}, fault.New(fault.Invalid, "release.life", "a signature is to be used within one minute to 90 days").At("hours")
 	}
 	r, err := f.waiting(ctx, v, key)
-	if err == nil {
-		err = see(r.ID)
+	if r.ID != "" && see(r.ID) != nil {
+		return ReleaseReview{}, noRelease()
 	}
 	if err != nil {
 		return ReleaseReview{}, err
@@ -219,6 +219,8 @@ func (f *Federation) ReviewRelease(ctx context.Context, v gate.Viewer, key strin
 	r.Signing = f.signing()
 	return ReleaseReview{r, r.Signing, b, body}, err
 }
+
+func noRelease() error { return fault.New(fault.NotFound, "", "no such release") }
 
 // items are the records of a release.
 func (f *Federation) items(ctx context.Context, r *Release) ([]store.Item, error) {

@@ -69,6 +69,12 @@ type Orders struct {
 	Orders int `json:"orders"`
 }
 
+// ReleaseAsk asks to look at a release before signing it.
+type ReleaseAsk struct {
+	Key   string `json:"key"`
+	Hours int    `json:"hours,omitempty"`
+}
+
 // ReleaseDecision signs or refuses a release.
 type ReleaseDecision struct {
 	Key    string `json:"key"`
@@ -96,10 +102,8 @@ var accordRoutes = []Route{
 	{post, "/objects/{id}/retract", "Tell everybody who was given an own object that it was wrong: they take it out. It stays here.", gate.Share, nil, gives(Orders{}).of(Retraction{}), (*API).retract},
 	{get, "/objects/{id}/given", "Where an own object went in audience logs, and what its receivers say they did with it. Who may purge is told it of what was purged, too.", gate.AccordRead, nil, pages[federation.Given](), (*API).given},
 	{get, "/releases", "Releases that wait for a release officer, or were decided, the oldest first.", gate.AccordRead, nil, pages[federation.Release](), (*API).releases},
-	{get, "/releases/review", "What would go out if a release officer signed now, to the byte, and the statement that the officer signs with a key of its own.", gate.ReleaseSign, []Param{
-		releaseKey,
-		{Name: "hours", Doc: "Within how many hours of now the signature is to be used; without it 168."},
-	}, gives(federation.ReleaseReview{}), (*API).reviewRelease},
+	{post, "/releases/review", "What would go out if a release officer signed now, to the byte, and the statement that the officer signs with a key of its own. Nothing is stored.", gate.ReleaseSign, nil,
+		gives(federation.ReleaseReview{}).of(ReleaseAsk{}, "key"), (*API).reviewRelease},
 	{get, "/releases/file", "A release that an officer signed with a key of its own, with the nation's key log: entente release verify reads it without a node.", gate.AccordRead, []Param{releaseKey},
 		copies(bytesType), (*API).releaseFile},
 	{post, "/releases/decide", "Sign or refuse a release.", gate.ReleaseSign, nil, gives(federation.Release{}).of(ReleaseDecision{}, "key", "sign"), (*API).decideRelease},
@@ -397,14 +401,14 @@ func (a *API) releases(c *call) error {
 }
 
 func (a *API) reviewRelease(c *call) error {
-	hours := 0
-	if s := c.q.get("hours"); s != "" {
-		var err error
-		if hours, err = strconv.Atoi(s); err != nil || hours < 1 || hours > int(federation.MaxReleaseLife/time.Hour) {
-			return fault.New(fault.Invalid, "release.life", "a signature is to be used within 1 to %d hours", int(federation.MaxReleaseLife/time.Hour)).At("hours")
-		}
+	var q ReleaseAsk
+	if err := c.body(&q); err != nil {
+		return err
 	}
-	r, err := a.ops.Federation().ReviewRelease(c.ctx(), c.v, c.q.get("key"), time.Duration(hours)*time.Hour, func(id string) error {
+	if most := int(federation.MaxReleaseLife / time.Hour); q.Hours < 0 || q.Hours > most {
+		return fault.New(fault.Invalid, "release.life", "a signature is to be used within 1 to %d hours", most).At("hours")
+	}
+	r, err := a.ops.Federation().ReviewRelease(c.ctx(), c.v, q.Key, time.Duration(q.Hours)*time.Hour, func(id string) error {
 		_, err := a.x.Get(c.ctx(), c.v, "", id, store.Versions{})
 		return err
 	})

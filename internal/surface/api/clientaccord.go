@@ -105,11 +105,7 @@ func (c *Client) Releases(ctx context.Context) ([]federation.Release, error) {
 
 // ReviewRelease is what would go out if a release officer signed now, and the statement to sign, to be used within some hours; 0 is a week.
 func (c *Client) ReviewRelease(ctx context.Context, key string, hours int) (federation.ReleaseReview, error) {
-	q := url.Values{"key": {key}}
-	if hours != 0 {
-		q.Set("hours", strconv.Itoa(hours))
-	}
-	return ask[federation.ReleaseReview](ctx, c, get, "/releases/review", q, nil)
+	return ask[federation.ReleaseReview](ctx, c, post, "/releases/review", nil, ReleaseAsk{key, hours})
 }
 
 // ReleaseFile writes the file of a release that an officer signed with a key of its own.

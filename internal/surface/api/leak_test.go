@@ -99,6 +99,8 @@ var asks = map[string][]probe{
 	"POST /objects/{id}/retract":   {{"/objects/" + hiddenID + "/retract", `{"reason":"mine"}`}, {"/objects/identity--" + visibleUUID + "/retract", `{}`}},
 	"GET /objects/{id}/given":      {{"/objects/" + hiddenID + "/given", ""}, {"/objects/identity--" + visibleUUID + "/given", ""}},
 	"GET /releases":                {{"/releases", ""}},
+	"POST /releases/review":        {{"/releases/review", `{"key":"secret-pact|` + hiddenID + `"}`}, {"/releases/review", `{"key":"none","hours":1}`}},
+	"GET /releases/file":           {{"/releases/file?key=secret-pact|" + hiddenID, ""}},
 	"POST /releases/decide":        {{"/releases/decide", `{"key":"secret-pact|` + hiddenID + `","sign":true}`}},
 	"GET /links":                   {{"/links", ""}},
 	"GET /orgs":                    {{"/orgs", ""}},
