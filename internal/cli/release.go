@@ -113,13 +113,13 @@ func (a *app) signReleaseCmd() *cobra.Command {
 	var sure bool
 	c := &cobra.Command{Use: "sign ID|KEY", Short: "Sign a release: the party is given the object", Args: cobra.ExactArgs(1),
 		Long: "Sign a release: the party is given the object" + namedLong + "\n\n" +
-			"With --key an officer signs with a key of its own, which entente key person new made: what would go out is fetched and shown, to the byte, and what is signed here is what the node sends, or nothing. " +
+			"With --signing-key an officer signs with a key of its own, which entente key person new made: what would go out is fetched and shown, to the byte, and what is signed here is what the node sends, or nothing. " +
 			"Once the nation's key log has named such a key of the organisation, no other signature counts. Before, the node's own key signs for whoever has the role.",
-		Example: "  entente release sign --data DIR incident--… --party RUR --key officer.key --passphrase-file phrase"}
+		Example: "  entente release sign --data DIR incident--… --party RUR --signing-key officer.key --passphrase-file phrase"}
 	partyFlag(c, &party)
 	f := c.Flags()
 	f.StringVar(&reason, "reason", "", "why")
-	f.StringVar(&keyFile, "key", "", "`FILE` with the officer's private key")
+	f.StringVar(&keyFile, "signing-key", "", "`FILE` with the officer's private key")
 	f.StringVar(&phrase, "passphrase-file", "", "`FILE` with the key's passphrase; - is the standard input")
 	f.IntVar(&hours, "hours", 0, "within how many `HOURS` the signature is to be used; a week without")
 	f.BoolVar(&sure, "yes", false, "what is released has been read")

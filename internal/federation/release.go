@@ -305,7 +305,7 @@ func (f *Federation) sign(ctx context.Context, r *Release, items []store.Item, e
 	}
 	if f.signing() == ByPerson {
 		return fault.New(fault.Conflict, "release.person", "a release officer of %s signs with a key of its own", f.cfg.Org).By("the nation's key log names one").
-			Try("entente release sign " + r.ID + " --key FILE")
+			Try("entente release sign " + r.ID + " --signing-key FILE")
 	}
 	s, err := f.cfg.Officer()
 	if err != nil {

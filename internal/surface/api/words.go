@@ -439,7 +439,7 @@ var words = map[string]string{
 	"Release.state":            "waiting, signed or refused.",
 	"Release.by":               "Organisation/person who decided.",
 	"Release.envelope":         "The officer's signed word: an envelope of DSSE.",
-	"Release.signing":          "Of one that waits: whose key must sign, person or node. A person signs with entente release sign --key.",
+	"Release.signing":          "Of one that waits: whose key must sign, person or node. A person signs with entente release sign --signing-key.",
 	"Release.holder":           "The number in the key log of the person who signed with a key of its own.",
 	"Release.signer":           "The id of that key.",
 	"Release.why":              "It waits again: why an earlier signature counts no longer.",
