@@ -42,7 +42,7 @@ type Judged struct {
 	copies  []string                   // logs in which it has reduced copies of that
 	word    *Statement                 // that a release officer signed, under which it goes
 	lapsed  bool                       // that word is about something else than what would go now
-	refused bool                       // an officer refused it
+	refused bool                       // an officer refused it, after it was signed
 }
 
 // mode is that of the node's realm, as labels have it.
@@ -97,7 +97,7 @@ func (f *Federation) judge(ctx context.Context, s *accords.Standing, it *store.I
 				return nil, err
 			}
 			if j.Permit && (j.lapsed || j.word != nil && !j.word.covers(s.Digest, j)) {
-				j.Permit, j.Waits, j.lapsed, j.Clause, j.Label, j.Why = false, true, true, "", nil, "a release officer signed something else than this"
+				j.Permit, j.Waits, j.lapsed, j.Clause, j.Label, j.Why = false, true, true, "", nil, "what a release officer signed is not this, or counts no longer"
 			}
 		}
 	}
@@ -116,7 +116,7 @@ func (f *Federation) released(ctx context.Context, it *store.Item, w *writing, j
 		j.word = r.statement()
 		return true
 	case r.State == Refused:
-		j.refused = true
+		j.refused = len(r.Earlier) > 0
 	case len(r.Earlier) > 0:
 		j.word, j.lapsed = wordOf(r.Earlier[len(r.Earlier)-1]), true
 		return true

@@ -69,10 +69,13 @@ func (f *Federation) release(ctx context.Context, key string) (r Release) {
 		return Release{}
 	}
 	if r.Holder != "" {
-		r.count(f.cfg.Partners.KeyLog().State())
+		r.count(f.keys())
 	}
 	return r
 }
+
+// keys is what the own nation's key log says now.
+func (f *Federation) keys() *keylog.State { return f.cfg.Partners.KeyLog().State() }
 
 // count has a release wait again whose signer's key turned out to have been in other hands.
 func (r *Release) count(s *keylog.State) {
@@ -85,8 +88,8 @@ func (r *Release) count(s *keylog.State) {
 }
 
 // signing tells whose key signs releases: once the key log has named an officer's of the own organisation, a person's and no other.
-func (f *Federation) signing() string {
-	if f.cfg.Partners.KeyLog().State().NamesPersons(f.cfg.Org, keylog.RoleRelease) {
+func (f *Federation) signing(keys *keylog.State) string {
+	if keys.NamesPersons(f.cfg.Org, keylog.RoleRelease) {
 		return ByPerson
 	}
 	return ByNode
@@ -145,7 +148,8 @@ func (f *Federation) Releases(ctx context.Context, v gate.Viewer) ([]Release, er
 	if g := f.cfg.Gate(); !g.Can(v, gate.ReleaseSign) && !g.Can(v, gate.AccordRead) {
 		return nil, fault.RoleMissing(gate.AccordRead)
 	}
-	out, keys, signing := []Release{}, f.cfg.Partners.KeyLog().State(), f.signing()
+	out, keys := []Release{}, f.keys()
+	signing := f.signing(keys)
 	for after := ""; ; {
 		docs, err := f.cfg.House.Docs(ctx, docRelease, after, 1000)
 		if err != nil {
@@ -216,7 +220,7 @@ func (f *Federation) ReviewRelease(ctx context.Context, v gate.Viewer, key strin
 		return ReleaseReview{}, err
 	}
 	b, err := st.Encode()
-	r.Signing = f.signing()
+	r.Signing = f.signing(f.keys())
 	return ReleaseReview{r, r.Signing, b, body}, err
 }
 
@@ -303,7 +307,7 @@ func (f *Federation) sign(ctx context.Context, r *Release, items []store.Item, e
 	if envelope != nil {
 		return f.accept(ctx, r, items, envelope)
 	}
-	if f.signing() == ByPerson {
+	if f.signing(f.keys()) == ByPerson {
 		return fault.New(fault.Conflict, "release.person", "a release officer of %s signs with a key of its own", f.cfg.Org).By("the nation's key log names one").
 			Try("entente release sign " + r.ID + " --signing-key FILE")
 	}
@@ -326,7 +330,7 @@ func (f *Federation) sign(ctx context.Context, r *Release, items []store.Item, e
 
 // accept takes a statement that an officer signed, when it is what would go now.
 func (f *Federation) accept(ctx context.Context, r *Release, items []store.Item, envelope []byte) error {
-	keys := f.cfg.Partners.KeyLog().State()
+	keys := f.keys()
 	by, err := signedBy(keys, envelope, r.At)
 	if err != nil {
 		return err
@@ -343,8 +347,8 @@ func (f *Federation) accept(ctx context.Context, r *Release, items []store.Item,
 		return fault.New(fault.Invalid, "release.signature", "the key did not count for release officers of %s when this was signed", f.cfg.Org)
 	}
 	switch {
-	case st.Time.After(r.At.Add(maxAhead)) || st.NotAfter.After(st.Time.Add(MaxReleaseLife)):
-		return fault.New(fault.Invalid, "release.life", "the statement is from the future, or would count for more than 90 days")
+	case st.Time.Before(r.Since) || st.Time.After(r.At.Add(maxAhead)) || st.NotAfter.After(st.Time.Add(MaxReleaseLife)):
+		return fault.New(fault.Invalid, "release.life", "the statement is older than what waits, from the future, or would count for more than 90 days")
 	case !r.At.Before(st.NotAfter):
 		return fault.New(fault.Conflict, "release.life", "the statement was to be used before %s", stampText(st.NotAfter)).Try("look at the release and sign again")
 	}

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { amended, byClause, byName, offsetOf, partyName, rows, sayable, signers, textOf } from './accord';
+import { amended, byClause, byName, offsetOf, partyName, rows, sayable, signCommand, signers, textOf } from './accord';
 
 test('accords stand by name, their highest version first', () => {
   const a = (name: string, version: number) => ({ name, version });
@@ -52,4 +52,10 @@ describe('an amendment', () => {
 test('a line and a column are found in a text, counted in characters', () => {
   expect(offsetOf('ab\n🌊d\n', 2, 2)).toBe(5);
   expect(offsetOf('ab', 9, 9)).toBe(2);
+});
+
+test('what an officer runs is one command, whatever the organisation is called', () => {
+  expect(signCommand("uto-rur|incident--1|v|RUR/Rur's CERT", 'https://node.example')).toBe(
+    "entente release sign 'uto-rur|incident--1|v|RUR/Rur'\\''s CERT' --server 'https://node.example' --token-file token --signing-key officer.key --passphrase-file phrase",
+  );
 });
