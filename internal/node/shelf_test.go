@@ -16,6 +16,7 @@ import (
 
 	"entente/accord"
 	"entente/internal/exchange"
+	"entente/internal/federation"
 	"entente/internal/gate"
 	"entente/internal/identity"
 	"entente/internal/keyring"
