@@ -41,7 +41,7 @@ type Judged struct {
 	classes map[string]rendition.Class // how the party has what the record names, and the record itself
 	copies  []string                   // logs in which it has reduced copies of that
 	word    *Statement                 // that a release officer signed, under which it goes
-	lapsed  bool                       // that word is about something else than what would go now
+	lapsed  bool                       // that word is about something else than what would go now, or counts no longer
 	refused bool                       // an officer refused it, after it was signed
 }
 
@@ -73,10 +73,8 @@ func (f *Federation) judge(ctx context.Context, s *accords.Standing, it *store.I
 		}
 		v := s.Permit(f.self, to, &offer, now, counters, bases)
 		j := Judged{Accord: s.Name, Party: to.String(), Class: rendition.Withheld.String(), party: to}
-		if v.Waits() {
-			if f.released(ctx, it, w, &j) {
-				v = s.Permit(f.self, to, &signed, now, counters, bases)
-			}
+		if v.Waits() && f.released(ctx, it, w, &j) {
+			v = s.Permit(f.self, to, &signed, now, counters, bases)
 		}
 		j.Permit, j.Waits, j.Clause, j.verdict = v.Permit(), v.Waits(), v.Clause(), v
 		out = append(out, j)

@@ -32,7 +32,7 @@ type Statement struct {
 	NotAfter time.Time   `json:"not_after"`
 }
 
-// Bounds of a statement in time.
+// Bounds of a statement, and of the file of one.
 const (
 	MaxReleaseLife  = 90 * 24 * time.Hour
 	DefaultLife     = 7 * 24 * time.Hour
