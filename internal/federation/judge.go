@@ -53,6 +53,9 @@ type Judged struct {
 	classes map[string]rendition.Class // how the party has what the record names, and the record itself
 	copies  []string                   // logs in which it has reduced copies of that
 	apart   bool                       // it is permitted, and cannot be made for those whom it is for
+	word    *Statement                 // that a release officer signed, under which it goes
+	lapsed  bool                       // that word is about something else than what would go now, or counts no longer
+	refused bool                       // an officer refused it, after it was signed
 }
 
 // mode is that of the node's realm, as labels have it.
@@ -82,10 +85,12 @@ func (f *Federation) judge(ctx context.Context, s *accords.Standing, it *store.I
 			counters.Today = today + w.given[counter(s.Name, to)]
 		}
 		v := s.Permit(f.self, to, &offer, now, counters, bases)
-		if v.Waits() && (to == w.suppose || f.isReleased(ctx, s.Name, it, to)) {
+		j := Judged{Accord: s.Name, Version: newest.Version, Party: to.String(), Class: rendition.Withheld.String(), party: to}
+		if v.Waits() && f.released(ctx, it, w, &j) {
 			v = s.Permit(f.self, to, &signed, now, counters, bases)
 		}
-		out = append(out, Judged{Accord: s.Name, Version: newest.Version, Party: to.String(), Permit: v.Permit(), Waits: v.Waits(), Clause: v.Clause(), Class: rendition.Withheld.String(), party: to, verdict: v})
+		j.Permit, j.Waits, j.Clause, j.verdict = v.Permit(), v.Waits(), v.Clause(), v
+		out = append(out, j)
 		any = any || v.Permit() || v.Waits()
 	}
 	if !any {
@@ -119,7 +124,7 @@ func (f *Federation) judge(ctx context.Context, s *accords.Standing, it *store.I
 	for i := range out {
 		if j := &out[i]; j.Permit || j.Waits {
 			if lost != "" {
-				j.Permit, j.Why = false, "it is under the marking "+lost+", whose definition is not here, so that no party could read it"
+				j.Permit, j.Why = false, undefined+lost
 				continue
 			}
 			for k := range defs {
@@ -128,9 +133,32 @@ func (f *Federation) judge(ctx context.Context, s *accords.Standing, it *store.I
 			if err := f.render(ctx, s.Name, it, refs, defs, seen, made, j); err != nil {
 				return nil, err
 			}
+			if j.Permit && (j.lapsed || j.word != nil && !j.word.covers(s.Digest, j)) {
+				j.Permit, j.Waits, j.lapsed, j.Clause, j.Label, j.Why = false, true, true, "", nil, unsaid
+			}
 		}
 	}
 	return out, nil
+}
+
+// released asks what a release officer said of a record for a party. It tells whether the record is to be judged as one that was released: so is one whose
+// signature counts no longer, for the sake of what went out by it.
+func (f *Federation) released(ctx context.Context, it *store.Item, w *writing, j *Judged) bool {
+	if w.suppose == j.party {
+		return true
+	}
+	r := f.release(ctx, releaseKey(j.Accord, it, j.party))
+	switch {
+	case r.State == Signed:
+		j.word = r.statement()
+		return true
+	case r.State == Refused:
+		j.refused = len(r.Earlier) > 0
+	case len(r.Earlier) > 0:
+		j.word, j.lapsed = wordOf(r.Earlier[len(r.Earlier)-1]), true
+		return true
+	}
+	return false
 }
 
 // references are the ids that a record and the definitions of its markings name, but for markings.
@@ -174,6 +202,9 @@ func (f *Federation) render(ctx context.Context, accord string, it *store.Item, 
 		}
 		fmt.Fprintf(&plan, " %s=%d%s", id, c, by)
 	}
+	if j.word != nil { // what was signed is for this party alone
+		plan.WriteString(" " + j.Party)
+	}
 	j.plan = plan.String()
 	if why, err := f.accompany(accord, defs, needs, j); err != nil || why != "" {
 		j.Permit, j.Why = false, why
@@ -195,7 +226,7 @@ func (f *Federation) render(ctx context.Context, accord string, it *store.Item, 
 	}
 	j.Body = r.Body
 	if j.Permit {
-		l := j.verdict.Label()
+		l := j.label()
 		if l.Access < label.Copy && f.plain(j.party) {
 			j.Permit, j.Class, j.Body, j.Why = false, rendition.Withheld.String(), nil, "it is to be looked at and not kept, and the party fetches by TAXII, where whoever fetches keeps"
 			return nil
@@ -203,6 +234,14 @@ func (f *Federation) render(ctx context.Context, accord string, it *store.Item, 
 		j.Label = &l
 	}
 	return nil
+}
+
+// label is the label that the party would be given the record with: never a looser one than an officer signed.
+func (j *Judged) label() label.Label {
+	if j.word != nil {
+		return label.Join(j.verdict.Label(), j.word.Label)
+	}
+	return j.verdict.Label()
 }
 
 // recipe says what a copy for some parties is made by.

@@ -99,9 +99,9 @@ func (f *Federation) accompany(accord string, defs []definition, needs gate.Need
 		id := defs[i].item.Record.ID
 		switch {
 		case !j.along[i].Permit():
-			return "it is under the marking " + id + ", whose definition the accord does not let go along", nil
+			return barring + id, nil
 		case r.Class == rendition.Withheld:
-			return "it is under the marking " + id + ", whose definition cannot go along: " + r.Why.Sentence, nil
+			return lacking + id + ": " + r.Why.Sentence, nil
 		}
 	}
 	j.defs = defs

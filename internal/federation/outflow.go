@@ -421,7 +421,7 @@ func (f *Federation) consider(ctx context.Context, standings []accords.Standing,
 		if err != nil {
 			return err
 		}
-		f.await(ctx, s.Name, it, judged)
+		f.await(ctx, s.Name, it, judged, went.live)
 		if relabelled || len(went.live) > 0 {
 			if err := f.narrow(ctx, s, it, judged, alone(went.live), w, relabelled); err != nil {
 				return err
@@ -451,6 +451,9 @@ func (f *Federation) put(ctx context.Context, g *group, it *store.Item, places [
 	if g.due == relabel {
 		return f.relabel(l, g.at, it, g.label, g.mark, w)
 	}
+	if word := g.judged[0].word; word != nil && f.cfg.Now().After(word.NotAfter) {
+		return f.askAgain(ctx, word.Key, "the signature of "+stampText(word.Time)+" was to be used before "+stampText(word.NotAfter))
+	}
 	w.puts = append(w.puts, putting{*g, it, l.origin, w.order(l.origin, it.Record.ID, places)})
 	w.ids = append(w.ids, it.Record.ID)
 	for _, j := range g.judged {
@@ -469,7 +472,7 @@ func (f *Federation) relabel(l openLog, p ledger.Place, it *store.Item, to label
 func (f *Federation) narrow(ctx context.Context, s *accords.Standing, it *store.Item, judged []Judged, given []ledger.Place, w *writing, relabelled bool) error {
 	denied := map[string]bool{}
 	for _, j := range judged {
-		denied[orgOf(j.party)] = !j.Permit && !j.apart && byRecord(j, relabelled)
+		denied[orgOf(j.party)] = !j.Permit && (!j.apart && byRecord(j, relabelled) || j.refused)
 	}
 	for _, p := range given {
 		l, ok := f.logs[p.Origin]
@@ -486,6 +489,33 @@ func (f *Federation) narrow(ctx context.Context, s *accords.Standing, it *store.
 				return err
 			}
 			w.ids = append(w.ids, it.Record.ID)
+			continue
+		}
+		if relabelled {
+			if err := f.tighten(l, p, it, judged, w); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// tighten tells a party that what it has by an officer's word is under a stricter label now, though what the record would be today waits for another word.
+func (f *Federation) tighten(l openLog, p ledger.Place, it *store.Item, judged []Judged, w *writing) error {
+	for i := range judged {
+		j := &judged[i]
+		if !j.lapsed || len(l.parties) != 1 || l.parties[0] != orgOf(j.party) {
+			continue
+		}
+		to := whole(j.label())
+		timeless, err := to.Timeless().MarshalJSON()
+		if err != nil {
+			return err
+		}
+		m := parseMark(p.Version)
+		if m.label != short(timeless) {
+			m.label = short(timeless)
+			return f.relabel(l, p, it, to, m, w)
 		}
 	}
 	return nil

@@ -10,11 +10,7 @@ import (
 // In is what was judged, with its sentences in one of accord.Languages; in any other they are English.
 func (j Judged) In(lang string) Judged {
 	j.Reasons = gate.ReasonsIn(lang, j.Reasons)
-	if rule, ok := strings.CutPrefix(j.Why, invalid); ok {
-		j.Why = phrases.Say(lang, accord.Phrase{Form: invalid}) + rule // the rules of STIX are English
-	} else if j.Why != "" {
-		j.Why = phrases.Say(lang, accord.Phrase{Form: j.Why})
-	}
+	j.Why = why(lang, j.Why)
 	if j.Changes != nil {
 		j.Changes = accord.ChangesIn(lang, j.Changes)
 	}
@@ -25,7 +21,30 @@ func (j Judged) In(lang string) Judged {
 	return j
 }
 
-const invalid = "what is left is no valid STIX: "
+// Sentences that end in what they are about, and may go on with another sentence after it.
+const (
+	invalid   = "what is left is no valid STIX: " // the rules of STIX are English
+	undefined = "the definition of its marking is not here, so that no party could read it: "
+	barring   = "the accord does not let the definition of its marking go along: "
+	lacking   = "the definition of its marking cannot go along: "
+)
+
+const unsaid = "what a release officer signed is not this, or counts no longer"
+
+func why(lang, sentence string) string {
+	for _, begins := range [...]string{invalid, undefined, barring, lacking} {
+		if about, ok := strings.CutPrefix(sentence, begins); ok {
+			if id, more, ok := strings.Cut(about, ": "); ok && begins == lacking {
+				about = id + ": " + why(lang, more)
+			}
+			return phrases.Say(lang, accord.Phrase{Form: begins}) + about
+		}
+	}
+	if sentence == "" {
+		return ""
+	}
+	return phrases.Say(lang, accord.Phrase{Form: sentence})
+}
 
 // phrases are why something is withheld though the clauses permit it, by the English form.
 var phrases = accord.Phrasebook{
@@ -40,10 +59,26 @@ var phrases = accord.Phrasebook{
 		"es nennt ein Objekt, von dem eine reduzierte Kopie an andere ging als die, für die diese Kopie wäre",
 		"nombra un objeto del que salió una copia reducida para otros que aquellos para quienes sería esta copia",
 		"il nomme un objet dont une copie réduite est allée à d'autres que ceux pour qui serait cette copie"},
-	"only STIX 2.1 can be judged property by property: upgrade the object first": {
-		"nur STIX 2.1 kann Eigenschaft für Eigenschaft beurteilt werden: heben Sie das Objekt zuerst an",
-		"solo STIX 2.1 puede juzgarse propiedad por propiedad: actualice antes el objeto",
-		"seul STIX 2.1 peut être jugé propriété par propriété : mettez d'abord l'objet à niveau"},
+	undefined: {
+		"die Definition seiner Markierung ist nicht hier, sodass keine Partei sie lesen könnte: ",
+		"la definición de su marca no está aquí, así que ninguna parte podría leerla: ",
+		"la définition de son marquage n'est pas ici, si bien qu'aucune partie ne pourrait le lire : "},
+	barring: {
+		"das Abkommen lässt die Definition seiner Markierung nicht mitgehen: ",
+		"el acuerdo no deja que la definición de su marca vaya con él: ",
+		"l'accord ne laisse pas la définition de son marquage l'accompagner : "},
+	lacking: {
+		"die Definition seiner Markierung kann nicht mitgehen: ",
+		"la definición de su marca no puede ir con él: ",
+		"la définition de son marquage ne peut pas l'accompagner : "},
+	unsaid: {
+		"was eine Freigabestelle unterschrieben hat, ist nicht dies oder zählt nicht mehr",
+		"lo que firmó un responsable de difusión no es esto, o ya no cuenta",
+		"ce qu'un responsable de diffusion a signé n'est pas ceci, ou ne compte plus"},
+	"an object of STIX 2.0 goes as it is or not at all, and this could not go as it is: upgrade it to STIX 2.1 first": {
+		"ein Objekt von STIX 2.0 geht, wie es ist, oder gar nicht, und dieses könnte nicht gehen, wie es ist: heben Sie es zuerst auf STIX 2.1 an",
+		"un objeto de STIX 2.0 sale tal como es o no sale, y este no podría salir tal como es: actualícelo antes a STIX 2.1",
+		"un objet STIX 2.0 part tel quel ou pas du tout, et celui-ci ne pourrait pas partir tel quel : mettez-le d'abord à niveau vers STIX 2.1"},
 	"objects of its type are taken out":      {"Objekte seiner Art werden entfernt", "los objetos de su tipo se quitan", "les objets de son type sont retirés"},
 	"the audience may not have the object":   {"der Empfängerkreis darf das Objekt nicht haben", "la audiencia no puede tener el objeto", "l'audience ne peut pas avoir l'objet"},
 	"the pattern is about what is taken out": {"das Muster handelt von dem, was entfernt wird", "el patrón trata de lo que se quita", "le motif porte sur ce qui est retiré"},

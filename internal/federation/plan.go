@@ -112,6 +112,9 @@ func (f *Federation) group(s *accords.Standing, it *store.Item, judged []*Judged
 	}
 	slices.Sort(g.parties)
 	together, _ := gate.Together(verdicts...)
+	if judged[0].word != nil { // what was signed is for this party alone
+		together = judged[0].label()
+	}
 	g.label = whole(together)
 	if g.result.Class == rendition.Reduced && len(g.parties) > 1 {
 		if g.result, err = rendition.Make(it.Record.Body, f.recipe(s.Name, g.parties, judged[0].verdict.Needs(), judged[0].classes)); err != nil {

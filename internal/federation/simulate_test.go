@@ -166,7 +166,7 @@ func TestTheSimulatorShowsWhatAnOfficerWouldLetGo(t *testing.T) {
 		must(t, err)
 		for _, r := range releases {
 			if strings.HasPrefix(r.Party, party) {
-				_, err := uto.Decide(context.Background(), uto.as(gate.RoleReleaser), r.Key, true, "")
+				_, err := uto.Decide(context.Background(), uto.as(gate.RoleReleaser), federation.Decision{Key: r.Key, Sign: true, Reason: ""})
 				must(t, err)
 			}
 		}

@@ -16,6 +16,7 @@ import (
 
 	"entente/accord"
 	"entente/internal/exchange"
+	"entente/internal/federation"
 	"entente/internal/gate"
 	"entente/internal/identity"
 	"entente/internal/keyring"
@@ -581,7 +582,7 @@ func TestWhatAClientCannotObserveIsNotGiven(t *testing.T) {
 	if err != nil || len(waiting) != 1 {
 		t.Fatalf("%+v %v", waiting, err)
 	}
-	_, err = p.n.federation.Decide(t.Context(), p.person(gate.RoleReleaser), waiting[0].Key, true, "")
+	_, err = p.n.federation.Decide(t.Context(), p.person(gate.RoleReleaser), federation.Decision{Key: waiting[0].Key, Sign: true})
 	must(t, err)
 	p.finds("QAT", "sign", "malware 01 01")
 }

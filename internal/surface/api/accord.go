@@ -86,11 +86,19 @@ type Orders struct {
 	Orders int `json:"orders"`
 }
 
+// ReleaseAsk asks to look at a release before signing it.
+type ReleaseAsk struct {
+	Key   string `json:"key"`
+	Hours int    `json:"hours,omitempty"`
+}
+
 // ReleaseDecision signs or refuses a release.
 type ReleaseDecision struct {
 	Key    string `json:"key"`
 	Sign   bool   `json:"sign"`
 	Reason string `json:"reason,omitempty"`
+
+	Envelope []byte `json:"envelope,omitempty"` // the statement that a review gave, signed with the officer's own key
 }
 
 const accordBytes = accord.MaxBundle
@@ -117,6 +125,10 @@ var accordRoutes = []Route{
 	{post, "/objects/{id}/retract", "Tell everybody who was given an own object that it was wrong: they take it out. It stays here.", gate.Share, nil, gives(Orders{}).of(Retraction{}), (*API).retract},
 	{get, "/objects/{id}/given", "Where an own object went in audience logs, and what its receivers say they did with it. Who may purge is told it of what was purged, too.", gate.AccordRead, nil, pages[federation.Given](), (*API).given},
 	{get, "/releases", "Releases that wait for a release officer, or were decided, the oldest first.", gate.AccordRead, nil, pages[federation.Release](), (*API).releases},
+	{post, "/releases/review", "What would go out if a release officer signed now, to the byte, and the statement that the officer signs with a key of its own. Nothing is stored.", gate.ReleaseSign, nil,
+		gives(federation.ReleaseReview{}).of(ReleaseAsk{}, "key"), (*API).reviewRelease},
+	{get, "/releases/file", "A release that an officer signed with a key of its own, with the nation's key log: entente release verify reads it without a node.", gate.AccordRead, []Param{releaseKey},
+		copies(bytesType), (*API).releaseFile},
 	{post, "/releases/decide", "Sign or refuse a release.", gate.ReleaseSign, nil, gives(federation.Release{}).of(ReleaseDecision{}, "key", "sign"), (*API).decideRelease},
 	{get, "/links", "How the connections to partners' nodes are.", gate.AccordRead, nil, pages[federation.Health](), (*API).links},
 	{post, "/links/{nation}/retry", "Try now to reach a partner's node that cannot be reached, and not only when it is due.", gate.PeerManage, nil, ends(), (*API).retryLink},
@@ -124,6 +136,7 @@ var accordRoutes = []Route{
 
 var (
 	accordVersion = Param{Name: "version", Doc: "The version; without it the highest. The name may be the digest of a version, too."}
+	releaseKey    = Param{Name: "key", Doc: "The key of the release."}
 )
 
 func (a *API) accordList(c *call) error {
@@ -472,12 +485,38 @@ func (a *API) releases(c *call) error {
 	return c.answer(list(all, ""))
 }
 
+func (a *API) reviewRelease(c *call) error {
+	var q ReleaseAsk
+	if err := c.body(&q); err != nil {
+		return err
+	}
+	if most := int(federation.MaxReleaseLife / time.Hour); q.Hours < 0 || q.Hours > most {
+		return fault.New(fault.Invalid, "release.life", "a signature is to be used within 1 to %d hours", most).At("hours")
+	}
+	r, err := a.ops.Federation().ReviewRelease(c.ctx(), c.v, q.Key, time.Duration(q.Hours)*time.Hour, func(id string) error {
+		_, err := a.x.Get(c.ctx(), c.v, "", id, store.Versions{})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.answer(r)
+}
+
+func (a *API) releaseFile(c *call) error {
+	b, err := a.ops.Federation().ReleaseBundle(c.ctx(), c.v, c.q.get("key"))
+	if err != nil {
+		return err
+	}
+	return c.bytes("release.json", b)
+}
+
 func (a *API) decideRelease(c *call) error {
 	var q ReleaseDecision
 	if err := c.body(&q); err != nil {
 		return err
 	}
-	r, err := a.ops.Federation().Decide(c.ctx(), c.v, q.Key, q.Sign, q.Reason)
+	r, err := a.ops.Federation().Decide(c.ctx(), c.v, federation.Decision{Key: q.Key, Sign: q.Sign, Reason: q.Reason, Envelope: q.Envelope})
 	if err != nil {
 		return err
 	}

@@ -236,6 +236,7 @@ func accordRows(w *world, do func(route, path, body string), last *string) {
 	if !strings.Contains(*last, `"kind":"put"`) {
 		w.t.Errorf("released, and not given: %s", *last)
 	}
+	releaseRows(w, do, last)
 	do("POST /objects/{id}/retract", "/objects/"+indicatorID+"/retract", `{"reason":"a mistake"}`)
 	if strings.Contains(*last, `{"orders":0}`) { // one for each leaf that gave it
 		w.t.Errorf("%s", *last)

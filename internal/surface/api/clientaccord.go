@@ -111,6 +111,17 @@ func (c *Client) Releases(ctx context.Context) ([]federation.Release, error) {
 	return l.Items, err
 }
 
+// ReviewRelease is what would go out if a release officer signed now, and the statement to sign, to be used within some hours; 0 is a week.
+func (c *Client) ReviewRelease(ctx context.Context, key string, hours int) (federation.ReleaseReview, error) {
+	return ask[federation.ReleaseReview](ctx, c, post, "/releases/review", nil, ReleaseAsk{key, hours})
+}
+
+// ReleaseFile writes the file of a release that an officer signed with a key of its own.
+func (c *Client) ReleaseFile(ctx context.Context, key string, w io.Writer) error {
+	_, err := c.copy(ctx, "/releases/file", url.Values{"key": {key}}, w)
+	return err
+}
+
 // DecideRelease signs or refuses a release.
 func (c *Client) DecideRelease(ctx context.Context, in ReleaseDecision) (federation.Release, error) {
 	return ask[federation.Release](ctx, c, post, "/releases/decide", nil, in)

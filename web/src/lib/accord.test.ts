@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { amended, byClause, byName, compared, nationsOf, nearly, offsetOf, partyName, rows, sayable, signers, suggested, textOf } from './accord';
+import { amended, byClause, byName, compared, nationsOf, nearly, offsetOf, partyName, rows, sayable, signCommand, signers, suggested, textOf } from './accord';
 
 test('accords stand by name, their highest version first', () => {
   const a = (name: string, version: number) => ({ name, version });
@@ -96,4 +96,10 @@ describe('what the other side reads', () => {
     expect(compared('XER', 'distance hire', '', 'dist hire').done).toBe(true);
     expect(compared('XER', 'distance hire', '', 'dis hire').wrong).toEqual({ place: 1, heard: 'dis', here: 'distance' });
   });
+});
+
+test('what an officer runs is one command, whatever the organisation is called', () => {
+  expect(signCommand("uto-rur|incident--1|v|RUR/Rur's CERT", 'https://node.example')).toBe(
+    "entente release sign 'uto-rur|incident--1|v|RUR/Rur'\\''s CERT' --server 'https://node.example' --token-file token --signing-key officer.key --passphrase-file phrase",
+  );
 });

@@ -162,3 +162,9 @@ export function offsetOf(text: string, line: number, column: number): number {
   const before = lines.slice(0, line - 1).reduce((n, l) => n + l.length + 1, 0);
   return Math.min(before + [...(lines[line - 1] ?? '')].slice(0, Math.max(0, column - 1)).join('').length, text.length);
 }
+
+/** What a release officer runs on the own machine to sign a release of the node at that address with a key of its own. */
+export function signCommand(key: string, node: string): string {
+  const quoted = (s: string) => "'" + s.replaceAll("'", "'\\''") + "'";
+  return `entente release sign ${quoted(key)} --server ${quoted(node)} --token-file token --signing-key officer.key --passphrase-file phrase`;
+}
