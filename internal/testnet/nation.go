@@ -66,7 +66,7 @@ func (n *Nation) open() {
 		},
 		Forget: func(ctx context.Context, id string) error { return n.Federation.Forget(ctx, id) }}, n.db)
 	must(t, err)
-	n.peers, err = peers.Open(ctx, peers.Config{Nation: n.Code, Realm: Realm, Docs: n.db})
+	n.peers, err = peers.Open(ctx, peers.Config{Nation: n.Code, Realm: Realm, Docs: n.db, Now: n.net.o.Now})
 	must(t, err)
 	n.Accords, err = accords.New(ctx, accords.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Docs: n.db, Gate: g, OrgOf: Org, Keys: n.keys, Now: n.net.o.Now,
 		Signer: func() dsse.Signer { s, _ := n.ring.Signer(keylog.RoleAccord); return s }})

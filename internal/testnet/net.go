@@ -62,6 +62,7 @@ func New(t testing.TB, o Options, codes ...string) *Net {
 	for _, code := range codes {
 		net.nodes[code] = &Nation{Code: code, net: net, dir: t.TempDir(), ring: ring(t, code)}
 	}
+	t.Cleanup(net.Close)
 	for _, n := range net.nodes {
 		n.open()
 	}
@@ -78,7 +79,6 @@ func New(t testing.TB, o Options, codes ...string) *Net {
 		}
 		n.Federation.Start()
 	}
-	t.Cleanup(net.Close)
 	return net
 }
 
@@ -88,6 +88,9 @@ func (net *Net) Close() {
 		n.Stop()
 	}
 }
+
+// Began is when the keys of all nations of this process were made, whatever the time is in a test.
+var Began = time.Now().UTC().Truncate(time.Second)
 
 // rings are the keys of nations, made once in a process: they cost more than all else.
 var (
@@ -103,7 +106,7 @@ func ring(t testing.TB, code string) *keyring.Ring {
 	if r := rings[code]; r != nil {
 		return r
 	}
-	r, err := keyring.Create(t.TempDir(), keyring.Names{Nation: code, Org: Org(code), Realm: Realm}, time.Now)
+	r, err := keyring.Create(t.TempDir(), keyring.Names{Nation: code, Org: Org(code), Realm: Realm}, func() time.Time { return Began })
 	must(t, err)
 	rings[code] = r
 	return r

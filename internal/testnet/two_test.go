@@ -18,6 +18,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"entente/accord"
@@ -66,7 +67,7 @@ type run struct {
 	sizes  map[string]uint64 // of the observer's logs
 	hidden bool              // whether hidden things are there
 	act    atomic.Int64      // the number of what happens now
-	tick   sync.RWMutex      // held while something happens
+	tick   tick              // held while something happens
 	others []string          // names of all logs that there are where hidden things are
 }
 
@@ -208,15 +209,15 @@ func draw(seed int) *script {
 
 // play makes one of the two runs. Others are the names of logs that the other run had.
 func (s *script) play(t *testing.T, o testnet.Options, hidden bool, others []string) *run {
-	w := &run{t: t, clock: testnet.NewClock(began), sizes: map[string]uint64{}, hidden: hidden, others: others}
+	w := &run{t: t, tick: make(tick, 1), clock: testnet.NewClock(began), sizes: map[string]uint64{}, hidden: hidden, others: others}
 	o.Now, o.Deaf, o.Known = w.clock.Now, true, []string{observer, "OTH"}
-	w.tick.Lock() // the stream brings what is new when it ends, as one
+	w.tick.lock() // the stream brings what is new when it ends, as one
 	inner := o.Backend
 	o.Backend = func(n *testnet.Nation, b peer.Backend) peer.Backend {
 		if inner != nil {
 			b = inner(n, b)
 		}
-		return ticking{b, &w.tick}
+		return ticking{b, w.tick}
 	}
 	o.Rand = func() io.Reader { return salt{&w.act} }
 	if hidden {
@@ -227,7 +228,7 @@ func (s *script) play(t *testing.T, o testnet.Options, hidden bool, others []str
 	w.giver = w.net.As(giver)
 	w.stream = listen(w.giver.Handler(observer))
 	defer w.stream.close()
-	defer w.tick.Unlock()
+	defer w.tick.unlock()
 	for i, a := range s.acts {
 		w.act.Store(int64(i + 1))
 		if a.hidden && !hidden {
@@ -253,16 +254,22 @@ var began = time.Now().UTC().Truncate(time.Second).Add(time.Hour)
 // ticking tells what is new at certain times only, so that it does not depend on how fast the giver works.
 type ticking struct {
 	peer.Backend
-	tick *sync.RWMutex
+	tick tick
 }
+
+// tick is a lock for which time does not stand still.
+type tick chan struct{}
+
+func (t tick) lock()   { t <- struct{}{} }
+func (t tick) unlock() { <-t }
 
 func (t ticking) Wait(ctx context.Context, since []peer.Position) ([]peer.Head, error) {
 	heads, err := t.Backend.Wait(ctx, since)
 	if err != nil || len(heads) == 0 {
 		return heads, err
 	}
-	t.tick.RLock()
-	defer t.tick.RUnlock()
+	t.tick.lock()
+	defer t.tick.unlock()
 	return t.Backend.Wait(ctx, since)
 }
 
@@ -318,9 +325,9 @@ func (w *run) look() {
 		w.ask("GET", "/fed/v1/log/"+strings.TrimPrefix(h.Origin, peer.OriginPrefix), "", nil)
 		w.sizes[h.Origin] = h.Size
 	}
-	w.tick.Unlock()
+	w.tick.unlock()
 	w.stream.await(w.t, w.sizes)
-	w.tick.Lock()
+	w.tick.lock()
 }
 
 // routes are the routes of the peer server, each with what the observer asks there. A route without a row fails TestEveryRouteOfTheWire.
@@ -517,7 +524,8 @@ func two(t *testing.T, o testnet.Options, seed int) string {
 func TestNothingHiddenShowsOnTheWire(t *testing.T) {
 	seeds := number(t, "ENTENTE_TWO_RUNS", 60)
 	each(seeds, func(seed int) bool {
-		leak := two(t, testnet.Options{}, seed)
+		var leak string
+		synctest.Test(t, func(t *testing.T) { leak = two(t, testnet.Options{}, seed) })
 		if leak != "" {
 			t.Errorf("world %d: %s", seed, leak)
 		}
