@@ -412,6 +412,11 @@ func (f *Federation) put(ctx context.Context, g group, it *store.Item, places, g
 			return f.relabel(l, p, it, g.label, m, w)
 		}
 	}
+	for i := range w.puts { // as above, where both are given at once
+		if p := &w.puts[i]; p.origin == l.origin && p.item.Record.ID == it.Record.ID && p.mark.class == rendition.Reduced && m.class == rendition.Reduced && p.mark.body == m.body {
+			return nil
+		}
+	}
 	w.puts = append(w.puts, putting{g, it, m, l.origin, w.order(l.origin, it.Record.ID, places)})
 	w.ids = append(w.ids, it.Record.ID)
 	for _, j := range g.judged {

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"entente/accord"
 	"entente/dsse"
 	"entente/internal/accords"
 	"entente/internal/exchange"
@@ -218,6 +219,24 @@ func (n *Nation) Relabel(id string, to label.Label) {
 	v := n.Viewer(gate.RoleOfficer)
 	v.Roles = append(v.Roles, gate.RoleAnalyst)
 	_, err := n.Exchange.Relabel(context.Background(), v, exchange.Relabelling{ID: id, Label: to})
+	must(n.net.t, err)
+}
+
+// Share names organisations of nations in the audience of an own object, or, with not, no more.
+func (n *Nation) Share(id string, not bool, codes ...string) {
+	n.net.t.Helper()
+	s := exchange.Sharing{ID: id, Not: not}
+	for _, c := range codes {
+		s.With = append(s.With, label.Org(c, Org(c)))
+	}
+	_, err := n.Exchange.Share(context.Background(), n.Viewer(gate.RoleOfficer), s)
+	must(n.net.t, err)
+}
+
+// Say states something about an accord in force.
+func (n *Nation) Say(name string, verb accord.Verb) {
+	n.net.t.Helper()
+	_, err := n.Accords.Say(context.Background(), n.Viewer(gate.RoleOfficer), name, verb, "")
 	must(n.net.t, err)
 }
 

@@ -152,30 +152,34 @@ func (net *Net) Heal(x, y string) {
 // signed are accords with all signatures, by their text: each text is signed once in a process, so that it is the same bytes wherever it stands.
 var (
 	signedMu sync.Mutex
-	signed   = map[[32]byte][]byte{}
+	signed   = map[[32]byte]*accord.Bundle{}
 )
 
-// bundle is a text with the signatures of nations.
-func bundle(t testing.TB, text string, codes []string) []byte {
+// Bundle is a text with the signatures of nations.
+func Bundle(t testing.TB, text string, codes ...string) *accord.Bundle {
 	t.Helper()
 	signedMu.Lock()
 	defer signedMu.Unlock()
-	key := sha256.Sum256([]byte(text))
-	if signed[key] == nil {
-		b, err := accord.NewBundle([]byte(text), Realm)
-		must(t, err)
-		for _, code := range codes {
-			must(t, b.Sign(Signer(t, code)))
-		}
-		signed[key] = b.Bytes()
+	key := sha256.Sum256(fmt.Appendf([]byte(text), "\x00%q", codes))
+	if b := signed[key]; b != nil {
+		return b
 	}
-	return signed[key]
+	b, err := accord.NewBundle([]byte(text), Realm)
+	must(t, err)
+	for _, code := range codes {
+		must(t, b.Sign(Signer(t, code)))
+	}
+	if len(signed) > 10_000 {
+		clear(signed)
+	}
+	signed[key] = b
+	return b
 }
 
 // Agree has an accord signed by nations, so that it binds at each that is here.
 func (net *Net) Agree(text string, codes ...string) {
 	net.t.Helper()
-	ctx, b := context.Background(), bundle(net.t, text, codes)
+	ctx, b := context.Background(), Bundle(net.t, text, codes...).Bytes()
 	for _, code := range codes {
 		if n := net.nodes[code]; n != nil {
 			v, err := n.Accords.Add(ctx, n.Viewer(gate.RoleAnalyst), b)

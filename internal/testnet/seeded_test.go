@@ -76,9 +76,9 @@ func TestSeededLeaks(t *testing.T) {
 	for _, fault := range []string{"size-of-all", "every-log-listed", "filter-after-transfer", "forbidden-for-missing", "ack-of-anothers-log"} {
 		t.Run(fault, func(t *testing.T) {
 			o := testnet.Options{Backend: func(n *testnet.Nation, b peer.Backend) peer.Backend { return faulty{b, n, fault} }}
-			for seed := range 20 {
-				if leak := two(t, o, seed); leak != "" {
-					t.Logf("found in world %d: %.200s", seed, leak)
+			for seed := range 2 {
+				if leak := two(t, o, seed*together, together); leak != "" {
+					t.Logf("found in %.200s", leak)
 					return
 				}
 			}
