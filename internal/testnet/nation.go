@@ -87,7 +87,7 @@ func (n *Nation) open() {
 			if err != nil {
 				return nil, err
 			}
-			return steady{s.(federation.NodeKey)}, nil
+			return steady{s.(federation.NodeKey), n.net.o.Deaf}, nil
 		},
 		Officer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleRelease) }, Gate: g, Secret: n.ring.Secret("audience"), Now: n.net.o.Now, Tick: 200 * time.Millisecond,
 		Log: slog.New(slog.NewTextHandler(n.net.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),

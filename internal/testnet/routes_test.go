@@ -66,18 +66,17 @@ var routes = map[string]func(w *run, s *script){
 		for _, document := range []peer.Offered{peer.OfferAccord, peer.OfferNotice, peer.OfferKeys, peer.OfferProof, "other"} {
 			w.ask("POST", "/fed/v1/"+string(document), "application/octet-stream", []byte("{}"))
 		}
-		for _, name := range []string{s.secret, fmt.Sprintf("free-name-%d", s.place)} { // an accord of the same name as one that the observer has no part in
-			text := testnet.Treaty{Name: name, Parties: []string{giver, observer}, Gives: []testnet.Give{{Kinds: []string{"malware"}, Ceiling: label.Green}}}.Text()
-			b := testnet.Bundle(w.t, text, observer)
-			w.ask("POST", "/fed/v1/accord", "application/octet-stream", b.Bytes())
-			n := accord.Notice{Accord: b.Digest(), Verb: accord.Suspend, Party: observer, At: w.clock.Now()}
-			e, err := n.Sign(testnet.Realm, testnet.Signer(w.t, observer))
-			if err != nil {
-				w.t.Error(err)
-				return
-			}
-			w.ask("POST", "/fed/v1/notice", "application/octet-stream", e.Bytes())
+		// An accord of the same name as one that the observer has no part in, and what it says of it.
+		text := testnet.Treaty{Name: s.secret, Parties: []string{giver, observer}, Gives: []testnet.Give{{Kinds: []string{"malware"}, Ceiling: label.Green}}}.Text()
+		b := testnet.Bundle(w.t, text, observer)
+		w.ask("POST", "/fed/v1/accord", "application/octet-stream", b.Bytes())
+		n := accord.Notice{Accord: b.Digest(), Verb: accord.Suspend, Party: observer, At: w.clock.Now()}
+		e, err := n.Sign(testnet.Realm, testnet.Signer(w.t, observer))
+		if err != nil {
+			w.t.Error(err)
+			return
 		}
+		w.ask("POST", "/fed/v1/notice", "application/octet-stream", e.Bytes())
 	},
 	"/": func(w *run, _ *script) {
 		for _, r := range []string{"GET /", "GET /fed/v1/", "GET /fed/v2/hello", "GET /fed/v1/object/x", "DELETE /fed/v1/logs", "PUT /fed/v1/push", "GET /fed/v1/accord"} {

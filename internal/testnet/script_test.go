@@ -14,6 +14,7 @@ import (
 // act is something that happens at the giver. What is hidden leaves the observer no trace.
 type act struct {
 	hidden bool
+	hastes bool // what follows comes before the giver's node is done with it
 	name   string
 	do     func(w *run)
 }
@@ -42,7 +43,7 @@ func (s *script) word() string {
 }
 
 func (s *script) add(hidden bool, name string, do func(w *run)) {
-	s.acts = append(s.acts, act{hidden, name, do})
+	s.acts = append(s.acts, act{hidden, s.r.IntN(2) == 0, name, do})
 }
 
 // draw makes a world.
