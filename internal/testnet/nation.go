@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"entente/accord"
@@ -40,12 +39,9 @@ type Nation struct {
 	peers   *peers.Room
 	gate    *gate.Gate
 	running bool
-
-	followed atomic.Uint64 // how far the federation followed the journal
 }
 
 func (n *Nation) open() {
-	n.followed.Store(0)
 	t, ctx := n.net.t, context.Background()
 	var err error
 	must(t, os.MkdirAll(n.dir+"/store", 0o700))
@@ -89,7 +85,7 @@ func (n *Nation) open() {
 			}
 			return steady{s.(federation.NodeKey), n.net.o.Deaf}, nil
 		},
-		Officer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleRelease) }, Gate: g, Secret: n.ring.Secret("audience"), Now: n.net.o.Now, Tick: 200 * time.Millisecond,
+		Officer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleRelease) }, Gate: g, Secret: n.ring.Secret("audience"), Now: n.net.o.Now, Tick: n.net.tick(),
 		Log: slog.New(slog.NewTextHandler(n.net.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Dial: func(p federation.Partner) (string, peer.Doer) {
 			return "https://" + p.Nation, line{n, n.net.As(p.Nation)}
@@ -292,12 +288,7 @@ type house struct{ n *Nation }
 
 func (h house) own() gate.Scope { return h.n.gate.Own(h.n.net.o.Now()) }
 func (h house) Follow(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error) {
-	newest, _ := h.n.db.Newest()
-	entries, err := h.n.db.Follow(ctx, h.own(), after, limit)
-	if err == nil && len(entries) == 0 {
-		h.n.followed.Store(uint64(newest)) // all before was given
-	}
-	return entries, err
+	return h.n.db.Follow(ctx, h.own(), after, limit)
 }
 func (h house) Page(ctx context.Context, q store.Query) (store.Page, error) {
 	return h.n.db.Page(ctx, h.own(), q)

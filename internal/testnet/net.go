@@ -197,6 +197,14 @@ func (net *Net) Agree(text string, codes ...string) {
 	}
 }
 
+// tick is how often nations look at the time. Where a test plays the partners, it says when.
+func (net *Net) tick() time.Duration {
+	if net.o.Deaf {
+		return 24 * time.Hour
+	}
+	return 200 * time.Millisecond
+}
+
 // Eventually waits until something holds.
 func (net *Net) Eventually(what string, holds func() bool) {
 	net.t.Helper()
@@ -229,9 +237,8 @@ func (net *Net) Settle() {
 
 // unsettled says what the nation still has to do: its journal is followed to its end, and its partners have all of its logs; empty: nothing.
 func (n *Nation) unsettled() string {
-	newest, _ := n.db.Newest()
-	if at := n.followed.Load(); at < uint64(newest) && len(n.Accords.Standings()) > 0 {
-		return fmt.Sprintf("the journal is followed to %d of %d", at, newest)
+	if err := n.Federation.Settle(context.Background()); err != nil {
+		return err.Error()
 	}
 	if n.net.o.Deaf {
 		return ""

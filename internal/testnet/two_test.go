@@ -104,6 +104,9 @@ func (w *run) live(s *script) {
 		}
 		w.net.Settle()
 		if !a.hidden {
+			if err := w.giver.Federation.Keep(context.Background()); err != nil {
+				w.t.Error(err)
+			}
 			w.look()
 		}
 	}
