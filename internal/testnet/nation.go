@@ -85,7 +85,7 @@ func (n *Nation) open() {
 			}
 			return steady{s.(federation.NodeKey), n.net.o.Deaf}, nil
 		},
-		Officer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleRelease) }, Gate: g, Secret: n.ring.Secret("audience"), Now: n.net.o.Now, Tick: n.net.tick(),
+		Officer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleRelease) }, Gate: g, Secret: n.ring.Secret("audience"), Now: n.net.o.Now, Tick: 200 * time.Millisecond,
 		Log: slog.New(slog.NewTextHandler(n.net.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Dial: func(p federation.Partner) (string, peer.Doer) {
 			return "https://" + p.Nation, line{n, n.net.As(p.Nation)}
@@ -119,7 +119,14 @@ func (n *Nation) Stop() {
 // Start opens a nation that was stopped.
 func (n *Nation) Start() {
 	n.open()
-	n.Federation.Start()
+	n.start()
+}
+
+// start sets the nation's workers to work. Where a test plays the partners, the test itself has them work, at times that it chooses.
+func (n *Nation) start() {
+	if !n.net.o.Deaf {
+		n.Federation.Start()
+	}
 }
 
 // meet takes the other's card, as two people do who compared its fingerprint.

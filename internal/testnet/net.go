@@ -80,7 +80,7 @@ func New(t testing.TB, o Options, codes ...string) *Net {
 		for _, code := range o.Known {
 			n.meet(ring(t, code))
 		}
-		n.Federation.Start()
+		n.start()
 	}
 	return net
 }
@@ -195,14 +195,6 @@ func (net *Net) Agree(text string, codes ...string) {
 			}
 		}
 	}
-}
-
-// tick is how often nations look at the time. Where a test plays the partners, it says when.
-func (net *Net) tick() time.Duration {
-	if net.o.Deaf {
-		return 24 * time.Hour
-	}
-	return 200 * time.Millisecond
 }
 
 // Eventually waits until something holds.
