@@ -56,6 +56,7 @@ type run struct {
 	tick   tick              // held while something happens
 	others [][]string        // by world, names of all logs that there are where hidden things are
 	asked  map[string]bool   // those of them that were asked for already
+	short  string            // what the stream did not bring
 }
 
 // play makes one of the two runs. Others are the names of logs that the other run had.
@@ -201,7 +202,9 @@ func (w *run) look() {
 	}
 	w.tick.unlock()
 	synctest.Wait()
-	w.stream.brought(w.t, w.sizes)
+	if lacks := w.stream.lacks(w.sizes); lacks != "" && w.short == "" {
+		w.short = lacks
+	}
 	w.tick.lock()
 }
 
@@ -237,15 +240,16 @@ func listen(h http.Handler) *listener {
 	return l
 }
 
-// brought makes sure that the stream brought all that there is.
-func (l *listener) brought(t *testing.T, sizes map[string]uint64) {
+// lacks says what is listed and the stream did not bring; empty: nothing.
+func (l *listener) lacks(sizes map[string]uint64) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for origin, size := range sizes {
 		if l.at[origin] < size {
-			t.Errorf("the stream brought %d of %d", l.at[origin], size)
+			return fmt.Sprintf("the stream brought %d of %d of %s", l.at[origin], size, origin)
 		}
 	}
+	return ""
 }
 
 func (l *listener) close() {
@@ -296,6 +300,7 @@ func two(t *testing.T, o testnet.Options, from, n int) (leak string) {
 				return
 			}
 		}
+		leak = a.short
 	})
 	return leak
 }

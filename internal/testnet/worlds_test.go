@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"entente/accord"
 	"entente/internal/accords"
@@ -334,23 +336,33 @@ func (w *world) leak() (leak string, has, lacks int) {
 	return "", has, lacks
 }
 
-// live makes a world and lets it live.
+// live makes a world and lets it live, in virtual time.
 func live(t *testing.T, seed int, o testnet.Options) (w *world, leak string, has, lacks int) {
-	w = drawWorld(t, seed, o)
-	defer w.net.Close()
-	w.judge()
-	for n := range 8 + w.r.IntN(8) {
-		w.act(n)
+	synctest.Test(t, func(t *testing.T) {
+		o := o
+		o.Now = clock()
+		w = drawWorld(t, seed, o)
+		defer w.net.Close()
 		w.judge()
-		w.net.Settle()
-	}
-	leak, has, lacks = w.leak()
+		for n := range 8 + w.r.IntN(8) {
+			w.act(n)
+			w.judge()
+			w.net.Settle()
+		}
+		leak, has, lacks = w.leak()
+	})
 	return w, leak, has, lacks
+}
+
+// clock is one that begins when the keys of the nations are in force, and goes as virtual time does.
+func clock() func() time.Time {
+	began := time.Now()
+	return func() time.Time { return testnet.Began.Add(time.Hour).Add(time.Since(began)) }
 }
 
 // TestWorldsOfNodes: in no world of whole nodes has anybody what it may not have, in its store or in any file.
 func TestWorldsOfNodes(t *testing.T) {
-	n := number(t, "ENTENTE_FEDERATION_WORLDS", 16)
+	n := number(t, "ENTENTE_FEDERATION_WORLDS", 50)
 	var has, lacks atomic.Int64
 	each(n, func(seed int) bool {
 		w, leak, h, l := live(t, seed, testnet.Options{})
