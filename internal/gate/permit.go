@@ -195,7 +195,7 @@ func (t *version) give(i int, q *ask, w who) (failed rule) {
 	if strips(c.Strip, o.Kind) {
 		failed |= ruleStrip
 	}
-	if c.Subset && (!l.Named || w.how == notNamed || w.how == byCommunity || w.how == byEverybody && l.TLP > label.Clear) {
+	if c.Subset && (!l.Named || w.how == notNamed || w.how == byCommunity || w.how == byEverybody && l.TLP < label.Clear) {
 		failed |= ruleSubset
 	}
 	if c.Persons != "" && !t.anyPerson(l, i, w) {
