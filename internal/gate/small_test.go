@@ -33,9 +33,9 @@ func smallClauses() (out []plainAccord) {
 }
 
 // TestEverySmallWorld compares the compiled rule with the naive interpreter for every accord of one clause and every offer of the small domain. In CI each accord is
-// asked one question in 101; with ENTENTE_SMALL_WORLDS=all every one.
+// asked one question in 401; with ENTENTE_SMALL_WORLDS=all every one.
 func TestEverySmallWorld(t *testing.T) {
-	step := 101
+	step := 401
 	if os.Getenv("ENTENTE_SMALL_WORLDS") == "all" {
 		step = 1
 	}
