@@ -92,7 +92,8 @@ type Config struct {
 	Dial       func(p Partner) (url string, d peer.Doer)
 	Limits     peer.Limits
 	Now        func() time.Time
-	Tick       time.Duration // how often time itself is looked at; 30 s
+	After      func(time.Duration) <-chan time.Time // between two attempts to reach a partner; time.After
+	Tick       time.Duration                        // how often time itself is looked at; 30 s
 	Log        *slog.Logger
 }
 
@@ -123,10 +124,11 @@ type Federation struct {
 	judged  map[string]string // by which state of each accord every record was judged
 
 	mu      sync.Mutex
-	links   map[string]*link       // by nation
-	short   map[string]time.Time   // by accord and nation: since when it gives back too little
-	orders  chan struct{}          // orders wait
-	taking  map[string]*sync.Mutex // by nation: one batch or order at a time
+	links   map[string]*link             // by nation
+	short   map[string]time.Time         // by accord and nation: since when it gives back too little
+	orders  chan struct{}                // orders wait
+	taking  map[string]*sync.Mutex       // by nation: one batch or order at a time
+	came    map[[2]string]map[string]int // objects that came, by nation and accord, and by day: of accords that limit them
 	stop    context.CancelFunc
 	workers sync.WaitGroup
 }
@@ -144,6 +146,9 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.After == nil {
+		cfg.After = time.After
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -155,7 +160,7 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 	}
 	cfg.Limits = cfg.Limits.Values()
 	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, judged: map[string]string{}, retired: map[string]int{},
-		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{},
+		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{}, came: map[[2]string]map[string]int{},
 		settles: make(chan struct{}, 1), stirred: map[string]bool{}, shelves: shelves(cfg.Shelves)}
 	own, err := cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
 	if err != nil {

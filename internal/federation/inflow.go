@@ -9,7 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"entente/accord"
 	"entente/dsse"
+	"entente/internal/accords"
 	"entente/internal/exchange"
 	"entente/internal/fault"
 	"entente/internal/gate"
@@ -92,7 +94,7 @@ func (f *Federation) take(ctx context.Context, nation string, b *peer.Batch) (st
 	if err != nil {
 		return 0, err
 	}
-	t := taking{f: f, partner: p, origin: b.Origin, from: from, taken: make([]ledger.Taken, len(frames)), now: f.stamp()}
+	t := taking{f: f, partner: p, origin: b.Origin, from: from, taken: make([]ledger.Taken, len(frames)), came: map[day]int{}, now: f.stamp()}
 	if last.Size == from {
 		t.after = last.Time.Add(-gate.Skew)
 	}
@@ -112,12 +114,11 @@ func (f *Federation) take(ctx context.Context, nation string, b *peer.Batch) (st
 	if err != nil {
 		return 0, err
 	}
-	err = f.cfg.Ledger.Extend(ctx, v, from, t.taken, receipts...)
+	if err = f.cfg.Ledger.Extend(ctx, v, from, t.taken, receipts...); err == nil {
+		f.arrived(t.came)
+	}
 	if t.orders {
-		select {
-		case f.orders <- struct{}{}:
-		default:
-		}
+		signal(f.orders)
 	}
 	return t.stored, err
 }
@@ -142,6 +143,7 @@ type taking struct {
 	now     time.Time
 	taken   []ledger.Taken
 	puts    []arrival
+	came    map[day]int // puts that are looked at, under accords that limit them
 	stored  int
 	orders  bool
 	after   time.Time // of the last checkpoint, as far as clocks differ: what was added since is not older
@@ -172,6 +174,15 @@ func (t *taking) frame(ctx context.Context, i int, fr *peer.Frame) error {
 	}
 	switch kind := fr.Leaf.Kind; kind {
 	case peer.Put:
+		full, err := t.full(ctx, fr)
+		if err != nil {
+			return err
+		}
+		if full {
+			t.refuse(i, "accord.quota")
+			t.taken[i].Bare = true
+			return nil
+		}
 		t.put(i, fr)
 	case peer.Accord:
 		if err := t.f.cfg.Accords.Offer(ctx, t.partner.Nation, fr.Envelope); err != nil {
@@ -267,14 +278,21 @@ func (t *taking) put(i int, fr *peer.Frame) {
 	t.puts = append(t.puts, a)
 }
 
-// standingOf is the accord that stands with a version of that digest, or nil.
-func (f *Federation) standingOf(digest [32]byte) *gate.Standing {
-	for _, s := range f.cfg.Accords.Standings() {
-		for _, t := range s.Versions {
-			if t.Digest == digest {
-				return s.Standing
-			}
+// accordOf is the accord that stands with a version of that digest, or nil.
+func (f *Federation) accordOf(digest [32]byte) *accords.Standing {
+	standings := f.cfg.Accords.Standings()
+	for i := range standings {
+		if slices.ContainsFunc(standings[i].Versions, func(t *accord.Terms) bool { return t.Digest == digest }) {
+			return &standings[i]
 		}
+	}
+	return nil
+}
+
+// standingOf is what permits under it, or nil.
+func (f *Federation) standingOf(digest [32]byte) *gate.Standing {
+	if a := f.accordOf(digest); a != nil {
+		return a.Standing
 	}
 	return nil
 }
@@ -388,28 +406,32 @@ func (f *Federation) obeying(ctx context.Context) {
 	}
 }
 
-// obey carries out the orders that wait. One that cannot be carried out now holds up those of its own log, and no others.
+// turnOf is how many orders of one nation are carried out before those of the next.
+const turnOf = 8
+
+// obey carries out the orders that wait, some of each nation in turn, so that none waits for the many of another. One that cannot be carried out now holds
+// up those of its own nation, and no others.
 func (f *Federation) obey(ctx context.Context) error {
 	stuck := map[string]bool{}
 	var failed error
 	for {
-		orders, err := f.cfg.Ledger.Orders(ctx, 0)
-		if err != nil {
-			return err
-		}
 		did := 0
-		for i := range orders {
-			w := &orders[i]
-			p, ok := f.partner(w.Nation)
-			if !ok || stuck[w.Origin] { // nothing counts of a nation that is not known now
+		for _, p := range f.cfg.Partners.Partners() { // nothing counts of a nation that is not known now
+			if stuck[p.Nation] {
 				continue
 			}
-			if err := f.carryOut(ctx, p, w); err != nil {
-				stuck[w.Origin], failed = true, errors.Join(failed, err)
-				continue
+			orders, err := f.cfg.Ledger.Orders(ctx, p.Nation, turnOf)
+			if err != nil {
+				return err
 			}
-			did++
-			f.nudge(w.Nation)
+			for i := range orders {
+				if err := f.carryOut(ctx, p, &orders[i]); err != nil {
+					stuck[p.Nation], failed = true, errors.Join(failed, err)
+					break
+				}
+				did++
+				f.nudge(p.Nation)
+			}
 		}
 		if did == 0 {
 			return failed
@@ -439,10 +461,11 @@ func (f *Federation) carryOut(ctx context.Context, p Partner, w *ledger.Waiting)
 	switch {
 	case err != nil:
 		code = "accept.signature"
+	case notFound != nil && fault.Of(notFound) != fault.NotFound:
+		return notFound
+	case notFound != nil && w.Leaf.Target > 0 && o.Do == w.Leaf.Kind.String(): // of a record that was refused for the quota nothing was kept
+		did = done[w.Leaf.Kind]
 	case notFound != nil:
-		if fault.Of(notFound) != fault.NotFound {
-			return notFound
-		}
 		code = "order.target"
 	case peer.Digest(target.Leaf.Commit) != o.Target || target.Leaf.Kind != peer.Put:
 		code = "order.target"
@@ -457,6 +480,9 @@ func (f *Federation) carryOut(ctx context.Context, p Partner, w *ledger.Waiting)
 	}
 	return f.cfg.Ledger.Done(ctx, w.Origin, w.Index, did, code, k...)
 }
+
+// done is what is said of an order that was carried out.
+var done = map[peer.Kind]string{peer.Retract: peer.DidRetract, peer.Relabel: peer.DidRelabel, peer.Purge: peer.DidPurge}
 
 // apply does to the record that a leaf brought what its originator orders, as far as no other leaf of its originator has it here.
 func (f *Federation) apply(ctx context.Context, p Partner, w *ledger.Waiting, o *peer.Order, target *ledger.Held) (did, code string, err error) {

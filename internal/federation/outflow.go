@@ -113,6 +113,7 @@ const (
 	spreadName   = "spread"   // ids of the records that went out last, or were taken back
 	judgedName   = "judged/"  // and the name of an accord: the state of it that every own record was judged by
 	judgingName  = "judging"  // how far they are judged by others
+	takenName    = "taken/"   // and what stands for an object: up to where in the journal it was taken back
 	shortageName = "shortage" // and accord and party: since when it gives back too little
 )
 
@@ -133,10 +134,14 @@ func (f *Federation) journal(ctx context.Context) error {
 			if e.Record == nil || e.Held || e.Kind != store.EntryPut && e.Kind != store.EntryRelabel || !f.own(e.Record) {
 				continue
 			}
-			items = append(items, store.Item{Seq: e.Seq, Rec: e.Rec, Record: *e.Record})
-			relabelled[e.Rec] = relabelled[e.Rec] || e.Kind == store.EntryRelabel
+			was, known := relabelled[e.Rec]
+			relabelled[e.Rec] = was || e.Kind == store.EntryRelabel
+			if !known { // every line has the record as it is now: twice it would go out twice
+				items = append(items, store.Item{Seq: e.Seq, Rec: e.Rec, Record: *e.Record})
+			}
 		}
 		f.stir(items, relabelled)
+		f.miss(entries)
 		if len(items) > 0 {
 			if err := f.give(ctx, items, relabelled, nil); err != nil {
 				return err
@@ -274,6 +279,9 @@ func (f *Federation) spread(ctx context.Context, items []store.Item, relabelled 
 				return err
 			}
 		}
+		if err := f.complement(ctx, &w); err != nil {
+			return err
+		}
 		changed, err := f.write(ctx, &w)
 		if err != nil {
 			return err
@@ -313,6 +321,8 @@ func (f *Federation) referrers(ctx context.Context, ids []string) ([]store.Item,
 
 // writing is what is to be added to own logs in one transaction.
 type writing struct {
+	revoked map[string]string // by object: the order of the version that revokes it. None before it goes out with it
+
 	puts   []putting
 	orders []ledger.Entry
 	ids    []string       // whose visibility changes by it
@@ -366,7 +376,7 @@ func (f *Federation) consider(ctx context.Context, standings []accords.Standing,
 			return err
 		}
 		if relabelled || len(given) > 0 {
-			if err := f.narrow(s, it, judged, given, w, relabelled); err != nil {
+			if err := f.narrow(s, it, judged, alone(given), w, relabelled); err != nil {
 				return err
 			}
 		}
@@ -375,6 +385,9 @@ func (f *Federation) consider(ctx context.Context, standings []accords.Standing,
 				return err
 			}
 		}
+	}
+	if it.Record.Revoked {
+		return f.recall(it, given, w)
 	}
 	return nil
 }
@@ -395,6 +408,9 @@ func (f *Federation) put(ctx context.Context, g group, it *store.Item, places, g
 	m := mark{or(it.Record.Version), g.result.Class, f.keyed(shown(&g.result)), short(timeless), int64(it.Rec)}
 	if takenBack(places, m) {
 		return nil
+	}
+	if gone, err := f.isTaken(ctx, it); err != nil || gone {
+		return err
 	}
 	for _, p := range given {
 		if p.Origin != l.origin || p.Refused && w.again {
@@ -637,10 +653,21 @@ func (f *Federation) note(ctx context.Context, puts []putting) error {
 	return nil
 }
 
-// TakeBack tells everybody who has an own object to retract or to destroy it. It returns when the orders are durable; receipts follow.
+// TakeBack tells everybody who has an own object to retract or to destroy it, and lets nothing of it go out that is here by now: what the journal was not
+// followed to yet neither. It says how many orders that takes, one for each time that a version went out, and returns when they are durable; receipts follow.
 func (f *Federation) TakeBack(ctx context.Context, id string, kind peer.Kind, reason string) (int, error) {
 	f.out.Lock()
 	defer f.out.Unlock()
+	return f.takeBack(ctx, id, kind, reason)
+}
+
+// takeBack is TakeBack. The caller holds out.
+func (f *Federation) takeBack(ctx context.Context, id string, kind peer.Kind, reason string) (int, error) {
+	newest, _ := f.cfg.House.Newest()
+	err := f.cfg.Ledger.SetCursor(ctx, ledger.Cursor{Name: f.takenKey(id), Value: binary.BigEndian.AppendUint64(nil, uint64(newest))})
+	if err != nil {
+		return 0, err
+	}
 	places, err := f.cfg.Ledger.Out(ctx, id)
 	if err != nil {
 		return 0, err
@@ -668,6 +695,15 @@ func (f *Federation) TakeBack(ctx context.Context, id string, kind peer.Kind, re
 	return len(w.orders), err
 }
 
+// takenKey names the place in the journal up to which an object was taken back. It does not name the object, which a purge would leave behind.
+func (f *Federation) takenKey(id string) string { return takenName + f.keyed([]byte(id)) }
+
+// isTaken tells whether a record was there when its object was taken back.
+func (f *Federation) isTaken(ctx context.Context, it *store.Item) (bool, error) {
+	b, err := f.cfg.Ledger.Cursor(ctx, f.takenKey(it.Record.ID))
+	return len(b) == 8 && it.Rec <= record.Seq(binary.BigEndian.Uint64(b)), err
+}
+
 // taken stands for the label of what its originator took back: that version does not go out again, whatever its label says.
 const taken = "taken"
 
@@ -691,10 +727,26 @@ func shown(r *rendition.Result) []byte {
 	return bytes.ReplaceAll(r.Body, []byte(`"modified":"`+o.Modified()+`"`), []byte(`"modified":""`))
 }
 
-// Forget destroys what the ledger holds of an object, after it was purged here.
+// Forget destroys what the ledger holds of an object, after it was purged here. What went out of it since it was taken back, a version that came between the
+// two, is taken back as well.
 func (f *Federation) Forget(ctx context.Context, id string) error {
 	f.out.Lock()
 	defer f.out.Unlock()
+	for {
+		late, err := f.takeBack(ctx, id, peer.Purge, "purged")
+		if err != nil {
+			return err
+		}
+		if late == 0 { // and nothing comes as long as out is held
+			break
+		}
+		f.out.Unlock()
+		err = f.Arrange(ctx)
+		f.out.Lock()
+		if err != nil {
+			return err
+		}
+	}
 	if err := f.complete(ctx); err != nil {
 		return err
 	}

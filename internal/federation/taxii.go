@@ -38,8 +38,9 @@ type Shelf interface {
 // shelf is one of them, and how far it was filled since the start: then everything on it is looked at once.
 type shelf struct {
 	Shelf
-	filled map[string]filled // by log
-	places map[string]string // collections by accord
+	filled map[string]filled     // by log
+	places map[string]string     // collections by accord
+	lies   map[record.Seq]string // the object of each own record of which something lies there
 }
 
 // filled is how far a shelf follows a log, and under what the log was judged: when either changes, there is something to do.
@@ -54,7 +55,7 @@ var byShelf = store.Act{Actor: "node", Verb: "shelf.arrange"}
 func shelves(list []Shelf) []*shelf {
 	var out []*shelf
 	for _, s := range list {
-		out = append(out, &shelf{s, map[string]filled{}, map[string]string{}})
+		out = append(out, &shelf{s, map[string]filled{}, map[string]string{}, map[record.Seq]string{}})
 	}
 	return out
 }
@@ -83,6 +84,26 @@ func (f *Federation) stir(items []store.Item, relabelled map[record.Seq]bool) {
 	for i := range items {
 		if len(f.shelves) > 0 && relabelled[items[i].Rec] {
 			f.stirred[items[i].Record.ID] = true
+		}
+	}
+}
+
+// miss notes own objects of which a record that lies on a shelf is in no collection any more, and with that no more here.
+func (f *Federation) miss(entries []store.Entry) {
+	if len(f.shelves) == 0 {
+		return
+	}
+	f.shelving.Lock()
+	defer f.shelving.Unlock()
+	for i := range entries {
+		e := &entries[i]
+		for _, s := range f.shelves {
+			if id := s.lies[e.Rec]; id != "" && e.Kind == store.EntryRemove {
+				f.stirred[id] = true
+			}
+			for _, rec := range e.Recs { // of a purge, which has emptied the shelf of them
+				delete(s.lies, rec)
+			}
 		}
 	}
 }
@@ -327,17 +348,23 @@ func (w *filling) wanted(ctx context.Context, id string, places []ledger.Place) 
 	out := map[key]*rendered{}
 	newest := map[[2]string]key{} // of one version of one object, the last content counts
 	judged := judgements{f: w.f, to: w.shelf.Party(), id: id}
+	for _, p := range places {
+		delete(w.shelf.lies, record.Seq(parseMark(p.Version).rec))
+	}
 	for _, p := range live(places) {
 		accord := w.f.logs[p.Origin].accord
 		a := w.standings[accord]
 		if a == nil {
 			continue
 		}
-		if ok, err := judged.keeps(ctx, a, record.Seq(parseMark(p.Version).rec)); err != nil {
+		mark := parseMark(p.Version)
+		rec := record.Seq(mark.rec)
+		if ok, err := judged.keeps(ctx, a, mark); err != nil {
 			return nil, err
 		} else if !ok {
 			continue
 		}
+		w.shelf.lies[rec] = id
 		given, obj, err := w.open(ctx, p)
 		if err != nil {
 			return nil, err
@@ -395,7 +422,7 @@ type judgements struct {
 }
 
 // keeps tells whether a party may still have what it was given of a record. Only what counters stop stays.
-func (j *judgements) keeps(ctx context.Context, a *accords.Standing, rec record.Seq) (bool, error) {
+func (j *judgements) keeps(ctx context.Context, a *accords.Standing, m mark) (bool, error) {
 	if j.items == nil {
 		j.items = map[record.Seq]*store.Item{}
 		q := store.Query{IDs: []string{j.id}, Nation: j.f.cfg.Nation, Org: j.f.cfg.Org, Versions: store.Versions{All: true}, Specs: specs}
@@ -413,9 +440,12 @@ func (j *judgements) keeps(ctx context.Context, a *accords.Standing, rec record.
 			q.After = page.Next
 		}
 	}
-	it := j.items[rec]
+	it := j.items[record.Seq(m.rec)]
 	if it == nil || it.Held {
 		return false, nil
+	}
+	if m.label == goesAlong {
+		return j.f.goesOn(a, it, j.to)
 	}
 	all, err := j.f.judge(ctx, a, it, &writing{})
 	if err != nil {

@@ -249,9 +249,9 @@ func TestARestoredNodeConverges(t *testing.T) {
 	net.eventually("the second arrives", func() bool { return rur.sees(id("malware", 2)) })
 	uto.close()
 	for _, name := range []string{"ledger.db", "ledger.db-wal", "ledger.db-shm"} {
-		_ = os.Remove(uto.dir + "/" + name)
+		_ = os.Remove(uto.dir + "/ledger/" + name)
 	}
-	must(t, ledger.Restore(context.Background(), &backup, uto.dir))
+	must(t, ledger.Restore(context.Background(), &backup, uto.dir+"/ledger"))
 	uto.open()
 	uto.Start()
 	uto.push(malware(3, v1), to(label.Amber, "RUR"))

@@ -186,6 +186,7 @@ func apiScript(reading, changing leakScript) {
 	reading["api GET /accords/{name}/file"] = plain("GET", "", "/accords/uto-rur/file", "/accords/none/file")
 	reading["api GET /releases"] = plain("GET", "", "/releases")
 	reading["api GET /links"] = plain("GET", "", "/links")
+	changing["api POST /links/{nation}/retry"] = plain("POST", "", "/links/FRE/retry", "/links/NONE/retry")
 	reading["api GET /objects/{id}/simulation"] = each("/simulation", "", "accord=uto-rur", "accord=none")
 	reading["api GET /objects/{id}/given"] = each("/given", "")
 	changing["api POST /accords"] = plain("POST", "accord", "/accords")

@@ -464,6 +464,40 @@ func TestAnAmendmentNarrowsWhatLiesThere(t *testing.T) {
 }
 
 // amended is an accord with something else in the place of a part of it.
+// An own object that is taken out of the last collection that held it is gone from the store, and from the shelf when it is looked at next.
+func TestWhatIsRemovedLiesThereNoMore(t *testing.T) {
+	p := newPartners(t, "KWT")
+	ctx, x := t.Context(), p.n.exchange
+	p.agree(between("ut-kw", 1, "malware", "", "UTO", "KWT"), "KWT")
+	var collections []string
+	for _, alias := range []string{"one", "two"} {
+		c, err := x.AddCollection(ctx, p.admin(), exchange.Collection{Title: alias, Alias: alias, Read: []string{gate.RoleAnalyst}, Write: []string{gate.RoleAnalyst}})
+		must(t, err)
+		collections = append(collections, c.ID)
+		for n := range 3 {
+			_, err := x.Accept(ctx, p.admin(), exchange.Submission{Collection: c.ID, Objects: [][]byte{[]byte(madeMalware(n+1, day1))}, Labels: []label.Label{only(label.Amber, "UTO", "KWT")}})
+			must(t, err)
+		}
+	}
+	p.finds("KWT", "ut-kw", "malware 01 01", "malware 02 01", "malware 03 01")
+	take := func(n int, collection string) {
+		count, err := x.Remove(ctx, p.admin(), collection, madeID("malware", n), store.Versions{All: true}, nil)
+		if err != nil || count != 1 {
+			t.Fatal(count, err)
+		}
+	}
+	take(1, collections[0]) // the other has it
+	p.finds("KWT", "ut-kw", "malware 01 01", "malware 02 01", "malware 03 01")
+	take(1, collections[1])
+	p.finds("KWT", "ut-kw", "malware 02 01", "malware 03 01")
+	p.restart()
+	x = p.n.exchange
+	p.finds("KWT", "ut-kw", "malware 02 01", "malware 03 01")
+	take(2, collections[0])
+	take(2, collections[1])
+	p.finds("KWT", "ut-kw", "malware 03 01")
+}
+
 func amended(text string, replace ...string) string {
 	return strings.NewReplacer(replace...).Replace(text)
 }
@@ -501,6 +535,33 @@ func TestRenditionsLieOnTheShelf(t *testing.T) {
 	must(t, err)
 	if got := p.raw("KWT", "partner-kwt/collections/ut-kw/objects/?match[version]=all"); strings.Count(got, `"type":"malware"`) != 1 || strings.Contains(got, `"type":"relationship"`) {
 		t.Errorf("%s", got)
+	}
+}
+
+// The definition of an own marking lies beside what it marks, as long as the accord gives anything.
+func TestMarkingsLieBesideWhatTheyMark(t *testing.T) {
+	p := newPartners(t, "RUR")
+	p.agree(between("ut-ru", 1, "malware", "", "UTO", "RUR"), "RUR")
+	care := madeID("marking-definition", 1)
+	p.keep(fmt.Sprintf(`{"type":"marking-definition","spec_version":"2.1","id":%q,"created":"2026-11-01T00:00:00.000Z","definition_type":"statement","definition":{"statement":"Handle with care"}}`, care), label.For(label.Red))
+	p.keep(strings.Replace(madeMalware(1, "2026-11-01T00:00:00.000Z"), `"is_family"`, `"object_marking_refs":["`+care+`"],"is_family"`, 1), only(label.Amber, "UTO", "RUR"))
+	p.finds("RUR", "ut-ru", "malware 01 01")
+	has := func() (found bool) {
+		for page, err := range p.taxiiClient("RUR").Objects(context.Background(), p.root("RUR"), "ut-ru", taxii.Select{}) {
+			must(t, err)
+			for _, raw := range page.Objects {
+				found = found || strings.Contains(string(raw), `"id":"`+care+`"`)
+			}
+		}
+		return found
+	}
+	if !has() {
+		t.Error("nobody there can read how to handle it")
+	}
+	p.keep(madeMalware(2, "2026-11-01T00:00:00.000Z"), only(label.Amber, "UTO", "RUR")) // the shelf is arranged again
+	p.finds("RUR", "ut-ru", "malware 01 01", "malware 02 01")
+	if !has() {
+		t.Error("the definition went")
 	}
 }
 

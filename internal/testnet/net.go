@@ -257,7 +257,7 @@ func (n *Nation) lacks(o *Nation) string {
 			return fmt.Sprintf("%s has %d of %d", n.Code, g.Size, h.Size)
 		}
 	}
-	if waiting, err := n.Ledger.Orders(ctx, 0); err != nil || len(waiting) > 0 {
+	if waiting, err := n.Ledger.Orders(ctx, "", 0); err != nil || len(waiting) > 0 {
 		return fmt.Sprintf("%s has %d orders waiting", n.Code, len(waiting))
 	}
 	owed, err := n.Ledger.Outbox(ctx, o.Code, 10)

@@ -96,6 +96,7 @@ var accordRoutes = []Route{
 	{get, "/releases", "Releases that wait for a release officer, or were decided, the oldest first.", gate.AccordRead, nil, pages[federation.Release](), (*API).releases},
 	{post, "/releases/decide", "Sign or refuse a release.", gate.ReleaseSign, nil, gives(federation.Release{}).of(ReleaseDecision{}, "key", "sign"), (*API).decideRelease},
 	{get, "/links", "How the connections to partners' nodes are.", gate.AccordRead, nil, pages[federation.Health](), (*API).links},
+	{post, "/links/{nation}/retry", "Try now to reach a partner's node that cannot be reached, and not only when it is due.", gate.PeerManage, nil, ends(), (*API).retryLink},
 }
 
 var (
@@ -405,4 +406,11 @@ func (a *API) links(c *call) error {
 		return err
 	}
 	return c.answer(list(all, ""))
+}
+
+func (a *API) retryLink(c *call) error {
+	if err := a.ops.Federation().Retry(c.path("nation")); err != nil {
+		return err
+	}
+	return c.done()
 }

@@ -114,6 +114,12 @@ func (c *Client) Links(ctx context.Context) ([]federation.Health, error) {
 	return l.Items, err
 }
 
+// RetryLink has the node try now to reach a partner's node.
+func (c *Client) RetryLink(ctx context.Context, nation string) error {
+	_, err := ask[nothing](ctx, c, post, "/links/"+seg(nation)+"/retry", nil, nil)
+	return err
+}
+
 // upload posts bytes and reads the answer.
 func (c *Client) upload(ctx context.Context, path string, q url.Values, body []byte, into any) error {
 	resp, err := c.send(ctx, post, path, q, bytesType, bytes.NewReader(body))

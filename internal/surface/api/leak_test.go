@@ -101,6 +101,7 @@ var asks = map[string][]probe{
 	"GET /releases":                {{"/releases", ""}},
 	"POST /releases/decide":        {{"/releases/decide", `{"key":"secret-pact|` + hiddenID + `","sign":true}`}},
 	"GET /links":                   {{"/links", ""}},
+	"POST /links/{nation}/retry":   {{"/links/XER/retry", ""}},
 	"GET /orgs":                    {{"/orgs", ""}},
 	"POST /orgs":                   {{"/orgs", `{"name":"Secret Org","nation":"UTO"}`}},
 	"PUT /orgs/{name}":             {{"/orgs/Secret%20Org", `{"nation":"UTO"}`}},

@@ -448,6 +448,7 @@ var words = map[string]string{
 	"Health.got":            "Records taken since the node started.",
 	"/keys/{id}":            "The key's id: SHA-256 of the public key, in hex.",
 	"/peers/{nation}":       "The nation's code.",
+	"/links/{nation}":       "The nation's code.",
 	"/orgs/{name}":          "The organisation's name.",
 	"/communities/{name}":   "The community's name.",
 	"/quarantine/{id}":      "The record's id in quarantine, or the object's id where one version is held only.",
