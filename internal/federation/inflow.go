@@ -327,10 +327,32 @@ func (t *taking) accept(ctx context.Context) error {
 			t.stored++
 		case exchange.Present:
 			taken.Did = peer.DidKnow
+			if err := t.join(ctx, taken, t.puts[i].r.Label); err != nil {
+				return err
+			}
 		case exchange.Held:
 			taken.Did, taken.Code = peer.DidQuarantine, o.Code
 		default:
 			taken.Did, taken.Code, taken.Object, taken.Version = peer.DidRefuse, o.Code, "", ""
+		}
+	}
+	return nil
+}
+
+// join puts a record that is here already under the join of its label and the one that it comes with now: what came under two accords, or comes under another since
+// its originator narrowed whom it is for, is held to both.
+func (t *taking) join(ctx context.Context, k *ledger.Taken, l label.Label) error {
+	o := exchange.Order{Origin: gate.Party{Nation: t.partner.Nation, Org: t.partner.Org}, ID: k.Object, Version: k.Version, Actor: "peer:" + t.partner.Nation}
+	page, err := t.f.cfg.House.Page(ctx, store.Query{IDs: []string{o.ID}, Versions: store.Versions{All: true}, Specs: specs, Nation: o.Origin.Nation, Org: o.Origin.Org, Headers: true})
+	if err != nil {
+		return fmt.Errorf("reading the label of what is here: %w", err)
+	}
+	for _, it := range page.Items {
+		if it.Record.Version != o.Version || label.LessEqual(l, it.Record.Label) {
+			continue
+		}
+		if _, err := t.f.cfg.Door.Mark(ctx, o, label.Join(it.Record.Label, l)); err != nil {
+			return fmt.Errorf("tightening the label of what is here: %w", err)
 		}
 	}
 	return nil

@@ -20,20 +20,28 @@ import (
 
 // keeping does what time, key logs and the ends of accords call for.
 func (f *Federation) keeping(ctx context.Context) {
-	for ctx.Err() == nil {
+	tick := time.NewTicker(f.cfg.Tick)
+	defer tick.Stop()
+	for due := true; ctx.Err() == nil; {
 		keys, changed := f.cfg.Partners.Changed(), f.cfg.Accords.Changed()
-		if err := f.Keep(ctx); err != nil && ctx.Err() == nil {
+		err := f.keep(ctx)
+		if due { // and not whenever something changes: partners see when logs are signed, and what changed may not be for them to know
+			err = errors.Join(err, f.signIdle(ctx))
+		}
+		if err != nil && ctx.Err() == nil {
 			f.cfg.Log.Warn("keeping what partners gave and were given; it will be tried again", "error", err)
 			if !pause(ctx, 2*time.Second) {
 				return
 			}
 			continue
 		}
+		due = false
 		select {
 		case <-ctx.Done():
 		case <-keys:
 		case <-changed:
-		case <-time.After(f.cfg.Tick):
+		case <-tick.C:
+			due = true
 		}
 	}
 }
@@ -41,6 +49,10 @@ func (f *Federation) keeping(ctx context.Context) {
 // Keep does once what is due: idle logs are signed anew, what has expired goes, what a compromised key signed is put into quarantine, what came under an
 // accord that ended is destroyed, and what comes back is counted.
 func (f *Federation) Keep(ctx context.Context) error {
+	return errors.Join(f.keep(ctx), f.signIdle(ctx))
+}
+
+func (f *Federation) keep(ctx context.Context) error {
 	err := f.suspect(ctx)
 	err = errors.Join(err, f.end(ctx))
 	err = errors.Join(err, f.weigh(ctx))
@@ -50,11 +62,15 @@ func (f *Federation) Keep(ctx context.Context) error {
 			break
 		}
 	}
-	k, e := f.cfg.Node()
-	if e == nil {
-		_, e = f.cfg.Ledger.SignIdle(ctx, f.cfg.Now().Add(-idle), ledger.Seal{Now: f.cfg.Now(), Key: k})
+	return err
+}
+
+func (f *Federation) signIdle(ctx context.Context) error {
+	k, err := f.cfg.Node()
+	if err == nil {
+		_, err = f.cfg.Ledger.SignIdle(ctx, f.cfg.Now().Add(-idle), ledger.Seal{Now: f.cfg.Now(), Key: k})
 	}
-	return errors.Join(err, e)
+	return err
 }
 
 // idle is how old the checkpoint of a log to which nothing is added becomes, less the time between two looks.

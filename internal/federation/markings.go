@@ -83,6 +83,16 @@ func (f *Federation) goesOn(s *accords.Standing, it *store.Item, to gate.Party) 
 	return s.Permit(f.self, to, &o, f.cfg.Now(), gate.Counters{}, f.cfg.Bases()).Permit(), nil
 }
 
+// Sentences that end in what they are about, and may go on with another sentence after it.
+const (
+	invalid   = "what is left is no valid STIX: " // the rules of STIX are English
+	undefined = "the definition of its marking is not here, so that no party could read it: "
+	barring   = "the accord does not let the definition of its marking go along: "
+	lacking   = "the definition of its marking cannot go along: "
+)
+
+const unsaid = "what a release officer signed is not this, or counts no longer"
+
 // labelFor is the label of a definition before the accord's handling is added: it is for all parties.
 func labelFor(parties []string) (label.Label, error) {
 	audience, err := label.NewAudience(parties...)

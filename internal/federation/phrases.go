@@ -21,16 +21,6 @@ func (j Judged) In(lang string) Judged {
 	return j
 }
 
-// Sentences that end in what they are about, and may go on with another sentence after it.
-const (
-	invalid   = "what is left is no valid STIX: " // the rules of STIX are English
-	undefined = "the definition of its marking is not here, so that no party could read it: "
-	barring   = "the accord does not let the definition of its marking go along: "
-	lacking   = "the definition of its marking cannot go along: "
-)
-
-const unsaid = "what a release officer signed is not this, or counts no longer"
-
 func why(lang, sentence string) string {
 	for _, begins := range [...]string{invalid, undefined, barring, lacking} {
 		if about, ok := strings.CutPrefix(sentence, begins); ok {
