@@ -24,7 +24,7 @@ func (f *Federation) keeping(ctx context.Context) {
 	defer tick.Stop()
 	for due := true; ctx.Err() == nil; {
 		keys, changed := f.cfg.Partners.Changed(), f.cfg.Accords.Changed()
-		err := f.keep(ctx)
+		err := f.tidy(ctx)
 		if due { // and not whenever something changes: partners see when logs are signed, and what changed may not be for them to know
 			err = errors.Join(err, f.signIdle(ctx))
 		}
@@ -49,10 +49,10 @@ func (f *Federation) keeping(ctx context.Context) {
 // Keep does once what is due: idle logs are signed anew, what has expired goes, what a compromised key signed is put into quarantine, what came under an
 // accord that ended is destroyed, and what comes back is counted.
 func (f *Federation) Keep(ctx context.Context) error {
-	return errors.Join(f.keep(ctx), f.signIdle(ctx))
+	return errors.Join(f.tidy(ctx), f.signIdle(ctx))
 }
 
-func (f *Federation) keep(ctx context.Context) error {
+func (f *Federation) tidy(ctx context.Context) error {
 	err := f.suspect(ctx)
 	err = errors.Join(err, f.end(ctx))
 	err = errors.Join(err, f.weigh(ctx))
