@@ -150,7 +150,7 @@ func (f *Federation) compareLog(ctx context.Context, note []byte) error {
 		return nil // not signed by whose log it is: whoever shows it lies, or an old key signed it
 	}
 	f.behind(c, &g)
-	if root, ok := f.past(c.Origin, c.Size); ok && root == c.Root {
+	if root, ok := f.marked(c.Origin, c.Size); ok && root == c.Root {
 		return nil
 	}
 	var e *peer.Equivocation
@@ -201,7 +201,7 @@ func (f *Federation) freshen(parties []string) {
 	}
 }
 
-func (f *Federation) past(origin string, size uint64) (root tlog.Hash, ok bool) {
+func (f *Federation) marked(origin string, size uint64) (root tlog.Hash, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, c := range f.marks[origin] {

@@ -3,11 +3,13 @@ package federation
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
 
 	"entente/internal/accords"
+	"entente/internal/fault"
 	"entente/internal/ledger"
 	"entente/keylog"
 	"entente/peer"
@@ -16,6 +18,7 @@ import (
 // link is the connection to one partner.
 type link struct {
 	wake   chan struct{} // something is to be told
+	sooner chan struct{} // the partner may be reached now
 	health Health
 	told   map[string]bool // notices that the partner has
 	fresh  bool            // something came of a log that the partner has part in, and was not compared with it yet
@@ -69,7 +72,7 @@ func (f *Federation) meet(ctx context.Context) {
 			}
 			c, stop := context.WithCancel(ctx)
 			running[nation], known[nation] = stop, f.node(&p)
-			l := &link{wake: make(chan struct{}, 1), health: Health{Nation: nation, Org: p.Org, Address: p.Address}, told: map[string]bool{}}
+			l := &link{wake: make(chan struct{}, 1), sooner: make(chan struct{}, 1), health: Health{Nation: nation, Org: p.Org, Address: p.Address}, told: map[string]bool{}}
 			f.mu.Lock()
 			f.links[nation] = l
 			f.mu.Unlock()
@@ -102,9 +105,12 @@ func (f *Federation) node(p *Partner) string {
 	return at
 }
 
-func (l *link) nudge() {
+func (l *link) nudge() { signal(l.wake) }
+
+// signal leaves a word for who reads c, unless one is there.
+func signal(c chan<- struct{}) {
 	select {
-	case l.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -119,10 +125,10 @@ func (f *Federation) partner(nation string) (Partner, bool) {
 	return all[i], true
 }
 
-// Waits between two attempts to reach a partner.
+// Waits between two attempts to reach a partner: never shorter than the first, whatever happens, and never longer than the last.
 const (
 	firstWait = 500 * time.Millisecond
-	lastWait  = 30 * time.Second
+	lastWait  = 5 * time.Second
 )
 
 // hold keeps the link to one partner: it tells what is new, and takes what comes, again and again.
@@ -142,10 +148,52 @@ func (f *Federation) hold(ctx context.Context, nation string, l *link) {
 		if f.cfg.Now().Sub(began) > lastWait {
 			wait = firstWait
 		}
-		if !pause(ctx, wait) {
+		if wait = f.rest(ctx, l, wait); wait == 0 {
 			return
 		}
-		wait = min(2*wait, lastWait)
+	}
+}
+
+// rest waits until a partner is to be tried again, half of the time at least, and gives the wait after that: twice as long. Where the partner itself came
+// to the door, or a person says so, it waits no longer, and begins anew. 0: the work ends.
+func (f *Federation) rest(ctx context.Context, l *link, wait time.Duration) time.Duration {
+	select {
+	case <-ctx.Done():
+		return 0
+	case <-f.cfg.After(firstWait):
+	}
+	select {
+	case <-ctx.Done():
+		return 0
+	case <-l.sooner:
+		return firstWait
+	case <-f.cfg.After(wait/2 + rand.N(wait/2) - firstWait):
+		return min(2*wait, lastWait)
+	}
+}
+
+// Retry has a partner that cannot be reached be tried now.
+func (f *Federation) Retry(nation string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l := f.links[nation]
+	switch {
+	case l == nil:
+		return fault.New(fault.NotFound, "link.none", "there is no link to this nation").At("nation")
+	case l.health.Address == "":
+		return fault.New(fault.Conflict, "link.address", "%s has no address here: it calls by itself", nation).At("nation")
+	case !l.health.Up:
+		signal(l.sooner)
+	}
+	return nil
+}
+
+// heard notes that a partner came to the door: then it can be reached, most likely.
+func (f *Federation) heard(nation string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if l := f.links[nation]; l != nil && !l.health.Up {
+		signal(l.sooner)
 	}
 }
 
@@ -154,6 +202,10 @@ func (f *Federation) up(l *link) {
 	defer f.mu.Unlock()
 	if !l.health.Up {
 		l.health.Up, l.health.Since, l.health.Error, l.health.Code = true, f.cfg.Now(), "", ""
+		select {
+		case <-l.sooner: // of the time before
+		default:
+		}
 	}
 }
 
