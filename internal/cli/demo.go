@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"entente/internal/identity"
 	"entente/internal/node"
 	"entente/internal/surface/api"
+	"entente/label"
 	"entente/starter"
 )
 
@@ -48,7 +50,7 @@ var demoUsers = []api.AddUser{
 }
 
 func (a *app) demoCmd() *cobra.Command {
-	var listen string
+	var listen, realm string
 	var alone, headless bool
 	c := &cobra.Command{
 		Use: "demo", Short: "Run an alliance of four invented nations, and play a day of theirs",
@@ -71,28 +73,29 @@ With --headless the day is played without the starter set, and the command ends 
 				if headless {
 					return usage("--headless plays the day of an alliance, and %s is for one node", data)
 				}
-				return a.demoAlone(c.Context(), data, listen)
+				return a.demoAlone(c.Context(), data, listen, realm)
 			}
-			return a.demoAlliance(c.Context(), a.conn.data, listen, headless)
+			return a.demoAlliance(c.Context(), a.conn.data, listen, realm, headless)
 		},
 	}
 	a.dataFlag(c)
 	c.Flags().StringVar(&listen, "listen", "", "`HOST:PORT` of the first console (127.0.0.1:8443, and any port with --headless); the others are on the next free ports")
+	c.Flags().StringVar(&realm, "realm", "", "`REALM` of an exercise to play it in, exercise:NAME; operational without")
 	c.Flags().BoolVar(&alone, "alone", false, "run the node of the first nation alone, with its starter set")
 	c.Flags().BoolVar(&headless, "headless", false, "play the day, check what everybody sees, and end")
 	return c
 }
 
 // demoAlone runs one node with the starter set.
-func (a *app) demoAlone(ctx context.Context, data, listen string) error {
+func (a *app) demoAlone(ctx context.Context, data, listen, realm string) error {
 	if data == "" {
 		return usage("where? Give --data DIR, or set ENTENTE_DATA")
 	}
 	if !exists(filepath.Join(data, "keys")) {
-		if err := layDemo(data); err != nil {
+		if err := layDemo(data, realm); err != nil {
 			return err
 		}
-		if err := node.Create(ctx, node.Init{Data: data, Nation: demoNation, Org: demoOrg}); err != nil {
+		if err := create(ctx, node.Init{Data: data, Nation: demoNation, Org: demoOrg, Realm: realm}); err != nil {
 			return err
 		}
 	}
@@ -104,6 +107,12 @@ func (a *app) demoAlone(ctx context.Context, data, listen string) error {
 	if err != nil {
 		return err
 	}
+	if realm != "" {
+		if err := otherRealm(cfg, realm); err != nil {
+			return err
+		}
+	}
+	a.noticeRealm(cfg.Realm)
 	cfg.Log = log
 	if listen != "" {
 		cfg.Listen = listen
@@ -120,7 +129,7 @@ func (a *app) demoAlone(ctx context.Context, data, listen string) error {
 }
 
 // layDemo writes the files that feeds read, and the configuration that names them. A directory with a configuration of its own gets neither.
-func layDemo(data string) error {
+func layDemo(data, realm string) error {
 	conf := filepath.Join(data, node.ConfigFile)
 	if exists(conf) && !isWhole(data) {
 		return os.MkdirAll(filepath.Join(data, demoDir), 0o700)
@@ -137,7 +146,14 @@ func layDemo(data string) error {
 			return err
 		}
 	}
-	return layFile("day/"+node.ConfigFile, conf) // last: it names the others
+	raw, err := starter.Day.ReadFile("day/" + node.ConfigFile) // last: it names the others
+	if err != nil {
+		return err
+	}
+	if _, ok := label.Mode(realm).Exercise(); ok {
+		raw = slices.Concat(realmLine(realm), raw)
+	}
+	return os.WriteFile(conf, raw, 0o600)
 }
 
 func layFile(name, to string) error {
