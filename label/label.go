@@ -89,7 +89,12 @@ const exercisePrefix = "exercise:"
 func Exercise(name string) Mode { return Mode(exercisePrefix + name) }
 
 // Exercise is the name of the exercise whose mode it is, if it is one.
-func (m Mode) Exercise() (name string, ok bool) { return strings.CutPrefix(string(m), exercisePrefix) }
+func (m Mode) Exercise() (name string, ok bool) {
+	if name, ok = strings.CutPrefix(string(m), exercisePrefix); !ok {
+		return "", false
+	}
+	return name, true
+}
 
 // ParseMode reads "any", "operational", "mixed" or "exercise:NAME".
 func ParseMode(s string) (Mode, error) {

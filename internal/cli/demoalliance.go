@@ -37,7 +37,7 @@ const (
 )
 
 // demoAlliance runs the alliance, and plays the day where it was not played yet.
-func (a *app) demoAlliance(ctx context.Context, dir, listen, realm string, headless bool) (err error) {
+func (a *app) demoAlliance(ctx context.Context, dir, listen string, headless bool) (err error) {
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "entente-demo-"); err != nil {
 			return err
@@ -77,7 +77,7 @@ func (a *app) demoAlliance(ctx context.Context, dir, listen, realm string, headl
 			if headless || m.Code != first {
 				return nil
 			}
-			return layDemo(data, realm)
+			return layDemo(data, "")
 		},
 		Ready: func(ctx context.Context, n *alliance.Nation) error {
 			if n.New {

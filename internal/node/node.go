@@ -52,6 +52,7 @@ import (
 	"entente/internal/surface/mispapi"
 	"entente/internal/surface/peerapi"
 	"entente/internal/surface/taxiiapi"
+	"entente/label"
 	"entente/register"
 	"entente/web"
 )
@@ -234,6 +235,9 @@ func (n *Node) surfaces() error {
 	title := n.cfg.TAXII.Title
 	if title == "" {
 		title = names.Org
+	}
+	if name, ok := label.Mode(names.Realm).Exercise(); ok {
+		title = "EXERCISE " + name + ": " + title
 	}
 	challenges := n.hall.Challenges()
 	taxii, err := taxiiapi.New(taxiiapi.Config{Title: title, Contact: n.cfg.TAXII.Contact, Secret: n.ring.Secret("taxii.next"), MaxContentLength: n.cfg.Limits.PostBytes,
