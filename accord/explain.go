@@ -50,6 +50,10 @@ func (a *Accord) Explain(lang string) []Sentence {
 	}
 	for _, d := range a.Derives {
 		x.in("derive", d.Accord)
+		if name, ok := a.Mode.Exercise(); ok {
+			x.say("require-consent", "derive.exercise", d.Accord, name, x.list(d.Consent))
+			continue
+		}
 		x.say("require-consent", "derive", d.Accord, x.list(d.Consent))
 	}
 	for i := range a.Decides {

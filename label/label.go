@@ -88,6 +88,14 @@ const exercisePrefix = "exercise:"
 // Exercise is the mode of one exercise's records.
 func Exercise(name string) Mode { return Mode(exercisePrefix + name) }
 
+// Exercise is the name of the exercise whose mode it is, if it is one.
+func (m Mode) Exercise() (name string, ok bool) {
+	if name, ok = strings.CutPrefix(string(m), exercisePrefix); !ok {
+		return "", false
+	}
+	return name, true
+}
+
 // ParseMode reads "any", "operational", "mixed" or "exercise:NAME".
 func ParseMode(s string) (Mode, error) {
 	if s == "any" {
@@ -104,7 +112,7 @@ func (m Mode) valid() bool {
 	case AnyMode, OperationalMode, MixedMode:
 		return true
 	}
-	name, ok := strings.CutPrefix(string(m), exercisePrefix)
+	name, ok := m.Exercise()
 	return ok && checkMember(name) == nil
 }
 

@@ -32,11 +32,13 @@ type Config struct {
 	Realm  string
 	Docs   Docs
 	Gate   func() *gate.Gate
-	Keys   accord.Keys                 // with which organisations may sign, the own nation's and its partners'
-	OrgOf  func(nation string) string  // the organisation whose node the nation's key log names; empty: not known
-	Signer func() (dsse.Signer, error) // the own organisation's key for accords
-	Now    func() time.Time
-	Log    *slog.Logger
+	Keys   accord.Keys                // with which organisations may sign, the own nation's and its partners'
+	OrgOf  func(nation string) string // the organisation whose node the nation's key log names; empty: not known
+	// Authorised says why an accord of an exercise is not authorised by one of operations; nil: nothing is asked for.
+	Authorised func(of *accord.Accord) error
+	Signer     func() (dsse.Signer, error) // the own organisation's key for accords
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
 // Accords are the accords of a node. Its methods are safe for concurrent use.
@@ -201,11 +203,14 @@ func asFault(err error) error {
 	var several accord.Errors
 	var envelope *dsse.Error
 	var uncompiled *accord.Uncompiled
+	var unauthorised *accord.Unauthorised
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &misfit):
 		return fault.New(fault.Unprocessable, misfit.Code, "%s", misfit.Message)
+	case errors.As(err, &unauthorised):
+		return fault.New(fault.Unprocessable, unauthorised.Code, "%s", unauthorised.Message).Try("see docs/exercises.md")
 	case errors.As(err, &envelope):
 		return fault.New(fault.Unprocessable, envelope.Code, "%s", envelope.Message)
 	case errors.As(err, &several), errors.As(err, &uncompiled):

@@ -74,7 +74,11 @@ func (a *Accords) stand(versions []*version, now time.Time) (Standing, bool) {
 	}
 	state := gate.State{}
 	for _, v := range apply {
-		t, err := a.terms(v)
+		err := a.authorised(v)
+		var t *accord.Terms
+		if err == nil {
+			t, err = a.terms(v)
+		}
 		if err != nil {
 			a.cfg.Log.Warn("an accord cannot be applied", "accord", v.accord.Name, "version", v.accord.Version, "error", err)
 			return Standing{}, false

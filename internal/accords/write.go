@@ -90,6 +90,9 @@ func (a *Accords) take(ctx context.Context, b *accord.Bundle, act store.Act) (Vi
 	if v.party(a.cfg.Nation) < 0 {
 		return View{}, fault.New(fault.Unprocessable, "accord.party", "%s is no party of %s", a.cfg.Nation, v.accord.Name).Try("an accord is kept at the nodes of its parties")
 	}
+	if err := a.authorised(v); err != nil {
+		return View{}, err
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if old := a.versions[v.digest]; old != nil {
@@ -115,6 +118,17 @@ func (a *Accords) take(ctx context.Context, b *accord.Bundle, act store.Act) (Vi
 		return View{}, fault.New(fault.TooLarge, "accord.count", "this node has %d versions of accords, and keeps no more", maxAccords)
 	}
 	return a.put(ctx, v, b, act)
+}
+
+// authorised refuses an accord that is not of this realm, and one of an exercise that no accord of operations authorises.
+func (a *Accords) authorised(v *version) error {
+	if string(v.accord.Mode) != a.cfg.Realm {
+		return fault.New(fault.Unprocessable, "accord.realm", "accord %s binds %s, and this node is of the realm %q", v.accord.Name, v.accord.Mode, a.cfg.Realm)
+	}
+	if a.cfg.Authorised == nil {
+		return nil
+	}
+	return asFault(a.cfg.Authorised(v.accord))
 }
 
 // signedHere tells whether the own nation signed a text.
@@ -167,6 +181,9 @@ func (a *Accords) Sign(ctx context.Context, v gate.Viewer, name string, number i
 	defer a.mu.Unlock()
 	text, err := a.find(name, number)
 	if err != nil {
+		return View{}, err
+	}
+	if err := a.authorised(text); err != nil {
 		return View{}, err
 	}
 	if p := text.accord.Parties[text.party(a.cfg.Nation)]; !signs(&p, a.cfg.Org) {

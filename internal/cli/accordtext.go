@@ -22,12 +22,15 @@ import (
 
 func (a *app) newAccordCmd() *cobra.Command {
 	t := accord.Template{Kind: "bilateral"}
-	var from, until, output string
+	var from, until, output, exercise, under string
 	var parties []string
 	c := &cobra.Command{Use: "new NAME", Short: "Write the text of a new accord, to be edited", Args: cobra.ExactArgs(1),
 		Long: `Write the text of a new accord: complete, in its canonical form, and stricter than most will want it. Edit it, check it, add it. No node is needed.
-A party's organisation is named as its nation's key log has it. With --data or --server the node fills it in for its own nation and for those whose key logs it has.`,
-		Example: `  entente accord new uto-rur --data DIR --party UTO,RUR -o uto-rur.accord
+A party's organisation is named as its nation's key log has it. With --data or --server the node fills it in for its own nation and for those whose key logs it has.
+
+With --exercise it is the accord of an exercise: what --under, an accord of operations that lists the exercise, says for it, for the exercise's days alone.`,
+		Example: `  entente accord new storm-2027 --exercise storm --under alliance.json -o storm.accord
+  entente accord new uto-rur --data DIR --party UTO,RUR -o uto-rur.accord
   entente accord new uto-rur --party 'UTO=Utopia CERT' --party 'RUR=Ruritania CERT' -o uto-rur.accord
   entente accord check uto-rur.accord`}
 	a.nodeFlags(c)
@@ -39,6 +42,8 @@ A party's organisation is named as its nation's key log has it. With --data or -
 	f.StringVar(&t.Title, "title", "", "`TEXT` that people call it by")
 	f.StringVar(&from, "from", "", "`DAY` (2026-01-31) from which it is in force; today without")
 	f.StringVar(&until, "until", "", "`DAY` at whose beginning it ends; never without")
+	f.StringVar(&exercise, "exercise", "", "`NAME` of the exercise whose realm it binds")
+	f.StringVar(&under, "under", "", "`FILE` with the accord of operations that authorises the exercise: its text, or the text with signatures")
 	f.StringVarP(&output, "output", "o", "-", "`FILE` to write to, which must not be there; - is the standard output")
 	write := func(ctx context.Context, n *api.Client, args []string) error {
 		t.Name, t.Effective, t.Nations, t.Orgs = args[0], time.Now(), nil, map[string]string{}
@@ -66,9 +71,9 @@ A party's organisation is named as its nation's key log has it. With --data or -
 			}
 			*d.into = day
 		}
-		text, err := accord.New(t)
+		text, err := a.newAccord(t, exercise, under)
 		if err != nil {
-			return usage("%v", err)
+			return err
 		}
 		if output == "-" {
 			_, err = a.out.Write(text)
@@ -118,6 +123,34 @@ func orgsOf(ctx context.Context, n *api.Client, t *accord.Template) error {
 		}
 	}
 	return nil
+}
+
+// newAccord is the text of a new accord, made from a template or derived for an exercise.
+func (a *app) newAccord(t accord.Template, exercise, under string) ([]byte, error) {
+	switch {
+	case exercise == "" && under == "":
+		text, err := accord.New(t)
+		if err != nil {
+			return nil, usage("%v", err)
+		}
+		return text, nil
+	case exercise == "" || under == "":
+		return nil, usage("--exercise needs --under with the accord that authorises it")
+	case len(t.Nations) > 0 || t.Register != "":
+		return nil, usage("the parties of an exercise are those of the accord that authorises it")
+	}
+	operations, err := a.parsed(under)
+	if err != nil {
+		return nil, err
+	}
+	derived, err := operations.ForExercise(exercise, t.Name)
+	if err != nil {
+		return nil, unfit(err)
+	}
+	if t.Title != "" {
+		derived.Title = t.Title
+	}
+	return derived.Bytes(), nil
 }
 
 // accordFile reads a file that holds an accord: its text, or the text with signatures.

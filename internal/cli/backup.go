@@ -55,6 +55,8 @@ func (a *app) restoreCmd() *cobra.Command {
 	c := &cobra.Command{Use: "restore FILE --data DIR", Short: "Make a data directory from a backup", Args: cobra.ExactArgs(1),
 		Long: "Make a new data directory from a backup, after checking the whole of it. A directory that holds a node already is never touched."}
 	a.dataFlag(c)
+	var realm string
+	c.Flags().StringVar(&realm, "realm", "", "`REALM` that the backup must be of, exercise:NAME; operational without")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if a.conn.data == "" {
 			return usage("where? Give --data DIR, or set ENTENTE_DATA")
@@ -68,10 +70,11 @@ func (a *app) restoreCmd() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		made, err := node.Restore(c.Context(), f, info.Size(), a.conn.data)
+		made, err := node.Restore(c.Context(), f, info.Size(), a.conn.data, realm)
 		if err != nil {
 			return err
 		}
+		a.noticeRealm(made.Realm)
 		if a.asJSON {
 			return a.line(made)
 		}

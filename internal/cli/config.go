@@ -158,7 +158,7 @@ func (a *app) status(ctx context.Context) error {
 		}
 	case k.data == "":
 		return usage("which node? Give --data DIR, --server URL, or set ENTENTE_DATA")
-	case !k.running(ctx):
+	case !k.running(ctx, a):
 		return fault.New(fault.Unavailable, "node.down", "no node runs on %s", k.data).Try("entente serve --data " + k.data)
 	}
 	version, err := k.client.Version(ctx)

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"entente/internal/identity"
 	"entente/internal/node"
 	"entente/internal/surface/api"
+	"entente/label"
 	"entente/starter"
 )
 
@@ -48,7 +50,7 @@ var demoUsers = []api.AddUser{
 }
 
 func (a *app) demoCmd() *cobra.Command {
-	var listen string
+	var listen, realm string
 	var alone, headless bool
 	c := &cobra.Command{
 		Use: "demo", Short: "Run an alliance of four invented nations, and play a day of theirs",
@@ -61,38 +63,39 @@ its data directory, a campaign that concerns some of the constituents, and an ob
 
 The data directories of the nations stand in the directory of --data, and another start goes on with them; without --data they are temporary. A directory that is
 the data directory of one node already, or holds an entente.toml, is served as that one node, and so is one with --alone: one that is new gets the starter
-set.
+set. With --realm exercise:NAME it is a table for an exercise: that one node in a realm of its own, marked everywhere.
 
 With --headless the day is played without the starter set, and the command ends with it: exit code 0 when everybody saw what they were to see and nobody else did.`,
 		Example: "  entente demo\n  entente demo --headless --json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if data := a.conn.data; alone || data != "" && (exists(filepath.Join(data, "keys")) || exists(filepath.Join(data, node.ConfigFile))) {
+			if data := a.conn.data; alone || realm != "" || data != "" && (exists(filepath.Join(data, "keys")) || exists(filepath.Join(data, node.ConfigFile))) {
 				if headless {
-					return usage("--headless plays the day of an alliance, and %s is for one node", data)
+					return usage("--headless plays the day of an alliance, and this is one node")
 				}
-				return a.demoAlone(c.Context(), data, listen)
+				return a.demoAlone(c.Context(), data, listen, realm)
 			}
 			return a.demoAlliance(c.Context(), a.conn.data, listen, headless)
 		},
 	}
 	a.dataFlag(c)
 	c.Flags().StringVar(&listen, "listen", "", "`HOST:PORT` of the first console (127.0.0.1:8443, and any port with --headless); the others are on the next free ports")
+	c.Flags().StringVar(&realm, "realm", "", "`REALM` of an exercise to play it in, exercise:NAME; operational without")
 	c.Flags().BoolVar(&alone, "alone", false, "run the node of the first nation alone, with its starter set")
 	c.Flags().BoolVar(&headless, "headless", false, "play the day, check what everybody sees, and end")
 	return c
 }
 
 // demoAlone runs one node with the starter set.
-func (a *app) demoAlone(ctx context.Context, data, listen string) error {
+func (a *app) demoAlone(ctx context.Context, data, listen, realm string) error {
 	if data == "" {
 		return usage("where? Give --data DIR, or set ENTENTE_DATA")
 	}
 	if !exists(filepath.Join(data, "keys")) {
-		if err := layDemo(data); err != nil {
+		if err := layDemo(data, realm); err != nil {
 			return err
 		}
-		if err := node.Create(ctx, node.Init{Data: data, Nation: demoNation, Org: demoOrg}); err != nil {
+		if err := create(ctx, node.Init{Data: data, Nation: demoNation, Org: demoOrg, Realm: realm}); err != nil {
 			return err
 		}
 	}
@@ -104,6 +107,12 @@ func (a *app) demoAlone(ctx context.Context, data, listen string) error {
 	if err != nil {
 		return err
 	}
+	if realm != "" {
+		if err := otherRealm(cfg, realm); err != nil {
+			return err
+		}
+	}
+	a.noticeRealm(cfg.Realm)
 	cfg.Log = log
 	if listen != "" {
 		cfg.Listen = listen
@@ -120,7 +129,7 @@ func (a *app) demoAlone(ctx context.Context, data, listen string) error {
 }
 
 // layDemo writes the files that feeds read, and the configuration that names them. A directory with a configuration of its own gets neither.
-func layDemo(data string) error {
+func layDemo(data, realm string) error {
 	conf := filepath.Join(data, node.ConfigFile)
 	if exists(conf) && !isWhole(data) {
 		return os.MkdirAll(filepath.Join(data, demoDir), 0o700)
@@ -137,7 +146,14 @@ func layDemo(data string) error {
 			return err
 		}
 	}
-	return layFile("day/"+node.ConfigFile, conf) // last: it names the others
+	raw, err := starter.Day.ReadFile("day/" + node.ConfigFile) // last: it names the others
+	if err != nil {
+		return err
+	}
+	if _, ok := label.Mode(realm).Exercise(); ok {
+		raw = slices.Concat(realmLine(realm), raw)
+	}
+	return os.WriteFile(conf, raw, 0o600)
 }
 
 func layFile(name, to string) error {

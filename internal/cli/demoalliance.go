@@ -77,7 +77,7 @@ func (a *app) demoAlliance(ctx context.Context, dir, listen string, headless boo
 			if headless || m.Code != first {
 				return nil
 			}
-			return layDemo(data)
+			return layDemo(data, "")
 		},
 		Ready: func(ctx context.Context, n *alliance.Nation) error {
 			if n.New {

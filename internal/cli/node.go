@@ -18,6 +18,7 @@ import (
 	"entente/internal/fault"
 	"entente/internal/identity"
 	"entente/internal/node"
+	"entente/internal/surface"
 	"entente/internal/surface/api"
 )
 
@@ -80,6 +81,29 @@ func (a *app) onNode(c *cobra.Command, do action) *cobra.Command {
 	return c
 }
 
+// noticing says, before anything that a node of an exercise answers is shown, which exercise it is.
+type noticing struct {
+	next http.RoundTripper
+	a    *app
+}
+
+func (n *noticing) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := n.next.RoundTrip(r)
+	if err == nil {
+		n.a.notice(resp.Header.Get(surface.ExerciseHeader))
+	}
+	return resp, err
+}
+
+// notice says once that what is shown belongs to an exercise.
+func (a *app) notice(exercise string) {
+	if exercise == "" || a.exercise != "" {
+		return
+	}
+	a.exercise = exercise
+	a.say("EXERCISE %s", clean(exercise))
+}
+
 func (k *connection) open(ctx context.Context, a *app) error {
 	k.close = func() error { return nil }
 	switch {
@@ -90,7 +114,7 @@ func (k *connection) open(ctx context.Context, a *app) error {
 	case k.data == "":
 		return usage("which node? Give --data DIR, --server URL, or set ENTENTE_DATA")
 	}
-	return k.local(ctx)
+	return k.local(ctx, a)
 }
 
 // remote prepares to speak to a node over the network.
@@ -126,7 +150,7 @@ func (k *connection) remote(a *app) error {
 	}
 	rt := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: conf, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 15 * time.Second, ExpectContinueTimeout: 5 * time.Second,
 		DialContext: (&net.Dialer{Timeout: 15 * time.Second}).DialContext}
-	k.client = api.NewClient(k.server, rt, auth)
+	k.client = api.NewClient(k.server, &noticing{rt, a}, auth)
 	return nil
 }
 
@@ -180,13 +204,13 @@ const lockPatience = 5 * time.Second
 
 // local speaks to the node that runs on the directory; when none does, the node runs in this process for as long as the command
 // takes, without a listener and under the directory's lock.
-func (k *connection) local(ctx context.Context) error {
+func (k *connection) local(ctx context.Context, a *app) error {
 	deadline := time.Now().Add(lockPatience)
 	for {
-		if k.running(ctx) {
+		if k.running(ctx, a) {
 			return nil
 		}
-		err := k.inProcess(ctx)
+		err := k.inProcess(ctx, a)
 		if err == nil || fault.Of(err) != fault.Unavailable && fault.Of(err) != fault.Conflict || time.Now().After(deadline) {
 			return inUse(err)
 		}
@@ -199,7 +223,7 @@ func (k *connection) local(ctx context.Context) error {
 }
 
 // running connects to the socket of a running node, if there is one.
-func (k *connection) running(ctx context.Context) bool {
+func (k *connection) running(ctx context.Context, a *app) bool {
 	path := filepath.Join(k.data, node.Socket)
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "unix", path)
@@ -209,11 +233,11 @@ func (k *connection) running(ctx context.Context) bool {
 		return false
 	}
 	conn.Close()
-	k.client = api.NewClient("http://node", &http.Transport{DialContext: dial, ExpectContinueTimeout: 5 * time.Second}, nil)
+	k.client = api.NewClient("http://node", &noticing{&http.Transport{DialContext: dial, ExpectContinueTimeout: 5 * time.Second}, a}, nil)
 	return true
 }
 
-func (k *connection) inProcess(ctx context.Context) error {
+func (k *connection) inProcess(ctx context.Context, a *app) error {
 	if _, err := os.Stat(filepath.Join(k.data, "keys")); errors.Is(err, os.ErrNotExist) {
 		return fault.New(fault.NotFound, "data.none", "there is no node in %s", k.data).Try("entente init --data " + k.data + " --nation CODE --org NAME --admin-password-file FILE")
 	}
@@ -225,7 +249,7 @@ func (k *connection) inProcess(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k.client = api.NewClient("http://node", n.Local(), nil)
+	k.client = api.NewClient("http://node", &noticing{n.Local(), a}, nil)
 	k.close = func() error {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 		defer cancel()

@@ -27,9 +27,36 @@ func colourful(w io.Writer) bool {
 
 // line prints a value as one line of JSON.
 func (a *app) line(v any) error {
-	e := json.NewEncoder(a.out)
+	if a.exercise == "" {
+		e := json.NewEncoder(a.out)
+		e.SetEscapeHTML(false)
+		return e.Encode(v)
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := a.out.Write(marked(b.Bytes(), a.exercise))
+	return err
+}
+
+// marked puts the name of the exercise first into what a JSON object says.
+func marked(line []byte, exercise string) []byte {
+	rest, ok := bytes.CutPrefix(line, []byte("{"))
+	if !ok {
+		return line
+	}
+	name, err := json.Marshal(exercise)
+	if err != nil {
+		return line
+	}
+	out := append([]byte(`{"exercise":`), name...)
+	if !bytes.HasPrefix(rest, []byte("}")) {
+		out = append(out, ',')
+	}
+	return append(out, rest...)
 }
 
 // table prints rows for people; what it shows may come from anyone, so control characters are made visible.

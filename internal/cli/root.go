@@ -21,6 +21,7 @@ type app struct {
 	asJSON   bool
 	started  bool // the command line was understood
 	conn     connection
+	exercise string // that the node which answered is of; empty: operations
 }
 
 // Main runs the command line of the process and returns its exit code.

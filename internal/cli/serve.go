@@ -18,6 +18,7 @@ import (
 	"entente/internal/fault"
 	"entente/internal/node"
 	"entente/internal/surface/api"
+	"entente/label"
 )
 
 func (a *app) initCmd() *cobra.Command {
@@ -41,14 +42,10 @@ file, the first start of the node prints a link with which the administrator cho
 				}
 				in.AdminPassword = p
 			}
-			if err := node.Create(c.Context(), in); err != nil {
+			if err := create(c.Context(), in); err != nil {
 				return err
 			}
-			if in.Realm != "" {
-				if err := writeRealm(in.Data, in.Realm); err != nil {
-					return err
-				}
-			}
+			a.noticeRealm(in.Realm)
 			a.say("The node of %s (%s) is in %s; its authority, for clients to trust, is %s.", in.Org, in.Nation, in.Data, filepath.Join(in.Data, "keys", "ca.pem"))
 			if in.Member {
 				a.say("It has no root: ask for its keys with entente key request --data %s > request.json, and bring the answer back with entente key join.", in.Data)
@@ -71,21 +68,50 @@ file, the first start of the node prints a link with which the administrator cho
 	return c
 }
 
-// writeRealm puts the realm of an exercise into the node's configuration, which must name it.
-func writeRealm(data, realm string) error {
-	f, err := os.OpenFile(filepath.Join(data, node.ConfigFile), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		return nil
+// create makes a node in its realm. A configuration that is there names the same realm; where none is, one that names the exercise is written.
+func create(ctx context.Context, in node.Init) error {
+	conf := filepath.Join(in.Data, node.ConfigFile)
+	if exists(conf) {
+		cfg, err := node.LoadConfig(in.Data)
+		if err == nil && in.Realm != "" {
+			err = otherRealm(cfg, in.Realm)
+		}
+		if err != nil {
+			return err
+		}
+		in.Realm = cfg.Realm
+		return node.Create(ctx, in)
 	}
-	if err != nil {
+	if err := node.Create(ctx, in); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(f, "realm = %q\n", realm)
-	return errors.Join(err, f.Close())
+	if _, ok := label.Mode(in.Realm).Exercise(); !ok {
+		return nil
+	}
+	return os.WriteFile(conf, realmLine(in.Realm), 0o600)
 }
 
+// otherRealm refuses a data directory whose configuration names another realm than the one that is asked for.
+func otherRealm(cfg node.Config, realm string) error {
+	if cfg.Realm == realm {
+		return nil
+	}
+	return fault.New(fault.Conflict, "data.realm", "%s belongs to the realm %q, not to %q", cfg.Data, cfg.Realm, realm).By("nothing of one realm is opened in another").
+		Try("give the data directory of that realm, or make one: entente init --realm " + realm)
+}
+
+// noticeRealm says which exercise a realm is, if it is one.
+func (a *app) noticeRealm(realm string) {
+	if name, ok := label.Mode(realm).Exercise(); ok {
+		a.notice(name)
+	}
+}
+
+// realmLine is how a configuration names its realm.
+func realmLine(realm string) []byte { return fmt.Appendf(nil, "realm = %q\n", realm) }
+
 func (a *app) serveCmd() *cobra.Command {
-	var listen, mode, cert, key, format, level string
+	var listen, mode, cert, key, format, level, realm string
 	var grace time.Duration
 	c := &cobra.Command{
 		Use: "serve --data DIR", Short: "Run the node",
@@ -108,6 +134,12 @@ machine. Where no administrator has a password yet, a link to choose one is prin
 			if err != nil {
 				return err
 			}
+			if realm != "" {
+				if err := otherRealm(cfg, realm); err != nil {
+					return err
+				}
+			}
+			a.noticeRealm(cfg.Realm)
 			cfg.Log = log
 			if listen != "" {
 				cfg.Listen = listen
@@ -129,6 +161,7 @@ machine. Where no administrator has a password yet, a link to choose one is prin
 	}
 	a.dataFlag(c)
 	f := c.Flags()
+	f.StringVar(&realm, "realm", "", "`REALM` that the directory must belong to, operational or exercise:NAME; its own without")
 	f.StringVar(&listen, "listen", "", "`HOST:PORT` to listen on (configuration, else 127.0.0.1:8443)")
 	f.StringVar(&mode, "tls", "", "`MODE`: auto, files or off (configuration, else auto)")
 	f.StringVar(&cert, "tls-cert", "", "`FILE` with the node's certificate, PEM")

@@ -116,8 +116,8 @@ func (n *Node) backupBlobs(ctx context.Context, z *zip.Writer) error {
 	})
 }
 
-// Restore makes a data directory from a backup, after checking the whole of it. A directory that holds anything is not touched.
-func Restore(ctx context.Context, r io.ReaderAt, size int64, data string) (made Made, err error) {
+// Restore makes a data directory from a backup of the realm (empty: operational), after checking the whole of it. A directory that holds anything is not touched.
+func Restore(ctx context.Context, r io.ReaderAt, size int64, data, realm string) (made Made, err error) {
 	damaged := func(why error) error {
 		return fault.New(fault.Invalid, "backup.damaged", "this is not a whole backup of a node").Because(why).Try("use another copy of the backup")
 	}
@@ -127,6 +127,13 @@ func Restore(ctx context.Context, r io.ReaderAt, size int64, data string) (made 
 	}
 	if made, err = readAbout(z); err != nil {
 		return made, err
+	}
+	if realm == "" {
+		realm = keyring.Operational
+	}
+	if made.Realm != realm {
+		return made, fault.New(fault.Conflict, "backup.realm", "the backup is of the realm %q, not of %q", made.Realm, realm).By("nothing of one realm is opened in another").
+			Try("name the realm with --realm, when it is the one that you mean")
 	}
 	if there, err := os.ReadDir(data); err == nil && len(there) > 0 {
 		return made, fault.New(fault.Conflict, "data.used", "%s is not empty", data).Try("restore into a new directory, and move it into place")
@@ -148,6 +155,9 @@ func Restore(ctx context.Context, r io.ReaderAt, size int64, data string) (made 
 		return made, damaged(err)
 	}
 	if _, err := keyring.Open(stage, made.Realm, time.Now); err != nil {
+		return made, damaged(err)
+	}
+	if err := claimRestored(stage, made.Realm); err != nil {
 		return made, damaged(err)
 	}
 	if err := dropSessions(ctx, stage); err != nil {

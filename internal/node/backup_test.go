@@ -116,7 +116,7 @@ func TestRestoreTakesOnlyAWholeBackup(t *testing.T) {
 	}
 	for name, b := range cases {
 		parent := t.TempDir()
-		_, err := Restore(t.Context(), bytes.NewReader(b), int64(len(b)), filepath.Join(parent, "d"))
+		_, err := Restore(t.Context(), bytes.NewReader(b), int64(len(b)), filepath.Join(parent, "d"), "")
 		if err == nil {
 			t.Errorf("%s: restored", name)
 			continue
@@ -134,11 +134,11 @@ func TestRestoreTakesOnlyAWholeBackup(t *testing.T) {
 func TestRestoreMakesTheSameNode(t *testing.T) {
 	b := backupOf(t)
 	dir := filepath.Join(t.TempDir(), "e")
-	made, err := Restore(t.Context(), bytes.NewReader(b), int64(len(b)), dir)
+	made, err := Restore(t.Context(), bytes.NewReader(b), int64(len(b)), dir, "")
 	if err != nil || made.Org != "Utopia CERT" || made.Nation != "UTO" || time.Since(made.Created) > time.Hour {
 		t.Fatalf("%+v %v", made, err)
 	}
-	if _, err := Restore(t.Context(), bytes.NewReader(b), int64(len(b)), dir); fault.Of(err) != fault.Conflict {
+	if _, err := Restore(t.Context(), bytes.NewReader(b), int64(len(b)), dir, ""); fault.Of(err) != fault.Conflict {
 		t.Fatalf("over a node: %v", err)
 	}
 	cfg, err := LoadConfig(dir)
@@ -175,7 +175,7 @@ func TestBackupHasTheBlobs(t *testing.T) {
 		t.Fatal(err)
 	}
 	to := filepath.Join(t.TempDir(), "e")
-	if _, err := Restore(t.Context(), bytes.NewReader(backup.Bytes()), int64(backup.Len()), to); err != nil {
+	if _, err := Restore(t.Context(), bytes.NewReader(backup.Bytes()), int64(backup.Len()), to, ""); err != nil {
 		t.Fatal(err)
 	}
 	if n, err = New(t.Context(), DefaultConfig(to)); err != nil {

@@ -49,6 +49,7 @@ type Config struct {
 	Lists   lists.Config `toml:"lists"`
 
 	Federation Federation `toml:"federation"`
+	Exercise   Exercise   `toml:"exercise"`
 
 	MISP     mispapi.Settings `toml:"misp"`
 	MISPFeed MISPFeed         `toml:"misp_feed"`
@@ -114,6 +115,12 @@ type Federation struct {
 	Listen     string   `toml:"listen"`     // host:port for partners' nodes; empty: they cannot call, this node calls them
 	Extensions []string `toml:"extensions"` // of STIX objects that may leave whole: ids of extensions and names of properties; a trailing * stands for any ending
 	TAXII      []string `toml:"taxii"`      // parties of accords that run no node and fetch by TAXII: "NATION/organisation"
+}
+
+// Exercise names the files by which accords of operations authorise the exercise of this realm.
+type Exercise struct {
+	Accords []string `toml:"accords"` // signed by every party, as their nodes of operations export them
+	Cards   []string `toml:"cards"`   // of every party's node of operations, by whose key logs the signatures are verified
 }
 
 // Metrics says who may read them.
@@ -227,6 +234,9 @@ func (c *Config) Validate() error {
 		}
 	}
 	if err := c.Federation.validate(bad); err != nil {
+		return err
+	}
+	if err := c.Exercise.validate(c.Realm, bad); err != nil {
 		return err
 	}
 	if len(c.Federation.Extensions) > 1000 {

@@ -39,7 +39,11 @@ func (n *Node) openFederation(ctx context.Context) error {
 		return err
 	}
 	names := n.ring.Names()
-	if n.accords, err = accords.New(ctx, accords.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Docs: n.store, Gate: n.gate, Keys: n.accordKeys, OrgOf: n.orgOf,
+	authorised, err := n.cfg.authorities(names)
+	if err != nil {
+		return err
+	}
+	if n.accords, err = accords.New(ctx, accords.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Docs: n.store, Gate: n.gate, Keys: n.accordKeys, OrgOf: n.orgOf, Authorised: authorised,
 		Signer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleAccord) }, Now: n.cfg.Now, Log: n.cfg.Log}); err != nil {
 		return err
 	}
@@ -106,6 +110,11 @@ func (n *Node) accordKeys(nation, org string) []*dsse.Key {
 	if org == "" { // the text leaves it to the key log
 		org = n.orgOf(nation)
 	}
+	return accordKeysOf(state, org)
+}
+
+// accordKeysOf are the keys of a key log that an organisation signs accords with; every organisation where none is named.
+func accordKeysOf(state *keylog.State, org string) []*dsse.Key {
 	var out []*dsse.Key
 	for _, k := range state.All() {
 		if (org == "" || k.Org == org) && slices.Contains(k.Roles, keylog.RoleAccord) && k.Compromised.IsZero() {

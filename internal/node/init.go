@@ -68,6 +68,9 @@ func Create(ctx context.Context, in Init) (err error) {
 	if err = os.Mkdir(filepath.Join(in.Data, storeFolder), 0o700); err != nil {
 		return fault.New(fault.Invalid, "data.create", "cannot create the store's directory: %v", err).Because(err)
 	}
+	if err = claim(filepath.Join(in.Data, storeFolder), ring.Names().Realm); err != nil {
+		return err
+	}
 	db, err := sqlite.Open(ctx, sqlite.Config{Dir: filepath.Join(in.Data, storeFolder), Now: in.Now})
 	if err != nil {
 		return err

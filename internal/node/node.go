@@ -52,6 +52,7 @@ import (
 	"entente/internal/surface/mispapi"
 	"entente/internal/surface/peerapi"
 	"entente/internal/surface/taxiiapi"
+	"entente/label"
 	"entente/register"
 	"entente/web"
 )
@@ -124,6 +125,11 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	}()
 	if n.ring, err = keyring.Open(cfg.Data, cfg.Realm, cfg.Now); err != nil {
 		return nil, fmt.Errorf("opening the keys of %s: %w", cfg.Data, err)
+	}
+	for _, folder := range []string{storeFolder, ledgerFolder, blobFolder, indexFolder} {
+		if err := claim(filepath.Join(cfg.Data, folder), cfg.Realm); err != nil {
+			return nil, err
+		}
 	}
 	db, err := sqlite.Open(ctx, sqlite.Config{Dir: filepath.Join(cfg.Data, storeFolder), Now: cfg.Now, Logger: cfg.Log,
 		CacheKiB: int(cfg.Limits.CacheBytes >> 11), MaxBytes: cfg.Limits.StoreBytes})
@@ -230,6 +236,9 @@ func (n *Node) surfaces() error {
 	if title == "" {
 		title = names.Org
 	}
+	if name, ok := label.Mode(names.Realm).Exercise(); ok {
+		title = "EXERCISE " + name + ": " + title
+	}
 	challenges := n.hall.Challenges()
 	taxii, err := taxiiapi.New(taxiiapi.Config{Title: title, Contact: n.cfg.TAXII.Contact, Secret: n.ring.Secret("taxii.next"), MaxContentLength: n.cfg.Limits.PostBytes,
 		Challenges: challenges, Log: n.cfg.Log}, n.exchange)
@@ -265,13 +274,14 @@ func (n *Node) surfaces() error {
 	}
 	feeds := mount{mispapi.FeedPrefix, feedOut}
 	n.public = verbatim(tax.pattern, tax.handler, verbatim(misp.pattern, misp.handler, verbatim(feeds.pattern, feeds.handler, public)))
+	n.public = surface.Marked(names.Realm, n.public)
 	n.mounts = append(n.mounts, tax, misp, feeds)
 
 	local := http.NewServeMux()
 	local.Handle("/api/v1/", n.hall.Protect("api", api.Render(challenges), native))
 	local.Handle("GET /metrics", metrics)
 	local.Handle("GET /readyz", http.HandlerFunc(n.readyz))
-	n.local = n.asLocal(local)
+	n.local = surface.Marked(names.Realm, n.asLocal(local))
 
 	n.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	n.registry.MustRegister(n.hall.Collectors()...)

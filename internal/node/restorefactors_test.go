@@ -109,7 +109,7 @@ func TestSecondFactorsSurviveARestore(t *testing.T) {
 	must(t, err)
 	must(t, d.n.Stop(t.Context()))
 	d.data = filepath.Join(t.TempDir(), "restored")
-	_, err = Restore(t.Context(), f, info.Size(), d.data)
+	_, err = Restore(t.Context(), f, info.Size(), d.data, "")
 	must(t, err)
 	d.start(nil)
 

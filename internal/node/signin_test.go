@@ -340,7 +340,7 @@ func TestSessionsSurviveAKillAndNoRestore(t *testing.T) {
 	b.want(200, "GET", "/api/v1/me", nil)
 	must(t, d.n.Stop(t.Context()))
 	d.data = filepath.Join(t.TempDir(), "restored")
-	_, err = Restore(t.Context(), f, info.Size(), d.data)
+	_, err = Restore(t.Context(), f, info.Size(), d.data, "")
 	must(t, err)
 	d.start(nil)
 	b.c = d.sameJar(b)

@@ -197,7 +197,7 @@ func (d *Desk) message(n *notification) *Message {
 	if at.IsZero() {
 		at = d.now()
 	}
-	if name, ok := strings.CutPrefix(d.o.Realm, "exercise:"); ok { // nobody must take it for real
+	if name, ok := label.Mode(d.o.Realm).Exercise(); ok { // nobody must take it for real
 		top = "EXERCISE: " + name
 		subject = "[" + top + "] " + subject
 		top += "\n\n"

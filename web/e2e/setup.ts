@@ -82,13 +82,13 @@ export interface Running {
 }
 
 /** Starts a node of the invented Utopia CERT with its starter set, or of somebody else with nothing, in a directory of its own. Files are put there first. */
-export async function start(files: Record<string, string> = {}, whose?: { nation: string; org: string }): Promise<Running> {
+export async function start(files: Record<string, string> = {}, whose?: { nation: string; org: string; realm?: string }): Promise<Running> {
   if (!existsSync(program)) throw new Error('bin/entente is not there: run make build first');
   const data = mkdtempSync(join(tmpdir(), 'entente-stories-'));
   const port = await freePort();
   for (const [name, text] of Object.entries(files)) writeFileSync(join(data, name), text);
   let said = '';
-  if (whose) run('init', '--data', data, '--nation', whose.nation, '--org', whose.org);
+  if (whose) run('init', '--data', data, '--nation', whose.nation, '--org', whose.org, ...(whose.realm ? ['--realm', whose.realm] : []));
   const node: ChildProcess = spawn(program, [...(whose ? ['serve'] : ['demo', '--alone']), '--data', data, '--listen', `127.0.0.1:${port}`], { stdio: ['ignore', 'pipe', 'pipe'] });
   node.stdout?.on('data', (b: Buffer) => (said += b.toString()));
   node.stderr?.on('data', (b: Buffer) => (said += b.toString()));

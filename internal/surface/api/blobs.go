@@ -148,7 +148,7 @@ func (a *API) blobContent(c *call) error {
 	}
 	headers(c.w, media)
 	h := c.w.Header()
-	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
+	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": c.fileName(name)}))
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'; frame-ancestors 'none'")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Accept-Ranges", "none")

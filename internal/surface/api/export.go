@@ -2,11 +2,24 @@ package api
 
 import (
 	"bufio"
+	"strconv"
 
 	"github.com/google/uuid"
 
 	"entente/internal/fault"
+	"entente/label"
 )
+
+// exerciseMember names, in a bundle that a node of an exercise exports, the exercise that it comes from.
+const exerciseMember = "x_entente_exercise"
+
+// fileName is what a file that is exported is called: one of an exercise says so.
+func (c *call) fileName(name string) string {
+	if exercise, ok := label.Mode(c.v.Realm).Exercise(); ok {
+		return "EXERCISE-" + exercise + "-" + name
+	}
+	return name
+}
 
 // export streams everything that a query finds and that was there when it began.
 func (a *API) export(c *call) error {
@@ -36,6 +49,9 @@ func (a *API) export(c *call) error {
 	sep := ""
 	if format != "ndjson" {
 		out.WriteString(`{"type":"bundle","id":"bundle--` + uuid.NewString() + `"`)
+		if name, ok := label.Mode(c.v.Realm).Exercise(); ok {
+			out.WriteString(`,"` + exerciseMember + `":` + strconv.Quote(name))
+		}
 		sep = `,"objects":[` + "\n"
 	}
 	for {

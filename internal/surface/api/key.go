@@ -124,7 +124,7 @@ func (a *API) card(c *call) error {
 func (c *call) bytes(name string, b []byte) error {
 	h := c.w.Header()
 	h.Set("Content-Type", bytesType)
-	h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	h.Set("Content-Disposition", `attachment; filename="`+c.fileName(name)+`"`)
 	_, err := c.w.Write(b)
 	return err
 }

@@ -125,7 +125,7 @@ func (a *API) journal(c *call) (err error) {
 // backup streams. A backup that fails half-way is cut off, and its end is missing: restore refuses it.
 func (a *API) backup(c *call) error {
 	headers(c.w, bytesType)
-	c.w.Header().Set("Content-Disposition", `attachment; filename="entente.backup"`)
+	c.w.Header().Set("Content-Disposition", `attachment; filename="`+c.fileName("entente.backup")+`"`)
 	w := &counted{c: c}
 	if err := a.ops.Backup(c.ctx(), w); err != nil {
 		if w.n == 0 {

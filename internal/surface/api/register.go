@@ -213,7 +213,7 @@ func (a *API) exportConstituents(c *call) error {
 	}
 	out := &lazy{begin: func() io.Writer {
 		headers(c.w, media)
-		c.w.Header().Set("Content-Disposition", `attachment; filename="constituents`+map[bool]string{true: ".csv", false: ".json"}[media != jsonType]+`"`)
+		c.w.Header().Set("Content-Disposition", `attachment; filename="`+c.fileName("constituents"+map[bool]string{true: ".csv", false: ".json"}[media != jsonType])+`"`)
 		return c.w
 	}}
 	if err := write(c.ctx(), c.v, out); err != nil {

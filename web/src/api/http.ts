@@ -72,6 +72,13 @@ export function whenSignedOut(f: Listener) {
   onSignedOut = f;
 }
 
+let onAnswered: (headers: Headers) => void = () => {};
+
+/** Tells of the headers of every answer. */
+export function whenAnswered(f: (headers: Headers) => void) {
+  onAnswered = f;
+}
+
 /** Sends one request and gives the response when it is a good one. path begins at the root: /api/v1/… or /auth/…. */
 export async function send(path: string, ask: Ask = {}): Promise<Response> {
   const headers: Record<string, string> = { Accept: 'application/json, application/problem+json;q=0.9, */*;q=0.1' };
@@ -98,6 +105,7 @@ export async function send(path: string, ask: Ask = {}): Promise<Response> {
     if (ask.signal?.aborted) throw e;
     throw new Refusal({ title: 'Offline', status: 0, code: offline });
   }
+  onAnswered(res.headers);
   if (res.ok) return res;
   const problem = await problemOf(res);
   if (res.status === 401 && path.startsWith('/api/')) onSignedOut();

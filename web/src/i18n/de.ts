@@ -17,6 +17,10 @@ export const de: Record<Key, string> = {
   'copy.what': '{what} kopieren',
   copied: 'Kopiert',
 
+  'exercise.label': 'Übung',
+  'exercise.banner': 'ÜBUNG {name}',
+  'exercise.lead': 'Nichts auf dieser Seite ist echt.',
+
   'nav.title': 'Konsole',
   'nav.open': 'Navigation öffnen',
   'nav.work': 'Erkenntnisse',

@@ -17,6 +17,10 @@ export const en = {
   'copy.what': 'Copy {what}',
   copied: 'Copied',
 
+  'exercise.label': 'Exercise',
+  'exercise.banner': 'EXERCISE {name}',
+  'exercise.lead': 'Nothing on this page is real.',
+
   'nav.title': 'Console',
   'nav.open': 'Open the navigation',
   'nav.work': 'Intelligence',
