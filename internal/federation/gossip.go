@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"entente/accord"
 	"entente/dsse"
 	"entente/internal/fault"
 	"entente/internal/ledger"
@@ -29,6 +30,11 @@ func (f *Federation) together(nation string) []string {
 		for _, t := range s.Versions {
 			for _, p := range t.Parties {
 				all = append(all, p.Nation)
+			}
+			for _, p := range f.cfg.Partners.Partners() { // a relay is held to its word by those who use it
+				if slices.ContainsFunc(t.Relays, func(r accord.Relay) bool { return r.Name == p.Org }) {
+					all = append(all, p.Nation)
+				}
 			}
 		}
 		if slices.Contains(all, nation) {
@@ -48,6 +54,9 @@ func (f *Federation) seen(ctx context.Context, p Partner) (h peer.Heads, err err
 		}
 		head := other.Keys.Head
 		h.KeyLogs = append(h.KeyLogs, peer.Head{Origin: peer.KeyLogPrefix + other.Nation, Size: uint64(head.Size), Root: head.Hash})
+	}
+	if h.Custody, err = f.receiptsFor(ctx, p); err != nil {
+		return h, err
 	}
 	logs, err := f.cfg.Ledger.Logs(ctx, ledger.Filter{Party: "org:" + p.Nation + "/" + p.Org})
 	for _, g := range logs {
@@ -83,6 +92,9 @@ func (f *Federation) compare(ctx context.Context, c *peer.Client, p Partner) err
 		if err := f.compareKeys(ctx, c, strings.TrimPrefix(k.Origin, peer.KeyLogPrefix), k); err != nil {
 			return err
 		}
+	}
+	if err := f.custodies(ctx, theirs.Custody); err != nil {
+		return err
 	}
 	return f.compareLogs(ctx, theirs.Logs)
 }
@@ -524,6 +536,9 @@ func (b backend) Heads(ctx context.Context, h peer.Heads) (peer.Heads, error) {
 		return peer.Heads{}, errNone
 	}
 	if err := b.compareLogs(ctx, h.Logs); err != nil {
+		return peer.Heads{}, inWire(err)
+	}
+	if err := b.custodies(ctx, h.Custody); err != nil {
 		return peer.Heads{}, inWire(err)
 	}
 	out, err := b.seen(ctx, p)

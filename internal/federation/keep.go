@@ -58,6 +58,10 @@ func (f *Federation) Keep(ctx context.Context) error {
 			break
 		}
 	}
+	if f.cfg.Relay != nil {
+		_, e := f.cfg.Relay.Expire(ctx)
+		err = errors.Join(err, e)
+	}
 	k, e := f.cfg.Node()
 	if e == nil {
 		_, e = f.cfg.Ledger.SignIdle(ctx, f.cfg.Now().Add(-idle), ledger.Seal{Now: f.cfg.Now(), Key: k})

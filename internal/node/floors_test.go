@@ -57,7 +57,7 @@ var floors = []struct {
 	{"internal/index", []string{"label", "stix", "internal/fault", "internal/lite", "internal/record", "internal/gate", "internal/store"}},
 	{"internal/notify", []string{"outside", "label", "stix", "register", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange", "internal/outbound"}},
 	{"internal/feed", []string{"outside", "label", "observable", "stix", "taxii", "misp", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange", "internal/outbound"}},
-	{"internal/federation", []string{"accord", "dsse", "keylog", "label", "peer", "proof", "stix", "internal/accords", "internal/decisions", "internal/exchange", "internal/fault", "internal/gate", "internal/ledger", "internal/record",
+	{"internal/federation", []string{"accord", "dsse", "keylog", "label", "peer", "proof", "seal", "stix", "internal/relay", "internal/accords", "internal/decisions", "internal/exchange", "internal/fault", "internal/gate", "internal/ledger", "internal/record",
 		"internal/rendition", "internal/store"}},
 	{"internal/lists", []string{"misp", "misp/*", "internal/fault"}},
 	{"internal/asset", []string{"label", "stix", "register", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange"}},
@@ -85,7 +85,7 @@ var floors = []struct {
 	// measuring and breaking: they run the real program
 	{"internal/sample", []string{"label", "stix"}},
 	{"internal/testnode", nil},
-	{"internal/testnet", []string{"accord", "decision", "dsse", "keylog", "label", "peer", "proof", "internal/accords", "internal/decisions", "internal/exchange", "internal/federation", "internal/gate", "internal/keyring", "internal/ledger",
+	{"internal/testnet", []string{"accord", "decision", "dsse", "keylog", "label", "peer", "proof", "seal", "internal/relay", "internal/accords", "internal/decisions", "internal/exchange", "internal/federation", "internal/gate", "internal/keyring", "internal/ledger",
 		"internal/peers", "internal/record", "internal/store", "internal/store/sqlite"}},
 	{"internal/bench", []string{"label", "stix", "internal/sample", "internal/testnode"}},
 	{"internal/faulttest", []string{"internal/sample", "internal/testnode"}},

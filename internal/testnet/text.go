@@ -13,7 +13,8 @@ type Treaty struct {
 	Name      string
 	Parties   []string // nations
 	Gives     []Give
-	Community bool // TLP:GREEN stays between the parties
+	Relays    []string // nations whose nodes carry for the parties
+	Community bool     // TLP:GREEN stays between the parties
 }
 
 // Give is one clause of a treaty.
@@ -32,6 +33,9 @@ func (a Treaty) Text() string {
 	fmt.Fprintf(&b, "accord %q {\n  version = 1\n  mode = operational\n  effective = \"2024-01-01\"\n  expires = \"2060-01-01\"\n", a.Name)
 	for _, c := range a.Parties {
 		fmt.Fprintf(&b, "  party %q {\n    org = %q\n    keys = %q\n  }\n", c, Org(c), "keylog:"+strings.ToLower(c))
+	}
+	for _, c := range a.Relays {
+		fmt.Fprintf(&b, "  relay %q {\n    read = no\n    witness = yes\n  }\n", Org(c))
 	}
 	b.WriteString("  scope {\n    organization = receiving-org\n    clients = none\n")
 	if a.Community {
