@@ -59,7 +59,7 @@ func (f *Federation) seen(ctx context.Context, p Partner, fresh func(head peer.H
 			h.KeyLogs = append(h.KeyLogs, head)
 		}
 	}
-	if h.Custody, err = f.receiptsFor(ctx, p); err != nil {
+	if h.Custody, err = f.receiptsFor(ctx, p, fresh); err != nil {
 		return h, err
 	}
 	logs, err := f.cfg.Ledger.Logs(ctx, ledger.Filter{Party: "org:" + p.Nation + "/" + p.Org})
@@ -93,7 +93,7 @@ func (f *Federation) compare(ctx context.Context, c *peer.Client, p Partner, tol
 		news[h.Origin] = headOf(h)
 		return told[h.Origin] != news[h.Origin]
 	})
-	if err != nil || len(mine.KeyLogs)+len(mine.Logs) == 0 {
+	if err != nil || len(mine.KeyLogs)+len(mine.Logs)+len(mine.Custody) == 0 {
 		return err
 	}
 	theirs, err := c.Heads(ctx, mine)
@@ -563,6 +563,9 @@ func (b backend) Heads(ctx context.Context, h peer.Heads) (peer.Heads, error) {
 			theirs[c.Origin] = headOf(peer.Head{Size: c.Size, Root: c.Root})
 		}
 	}
-	out, err := b.seen(ctx, p, func(h peer.Head) bool { seen, asked := theirs[h.Origin]; return asked && seen != headOf(h) })
+	out, err := b.seen(ctx, p, func(h peer.Head) bool {
+		seen, asked := theirs[h.Origin]
+		return asked && seen != headOf(h) || strings.HasPrefix(h.Origin, custodyPrefix)
+	})
 	return out, inWireOrNil(err)
 }

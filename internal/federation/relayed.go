@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -32,6 +34,7 @@ func (v *relayVisit) take(ctx context.Context) error {
 	opener := v.opener()
 	shown := map[string]bool{}
 	var behind time.Time
+	var bad error // what of it is not taken: others' logs need not wait for that
 	for _, l := range logs {
 		h, by, err := opener.RelayHead(l.Head)
 		if err != nil {
@@ -52,7 +55,7 @@ func (v *relayVisit) take(ctx context.Context) error {
 			if !isRefusal(err) {
 				return err
 			}
-			f.cfg.Log.Info("what a relay carries is not taken", "relay", v.relay.Nation, "partner", h.Of, "log", h.Origin, "error", err)
+			bad = fmt.Errorf("what it carries of %s is not taken: %w", h.Of, err)
 		}
 	}
 	if behind, err = v.lags(ctx, bound, shown); err != nil {
@@ -63,7 +66,7 @@ func (v *relayVisit) take(ctx context.Context) error {
 	if s := f.over.states[v.relay.Nation]; s != nil {
 		s.Behind = behind
 	}
-	return nil
+	return bad
 }
 
 // held remembers a head, and compares it with what the relay said to the originator.
@@ -121,6 +124,9 @@ func (v *relayVisit) takeBatch(ctx context.Context, h *peer.RelayHead, at peer.P
 	s, err := v.client.Sealed(ctx, h.Of, at)
 	if err != nil {
 		return 0, err
+	}
+	if c, err := peer.PeekCheckpoint(s.Checkpoint); err != nil || c.Size == h.Size && c.Root != h.Root {
+		return 0, &peer.Error{Code: peer.CodeProof, Message: "the relay's head is not of the log that it gives"}
 	}
 	var b *peer.Batch
 	if len(s.Items) == 0 {
@@ -202,11 +208,21 @@ func (v *relayVisit) lags(ctx context.Context, bound []string, shown map[string]
 	}
 	f.over.mu.Lock()
 	for place, c := range f.over.custody {
-		if c.Nation != v.relay.Nation || c.Of == f.cfg.Nation || now.Sub(c.Time) < late {
+		if c.Nation != v.relay.Nation || c.Of == f.cfg.Nation {
 			continue
 		}
-		if h := f.over.heads[place]; !shown[place] || h.Size < c.Size {
-			earliest(c.Time)
+		size := uint64(0)
+		if shown[place] {
+			size = f.over.heads[place].Size
+		}
+		owes, waits := f.over.owes[place]
+		switch {
+		case waits && size >= owes.size:
+			delete(f.over.owes, place)
+		case !waits && size < c.Size:
+			f.over.owes[place] = missing{c.Of, c.Size, now}
+		case waits && now.Sub(owes.since) > late:
+			earliest(owes.since)
 		}
 	}
 	f.over.mu.Unlock()
@@ -320,7 +336,7 @@ func (f *Federation) custodies(ctx context.Context, envelopes [][]byte) error {
 			}
 			word := said{peer.Carried(c), e}
 			f.over.mu.Lock()
-			if old := f.over.custody[word.place()]; word.Size >= old.Size && len(f.over.custody) < maxEpochs {
+			if old := f.over.custody[word.place()]; word.Size > old.Size && len(f.over.custody) < maxEpochs {
 				f.over.custody[word.place()] = word
 			}
 			head := f.over.heads[word.place()]
@@ -333,16 +349,21 @@ func (f *Federation) custodies(ctx context.Context, envelopes [][]byte) error {
 	return nil
 }
 
-// receipts are what relays said that they have of own logs that a partner reads.
-func (f *Federation) receiptsFor(ctx context.Context, p Partner) (out [][]byte, err error) {
-	logs, err := f.cfg.Ledger.Logs(ctx, ledger.Filter{Own: true, Party: "org:" + p.Nation + "/" + p.Org})
-	if err != nil {
-		return nil, err
-	}
+// custodyPrefix begins what stands for a relay's word among heads.
+const custodyPrefix = "custody "
+
+// receiptsFor is what relays said that they have of logs that a partner reads, to their originators or to others of their readers.
+func (f *Federation) receiptsFor(ctx context.Context, p Partner, fresh func(peer.Head) bool) (out [][]byte, err error) {
 	f.over.mu.Lock()
-	defer f.over.mu.Unlock()
-	for _, c := range f.over.custody {
-		if c.Of == f.cfg.Nation && slices.ContainsFunc(logs, func(g ledger.Log) bool { return g.Origin == c.Origin }) && len(out) < f.cfg.Limits.Logs {
+	words := slices.Collect(maps.Values(f.over.custody))
+	f.over.mu.Unlock()
+	party := "org:" + p.Nation + "/" + p.Org
+	for _, c := range words {
+		g, err := f.cfg.Ledger.Log(ctx, c.Origin)
+		if ignoreMissing(err) != nil {
+			return nil, err
+		}
+		if err == nil && c.Of != p.Nation && (g.Own && c.Of == f.cfg.Nation || !g.Own && c.Of == g.Nation) && slices.Contains(g.Parties, party) && len(out) < f.cfg.Limits.Logs && fresh(peer.Head{Origin: custodyPrefix + c.place(), Size: c.Size, Root: c.Root}) {
 			out = append(out, c.envelope)
 		}
 	}
@@ -361,7 +382,12 @@ func (v *relayVisit) answer(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if len(owed) == 0 {
+		custody, err := f.receiptsFor(ctx, p, func(peer.Head) bool { return true })
+		if err != nil {
+			return err
+		}
+		now := f.cfg.Now()
+		if len(owed) == 0 && (len(custody) == 0 || now.Sub(v.wrote[nation]).Abs() < late/2) {
 			continue
 		}
 		to, err := v.readersKeys(ctx, nation)
@@ -372,13 +398,10 @@ func (v *relayVisit) answer(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		custody, err := f.receiptsFor(ctx, p)
-		if err != nil {
-			return err
-		}
 		if err := v.send(ctx, nation, to, message{Ack: a, Custody: custody}); err != nil {
 			return err
 		}
+		v.wrote[nation] = now
 		if err := f.cfg.Ledger.Sent(ctx, ids...); err != nil {
 			return err
 		}
@@ -481,7 +504,7 @@ func (v *relayVisit) bare(ctx context.Context, g *ledger.Log) error {
 		if err != nil {
 			return err
 		}
-		if err := v.carry(ctx, g.Parties, sealed, ids); err != nil {
+		if _, err := v.carry(ctx, g.Parties, sealed, ids); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package federation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -25,11 +26,12 @@ type relaying struct {
 	epochs  map[string]*epoch       // of own logs, by origin
 	keys    map[string][32]byte     // of others' epochs, by nation, origin and epoch
 	heads   map[string]said         // newest of each relay, by place
-	custody map[string]said         // newest of each relay, by place
+	custody map[string]said         // the first of the largest size, of each relay, by place
+	owes    map[string]missing      // what it took and does not show, by place
 }
 
 func newRelaying() relaying {
-	return relaying{states: map[string]*RelayHealth{}, epochs: map[string]*epoch{}, keys: map[string][32]byte{}, heads: map[string]said{}, custody: map[string]said{}}
+	return relaying{states: map[string]*RelayHealth{}, epochs: map[string]*epoch{}, keys: map[string][32]byte{}, heads: map[string]said{}, custody: map[string]said{}, owes: map[string]missing{}}
 }
 
 // said is what a relay signed.
@@ -136,7 +138,7 @@ const relayEvery = 2 * time.Second
 
 func (f *Federation) visitRelay(ctx context.Context, nation string) {
 	wait := relayEvery
-	v := relayVisit{f: f, keys: map[string]asked{}}
+	v := relayVisit{f: f, keys: map[string]asked{}, wrote: map[string]time.Time{}}
 	for ctx.Err() == nil {
 		grown := f.cfg.Ledger.Grown()
 		p, ok := f.partner(nation)
@@ -205,9 +207,10 @@ type relayVisit struct {
 	relay   Partner
 	accords []string
 	client  *peer.Client
-	told    time.Time        // when the own key was left there last
-	mail    int64            // the last message that was read
-	keys    map[string]asked // of readers, by nation
+	told    time.Time            // when the own key was left there last
+	mail    int64                // the last message that was read
+	keys    map[string]asked     // of readers, by nation
+	wrote   map[string]time.Time // when a message was last left, by nation
 }
 
 // asked is what a relay said of a nation's keys.
@@ -230,16 +233,15 @@ func (v *relayVisit) round(ctx context.Context) error {
 	if err := v.state(ctx); err != nil {
 		return err
 	}
-	if err := v.give(ctx); err != nil {
-		return err
+	var bad error // refusals: all the rest goes on
+	for _, do := range []func(context.Context) error{v.give, v.read, v.take, v.answer} {
+		if err := do(ctx); err != nil && !isRefusal(err) {
+			return err
+		} else if err != nil {
+			bad = errors.Join(bad, err)
+		}
 	}
-	if err := v.read(ctx); err != nil {
-		return err
-	}
-	if err := v.take(ctx); err != nil {
-		return err
-	}
-	return v.answer(ctx)
+	return bad
 }
 
 // bound are the partners for whom the relay is named, with their accords.
@@ -315,6 +317,7 @@ func (v *relayVisit) give(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var bad error // what is wrong with one log does not hold up the others
 	for i := range own {
 		g := &own[i]
 		if g.Retired || g.Note == nil || !slices.Contains(v.accords, strings.TrimSuffix(g.Accord, decided)) {
@@ -323,10 +326,10 @@ func (v *relayVisit) give(ctx context.Context) error {
 		if err := v.giveLog(ctx, g); err != nil && !isRefusal(err) {
 			return err
 		} else if err != nil {
-			v.f.cfg.Log.Warn("a relay does not take a log; it will be tried again", "relay", v.relay.Nation, "log", g.Origin, "error", err)
+			bad = fmt.Errorf("it does not take a log: %w", err)
 		}
 	}
-	return nil
+	return bad
 }
 
 func (v *relayVisit) giveLog(ctx context.Context, g *ledger.Log) error {
@@ -401,12 +404,16 @@ func (v *relayVisit) hand(ctx context.Context, g *ledger.Log, at *handed, to map
 	if err != nil {
 		return err
 	}
-	if err := v.carry(ctx, readers, sealed, ids); err != nil {
-		return err
-	}
 	c, err := peer.PeekCheckpoint(b.Checkpoint)
 	if err != nil {
 		return err
+	}
+	word, err := v.carry(ctx, readers, sealed, ids)
+	if err != nil {
+		return err
+	}
+	if c.Size == b.End() && (word.Size != c.Size || word.Root != c.Root) {
+		return &peer.Error{Code: peer.CodeProof, Message: "the relay says that it took another log than it was given"}
 	}
 	at.Size, at.Known, at.Time = b.End(), max(at.Known, c.Size), c.Time
 	return nil
@@ -465,19 +472,19 @@ func (f *Federation) epochOf(origin string, to map[string]*seal.Statement) (*epo
 }
 
 // carry hands a batch over, and keeps the relay's word for it.
-func (v *relayVisit) carry(ctx context.Context, readers []string, s *peer.SealedBatch, ids []string) error {
+func (v *relayVisit) carry(ctx context.Context, readers []string, s *peer.SealedBatch, ids []string) (said, error) {
 	f := v.f
 	receipt, err := v.client.Carry(ctx, readers, s)
 	if err != nil {
-		return err
+		return said{}, err
 	}
 	opener := v.opener()
 	c, by, err := opener.Custody(receipt)
 	if err != nil {
-		return err
+		return said{}, err
 	}
 	if c.Nation != v.relay.Nation || c.Org != v.relay.Org || c.Of != f.cfg.Nation || c.Origin != s.Origin || !v.speaks(by, c.Time) {
-		return &peer.Error{Code: peer.CodeSignature, Message: "the relay's receipt is not about what it was given"}
+		return said{}, &peer.Error{Code: peer.CodeSignature, Message: "the relay's receipt is not about what it was given"}
 	}
 	word := said{peer.Carried(c), receipt}
 	f.over.mu.Lock()
@@ -486,14 +493,16 @@ func (v *relayVisit) carry(ctx context.Context, readers []string, s *peer.Sealed
 			e.told[id] = true
 		}
 	}
-	f.over.custody[word.place()] = word
+	if old := f.over.custody[word.place()]; word.Size > old.Size { // what it said first weighs most
+		f.over.custody[word.place()] = word
+	}
 	if h := f.over.states[v.relay.Nation]; h != nil {
 		for i := range s.Items {
 			h.Given += int64(len(s.Items[i].Box))
 		}
 	}
 	f.over.mu.Unlock()
-	return nil
+	return word, nil
 }
 
 func (v *relayVisit) opener() peer.Opener {

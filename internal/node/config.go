@@ -49,6 +49,7 @@ type Config struct {
 	Lists   lists.Config `toml:"lists"`
 
 	Federation Federation `toml:"federation"`
+	Relay      Relay      `toml:"relay"`
 
 	MISP     mispapi.Settings `toml:"misp"`
 	MISPFeed MISPFeed         `toml:"misp_feed"`
@@ -227,6 +228,9 @@ func (c *Config) Validate() error {
 		}
 	}
 	if err := c.Federation.validate(bad); err != nil {
+		return err
+	}
+	if err := c.Relay.validate(bad); err != nil {
 		return err
 	}
 	if len(c.Federation.Extensions) > 1000 {
