@@ -208,3 +208,34 @@ func (c carrier) Statements(ctx context.Context, nation string) ([][]byte, error
 	out, err := c.room.Statements(ctx, nation, who.Nation)
 	return slices.Clip(out), inWireOrNil(err)
 }
+
+// RelayState is what this node carries for others, and what carries for it.
+type RelayState struct {
+	On      bool          `json:"on"`
+	Carried []Carried     `json:"carried"`
+	Relays  []RelayHealth `json:"relays"`
+}
+
+// Carried is a log that this node carries.
+type Carried struct {
+	Nation  string    `json:"nation"`
+	Org     string    `json:"org"`
+	Log     string    `json:"log"`
+	Readers []string  `json:"readers"`
+	Size    uint64    `json:"size"`
+	Bytes   int64     `json:"bytes"`
+	At      time.Time `json:"at"`
+}
+
+// RelayState says what is carried, and how the relays are.
+func (f *Federation) RelayState(ctx context.Context) (RelayState, error) {
+	s := RelayState{On: f.cfg.Relay != nil, Carried: []Carried{}, Relays: append([]RelayHealth{}, f.Relays()...)}
+	if !s.On {
+		return s, nil
+	}
+	logs, err := f.cfg.Relay.All(ctx)
+	for _, l := range logs {
+		s.Carried = append(s.Carried, Carried{Nation: l.Nation, Org: l.Org, Log: l.Origin, Readers: l.Readers, Size: l.Size, Bytes: l.Bytes, At: l.At})
+	}
+	return s, err
+}
