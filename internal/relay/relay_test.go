@@ -1,8 +1,8 @@
 package relay
 
 import (
-	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"testing"
 	"time"
@@ -66,8 +66,10 @@ func (w *world) open(b Bounds) {
 
 // grow adds leaves and signs.
 func (w *world) grow(n int) {
-	for i := range n {
-		_, err := w.book.Append(w.t.Context(), ledger.Cursor{}, ledger.Entry{Origin: w.origin, Envelope: bytes.Repeat([]byte{byte(i)}, 300), Object: object, Leaf: peer.Leaf{Kind: peer.Put, Order: 1, Time: w.now}})
+	for range n {
+		envelope := make([]byte, 300)
+		_, _ = rand.Read(envelope)
+		_, err := w.book.Append(w.t.Context(), ledger.Cursor{}, ledger.Entry{Origin: w.origin, Envelope: envelope, Object: object, Leaf: peer.Leaf{Kind: peer.Put, Order: 1, Time: w.now}})
 		must(w.t, err)
 	}
 	w.now = w.now.Add(time.Second)
