@@ -16,7 +16,7 @@ import (
 func Compile(a *Accord, digest string, members func(register string) ([]Party, error)) (*Terms, error) {
 	t := &Terms{Name: a.Name, Version: a.Version, Mode: a.Mode, Effective: a.Effective, Expires: a.Expires, Purpose: a.Purpose &^ a.Never,
 		Sectors: label.All(), Community: a.Scope.Community != "", Handle: a.Handle, Limits: a.Limits, Reciprocity: a.Reciprocity,
-		Exercises: a.Exercises, Decides: a.Decides, Derives: a.Derives, Clients: a.Scope.Clients,
+		Exercises: a.Exercises, Decides: a.Decides, Derives: a.Derives, Relays: a.Relays, Clients: a.Scope.Clients,
 		SuspendBy: a.SuspendBy, Terminate: a.Terminate, Withdraw: a.Withdraw, ByKind: map[string][]int{}}
 	var err error
 	if t.Digest, err = ParseDigest(digest); err != nil {

@@ -27,6 +27,7 @@ type Terms struct {
 	Exercises   []Exercise
 	Decides     []Decide
 	Derives     []Derive
+	Relays      []Relay
 	Clients     []string // registers of constituents, whom a party may serve
 	SuspendBy   string
 	Terminate   *Leave

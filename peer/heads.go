@@ -13,6 +13,7 @@ import (
 type Heads struct {
 	KeyLogs []Head   `json:"keylogs,omitempty"` // of nations, the origin being KeyLogPrefix and the nation
 	Logs    [][]byte `json:"logs,omitempty"`    // newest checkpoints, as their logs signed them
+	Custody [][]byte `json:"custody,omitempty"` // what relays said that they have of logs that the other reads
 }
 
 // KeyLogPrefix begins what stands for the origin of a nation's key log.
@@ -40,7 +41,7 @@ func (c *Client) Heads(ctx context.Context, h Heads) (seen Heads, err error) {
 }
 
 func (h *Heads) check(logs int) error {
-	if len(h.KeyLogs) > logs || len(h.Logs) > logs {
+	if len(h.KeyLogs) > logs || len(h.Logs) > logs || len(h.Custody) > logs {
 		return refuse(CodeSize, "more than %d heads are told at once", logs)
 	}
 	for _, k := range h.KeyLogs {
@@ -48,7 +49,7 @@ func (h *Heads) check(logs int) error {
 			return refuse(CodeForm, "the head of a key log is named %sNATION", KeyLogPrefix)
 		}
 	}
-	for _, n := range h.Logs {
+	for _, n := range append(h.Logs[:len(h.Logs):len(h.Logs)], h.Custody...) {
 		if len(n) > maxCheckpoint {
 			return refuse(CodeSize, "a checkpoint has more than %d bytes", maxCheckpoint)
 		}

@@ -26,6 +26,7 @@ const (
 type Carried struct {
 	V      int       `json:"v"` // 1
 	Origin string    `json:"origin"`
+	Of     string    `json:"of"`     // the nation whose log it is: another may hand over one of the same name
 	Nation string    `json:"nation"` // of the relay
 	Org    string    `json:"org"`
 	Size   uint64    `json:"size"`
@@ -68,7 +69,7 @@ func (o *Opener) RelayHead(envelope []byte) (RelayHead, []*dsse.Key, error) {
 // Contradicts tells whether the two cannot both be true: after the relay had taken the log up to a size, it told a reader that there is less; or it has two
 // roots for one size. Both envelopes together are the proof that it withheld what it had, or that it lied to one of them.
 func (h RelayHead) Contradicts(c Custody) bool {
-	if h.Origin != c.Origin || h.Nation != c.Nation || h.Org != c.Org {
+	if h.Origin != c.Origin || h.Of != c.Of || h.Nation != c.Nation || h.Org != c.Org {
 		return false
 	}
 	return h.Size < c.Size && h.Time.After(c.Time) || h.Size == c.Size && h.Root != c.Root
@@ -80,6 +81,8 @@ func (c *Carried) check() error {
 		return refuse(CodeRendition, "another version than 1")
 	case !IsOrigin(c.Origin) || c.Size > maxSize || c.Size == 0 && c.Root != emptyRoot:
 		return refuse(CodeRendition, "a relay speaks of a log, its size and its root")
+	case !label.IsNation(c.Of):
+		return refuse(CodeRendition, "a log is of a nation")
 	case !label.IsNation(c.Nation) || c.Org == "" || len(c.Org) > maxName:
 		return refuse(CodeRendition, "a relay is an organisation of a nation")
 	case c.Time.IsZero() || c.Time.Unix() > maxSeconds:

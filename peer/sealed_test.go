@@ -216,7 +216,7 @@ func TestWhatRelaysSign(t *testing.T) {
 	if _, err := v.Witness(w.sealed(0, 7, 0), w.node.Key()); err != nil {
 		t.Fatal(err)
 	}
-	custody := Custody{Origin: w.origin, Nation: "KWT", Org: "kw.hub", Size: 7, Root: v.edge.Root(), Time: at}
+	custody := Custody{Origin: w.origin, Of: "CAN", Nation: "KWT", Org: "kw.hub", Size: 7, Root: v.edge.Root(), Time: at}
 	receipt, err := SignCustody(realm, custody, w.node)
 	if err != nil {
 		t.Fatal(err)
@@ -234,7 +234,7 @@ func TestWhatRelaysSign(t *testing.T) {
 		t.Errorf("in another realm: %v", err)
 	}
 	head := func(size uint64, root tlog.Hash, after time.Duration) RelayHead {
-		b, err := SignRelayHead(realm, RelayHead{Origin: w.origin, Nation: "KWT", Org: "kw.hub", Size: size, Root: root, Time: at.Add(after)}, w.node)
+		b, err := SignRelayHead(realm, RelayHead{Origin: w.origin, Of: "CAN", Nation: "KWT", Org: "kw.hub", Size: size, Root: root, Time: at.Add(after)}, w.node)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -265,7 +265,7 @@ func TestWhatRelaysSign(t *testing.T) {
 		t.Error("another relay was accused")
 	}
 	for name, change := range map[string]func(*Custody){
-		"no log": func(c *Custody) { c.Origin = "x" }, "no nation": func(c *Custody) { c.Nation = "kw" }, "no organisation": func(c *Custody) { c.Org = "" },
+		"no log": func(c *Custody) { c.Origin = "x" }, "no nation": func(c *Custody) { c.Nation = "kw" }, "of nobody": func(c *Custody) { c.Of = "" }, "no organisation": func(c *Custody) { c.Org = "" },
 		"no time": func(c *Custody) { c.Time = time.Time{} }, "nothing with a root": func(c *Custody) { c.Size = 0 }, "too much": func(c *Custody) { c.Size = maxSize + 1 },
 	} {
 		c := custody
@@ -360,7 +360,7 @@ func FuzzCarried(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	c := Custody{Origin: "fed/v1/AAAAAAAAAAAAAAAAAAAA", Nation: "KWT", Org: "kw.hub", Size: 7, Time: at}
+	c := Custody{Origin: "fed/v1/AAAAAAAAAAAAAAAAAAAA", Of: "CAN", Nation: "KWT", Org: "kw.hub", Size: 7, Time: at}
 	b, err := SignCustody(realm, c, signer)
 	if err != nil {
 		f.Fatal(err)

@@ -123,6 +123,7 @@ type Options struct {
 	Caller  func(context.Context) string // names the caller, for its share of streams; nil: all are one
 	Streams int                          // that one caller may have at once; 4
 	Failed  func(context.Context, error) // told of every refusal and failure, for the own side; may be nil
+	Carrier Carrier                      // what carries for others; nil: nothing does, and its requests are answered as what is not there
 }
 
 const maxTurn = 1 << 20 // bytes of one log before another has its turn in a stream
@@ -138,6 +139,9 @@ func NewServer(b Backend, o Options) http.Handler {
 	if o.Failed == nil {
 		o.Failed = func(context.Context, error) {}
 	}
+	if o.Carrier == nil {
+		o.Carrier = noCarrier{}
+	}
 	o.Limits = o.Limits.Values()
 	s := &server{b: b, o: o, open: map[string]int{}}
 	mux := http.NewServeMux()
@@ -151,7 +155,17 @@ func NewServer(b Backend, o Options) http.Handler {
 		"POST /fed/v1/push":       s.push,
 		"POST /fed/v1/heads":      s.heads,
 		"POST /fed/v1/{document}": s.offer,
-		"/":                       func(http.ResponseWriter, *http.Request) error { return errNotFound },
+
+		"POST /fed/v1/relay/{name}":        s.carry,
+		"GET /fed/v1/relay/{name}":         s.sealed,
+		"GET /fed/v1/relay/logs":           s.carried,
+		"GET /fed/v1/relay/stream":         s.sealedStream,
+		"POST /fed/v1/relay/mail/{nation}": s.send,
+		"GET /fed/v1/relay/mail":           s.mail,
+		"POST /fed/v1/relay/keys":          s.state,
+		"GET /fed/v1/relay/keys":           s.statements,
+
+		"/": func(http.ResponseWriter, *http.Request) error { return errNotFound },
 	} {
 		mux.HandleFunc(route, func(w http.ResponseWriter, r *http.Request) {
 			if err := handle(w, r); err != nil {
@@ -321,7 +335,25 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	at, err := parsePositions(q.Get("since"), s.o.Limits.Logs)
+	return s.streams(w, r, q.Get("since"), StreamMedia, s.b.Wait, func(ctx context.Context, origin string, p Pull) (streamed, error) {
+		b, err := s.b.Log(ctx, origin, p)
+		if err != nil {
+			return streamed{}, err
+		}
+		return streamed{b.Append(nil), b.End(), b.Checkpoint}, nil
+	})
+}
+
+// streamed is a part of a log as a stream sends it.
+type streamed struct {
+	bytes      []byte
+	end        uint64
+	checkpoint []byte
+}
+
+// streams sends what is new since the positions, then what comes.
+func (s *server) streams(w http.ResponseWriter, r *http.Request, since, media string, wait func(context.Context, []Position) ([]Head, error), log func(context.Context, string, Pull) (streamed, error)) error {
+	at, err := parsePositions(since, s.o.Limits.Logs)
 	if err != nil {
 		return err
 	}
@@ -330,7 +362,7 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request) error {
 		return refuse(CodeThrottled, "the caller has %d streams", s.o.Streams)
 	}
 	defer s.leave(caller)
-	w.Header().Set("Content-Type", StreamMedia)
+	w.Header().Set("Content-Type", media)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)
 	flush := http.NewResponseController(w)
@@ -338,7 +370,7 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request) error {
 	for i, p := range at {
 		places[p.Origin] = i
 	}
-	for out := []byte{itemPing}; ; out = out[:0] {
+	for out := []byte{itemPing}; ; {
 		if len(out) > 0 {
 			if _, err := w.Write(out); err != nil {
 				return nil // the reader is gone
@@ -346,8 +378,9 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request) error {
 			if flush.Flush() != nil {
 				return nil
 			}
+			out = nil
 		}
-		heads, err := s.b.Wait(r.Context(), at)
+		heads, err := wait(r.Context(), at)
 		if err != nil {
 			s.ended(r, err)
 			return nil
@@ -366,19 +399,18 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request) error {
 				i = len(at)
 				at, places[h.Origin] = append(at, Position{Origin: h.Origin}), i
 			}
-			b, err := s.b.Log(r.Context(), h.Origin, Pull{From: at[i].Size, Known: at[i].Known, Frames: s.o.Limits.Frames, Bytes: maxTurn})
+			b, err := log(r.Context(), h.Origin, Pull{From: at[i].Size, Known: at[i].Known, Frames: s.o.Limits.Frames, Bytes: maxTurn})
 			if err != nil {
 				s.ended(r, err)
 				return nil
 			}
-			c, err := PeekCheckpoint(b.Checkpoint)
+			c, err := PeekCheckpoint(b.checkpoint)
 			if err != nil {
 				s.ended(r, err)
 				return nil
 			}
-			at[i].Size, at[i].Known, at[i].Time = b.End(), c.Size, c.Time
-			out = b.Append(out[:0])
-			if _, err := w.Write(out); err != nil {
+			at[i].Size, at[i].Known, at[i].Time = b.end, c.Size, c.Time
+			if _, err := w.Write(b.bytes); err != nil {
 				return nil
 			}
 		}

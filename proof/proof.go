@@ -27,6 +27,7 @@ const (
 	LogFork    Kind = "log-fork"    // two pasts of one log, or a log that became smaller
 	KeyLogFork Kind = "keylog-fork" // two statements for one place of the nation's key log
 	Conflict   Kind = "conflict"    // two objects under one id and version
+	Withheld   Kind = "withheld"    // a relay that said it had taken a log, and told a reader that there is less
 )
 
 // MaxBytes bounds a file.
@@ -78,6 +79,11 @@ func OfLog(l *keylog.Log, e *peer.Equivocation) (*Proof, error) { return with(l,
 // OfObjects accuses the nation with this key log of two objects under one id and version: the envelopes of two renditions.
 func OfObjects(l *keylog.Log, first, second []byte) (*Proof, error) {
 	return with(l, Conflict, Pair{first, second})
+}
+
+// OfRelay accuses the nation with this key log of what its node did as a relay: the envelopes of a peer.Custody and of a peer.RelayHead.
+func OfRelay(l *keylog.Log, custody, head []byte) (*Proof, error) {
+	return with(l, Withheld, Pair{custody, head})
 }
 
 // OfKeyLog accuses a nation of two key logs.
@@ -132,7 +138,7 @@ func Verify(b []byte) (Finding, error) {
 	switch p.Kind {
 	case KeyLogFork:
 		return p.keyLog(f)
-	case LogFork, Conflict:
+	case LogFork, Conflict, Withheld:
 	default:
 		return f, refuse("proof.kind", "a proof of kind %q is not known", clip(string(p.Kind)))
 	}
@@ -141,8 +147,11 @@ func Verify(b []byte) (Finding, error) {
 		return f, refuse("proof.keys", "the key log in the proof does not hold: %v", err)
 	}
 	f.Fingerprint = l.Fingerprint()
-	if p.Kind == Conflict {
+	switch p.Kind {
+	case Conflict:
 		return p.objects(f, l.State())
+	case Withheld:
+		return p.relay(f, l.State())
 	}
 	return p.log(f, l.State())
 }
@@ -272,4 +281,44 @@ func clip(s string) string {
 		return s[:64]
 	}
 	return s
+}
+
+// relay looks at what a relay said to the originator and to a reader.
+func (p *Proof) relay(f Finding, keys *keylog.State) (Finding, error) {
+	var e Pair
+	if err := p.evidence(&e); err != nil {
+		return f, err
+	}
+	opener := peer.Opener{Realm: p.Realm, Keys: func(id string) *dsse.Key {
+		k, ok := keys.Find(id)
+		if !ok || !slices.Contains(k.Roles, keylog.RoleRelay) {
+			return nil
+		}
+		return k.Key
+	}}
+	custody, first, err := opener.Custody(e.First)
+	if err != nil {
+		return f, refuse("proof.evidence", "%v", err)
+	}
+	head, second, err := opener.RelayHead(e.Second)
+	if err != nil {
+		return f, refuse("proof.evidence", "%v", err)
+	}
+	for i, by := range [][]*dsse.Key{first, second} {
+		at := []time.Time{custody.Time, head.Time}[i]
+		k := slices.IndexFunc(by, func(k *dsse.Key) bool {
+			known, _ := keys.Find(k.ID())
+			return known.Org == custody.Org && keys.Valid(k.ID(), keylog.RoleRelay, at) == nil
+		})
+		if k < 0 {
+			return f, refuse("proof.evidence", "no key of the relay that counted at %s signed what it said", at.Format(time.RFC3339))
+		}
+		f.Keys, f.Times = append(f.Keys, by[k].ID()), append(f.Times, at)
+	}
+	if custody.Nation != p.Nation || !head.Contradicts(custody) {
+		return f, refuse("proof.evidence", "the two do not contradict each other")
+	}
+	f.Org, f.Keys = custody.Org, slices.Compact(f.Keys)
+	f.Text = fmt.Sprintf("the relay of %s of %s said that it had taken a log of %s up to %d, and told a reader afterwards that there are %d: it withheld what it had, or lied to one of them", f.Org, p.Nation, custody.Of, custody.Size, head.Size)
+	return f, nil
 }

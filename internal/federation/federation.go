@@ -19,10 +19,12 @@ import (
 	"entente/internal/gate"
 	"entente/internal/ledger"
 	"entente/internal/record"
+	"entente/internal/relay"
 	"entente/internal/store"
 	"entente/keylog"
 	"entente/label"
 	"entente/peer"
+	"entente/seal"
 )
 
 // House is the node's store, under the node's own scope.
@@ -77,6 +79,12 @@ type Decisions interface {
 	Hear(ctx context.Context, nation string, at decisions.Place, envelope []byte) error
 }
 
+// Seals are the keys that others seal to.
+type Seals interface {
+	SealKeys(now time.Time) ([]*seal.Private, error)
+	SealStatement(now time.Time) ([]byte, error)
+}
+
 // NodeKey signs receipts as an envelope, and checkpoints as a note.
 type NodeKey interface {
 	dsse.Signer
@@ -94,6 +102,9 @@ type Config struct {
 	Accords    *accords.Accords
 	Partners   Partners
 	Decisions  Decisions                   // nil: this node decides nothing
+	Relay      *relay.Room                 // what this node carries for others; nil: nothing
+	Carries    func(nation string) bool    // for whom
+	Seals      Seals                       // keys that others seal to; nil: nothing comes over relays
 	Shelves    []Shelf                     // of parties that run no node
 	Originate  func() (dsse.Signer, error) // the key that signs renditions and orders
 	Node       func() (NodeKey, error)     // the key that signs checkpoints and receipts
@@ -147,6 +158,8 @@ type Federation struct {
 	missing map[string]missing           // by origin: what others were shown and did not come here
 	marks   map[string][]peer.Checkpoint
 
+	over relaying // what goes and comes over relays
+
 	judging sync.Mutex // held by who writes proofs
 	stop    context.CancelFunc
 	workers sync.WaitGroup
@@ -180,7 +193,7 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 	cfg.Limits = cfg.Limits.Values()
 	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, judged: map[string]string{}, retired: map[string]int{}, earlier: map[string]openLog{},
 		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{}, came: map[[2]string]map[string]int{}, missing: map[string]missing{}, marks: map[string][]peer.Checkpoint{},
-		settles: make(chan struct{}, 1), stirred: map[string]bool{}, shelves: shelves(cfg.Shelves)}
+		settles: make(chan struct{}, 1), stirred: map[string]bool{}, shelves: shelves(cfg.Shelves), over: newRelaying()}
 	own, err := cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
 	if err != nil {
 		return nil, err
@@ -217,6 +230,7 @@ func (f *Federation) Start() {
 	f.workers.Go(func() { f.meet(ctx) })
 	f.workers.Go(func() { f.obeying(ctx) })
 	f.workers.Go(func() { f.keeping(ctx) })
+	f.workers.Go(func() { f.relays(ctx) })
 }
 
 // Close ends all work.

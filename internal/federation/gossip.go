@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"entente/accord"
 	"entente/dsse"
 	"entente/internal/fault"
 	"entente/internal/ledger"
@@ -31,6 +32,11 @@ func (f *Federation) together(nation string) []string {
 		for _, t := range s.Versions {
 			for _, p := range t.Parties {
 				all = append(all, p.Nation)
+			}
+			for _, p := range f.cfg.Partners.Partners() { // a relay is held to its word by those who use it
+				if slices.ContainsFunc(t.Relays, func(r accord.Relay) bool { return r.Name == p.Org }) {
+					all = append(all, p.Nation)
+				}
 			}
 		}
 		if slices.Contains(all, nation) {
@@ -52,6 +58,9 @@ func (f *Federation) seen(ctx context.Context, p Partner, fresh func(head peer.H
 		if fresh(head) {
 			h.KeyLogs = append(h.KeyLogs, head)
 		}
+	}
+	if h.Custody, err = f.receiptsFor(ctx, p, fresh); err != nil {
+		return h, err
 	}
 	logs, err := f.cfg.Ledger.Logs(ctx, ledger.Filter{Party: "org:" + p.Nation + "/" + p.Org})
 	for _, g := range logs {
@@ -84,7 +93,7 @@ func (f *Federation) compare(ctx context.Context, c *peer.Client, p Partner, tol
 		news[h.Origin] = headOf(h)
 		return told[h.Origin] != news[h.Origin]
 	})
-	if err != nil || len(mine.KeyLogs)+len(mine.Logs) == 0 {
+	if err != nil || len(mine.KeyLogs)+len(mine.Logs)+len(mine.Custody) == 0 {
 		return err
 	}
 	theirs, err := c.Heads(ctx, mine)
@@ -96,6 +105,9 @@ func (f *Federation) compare(ctx context.Context, c *peer.Client, p Partner, tol
 		if err := f.compareKeys(ctx, c, strings.TrimPrefix(k.Origin, peer.KeyLogPrefix), k); err != nil {
 			return err
 		}
+	}
+	if err := f.custodies(ctx, theirs.Custody); err != nil {
+		return err
 	}
 	return f.compareLogs(ctx, theirs.Logs)
 }
@@ -539,6 +551,9 @@ func (b backend) Heads(ctx context.Context, h peer.Heads) (peer.Heads, error) {
 	if err := b.compareLogs(ctx, h.Logs); err != nil {
 		return peer.Heads{}, inWire(err)
 	}
+	if err := b.custodies(ctx, h.Custody); err != nil {
+		return peer.Heads{}, inWire(err)
+	}
 	theirs := map[string]string{}
 	for _, k := range h.KeyLogs {
 		theirs[k.Origin] = headOf(k)
@@ -548,6 +563,9 @@ func (b backend) Heads(ctx context.Context, h peer.Heads) (peer.Heads, error) {
 			theirs[c.Origin] = headOf(peer.Head{Size: c.Size, Root: c.Root})
 		}
 	}
-	out, err := b.seen(ctx, p, func(h peer.Head) bool { seen, asked := theirs[h.Origin]; return asked && seen != headOf(h) })
+	out, err := b.seen(ctx, p, func(h peer.Head) bool {
+		seen, asked := theirs[h.Origin]
+		return asked && seen != headOf(h) || strings.HasPrefix(h.Origin, custodyPrefix)
+	})
 	return out, inWireOrNil(err)
 }

@@ -76,6 +76,11 @@ func (f *Federation) retire(ctx context.Context, c *peer.Client, nation string) 
 // take takes a batch from a partner, pulled, streamed or pushed: verified first, then each frame by what it is. It is durable when it returns, or nothing
 // of it was taken. The caller has the nation's turn.
 func (f *Federation) take(ctx context.Context, nation string, b *peer.Batch) (stored int, err error) {
+	return f.takeVia(ctx, nation, "peer:"+nation, b)
+}
+
+// takeVia is take with the way on which the batch came, for the record.
+func (f *Federation) takeVia(ctx context.Context, nation, via string, b *peer.Batch) (stored int, err error) {
 	p, ok := f.partner(nation)
 	if !ok {
 		return 0, fault.New(fault.NotFound, "", "no such partner")
@@ -97,7 +102,7 @@ func (f *Federation) take(ctx context.Context, nation string, b *peer.Batch) (st
 	if err != nil {
 		return 0, f.caughtLive(ctx, nation, err)
 	}
-	t := taking{f: f, partner: p, origin: b.Origin, from: from, taken: make([]ledger.Taken, len(frames)), came: map[day]int{}, now: f.stamp()}
+	t := taking{f: f, partner: p, via: via, origin: b.Origin, from: from, taken: make([]ledger.Taken, len(frames)), came: map[day]int{}, now: f.stamp()}
 	if last.Size == from {
 		t.after = last.Time.Add(-gate.Skew)
 	}
@@ -146,6 +151,7 @@ func (f *Federation) turn(nation string) *sync.Mutex {
 type taking struct {
 	f       *Federation
 	partner Partner
+	via     string
 	origin  string
 	from    uint64
 	opener  peer.Opener
@@ -319,7 +325,7 @@ func (t *taking) accept(ctx context.Context) error {
 	if len(t.puts) == 0 {
 		return nil
 	}
-	s := exchange.Submission{Via: "peer:" + t.partner.Nation, Labels: make([]label.Label, len(t.puts)), Look: func(i int, _ *record.Record) *store.Reason {
+	s := exchange.Submission{Via: t.via, Labels: make([]label.Label, len(t.puts)), Look: func(i int, _ *record.Record) *store.Reason {
 		if since := t.puts[i].suspect; !since.IsZero() {
 			why := quarantined(since)
 			return &why

@@ -70,6 +70,10 @@ func (f *Federation) tidy(ctx context.Context) error {
 			break
 		}
 	}
+	if f.cfg.Relay != nil {
+		_, e := f.cfg.Relay.Expire(ctx)
+		err = errors.Join(err, e)
+	}
 	return err
 }
 

@@ -38,6 +38,7 @@ type Health struct {
 	Proof    string    `json:"proof,omitempty"` // the proof that weighs against it: nothing is taken from it
 	Behind   time.Time `json:"behind,omitzero"` // since when others have more of a log of it than came here: it, or who carries it, keeps something back
 	Stale    time.Time `json:"stale,omitzero"`  // since when a log of it stands still unsigned: something may be kept from us
+	Relay    string    `json:"relay,omitempty"` // the relay over which something last came
 	Owed     int       `json:"owed"`            // receipts that are not sent yet
 	Got      int64     `json:"got"`             // records taken since the node started
 }
@@ -394,10 +395,20 @@ func (f *Federation) settle(ctx context.Context, c *peer.Client, p Partner) erro
 }
 
 // acknowledge sends receipts, with a cosigned checkpoint of each log.
-func (f *Federation) acknowledge(ctx context.Context, c *peer.Client, owed []ledger.Sending) (err error) {
+func (f *Federation) acknowledge(ctx context.Context, c *peer.Client, owed []ledger.Sending) error {
+	a, ids, err := f.ackOf(ctx, owed)
+	if err != nil {
+		return err
+	}
+	if err := c.Ack(ctx, a); err != nil {
+		return err
+	}
+	return f.cfg.Ledger.Sent(ctx, ids...)
+}
+
+// ackOf is what is said with receipts, and which they are.
+func (f *Federation) ackOf(ctx context.Context, owed []ledger.Sending) (a peer.Ack, ids []int64, err error) {
 	byLog := map[string]int{}
-	var a peer.Ack
-	var ids []int64
 	for _, s := range owed {
 		i, ok := byLog[s.Origin]
 		if !ok {
@@ -410,13 +421,10 @@ func (f *Federation) acknowledge(ctx context.Context, c *peer.Client, owed []led
 	}
 	for i := range a.Logs {
 		if a.Logs[i].Cosigned, err = f.cosign(ctx, a.Logs[i].Origin); err != nil {
-			return err
+			return a, nil, err
 		}
 	}
-	if err := c.Ack(ctx, a); err != nil {
-		return err
-	}
-	return f.cfg.Ledger.Sent(ctx, ids...)
+	return a, ids, nil
 }
 
 // cosign puts this node's signature beside a partner's newest checkpoint that was verified here.

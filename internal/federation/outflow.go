@@ -842,6 +842,13 @@ func (f *Federation) Forget(ctx context.Context, id string) error {
 	if err := f.cfg.Ledger.SetCursor(ctx, ledger.Cursor{Name: spreadName, Value: []byte{}}); err != nil {
 		return err
 	}
-	_, err := f.cfg.Ledger.Purge(ctx, id)
+	places, err := f.cfg.Ledger.Out(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := f.unbox(ctx, places); err != nil { // before: nobody else remembers where it stood
+		return err
+	}
+	_, err = f.cfg.Ledger.Purge(ctx, id)
 	return err
 }

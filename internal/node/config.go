@@ -50,6 +50,7 @@ type Config struct {
 
 	Federation Federation `toml:"federation"`
 	Exercise   Exercise   `toml:"exercise"`
+	Relay      Relay      `toml:"relay"`
 
 	MISP     mispapi.Settings `toml:"misp"`
 	MISPFeed MISPFeed         `toml:"misp_feed"`
@@ -237,6 +238,9 @@ func (c *Config) Validate() error {
 		return err
 	}
 	if err := c.Exercise.validate(c.Realm, bad); err != nil {
+		return err
+	}
+	if err := c.Relay.validate(bad); err != nil {
 		return err
 	}
 	if len(c.Federation.Extensions) > 1000 {

@@ -67,8 +67,11 @@ func (n *Node) openFederation(ctx context.Context) error {
 		Now:   n.cfg.Now, Slog: n.cfg.Log}); err != nil {
 		return err
 	}
+	if err = n.openRelay(ctx); err != nil {
+		return err
+	}
 	n.federation, err = federation.New(ctx, federation.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, House: house{n}, Door: n.exchange, Ledger: n.ledger, Accords: n.accords, Decisions: n.decisions,
-		Partners: partners{n}, Shelves: shelves, Gate: n.gate, Secret: n.ring.Secret("audience"), Extensions: n.cfg.Federation.Extensions, Bases: n.bases,
+		Partners: partners{n}, Relay: n.relay, Carries: n.cfg.Relay.carries, Seals: n.ring, Shelves: shelves, Gate: n.gate, Secret: n.ring.Secret("audience"), Extensions: n.cfg.Federation.Extensions, Bases: n.bases,
 		Originate: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleOriginate) },
 		Officer:   func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleRelease) },
 		Node:      n.nodeKey,
@@ -158,7 +161,7 @@ func (n *Node) serveFederation() error {
 		return fault.New(fault.Unavailable, "listen", "cannot listen on %s for partners: %v", n.cfg.Federation.Listen, err).Because(err)
 	}
 	server, _ := n.ring.PeerTLS(n.peers.Know)
-	n.door = peerapi.New(peerapi.Config{Backend: n.federation.Backend(), TLS: server, Know: func(k ed25519.PublicKey) (keyring.Peer, bool) { return n.peers.Know(k) }, Log: n.cfg.Log})
+	n.door = peerapi.New(peerapi.Config{Backend: n.federation.Backend(), Carrier: n.federation.Carrier(), TLS: server, Know: func(k ed25519.PublicKey) (keyring.Peer, bool) { return n.peers.Know(k) }, Log: n.cfg.Log})
 	n.partnerAddr = l.Addr().String()
 	go func() {
 		if err := n.door.Serve(l); !errors.Is(err, net.ErrClosed) {
@@ -185,6 +188,7 @@ func (n *Node) closeFederation() {
 			n.cfg.Log.Warn("what lies here for a partner was not closed as it should be", "partner", s.party.String(), "error", err)
 		}
 	}
+	n.closeRelay()
 	if n.ledger != nil {
 		if err := n.ledger.Close(); err != nil {
 			n.cfg.Log.Warn("the ledger was not closed as it should be", "error", err)

@@ -187,6 +187,7 @@ func apiScript(reading, changing leakScript) {
 	reading["api GET /releases"] = plain("GET", "", "/releases")
 	reading["api POST /releases/review"] = plain("POST", `{"key":"none"}`, "/releases/review")
 	reading["api GET /releases/file"] = plain("GET", "", "/releases/file?key=none")
+	reading["api GET /relay"] = plain("GET", "", "/relay")
 	reading["api GET /links"] = plain("GET", "", "/links")
 	changing["api POST /links/{nation}/retry"] = plain("POST", "", "/links/FRE/retry", "/links/NONE/retry")
 	reading["api GET /objects/{id}/simulation"] = each("/simulation", "", "accord=uto-rur", "accord=none", "accord=uto-rur&version=1")

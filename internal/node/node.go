@@ -43,6 +43,7 @@ import (
 	"entente/internal/notify"
 	"entente/internal/peers"
 	"entente/internal/record"
+	"entente/internal/relay"
 	"entente/internal/sso"
 	"entente/internal/store"
 	"entente/internal/store/sqlite"
@@ -85,6 +86,7 @@ type Node struct {
 	ledger      *ledger.Ledger
 	accords     *accords.Accords
 	federation  *federation.Federation
+	relay       *relay.Room // nil: this node carries for nobody
 	decisions   *decisions.Room
 	door        *peerapi.Door
 	shelves     []*shelf // of parties that run no node

@@ -78,6 +78,7 @@ func (n *Node) Settings() any {
 		"auth":       map[string]any{"basic": c.Auth.Basic, "idle_minutes": c.Auth.IdleMinutes, "session_hours": c.Auth.SessionHours, "require_second_factor": c.Auth.RequireSecondFactor, "rp_id": c.relyingParty(), "origins": c.Auth.Origins, "oidc": providers},
 		"taxii":      map[string]any{"title": c.TAXII.Title, "contact": c.TAXII.Contact},
 		"federation": map[string]any{"listen": c.Federation.Listen, "extensions": c.Federation.Extensions, "taxii": c.Federation.TAXII},
+		"relay":      map[string]any{"carry": c.Relay.Carry, "bytes": c.Relay.Bytes, "logs": c.Relay.Logs, "days": c.Relay.Days, "messages": c.Relay.Messages},
 		"gate":       map[string]any{"community": c.Gate.Community, "authorities": c.Gate.Authorities},
 		"metrics":    map[string]any{"listen": c.Metrics.Listen},
 		"index":      map[string]any{"cache_bytes": c.Index.CacheBytes},

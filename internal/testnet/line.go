@@ -16,7 +16,11 @@ func (n *Nation) Handler(caller string) http.Handler {
 	if f := n.net.o.Backend; f != nil {
 		b = f(n, b)
 	}
-	h := peer.NewServer(b, peer.Options{})
+	c := n.Federation.Carrier()
+	if f := n.net.o.Carrier; f != nil && c != nil {
+		c = f(n, c)
+	}
+	h := peer.NewServer(b, peer.Options{Carrier: c})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if caller != "" {
 			r = r.WithContext(federation.WithCaller(r.Context(), federation.Caller{Nation: caller, Org: Org(caller)}))

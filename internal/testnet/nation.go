@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,11 +19,13 @@ import (
 	"entente/internal/ledger"
 	"entente/internal/peers"
 	"entente/internal/record"
+	"entente/internal/relay"
 	"entente/internal/store"
 	"entente/internal/store/sqlite"
 	"entente/keylog"
 	"entente/label"
 	"entente/peer"
+	"entente/seal"
 )
 
 // Nation is one node of an alliance.
@@ -33,6 +36,7 @@ type Nation struct {
 	Accords    *accords.Accords
 	Decisions  *decisions.Room
 	Exchange   *exchange.Exchange
+	Relay      *relay.Room // nil: it carries for nobody
 
 	net     *Net
 	dir     string
@@ -91,8 +95,14 @@ func (n *Nation) open() {
 	if f := n.net.o.Door; f != nil {
 		door = f(n, door)
 	}
+	n.Relay = nil
+	if slices.Contains(n.net.o.Relays, n.Code) {
+		must(t, os.MkdirAll(n.dir+"/relay", 0o700))
+		n.Relay, err = relay.Open(ctx, relay.Config{Dir: n.dir + "/relay", Now: n.net.o.Now})
+		must(t, err)
+	}
 	n.Federation, err = federation.New(ctx, federation.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, House: home, Door: door, Ledger: n.Ledger, Accords: n.Accords, Decisions: n.Decisions,
-		Partners: partners{n}, Originate: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleOriginate) },
+		Relay: n.Relay, Carries: func(string) bool { return true }, Seals: seals{n.ring}, Partners: partners{n}, Originate: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleOriginate) },
 		Node: func() (federation.NodeKey, error) {
 			s, err := n.ring.Signer(keylog.RoleNode)
 			if err != nil {
@@ -124,6 +134,11 @@ func (n *Nation) Stop() {
 	n.Federation.Close()
 	n.net.hangUp(n.Code)
 	n.Exchange.Close()
+	if n.Relay != nil {
+		if err := n.Relay.Close(); err != nil {
+			n.net.t.Error(err)
+		}
+	}
 	if err := n.Ledger.Close(); err != nil {
 		n.net.t.Error(err)
 	}
@@ -376,4 +391,39 @@ func (c *Clock) Move(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.at = c.at.Add(d)
+}
+
+// seals are the keys that others seal to: one for each nation, which lasts as long as the process does.
+type seals struct{ ring *keyring.Ring }
+
+var (
+	sealsMu sync.Mutex
+	sealing = map[string]*seal.Private{}
+)
+
+func (s seals) SealKeys(time.Time) ([]*seal.Private, error) {
+	sealsMu.Lock()
+	defer sealsMu.Unlock()
+	nation := s.ring.Names().Nation
+	if sealing[nation] == nil {
+		p, err := seal.Generate()
+		if err != nil {
+			return nil, err
+		}
+		sealing[nation] = p
+	}
+	return []*seal.Private{sealing[nation]}, nil
+}
+
+func (s seals) SealStatement(now time.Time) ([]byte, error) {
+	keys, err := s.SealKeys(now)
+	if err != nil {
+		return nil, err
+	}
+	by, err := s.ring.Signer(keylog.RoleNode)
+	if err != nil {
+		return nil, err
+	}
+	names := s.ring.Names()
+	return seal.Statement{Nation: names.Nation, Org: names.Org, Epoch: 1, Key: keys[0].Public(), NotBefore: now.Add(-time.Hour), NotAfter: now.Add(30 * 24 * time.Hour)}.Sign(names.Realm, by)
 }

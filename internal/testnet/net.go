@@ -39,10 +39,14 @@ type Options struct {
 	// Known are nations that the others know by their keys, and that have no node here.
 	Known []string
 
+	// Relays are nations whose nodes carry for everybody.
+	Relays []string
+
 	Execute map[string]decisions.Executor // what carries out decisions, by the type of the action
 
 	// What stands in the place of a part of a nation, for tests that put a leak into it. Nil leaves it as it is.
 	Backend func(n *Nation, b peer.Backend) peer.Backend
+	Carrier func(n *Nation, c peer.Carrier) peer.Carrier
 	Door    func(n *Nation, d federation.Door) federation.Door
 	House   func(n *Nation, h federation.House) federation.House
 }

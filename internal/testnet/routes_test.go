@@ -83,6 +83,48 @@ var routes = map[string]func(w *run, s *script){
 		}
 		w.ask("POST", "/fed/v1/notice", "application/octet-stream", e.Bytes())
 	},
+	"POST /fed/v1/relay/{name}": func(w *run, _ *script) {
+		for _, q := range []string{"", "?to=org:OTH/x", "?to=x"} {
+			w.ask("POST", "/fed/v1/relay/"+strings.Repeat("A", 20)+q, peer.SealedMedia, []byte("no batch"))
+		}
+	},
+	"GET /fed/v1/relay/{name}": func(w *run, s *script) {
+		for _, origin := range append(slices.Clone(w.others[s.place]), peer.OriginPrefix+strings.Repeat("A", 20)) {
+			for _, of := range []string{giver, "OTH", "NOB", "x"} {
+				w.ask("GET", "/fed/v1/relay/"+strings.TrimPrefix(origin, peer.OriginPrefix)+"?of="+of, "", nil)
+			}
+		}
+	},
+	"GET /fed/v1/relay/logs": func(w *run, _ *script) {
+		for _, q := range []string{"", "?of=" + giver, "?of=OTH", "?of=x"} {
+			w.ask("GET", "/fed/v1/relay/logs"+q, "", nil)
+		}
+	},
+	"GET /fed/v1/relay/stream": func(w *run, _ *script) {
+		for _, q := range []string{"", "?of=" + giver + "&since=x", "?of=OTH"} {
+			w.ask("GET", "/fed/v1/relay/stream"+q, "", nil)
+		}
+	},
+	"POST /fed/v1/relay/mail/{nation}": func(w *run, _ *script) {
+		for _, nation := range []string{giver, "OTH", "NOB", "x"} {
+			w.ask("POST", "/fed/v1/relay/mail/"+nation, "application/octet-stream", []byte("words"))
+		}
+	},
+	"GET /fed/v1/relay/mail": func(w *run, _ *script) {
+		for _, q := range []string{"", "?after=1", "?after=x"} {
+			w.ask("GET", "/fed/v1/relay/mail"+q, "", nil)
+		}
+	},
+	"POST /fed/v1/relay/keys": func(w *run, _ *script) {
+		for _, q := range []string{"", "?to=OTH", "?to=x"} {
+			w.ask("POST", "/fed/v1/relay/keys"+q, "application/octet-stream", []byte("{}"))
+		}
+	},
+	"GET /fed/v1/relay/keys": func(w *run, _ *script) {
+		for _, q := range []string{"", "?nation=" + giver, "?nation=OTH", "?nation=NOB"} {
+			w.ask("GET", "/fed/v1/relay/keys"+q, "", nil)
+		}
+	},
 	"/": func(w *run, _ *script) {
 		for _, r := range []string{"GET /", "GET /fed/v1/", "GET /fed/v2/hello", "GET /fed/v1/object/x", "DELETE /fed/v1/logs", "PUT /fed/v1/push", "GET /fed/v1/accord"} {
 			method, path, _ := strings.Cut(r, " ")

@@ -14,8 +14,9 @@ type Treaty struct {
 	Name      string
 	Parties   []string // nations
 	Gives     []Give
-	Community bool    // TLP:GREEN stays between the parties
-	Amends    *Treaty // the version before; nil: this is the first
+	Relays    []string // nations whose nodes carry for the parties
+	Community bool     // TLP:GREEN stays between the parties
+	Amends    *Treaty  // the version before; nil: this is the first
 }
 
 // Version is the number of the version that the treaty is.
@@ -48,6 +49,9 @@ func (a Treaty) Text() string {
 	b.WriteString("  mode = operational\n  effective = \"2024-01-01\"\n  expires = \"2060-01-01\"\n")
 	for _, c := range a.Parties {
 		fmt.Fprintf(&b, "  party %q {\n    org = %q\n    keys = %q\n  }\n", c, Org(c), "keylog:"+strings.ToLower(c))
+	}
+	for _, c := range a.Relays {
+		fmt.Fprintf(&b, "  relay %q {\n    read = no\n    witness = yes\n  }\n", Org(c))
 	}
 	b.WriteString("  scope {\n    organization = receiving-org\n    clients = none\n")
 	if a.Community {

@@ -261,6 +261,7 @@ func accordRows(w *world, do func(route, path, body string), last *string) {
 		do("GET /links", "/links", "")
 		return strings.Contains(*last, `"nation":"RUR"`)
 	})
+	do("GET /relay", "/relay", "")
 	do("POST /links/{nation}/retry", "/links/RUR/retry", "")
 	do("POST /accords/{name}/notice", "/accords/uto-rur/notice", `{"verb":"suspend","reason":"a leak"}`)
 	if !strings.Contains(*last, `"phase":"suspended"`) {

@@ -103,6 +103,7 @@ var asks = map[string][]probe{
 	"GET /releases/file":            {{"/releases/file?key=secret-pact|" + hiddenID, ""}},
 	"POST /releases/decide":         {{"/releases/decide", `{"key":"secret-pact|` + hiddenID + `","sign":true}`}},
 	"GET /links":                    {{"/links", ""}},
+	"GET /relay":                    {{"/relay", ""}},
 	"GET /orgs":                     {{"/orgs", ""}},
 	"POST /orgs":                    {{"/orgs", `{"name":"Secret Org","nation":"UTO"}`}},
 	"PUT /orgs/{name}":              {{"/orgs/Secret%20Org", `{"nation":"UTO"}`}},

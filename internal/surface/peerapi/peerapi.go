@@ -17,6 +17,7 @@ import (
 // Config is what the door needs.
 type Config struct {
 	Backend peer.Backend
+	Carrier peer.Carrier // what carries for others; nil: nothing does
 	TLS     *tls.Config // of keyring.Ring.PeerTLS
 	Know    keyring.KnowPeer
 	Limits  peer.Limits
@@ -33,7 +34,7 @@ type Door struct {
 // New makes the door. Serve opens it.
 func New(cfg Config) *Door {
 	d := &Door{cfg: cfg}
-	d.handler = peer.NewServer(cfg.Backend, peer.Options{Limits: cfg.Limits,
+	d.handler = peer.NewServer(cfg.Backend, peer.Options{Limits: cfg.Limits, Carrier: cfg.Carrier,
 		Caller: func(ctx context.Context) string {
 			c, _ := federation.CallerOf(ctx)
 			return c.Nation
