@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"entente/dsse"
@@ -106,6 +107,7 @@ type Config struct {
 	Limits     peer.Limits
 	Now        func() time.Time
 	Tick       time.Duration // how often time itself is looked at; 30 s
+	Recover    Recover
 	Log        *slog.Logger
 }
 
@@ -145,8 +147,15 @@ type Federation struct {
 	marks   map[string][]peer.Checkpoint
 
 	judging sync.Mutex // held by who writes proofs
-	stop    context.CancelFunc
-	workers sync.WaitGroup
+
+	began     time.Time
+	recovered chan struct{} // a partner was asked what it has
+	whole     atomic.Bool   // nothing is to be asked: what was given before a restore is known
+
+	comparing sync.Mutex // held by who compares
+	compared  *compared  // the last set that was compared: the next message is about it, too
+	stop      context.CancelFunc
+	workers   sync.WaitGroup
 }
 
 // openLog is an own log.
@@ -171,10 +180,13 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 	if cfg.Tick <= 0 {
 		cfg.Tick = 30 * time.Second
 	}
+	if cfg.Recover.Wait <= 0 {
+		cfg.Recover.Wait = recoverWait
+	}
 	cfg.Limits = cfg.Limits.Values()
 	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, judged: map[string]string{}, retired: map[string]int{},
 		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{}, missing: map[string]missing{}, marks: map[string][]peer.Checkpoint{},
-		settles: make(chan struct{}, 1), stirred: map[string]bool{}, shelves: shelves(cfg.Shelves)}
+		began: cfg.Now(), recovered: make(chan struct{}, 1), settles: make(chan struct{}, 1), stirred: map[string]bool{}, shelves: shelves(cfg.Shelves)}
 	own, err := cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
 	if err != nil {
 		return nil, err

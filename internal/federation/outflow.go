@@ -34,6 +34,7 @@ func (f *Federation) follow(ctx context.Context) {
 			case <-ctx.Done():
 			case <-more:
 			case <-changed:
+			case <-f.recovered:
 			case <-time.After(f.cfg.Tick): // accords begin, days and shortages end
 			}
 		case ctx.Err() == nil:
@@ -48,6 +49,9 @@ func (f *Federation) catchUp(ctx context.Context) error {
 	standings := f.cfg.Accords.Standings()
 	if len(standings) == 0 {
 		return nil
+	}
+	if waits, err := f.recovering(ctx); err != nil || waits {
+		return err
 	}
 	if err := f.resume(ctx); err != nil {
 		return err
