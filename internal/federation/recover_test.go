@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"entente/internal/gate"
 	"entente/internal/ledger"
@@ -151,7 +152,9 @@ func TestARestoredReaderReadsOn(t *testing.T) {
 	if _, err := uto.TakeBack(context.Background(), id("malware", 3), peer.Retract, "wrong"); err != nil {
 		t.Fatal(err)
 	}
-	net.eventually("it is gone", func() bool { return !rur.sees(id("malware", 2)) && !rur.sees(id("malware", 5)) && !rur.sees(id("malware", 3)) })
+	net.eventually("it is gone", func() bool {
+		return !rur.sees(id("malware", 2)) && !rur.sees(id("malware", 5)) && !rur.sees(id("malware", 3))
+	})
 	rur.restore(db, logs)
 	if !rur.sees(id("malware", 2)) || rur.sees(id("malware", 4)) {
 		t.Fatal("this is not the backup")
@@ -173,4 +176,65 @@ func TestARestoredReaderReadsOn(t *testing.T) {
 	if a, err := rur.Proofs(context.Background()); err != nil || len(a) != 0 {
 		t.Errorf("the other is accused: %+v %v", a, err)
 	}
+}
+
+// liar says of an order that it was about another record, and of a record that it was another.
+type liar struct{ peer.Backend }
+
+func (l liar) Reconcile(ctx context.Context, q peer.Reconcile) (peer.Reconciled, error) {
+	out, err := l.Backend.Reconcile(ctx, q)
+	for i := range out.Held {
+		k := &out.Held[i]
+		if leaf, err := peer.ParseLeaf(k.Leaf); err == nil && leaf.Target > 0 {
+			leaf.Target--
+			k.Leaf = leaf.Append(nil)
+		}
+		k.Envelope = bytes.Replace(k.Envelope, []byte("signatures"), []byte("signaturez"), 1)
+	}
+	return out, err
+}
+
+// What a partner says and this node did not sign counts for nothing.
+func TestALyingPartnerRecoversNothing(t *testing.T) {
+	t.Parallel()
+	net, uto, rur := bound(t)
+	uto.push(malware(1, v1), to(label.Amber, "RUR"))
+	uto.push(malware(2, v1), to(label.Amber, "RUR"))
+	net.eventually("what is in the backup arrives", func() bool { return rur.sees(id("malware", 2)) })
+	db, logs := uto.backup()
+	uto.push(malware(3, v1), to(label.Amber, "RUR"))
+	if _, err := uto.TakeBack(context.Background(), id("malware", 2), peer.Retract, "wrong"); err != nil {
+		t.Fatal(err)
+	}
+	net.eventually("what is lost arrives", func() bool { return rur.sees(id("malware", 3)) && !rur.sees(id("malware", 2)) })
+	rur.answer(peer.NewServer(liar{rur.Backend()}, peer.Options{}))
+	uto.restore(db, logs)
+	uto.Start()
+	net.eventually("the partner was asked", func() bool { return len(uto.acts("recovered")) == 1 })
+	if d := uto.acts("recovered")[0].Detail; d != "leaves=2 recovered=0 present=0 ordered=0 reduced=0 lost=0 unproven=2" {
+		t.Error(d)
+	}
+	if uto.waits(id("malware", 1)) != "" || uto.waits(id("malware", 3)) != "" {
+		t.Error("a lie was believed")
+	}
+}
+
+// Nobody is waited for without end.
+func TestARestoredNodeDoesNotWaitForEver(t *testing.T) {
+	t.Parallel()
+	net := ally(t, "UTO", "RUR", "FRE")
+	net.agree(between("ut-ru-fr", "malware", "UTO", "RUR", "FRE"), "UTO", "RUR", "FRE")
+	uto, rur := net.nodes["UTO"], net.nodes["RUR"]
+	db, logs := uto.backup()
+	net.part("UTO", "FRE", true)
+	uto.restore(db, logs)
+	uto.Start()
+	uto.push(malware(1, v1), to(label.Amber, "RUR"))
+	net.eventually("one was asked", func() bool { return len(uto.acts("recovered")) == 1 })
+	must(t, uto.CatchUp(context.Background()))
+	if rur.sees(id("malware", 1)) {
+		t.Error("it is given before all were asked")
+	}
+	net.wait(16 * time.Minute)
+	net.eventually("it is given", func() bool { return rur.sees(id("malware", 1)) })
 }
