@@ -48,16 +48,16 @@ type Recovery struct {
 	Unproven  int       `json:"unproven"`  // what the partner says and this node did not sign
 }
 
-// recovering tells whether nothing may be given yet: the node was restored from a backup, and a partner that is bound with it was not asked what it has.
-// What was taken back since the backup would be given again.
-func (f *Federation) recovering(ctx context.Context) (bool, error) {
+// awaiting finds out whether nothing may be given yet: the node was restored from a backup, and a partner that is bound with it was not asked what it has.
+// What was taken back since the backup would be given again. What is to be taken back is, all the same.
+func (f *Federation) awaiting(ctx context.Context) error {
 	restored := f.cfg.Ledger.Restored()
-	if restored == "" || f.whole.Load() {
-		return false, nil
+	if restored == "" || f.whole {
+		return nil
 	}
 	done, err := f.cfg.Ledger.Cursor(ctx, recoveredName+restored)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if done == nil {
 		var waits []string
@@ -68,7 +68,7 @@ func (f *Federation) recovering(ctx context.Context) (bool, error) {
 			}
 			asked, err := f.cfg.Ledger.Cursor(ctx, recoveredName+restored+"/"+p.Nation)
 			if err != nil {
-				return false, err
+				return err
 			}
 			if asked == nil {
 				waits = append(waits, p.Nation)
@@ -76,16 +76,18 @@ func (f *Federation) recovering(ctx context.Context) (bool, error) {
 		}
 		if len(waits) > 0 {
 			if f.cfg.Now().Sub(f.began) < f.cfg.Recover.Wait {
-				return true, nil
+				f.asking.Store(true)
+				return nil
 			}
 			f.cfg.Log.Warn("after the restore, partners could not be asked what they have; what was taken back since the backup may be given to them again", "partners", strings.Join(waits, " "))
 		}
 		if err := f.cfg.Ledger.SetCursor(ctx, ledger.Cursor{Name: recoveredName + restored, Value: []byte("done")}); err != nil {
-			return false, err
+			return err
 		}
 	}
-	f.whole.Store(true)
-	return false, nil
+	f.whole = true
+	f.asking.Store(false)
+	return nil
 }
 
 // recover asks a partner, once after each restore, what it has of this node that the backup had not.

@@ -30,14 +30,14 @@ func (n *nation) restore(db, logs bytes.Buffer) {
 	n.net.t.Helper()
 	n.close()
 	must(n.net.t, os.RemoveAll(n.dir+"/store"))
-	old, err := filepath.Glob(n.dir + "/ledger.db*")
+	old, err := filepath.Glob(n.dir + "/ledger/ledger.db*")
 	must(n.net.t, err)
 	for _, name := range old {
 		must(n.net.t, os.Remove(name))
 	}
 	must(n.net.t, os.MkdirAll(n.dir+"/store", 0o700))
 	must(n.net.t, sqlite.Restore(context.Background(), &db, n.dir+"/store"))
-	must(n.net.t, ledger.Restore(context.Background(), &logs, n.dir))
+	must(n.net.t, ledger.Restore(context.Background(), &logs, n.dir+"/ledger"))
 	n.open()
 }
 
