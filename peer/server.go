@@ -46,6 +46,8 @@ type Backend interface {
 	KeyLog(ctx context.Context, nation string, from uint64) (KeyLog, error)
 	// Heads takes what the caller has seen of others' logs, and gives what this node has seen of those of them that the caller has part in.
 	Heads(ctx context.Context, h Heads) (Heads, error)
+	// Reconcile says what this node holds of logs of the caller, and, to compare it, of its own that the caller reads.
+	Reconcile(ctx context.Context, q Reconcile) (Reconciled, error)
 	// Offer takes a document of the caller.
 	Offer(ctx context.Context, what Offered, document []byte) error
 }
@@ -154,6 +156,7 @@ func NewServer(b Backend, o Options) http.Handler {
 		"POST /fed/v1/ack":        s.ack,
 		"POST /fed/v1/push":       s.push,
 		"POST /fed/v1/heads":      s.heads,
+		"POST /fed/v1/reconcile":  s.reconcile,
 		"POST /fed/v1/{document}": s.offer,
 
 		"POST /fed/v1/relay/{name}":        s.carry,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -28,6 +29,7 @@ type node struct {
 	pushed  []*Batch
 	heads   []Heads
 	offers  []string
+	holds   int // leaves that it says to hold, whatever it is asked
 }
 
 func (n *node) Hello(context.Context) (Hello, error) {
@@ -101,6 +103,16 @@ func (n *node) KeyLog(_ context.Context, nation string, from uint64) (KeyLog, er
 func (n *node) Heads(_ context.Context, h Heads) (Heads, error) {
 	n.heads = append(n.heads, h)
 	return Heads{KeyLogs: []Head{{Origin: KeyLogPrefix + "UTO", Size: 4}}, Logs: h.Logs}, nil
+}
+func (n *node) Reconcile(_ context.Context, q Reconcile) (out Reconciled, err error) {
+	if q.Origin != "" && q.Origin != n.w.origin {
+		return out, errNotFound
+	}
+	if len(q.Want) > 0 {
+		return Reconciled{Held: make([]Known, n.holds)}, nil
+	}
+	out.Compare, err = NewSet(someItems(rand.New(rand.NewPCG(1, 1)), 1000)).Answer(q.Compare, CompareBytes)
+	return out, err
 }
 func (n *node) Offer(_ context.Context, what Offered, document []byte) error {
 	n.offers = append(n.offers, string(what)+" "+string(document))
@@ -381,4 +393,34 @@ func FuzzAck(f *testing.F) {
 			t.Fatal("too many")
 		}
 	})
+}
+
+// A comparison over the wire finds what a local one finds; what is asked wrongly is refused before anything is looked up.
+func TestReconcileOverTheWire(t *testing.T) {
+	n, c, _ := pair(t, "KWT", Options{})
+	all := someItems(rand.New(rand.NewPCG(1, 1)), 1000)
+	d, err := c.Differences(t.Context(), n.w.origin, NewSet(slices.Clone(all[:900])), 1000)
+	if err != nil || len(d.Need) != 100 || len(d.Have) != 0 {
+		t.Fatalf("%+v: %v", d, err)
+	}
+	for _, q := range []struct {
+		name, body, code string
+	}{
+		{"nothing", `{}`, CodeForm},
+		{"both", `{"compare":"AQ==","want":["` + strings.Repeat("A", 54) + `=="]}`, CodeForm},
+		{"another member", `{"compare":"AQ==","x":1}`, CodeForm},
+		{"no message", `{"compare":"AgA="}`, CodeForm},
+		{"no log", `{"origin":"x","compare":"AQ=="}`, CodeNotFound},
+		{"another's log", `{"origin":"fed/v1/` + strings.Repeat("A", 20) + `","compare":"AQ=="}`, CodeNotFound},
+		{"too many", `{"want":["` + strings.Join(slices.Repeat([]string{strings.Repeat("A", 54)}, 1001), `","`) + `"]}`, CodeForm},
+	} {
+		err := c.post(t.Context(), "/fed/v1/reconcile", jsonMedia, []byte(q.body))
+		if codeOf(err) != q.code {
+			t.Errorf("%s: %v", q.name, err)
+		}
+	}
+	n.holds = 3
+	if _, err := c.Reconcile(t.Context(), Reconcile{Want: make([]Item, 2)}); codeOf(err) != CodeForm {
+		t.Errorf("more than was asked for: %v", err)
+	}
 }

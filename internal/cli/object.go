@@ -20,7 +20,7 @@ import (
 
 func (a *app) objectCmd() *cobra.Command {
 	c := &cobra.Command{Use: "object", Short: "Import, find, check and remove STIX objects"}
-	c.AddCommand(a.importCmd(), a.reviewCmd(), a.labelCmd(), a.exportCmd(), a.getCmd(), a.searchCmd(), a.validateCmd(), a.removeObjectCmd(), a.purgeCmd(), a.shareCmd(), a.retractCmd(), a.whyCmd(), a.holdersCmd(),
+	c.AddCommand(a.importCmd(), a.reviewCmd(), a.labelCmd(), a.exportCmd(), a.getCmd(), a.searchCmd(), a.validateCmd(), a.removeObjectCmd(), a.purgeCmd(), a.shareCmd(), a.retractCmd(), a.whyCmd(), a.holdersCmd(), a.cameCmd(),
 		a.neighboursCmd(), a.pathsCmd())
 	return c
 }

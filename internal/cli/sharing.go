@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -331,6 +332,25 @@ func (a *app) holdersCmd() *cobra.Command {
 				parties = append(parties, nameOf(p))
 			}
 			return []string{g.Accord, did, strings.Join(parties, ", "), g.Version, when(g.At), strings.Join(acts, "; ")}
+		})
+	})
+}
+
+func (a *app) cameCmd() *cobra.Command {
+	c := &cobra.Command{Use: "came ID", Short: "List by which ways an object came from partners", Args: cobra.ExactArgs(1),
+		Long: "List who gave an object, under which accord, by which way and when, and what this node told of it in its receipt. However many ways there are, it is stored once."}
+	return a.onNode(c, func(ctx context.Context, n *api.Client, args []string) error {
+		versions, err := n.Provenance(ctx, args[0])
+		var came []federation.Came
+		for i := range versions {
+			for _, w := range versions[i].Came {
+				if !slices.Contains(came, w) { // an object without versions has one note for all
+					came = append(came, w)
+				}
+			}
+		}
+		return listing(a, []string{"FROM", "ACCORD", "WAY", "VERSION", "AT", "DID"}, over(came, err), func(w federation.Came) []string {
+			return []string{w.Nation + "/" + w.Org, w.Accord, w.Way, w.Version, when(w.At), strings.TrimSpace(w.Did + " " + w.Code)}
 		})
 	})
 }

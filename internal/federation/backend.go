@@ -212,7 +212,7 @@ func (b backend) Push(ctx context.Context, batch *peer.Batch) error {
 	if !one.TryLock() {
 		return &peer.Error{Code: peer.CodeThrottled, Message: "another batch of the caller is being taken"}
 	}
-	_, err = b.take(ctx, c.Nation, batch)
+	_, err = b.take(withWay(ctx, wayPush), c.Nation, batch)
 	one.Unlock()
 	if err != nil {
 		var own *peer.Error

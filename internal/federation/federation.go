@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"entente/dsse"
@@ -118,6 +119,7 @@ type Config struct {
 	Now        func() time.Time
 	After      func(time.Duration) <-chan time.Time // between two attempts to reach a partner; time.After
 	Tick       time.Duration                        // how often time itself is looked at; 30 s
+	Recover    Recover
 	Log        *slog.Logger
 }
 
@@ -143,6 +145,7 @@ type Federation struct {
 
 	// Of who holds settles.
 	resumed bool
+	whole   bool       // nobody is to be asked: what was given before a restore is known
 	at      record.Seq // followed up to here
 	saved   record.Seq // as the ledger has it
 	savedAt time.Time
@@ -161,8 +164,15 @@ type Federation struct {
 	over relaying // what goes and comes over relays
 
 	judging sync.Mutex // held by who writes proofs
-	stop    context.CancelFunc
-	workers sync.WaitGroup
+
+	began     time.Time
+	recovered chan struct{} // a partner was asked what it has
+	asking    atomic.Bool   // nothing is given: partners are asked first
+
+	comparing sync.Mutex // held by who compares
+	compared  *compared  // the last set that was compared: the next message is about it, too
+	stop      context.CancelFunc
+	workers   sync.WaitGroup
 }
 
 // openLog is an own log.
@@ -190,10 +200,13 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 	if cfg.Tick <= 0 {
 		cfg.Tick = 30 * time.Second
 	}
+	if cfg.Recover.Wait <= 0 {
+		cfg.Recover.Wait = recoverWait
+	}
 	cfg.Limits = cfg.Limits.Values()
 	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, judged: map[string]string{}, retired: map[string]int{}, earlier: map[string]openLog{},
 		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{}, came: map[[2]string]map[string]int{}, missing: map[string]missing{}, marks: map[string][]peer.Checkpoint{},
-		settles: make(chan struct{}, 1), stirred: map[string]bool{}, shelves: shelves(cfg.Shelves), over: newRelaying()}
+		began: cfg.Now(), recovered: make(chan struct{}, 1), settles: make(chan struct{}, 1), stirred: map[string]bool{}, shelves: shelves(cfg.Shelves), over: newRelaying()}
 	own, err := cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
 	if err != nil {
 		return nil, err

@@ -39,7 +39,7 @@ func (f *Federation) listen(ctx context.Context, c *peer.Client, p Partner, l *l
 		}
 		one := f.turn(p.Nation)
 		one.Lock()
-		n, err := f.take(ctx, p.Nation, b)
+		n, err := f.take(withWay(ctx, wayStream), p.Nation, b)
 		one.Unlock()
 		if err != nil {
 			return err
@@ -176,7 +176,7 @@ func (t *taking) refuse(i int, code string) { t.taken[i].Did, t.taken[i].Code = 
 
 // frame looks at one frame. An error means that the whole batch cannot be taken now; what is wrong with the frame itself is written down and told.
 func (t *taking) frame(ctx context.Context, i int, fr *peer.Frame) error {
-	t.taken[i] = ledger.Taken{Frame: *fr, Did: peer.DidStore}
+	t.taken[i] = ledger.Taken{Frame: *fr, Did: peer.DidStore, Way: wayOf(ctx), At: t.now}
 	if fr.Leaf.Kind == peer.Heartbeat {
 		return nil
 	}

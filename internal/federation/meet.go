@@ -246,6 +246,9 @@ func (f *Federation) visit(ctx context.Context, p Partner, l *link) error {
 	if err := f.compare(ctx, c, p, heads); err != nil && !isRefusal(err) {
 		return err
 	}
+	if err := f.recover(ctx, c, p); err != nil {
+		return err
+	}
 	f.up(l)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

@@ -36,6 +36,7 @@ func (f *Federation) follow(ctx context.Context) {
 			case <-ctx.Done():
 			case <-more:
 			case <-changed:
+			case <-f.recovered:
 			case <-time.After(f.cfg.Tick): // accords begin, days and shortages end
 			}
 		case ctx.Err() == nil:
@@ -50,6 +51,9 @@ func (f *Federation) catchUp(ctx context.Context) error {
 	standings := f.cfg.Accords.Standings()
 	if len(standings) == 0 {
 		return nil
+	}
+	if err := f.awaiting(ctx); err != nil {
+		return err
 	}
 	if err := f.resume(ctx); err != nil {
 		return err
@@ -232,6 +236,9 @@ func cursor(at record.Seq) ledger.Cursor {
 func (f *Federation) stateOf(s *accords.Standing) string {
 	h := sha256.New()
 	fmt.Fprintln(h, s.State, f.retired[s.Name])
+	if f.asking.Load() {
+		fmt.Fprintln(h, "asking") // what is not given meanwhile is judged again
+	}
 	now, bases := f.cfg.Now(), f.cfg.Bases()
 	for _, name := range slices.Sorted(maps.Keys(bases)) {
 		fmt.Fprintln(h, name, bases[name].IsZero() || now.Before(bases[name]))
@@ -441,7 +448,7 @@ func (f *Federation) consider(ctx context.Context, standings []accords.Standing,
 
 // put adds what a group calls for.
 func (f *Federation) put(ctx context.Context, g *group, it *store.Item, places []ledger.Place, w *writing) error {
-	if g.due != send && g.due != relabel {
+	if g.due != send && g.due != relabel || f.asking.Load() {
 		return nil
 	}
 	l, err := f.open(ctx, g.accord, g.parties)

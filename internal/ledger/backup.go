@@ -3,6 +3,7 @@ package ledger
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"os"
@@ -45,7 +46,8 @@ func (l *Ledger) Backup(ctx context.Context, w io.Writer) error {
 }
 
 // Restore makes a ledger in dir from a backup, after checking it. It never overwrites one. Every own log is retired: partners may know leaves that the
-// backup does not have, and a log that became smaller would look like one that lies. New epochs begin by themselves.
+// backup does not have, and a log that became smaller would look like one that lies. New epochs begin by themselves, under names that no
+// log had: one that was begun after the backup is not known here, and must not begin again either.
 func Restore(ctx context.Context, r io.Reader, dir string) (err error) {
 	lock, err := lite.Lock(filepath.Join(dir, lockName))
 	if err != nil {
@@ -99,5 +101,5 @@ func retireAll(path string) (err error) {
 	if err != nil || version < 1 || version > schemaVersion {
 		return errors.Join(err, fault.New(fault.Invalid, "ledger.schema", "schema %d", version))
 	}
-	return lite.Script(c, "PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL; UPDATE log SET retired = 1 WHERE own = 1;")
+	return lite.Script(c, "PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL; UPDATE log SET retired = 1 WHERE own = 1; INSERT OR REPLACE INTO meta VALUES('restored', '"+rand.Text()+"');")
 }

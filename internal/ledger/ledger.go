@@ -44,11 +44,12 @@ type Config struct {
 
 // Ledger is an open ledger. It is safe for concurrent use.
 type Ledger struct {
-	cfg    Config
-	path   string
-	lock   *os.File
-	secret []byte
-	files  lite.OpenFiles // of searches: they stay open, see lite.OpenFiles
+	cfg      Config
+	path     string
+	lock     *os.File
+	secret   []byte
+	restored string         // names the last restore; empty: there was none
+	files    lite.OpenFiles // of searches: they stay open, see lite.OpenFiles
 
 	turn  chan struct{} // held by who writes
 	queue chan struct{} // by those who wait for it
@@ -73,7 +74,8 @@ CREATE TABLE hash(pos INTEGER PRIMARY KEY, hash BLOB NOT NULL);
 CREATE TABLE out(object TEXT NOT NULL, pos INTEGER NOT NULL, version TEXT NOT NULL, PRIMARY KEY(object, pos)) WITHOUT ROWID;
 CREATE INDEX out_pos ON out(pos);
 CREATE TABLE due(at INTEGER NOT NULL, pos INTEGER NOT NULL, PRIMARY KEY(at, pos)) WITHOUT ROWID;
-CREATE TABLE held(pos INTEGER PRIMARY KEY, leaf BLOB NOT NULL, object TEXT NOT NULL, version TEXT NOT NULL, did TEXT NOT NULL, code TEXT NOT NULL);
+CREATE TABLE held(pos INTEGER PRIMARY KEY, leaf BLOB NOT NULL, object TEXT NOT NULL, version TEXT NOT NULL, did TEXT NOT NULL, code TEXT NOT NULL,
+	way TEXT NOT NULL DEFAULT '', at INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX held_object ON held(object) WHERE object <> '';
 CREATE TABLE pending(pos INTEGER PRIMARY KEY, envelope BLOB NOT NULL);
 CREATE TABLE outbox(id INTEGER PRIMARY KEY, log INTEGER NOT NULL, receipt BLOB NOT NULL);
@@ -81,10 +83,13 @@ CREATE TABLE cosigned(log INTEGER NOT NULL, party TEXT NOT NULL, size INTEGER NO
 CREATE TABLE receipt(id INTEGER PRIMARY KEY, log INTEGER NOT NULL, party TEXT NOT NULL, digest BLOB NOT NULL, envelope BLOB NOT NULL);
 CREATE UNIQUE INDEX receipt_digest ON receipt(digest, log, party);
 CREATE TABLE act(pos INTEGER NOT NULL, party TEXT NOT NULL, receipt INTEGER NOT NULL, did TEXT NOT NULL, code TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(pos, party, receipt)) WITHOUT ROWID;
-PRAGMA user_version=1;
+PRAGMA user_version=2;
 `
 
-const schemaVersion = 1
+// schema2 is what version 2 added to version 1: by which way a leaf came, and when.
+const schema2 = "ALTER TABLE held ADD COLUMN way TEXT NOT NULL DEFAULT ''; ALTER TABLE held ADD COLUMN at INTEGER NOT NULL DEFAULT 0; PRAGMA user_version=2;"
+
+const schemaVersion = 2
 
 // Open opens the ledger in cfg.Dir and makes one when there is none. A purge that was cut short is completed first.
 func Open(ctx context.Context, cfg Config) (_ *Ledger, err error) {
@@ -174,11 +179,22 @@ func (l *Ledger) prepare() error {
 		if err := transact(l.w, func() error { return lite.Script(l.w, schema) }); err != nil {
 			return err
 		}
+	case version == 1:
+		if err := transact(l.w, func() error { return lite.Script(l.w, schema2) }); err != nil {
+			return err
+		}
 	}
 	if err := l.rescrub(); err != nil {
 		return err
 	}
-	err = lite.Exec(l.w, "SELECT value FROM meta WHERE name = 'secret'", func(st *zs.Stmt) error { l.secret = lite.Blob(st, 0); return nil })
+	err = lite.Exec(l.w, "SELECT name, value FROM meta WHERE name IN ('secret', 'restored')", func(st *zs.Stmt) error {
+		if st.ColumnText(0) == "secret" {
+			l.secret = lite.Blob(st, 1)
+		} else {
+			l.restored = st.ColumnText(1)
+		}
+		return nil
+	})
 	if err == nil && l.secret == nil {
 		l.secret = make([]byte, 32)
 		if _, err = io.ReadFull(l.cfg.Rand, l.secret); err == nil {

@@ -100,7 +100,11 @@ func (l *Ledger) OpenLog(ctx context.Context, id Identity) (g Log, err error) {
 		if err != nil || found {
 			return err
 		}
-		origin := peer.Origin(l.secret, id.Org, id.Accord+" "+strconv.FormatInt(epoch, 10), parties)
+		name := id.Accord + " " + strconv.FormatInt(epoch, 10)
+		if l.restored != "" {
+			name += " " + l.restored
+		}
+		origin := peer.Origin(l.secret, id.Org, name, parties)
 		err = lite.Exec(c, "INSERT INTO log(origin, own, nation, org, accord, parties, epoch, retired, size) VALUES(?, 1, '', ?, ?, ?, ?, 0, 0)", nil, origin, id.Org, id.Accord, joined(parties), epoch)
 		if err == nil {
 			g, err = findLog(c, origin)

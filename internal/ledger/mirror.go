@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 	zs "zombiezen.com/go/sqlite"
@@ -63,6 +64,8 @@ type Taken struct {
 	Code    string // of a refusal or quarantine
 	Wait    bool   // it is an order that is not carried out yet: see Orders
 	Bare    bool   // nothing of it is kept, not even what became of it: only the log counts it
+	Way     string // by which it came; empty: not known
+	At      time.Time
 }
 
 // Extend keeps what a verifier took, with what became of it and the receipts to send: all of it or nothing. From is the size of the log before. When
@@ -84,7 +87,7 @@ func (l *Ledger) Extend(ctx context.Context, v *peer.Verifier, from uint64, take
 				continue
 			}
 			pos := position(g.id, from+uint64(i))
-			if err := lite.Exec(c, "INSERT INTO held VALUES(?,?,?,?,?,?)", nil, pos, t.Frame.Leaf.Append(raw[:0]), t.Object, t.Version, t.Did, t.Code); err != nil {
+			if err := lite.Exec(c, "INSERT INTO held VALUES(?,?,?,?,?,?,?,?)", nil, pos, t.Frame.Leaf.Append(raw[:0]), t.Object, t.Version, t.Did, t.Code, t.Way, lite.PackTime(t.At)); err != nil {
 				return err
 			}
 			if t.Object != "" {
@@ -190,12 +193,16 @@ type Held struct {
 	Version string
 	Did     string
 	Code    string
+	Way     string    // by which it came; empty: not known
+	At      time.Time // when it came; zero: not known
 }
 
-const heldQuery = "SELECT g.origin, g.nation, h.pos, h.leaf, h.object, h.version, h.did, h.code FROM held h JOIN log g ON g.id = h.pos >> 40 WHERE "
+const heldColumns = "g.origin, g.nation, h.pos, h.leaf, h.object, h.version, h.did, h.code, h.way, h.at"
+
+const heldQuery = "SELECT " + heldColumns + " FROM held h JOIN log g ON g.id = h.pos >> 40 WHERE "
 
 func scanHeld(st *zs.Stmt) (h Held, err error) {
-	h = Held{Origin: st.ColumnText(0), Nation: st.ColumnText(1), Object: st.ColumnText(4), Version: st.ColumnText(5), Did: st.ColumnText(6), Code: st.ColumnText(7)}
+	h = Held{Origin: st.ColumnText(0), Nation: st.ColumnText(1), Object: st.ColumnText(4), Version: st.ColumnText(5), Did: st.ColumnText(6), Code: st.ColumnText(7), Way: st.ColumnText(8), At: lite.UnpackTime(st.ColumnInt64(9))}
 	_, h.Index = split(st.ColumnInt64(2))
 	h.Leaf, err = peer.ParseLeaf(lite.Blob(st, 3))
 	return h, err
@@ -248,10 +255,10 @@ func (l *Ledger) Orders(ctx context.Context, nation string, limit int) (out []Wa
 		limit = 1000
 	}
 	err = l.read(ctx, "reading orders", func(c *zs.Conn) error {
-		return lite.Exec(c, "SELECT g.origin, g.nation, h.pos, h.leaf, h.object, h.version, h.did, h.code, p.envelope FROM pending p JOIN held h ON h.pos = p.pos JOIN log g ON g.id = p.pos >> 40 WHERE ?1 = '' OR g.nation = ?1 ORDER BY p.pos LIMIT ?2",
+		return lite.Exec(c, "SELECT "+heldColumns+", p.envelope FROM pending p JOIN held h ON h.pos = p.pos JOIN log g ON g.id = p.pos >> 40 WHERE ?1 = '' OR g.nation = ?1 ORDER BY p.pos LIMIT ?2",
 			func(st *zs.Stmt) error {
 				h, err := scanHeld(st)
-				out = append(out, Waiting{h, lite.Blob(st, 8)})
+				out = append(out, Waiting{h, lite.Blob(st, 10)})
 				return err
 			}, nation, limit)
 	})

@@ -116,6 +116,7 @@ type Federation struct {
 	Listen     string   `toml:"listen"`     // host:port for partners' nodes; empty: they cannot call, this node calls them
 	Extensions []string `toml:"extensions"` // of STIX objects that may leave whole: ids of extensions and names of properties; a trailing * stands for any ending
 	TAXII      []string `toml:"taxii"`      // parties of accords that run no node and fetch by TAXII: "NATION/organisation"
+	Recover    bool     `toml:"recover"`    // what partners give back after a restore is taken without a person's look
 }
 
 // Exercise names the files by which accords of operations authorise the exercise of this realm.

@@ -71,7 +71,7 @@ func (n *Node) openFederation(ctx context.Context) error {
 		return err
 	}
 	n.federation, err = federation.New(ctx, federation.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, House: house{n}, Door: n.exchange, Ledger: n.ledger, Accords: n.accords, Decisions: n.decisions,
-		Partners: partners{n}, Relay: n.relay, Carries: n.cfg.Relay.carries, Seals: n.ring, Shelves: shelves, Gate: n.gate, Secret: n.ring.Secret("audience"), Extensions: n.cfg.Federation.Extensions, Bases: n.bases,
+		Partners: partners{n}, Relay: n.relay, Carries: n.cfg.Relay.carries, Seals: n.ring, Shelves: shelves, Gate: n.gate, Secret: n.ring.Secret("audience"), Extensions: n.cfg.Federation.Extensions, Recover: federation.Recover{Trusted: n.cfg.Federation.Recover}, Bases: n.bases,
 		Originate: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleOriginate) },
 		Officer:   func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleRelease) },
 		Node:      n.nodeKey,

@@ -77,7 +77,7 @@ func (n *Node) Settings() any {
 		"limits":     map[string]any{"object_bytes": c.Limits.ObjectBytes, "post_bytes": c.Limits.PostBytes, "post_objects": c.Limits.PostObjects, "store_bytes": c.Limits.StoreBytes, "cache_bytes": c.Limits.CacheBytes, "memory_bytes": c.Limits.MemoryBytes, "in_flight": c.Limits.InFlight, "connections": c.Limits.Connections},
 		"auth":       map[string]any{"basic": c.Auth.Basic, "idle_minutes": c.Auth.IdleMinutes, "session_hours": c.Auth.SessionHours, "require_second_factor": c.Auth.RequireSecondFactor, "rp_id": c.relyingParty(), "origins": c.Auth.Origins, "oidc": providers},
 		"taxii":      map[string]any{"title": c.TAXII.Title, "contact": c.TAXII.Contact},
-		"federation": map[string]any{"listen": c.Federation.Listen, "extensions": c.Federation.Extensions, "taxii": c.Federation.TAXII},
+		"federation": map[string]any{"listen": c.Federation.Listen, "extensions": c.Federation.Extensions, "taxii": c.Federation.TAXII, "recover": c.Federation.Recover},
 		"relay":      map[string]any{"carry": c.Relay.Carry, "bytes": c.Relay.Bytes, "logs": c.Relay.Logs, "days": c.Relay.Days, "messages": c.Relay.Messages},
 		"gate":       map[string]any{"community": c.Gate.Community, "authorities": c.Gate.Authorities},
 		"metrics":    map[string]any{"listen": c.Metrics.Listen},

@@ -67,6 +67,7 @@ var routes = map[string]func(w *run, s *script){
 		w.ask("POST", "/fed/v1/heads", "application/json", []byte(`{"logs":["e30="],"keylogs":[{"origin":"keylog:THI","size":1,"root":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}]}`))
 		w.ask("POST", "/fed/v1/heads", "application/json", []byte(`{`))
 	},
+	"POST /fed/v1/reconcile": askReconcile,
 	"POST /fed/v1/{document}": func(w *run, s *script) {
 		for _, document := range []peer.Offered{peer.OfferAccord, peer.OfferNotice, peer.OfferKeys, peer.OfferProof, "other"} {
 			w.ask("POST", "/fed/v1/"+string(document), "application/octet-stream", []byte("{}"))

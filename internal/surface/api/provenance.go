@@ -7,6 +7,7 @@ import (
 
 	"entente/internal/exchange"
 	"entente/internal/fault"
+	"entente/internal/federation"
 	"entente/internal/record"
 	"entente/internal/store"
 	"entente/label"
@@ -22,6 +23,7 @@ type Provenance struct {
 	Digest      string                 `json:"digest"`             // SHA-256 of the canonical form, in hex
 	Envelope    string                 `json:"envelope,omitempty"` // SHA-256 of the signed envelope it came in, in hex; empty: it came in none
 	Origin      *record.Origin         `json:"origin,omitempty"`
+	Came        []federation.Came      `json:"came,omitempty"` // from partners, for who may know of accords
 	Collections []Placed               `json:"collections"`
 	Label       label.Label            `json:"label"`
 	Markings    []exchange.MarkingSaid `json:"markings"`
@@ -53,9 +55,15 @@ func (a *API) provenance(c *call) error {
 	if len(list) == 0 && q.After == 0 && !page.More {
 		return fault.New(fault.NotFound, "", "no such object")
 	}
+	var came []federation.Came
+	if f := a.ops.Federation(); f != nil {
+		if came, err = f.Came(c.ctx(), c.v, c.path("id")); err != nil {
+			return err
+		}
+	}
 	out := List[Provenance]{Items: make([]Provenance, len(list))}
 	for i := range list {
-		if out.Items[i], err = a.cameFrom(c, &list[i]); err != nil {
+		if out.Items[i], err = a.cameFrom(c, &list[i], came); err != nil {
 			return err
 		}
 	}
@@ -65,13 +73,18 @@ func (a *API) provenance(c *call) error {
 	return c.answer(out)
 }
 
-func (a *API) cameFrom(c *call, p *exchange.Provenance) (Provenance, error) {
+func (a *API) cameFrom(c *call, p *exchange.Provenance, came []federation.Came) (Provenance, error) {
 	r := &p.Item.Record
 	out := Provenance{ID: r.ID, Version: r.Version, Spec: r.Spec, Added: p.Item.Seq.Time(), Held: p.Item.Held, Digest: hex.EncodeToString(r.Digest[:]),
 		Origin: a.originOf(c.v, r.Origin, &r.Label), Label: r.Label, Markings: p.Markings, Stated: p.Stated, Because: because(p)}
 	if r.Envelope != nil {
 		sum := sha256.Sum256(r.Envelope)
 		out.Envelope = hex.EncodeToString(sum[:])
+	}
+	for _, w := range came { // an object without versions has none in logs either
+		if o := out.Origin; o != nil && w.Nation == o.Nation && (w.Version == "" || w.Version == r.Version) {
+			out.Came = append(out.Came, w)
+		}
 	}
 	for _, at := range p.Places {
 		col, err := a.x.Collection(c.v, "", at.Collection)
