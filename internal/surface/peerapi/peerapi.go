@@ -18,7 +18,7 @@ import (
 type Config struct {
 	Backend peer.Backend
 	Carrier peer.Carrier // what carries for others; nil: nothing does
-	TLS     *tls.Config // of keyring.Ring.PeerTLS
+	TLS     *tls.Config  // of keyring.Ring.PeerTLS
 	Know    keyring.KnowPeer
 	Limits  peer.Limits
 	Log     *slog.Logger
