@@ -40,7 +40,7 @@ var floors = []struct {
 	{"internal/outbound", []string{"internal/fault"}},
 	{"internal/record", []string{"label"}},
 	{"internal/gate", []string{"accord", "label", "internal/record"}},
-	{"internal/keyring", []string{"dsse", "keylog", "internal/fault"}},
+	{"internal/keyring", []string{"dsse", "keylog", "seal", "internal/fault"}},
 	{"internal/rendition", []string{"label", "stix"}},
 	{"internal/store", []string{"label", "internal/record", "internal/gate", "internal/fault"}},
 	{"internal/lite", []string{"internal/fault"}},
