@@ -23,6 +23,7 @@ import (
 	"entente/keylog"
 	"entente/label"
 	"entente/peer"
+	"entente/seal"
 )
 
 // House is the node's store, under the node's own scope.
@@ -103,6 +104,9 @@ type Config struct {
 	Secret     []byte                      // ids of reduced copies are made from it
 	Bases      func() map[string]time.Time // legal bases in force
 	Dial       func(p Partner) (url string, d peer.Doer)
+	Bundles    string                                            // directory of bundles that were made, or wait; empty: this node makes and takes none
+	SealKeys   func(now time.Time) ([]*seal.Private, error)      // that open what was sealed to this node
+	SealKey    func(now time.Time) (statement []byte, err error) // to which one seals now, in an envelope of the node's key
 	Limits     peer.Limits
 	Now        func() time.Time
 	Tick       time.Duration // how often time itself is looked at; 30 s
@@ -145,6 +149,9 @@ type Federation struct {
 	marks   map[string][]peer.Checkpoint
 
 	judging sync.Mutex // held by who writes proofs
+
+	packing chan struct{} // held by who makes a bundle, or hears that one arrived
+	filing  chan struct{} // held by who takes bundles
 	stop    context.CancelFunc
 	workers sync.WaitGroup
 }
@@ -174,7 +181,7 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 	cfg.Limits = cfg.Limits.Values()
 	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, judged: map[string]string{}, retired: map[string]int{},
 		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{}, missing: map[string]missing{}, marks: map[string][]peer.Checkpoint{},
-		settles: make(chan struct{}, 1), stirred: map[string]bool{}, shelves: shelves(cfg.Shelves)}
+		settles: make(chan struct{}, 1), packing: make(chan struct{}, 1), filing: make(chan struct{}, 1), stirred: map[string]bool{}, shelves: shelves(cfg.Shelves)}
 	own, err := cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
 	if err != nil {
 		return nil, err
@@ -188,6 +195,9 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 	}
 	all, err := f.proofs(ctx)
 	f.weighProofs(all)
+	if err == nil && cfg.Bundles != "" {
+		err = f.clearBundles(ctx)
+	}
 	return f, err
 }
 

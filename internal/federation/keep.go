@@ -62,7 +62,7 @@ func (f *Federation) Keep(ctx context.Context) error {
 	if e == nil {
 		_, e = f.cfg.Ledger.SignIdle(ctx, f.cfg.Now().Add(-idle), ledger.Seal{Now: f.cfg.Now(), Key: k})
 	}
-	return errors.Join(err, e)
+	return errors.Join(err, e, f.keepBundles(ctx))
 }
 
 // idle is how old the checkpoint of a log to which nothing is added becomes, less the time between two looks.
