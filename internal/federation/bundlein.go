@@ -694,7 +694,7 @@ func (f *Federation) Bundles(ctx context.Context) (b BundleBook, err error) {
 		if err != nil {
 			return b, err
 		}
-		sent, err := f.sent(ctx, p.Nation)
+		sent, err := f.sentTo(ctx, p.Nation)
 		if err != nil {
 			return b, err
 		}

@@ -107,8 +107,8 @@ func (f *Federation) sender(ctx context.Context, nation string) (s senderDoc, er
 	return s, err
 }
 
-// sent are the bundles to a nation that are remembered, by number.
-func (f *Federation) sent(ctx context.Context, nation string) (out []sentDoc, err error) {
+// sentTo are the bundles to a nation that are remembered, by number.
+func (f *Federation) sentTo(ctx context.Context, nation string) (out []sentDoc, err error) {
 	for after := nation + "/"; ; {
 		docs, err := f.cfg.House.Docs(ctx, docSent, after, maxSent)
 		if err != nil {
@@ -169,7 +169,7 @@ func (f *Federation) MakeBundle(ctx context.Context, by string, q BundleRequest)
 	if err != nil {
 		return Bundle{}, err
 	}
-	all, err := f.sent(ctx, p.Nation)
+	all, err := f.sentTo(ctx, p.Nation)
 	if err != nil {
 		return Bundle{}, err
 	}
@@ -479,19 +479,19 @@ func (f *Federation) AckBundle(ctx context.Context, by, nation string, digest pe
 		if nation != "" && nation != p.Nation {
 			continue
 		}
-		all, err := f.sent(ctx, p.Nation)
+		all, err := f.sentTo(ctx, p.Nation)
 		if err != nil {
 			return Bundle{}, err
 		}
 		if i := slices.IndexFunc(all, func(b sentDoc) bool { return b.Digest == digest }); i >= 0 {
-			return f.arrived(ctx, by, p.Nation, &all[i], all)
+			return f.noteArrival(ctx, by, p.Nation, &all[i], all)
 		}
 	}
 	return Bundle{}, fault.New(fault.Unprocessable, "bundle.ack", "no bundle that was made here, and waits for this, has these words").Try("compare the words once more with those where it was imported; a bundle before the last that arrived needs none")
 }
 
-// arrived notes it. The caller holds packing.
-func (f *Federation) arrived(ctx context.Context, by, nation string, b *sentDoc, all []sentDoc) (Bundle, error) {
+// noteArrival notes it. The caller holds packing.
+func (f *Federation) noteArrival(ctx context.Context, by, nation string, b *sentDoc, all []sentDoc) (Bundle, error) {
 	s, err := f.sender(ctx, nation)
 	if err != nil {
 		return Bundle{}, err

@@ -26,7 +26,7 @@ type said struct {
 // loadSaid gathers it, in parts that fit into an item each.
 func (f *Federation) loadSaid(ctx context.Context, p Partner, c *cargo) (err error) {
 	var first said
-	if first.Heads, err = f.seen(ctx, p); err != nil {
+	if first.Heads, err = f.seen(ctx, p, func(peer.Head) bool { return true }); err != nil {
 		return err
 	}
 	if first.Key, err = f.OwnSealKey(); err != nil {
