@@ -3,6 +3,7 @@ package federation
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -673,7 +674,7 @@ func (f *Federation) refused(ctx context.Context, by string, bytes int64, l *loo
 	if err != nil {
 		return fault.New(fault.Internal, "", "a refusal cannot be written down").Because(err)
 	}
-	put := []store.Doc{{Kind: docRefused, Key: r.At.Format("20060102T150405.000000Z"), Value: value, Version: -1, Expires: r.At.Add(refusedLife)}}
+	put := []store.Doc{{Kind: docRefused, Key: r.At.Format("20060102T150405.000000Z ") + rand.Text(), Value: value, Version: -1, Expires: r.At.Add(refusedLife)}}
 	for _, d := range docs[:max(0, len(docs)+1-maxRefused)] {
 		put = append(put, store.Doc{Kind: docRefused, Key: d.Key, Version: -1})
 	}

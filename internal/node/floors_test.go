@@ -85,7 +85,7 @@ var floors = []struct {
 	// measuring and breaking: they run the real program
 	{"internal/sample", []string{"label", "stix"}},
 	{"internal/testnode", nil},
-	{"internal/testnet", []string{"accord", "decision", "dsse", "keylog", "label", "peer", "proof", "internal/accords", "internal/decisions", "internal/exchange", "internal/federation", "internal/gate", "internal/keyring", "internal/ledger",
+	{"internal/testnet", []string{"accord", "bundle", "decision", "dsse", "keylog", "label", "peer", "proof", "seal", "internal/accords", "internal/decisions", "internal/exchange", "internal/federation", "internal/gate", "internal/keyring", "internal/ledger",
 		"internal/peers", "internal/record", "internal/store", "internal/store/sqlite"}},
 	{"internal/bench", []string{"label", "stix", "internal/sample", "internal/testnode"}},
 	{"internal/faulttest", []string{"internal/sample", "internal/testnode"}},

@@ -42,11 +42,11 @@ func bundleRows(w *world, do func(route, path, body string), last *string) {
 	if !strings.Contains(*last, `"state":"taken"`) {
 		w.t.Errorf("a bundle: %s", *last)
 	}
-	if status, answer := w.ask(admin, post, "/bundles/import", file[:len(file)-1]); status != 422 || !strings.Contains(answer, "bundle.changed") {
+	if status, answer := w.ask(admin, post, "/bundles/import", file[:len(file)-1]); status != 422 || !strings.Contains(answer, "bundle.short") {
 		w.t.Errorf("a bundle that was cut off: %d %s", status, answer)
 	}
 	do("GET /bundles", "/bundles", "")
-	for _, part := range []string{`"acknowledged":true`, `"code":"bundle.changed"`, `"words":"`, `"epoch":1`} {
+	for _, part := range []string{`"acknowledged":true`, `"code":"bundle.short"`, `"words":"`, `"epoch":1`} {
 		if !strings.Contains(*last, part) {
 			w.t.Errorf("the list does not have %s: %s", part, *last)
 		}
