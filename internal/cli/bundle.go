@@ -169,14 +169,31 @@ func (a *app) carried(path string, do func(io.Reader) (federation.Imported, erro
 }
 
 func (a *app) verifyBundleCmd() *cobra.Command {
-	c := &cobra.Command{Use: "verify FILE", Short: "Verify a bundle to its end and say what is in it; nothing is changed", Args: cobra.ExactArgs(1), Example: "  entente bundle verify --data DIR /media/stick/rur.fedb"}
-	return a.onNode(c, func(ctx context.Context, n *api.Client, args []string) error {
+	var card string
+	c := &cobra.Command{Use: "verify FILE", Short: "Verify a bundle to its end and say what is in it; nothing is taken", Args: cobra.ExactArgs(1),
+		Long: "Verify a bundle to its end and say what is in it. The node takes nothing. With --card no node is asked: its keys below --data and the card of the sender's nation are enough, for a station that looks at what comes before " +
+			"the node does; compare the fingerprint that is shown.",
+		Example: "  entente bundle verify --data DIR /media/stick/rur.fedb\n  entente bundle verify --data DIR --card utopia.card /media/stick/rur.fedb"}
+	c.Flags().StringVar(&card, "card", "", "`FILE` with the card of the sender's nation: verify without a node")
+	a.onNode(c, func(ctx context.Context, n *api.Client, args []string) error {
 		in, err := a.carried(args[0], func(r io.Reader) (federation.Imported, error) { return n.VerifyBundle(ctx, r) })
 		if err != nil {
 			return err
 		}
 		return a.imported(in)
 	})
+	atNode := c.RunE
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if card == "" {
+			return atNode(c, args)
+		}
+		in, err := a.verifyOffline(args[0], card)
+		if err != nil {
+			return err
+		}
+		return a.imported(in)
+	}
+	return c
 }
 
 func (a *app) importBundleCmd() *cobra.Command {
