@@ -1,6 +1,7 @@
 package accords
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -53,7 +54,7 @@ func (a *Accords) Offer(ctx context.Context, nation string, src []byte) error {
 	if v.party(nation) < 0 {
 		return none()
 	}
-	standing, err := b.Signed(a.cfg.Keys)
+	standing, err := a.worth(b)
 	if err != nil {
 		return asFault(err)
 	}
@@ -67,6 +68,17 @@ func (a *Accords) Offer(ctx context.Context, nation string, src []byte) error {
 		return a.Held(ctx, b.Digest(), nation)
 	}
 	return nil
+}
+
+// worth is what the signatures of a bundle are worth. Of one that brings nothing new it is known: every partner shows its own at every meeting.
+func (a *Accords) worth(b *accord.Bundle) ([]accord.Standing, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	old := a.versions[b.Digest()]
+	if old == nil || !slices.EqualFunc(b.Signatures, old.bundle.Signatures, func(x, y dsse.Signature) bool { return x.KeyID == y.KeyID && bytes.Equal(x.Sig, y.Sig) }) {
+		return b.Signed(a.cfg.Keys)
+	}
+	return a.standing(old)
 }
 
 // take keeps a bundle.

@@ -60,23 +60,28 @@ func TestAnAllianceOfMany(t *testing.T) {
 	for _, c := range codes {
 		want[c] = map[string]bool{}
 	}
+	// Whom each gives to: everybody, or one of a few sets of others.
+	sets := map[string][][]string{}
+	for _, of := range codes {
+		others := slices.DeleteFunc(slices.Clone(codes), func(c string) bool { return c == of })
+		sets[of] = [][]string{slices.Clone(others)}
+		for range 5 {
+			r.Shuffle(len(others), func(i, k int) { others[i], others[k] = others[k], others[i] })
+			sets[of] = append(sets[of], slices.Clone(others[:1+r.IntN(min(4, nations-1))]))
+		}
+	}
 	made := 0
 	push := func(of string, n int) {
-		size := 1 + r.IntN(min(4, nations-1))
-		if r.IntN(3) == 0 {
-			size = nations - 1
-		}
-		others := slices.DeleteFunc(slices.Clone(codes), func(c string) bool { return c == of })
-		r.Shuffle(len(others), func(i, k int) { others[i], others[k] = others[k], others[i] })
+		to := sets[of][r.IntN(len(sets[of]))]
 		var batch []string
 		for range n {
 			made++
 			batch = append(batch, testnet.Malware(made, 1, fmt.Sprintf("object %d", made), "of "+of))
-			for _, c := range append(others[:size:size], of) {
+			for _, c := range append(slices.Clone(to), of) {
 				want[c][testnet.ID("malware", made)] = true
 			}
 		}
-		net.As(of).Push(testnet.To(label.Amber, others[:size]...), batch...)
+		net.As(of).Push(testnet.To(label.Amber, to...), batch...)
 	}
 	const rounds = 5
 	for round := range rounds {
