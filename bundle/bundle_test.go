@@ -449,7 +449,8 @@ func TestWritersHoldToTheManifest(t *testing.T) {
 	}{
 		"everything in order":        {steps{keys, accord, one, two, heads, end}, ""},
 		"heads are left out":         {steps{keys, accord, one, two, end}, ""},
-		"heads twice":                {steps{keys, accord, one, two, heads, heads}, "bundle.order"},
+		"heads in two parts":         {steps{keys, accord, one, two, heads, heads, end}, ""},
+		"a log after heads":          {steps{keys, accord, one, two, heads, two}, "bundle.order"},
 		"no keys":                    {steps{accord}, "bundle.order"},
 		"keys twice":                 {steps{keys, keys}, "bundle.order"},
 		"keys of another":            {steps{func(b *Writer) error { return b.KeyLog("KWT", 2, [][]byte{{1}}) }}, "bundle.range"},

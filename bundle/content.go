@@ -114,9 +114,6 @@ func (c *content) takeBatch(b *peer.Batch, n int) error {
 }
 
 func (c *content) takeHeads(n int) error {
-	if c.heads {
-		return refuse("bundle.order", "heads come twice")
-	}
 	if err := c.whole(); err != nil {
 		return err
 	}

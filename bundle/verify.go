@@ -21,8 +21,8 @@ type Known struct {
 
 // Chain is the last bundle that was taken of a sender. The zero value is none.
 type Chain struct {
-	Number uint64
-	Digest peer.Digest
+	Number uint64      `json:"number"`
+	Digest peer.Digest `json:"digest"`
 }
 
 // Next tells whether the manifest's bundle is the one that follows: else it is an error with code "bundle.known" (it was taken), "bundle.gap" (the message names the

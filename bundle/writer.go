@@ -14,7 +14,7 @@ import (
 )
 
 // Writer writes a bundle. What the manifest names must be given to it, in the manifest's order: key statements, accords, logs, and last heads, where there are
-// any. It is for one goroutine at a time.
+// any, in one part or several. It is for one goroutine at a time.
 type Writer struct {
 	sealed *seal.Writer
 	realm  string
@@ -71,7 +71,7 @@ func (w *Writer) Batch(b *peer.Batch) error {
 	return w.add(kindBatch, w.buf, func() error { return w.state.takeBatch(b, len(w.buf)) })
 }
 
-// Heads adds what the sender knows of the heads of others' logs.
+// Heads adds what the sender has to say besides, of which the heads of others' logs are a part: docs/bundles.md has its form.
 func (w *Writer) Heads(b []byte) error {
 	return w.add(kindHeads, b, func() error { return w.state.takeHeads(len(b)) })
 }

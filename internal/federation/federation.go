@@ -115,6 +115,9 @@ type Config struct {
 	Secret     []byte                      // ids of reduced copies are made from it
 	Bases      func() map[string]time.Time // legal bases in force
 	Dial       func(p Partner) (url string, d peer.Doer)
+	Bundles    string                                            // directory of bundles that were made, or wait; empty: this node makes and takes none
+	SealKeys   func(now time.Time) ([]*seal.Private, error)      // that open what was sealed to this node
+	SealKey    func(now time.Time) (statement []byte, err error) // to which one seals now, in an envelope of the node's key
 	Limits     peer.Limits
 	Now        func() time.Time
 	After      func(time.Duration) <-chan time.Time // between two attempts to reach a partner; time.After
@@ -165,6 +168,9 @@ type Federation struct {
 
 	judging sync.Mutex // held by who writes proofs
 
+	packing chan struct{} // held by who makes a bundle, or hears that one arrived
+	filing  chan struct{} // held by who takes bundles
+
 	began     time.Time
 	recovered chan struct{} // a partner was asked what it has
 	asking    atomic.Bool   // nothing is given: partners are asked first
@@ -206,7 +212,7 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 	cfg.Limits = cfg.Limits.Values()
 	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, judged: map[string]string{}, retired: map[string]int{}, earlier: map[string]openLog{},
 		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{}, came: map[[2]string]map[string]int{}, missing: map[string]missing{}, marks: map[string][]peer.Checkpoint{},
-		began: cfg.Now(), recovered: make(chan struct{}, 1), settles: make(chan struct{}, 1), stirred: map[string]bool{}, shelves: shelves(cfg.Shelves), over: newRelaying()}
+		began: cfg.Now(), recovered: make(chan struct{}, 1), settles: make(chan struct{}, 1), packing: make(chan struct{}, 1), filing: make(chan struct{}, 1), stirred: map[string]bool{}, shelves: shelves(cfg.Shelves), over: newRelaying()}
 	own, err := cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
 	if err != nil {
 		return nil, err
@@ -221,6 +227,9 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 	}
 	all, err := f.proofs(ctx)
 	f.weighProofs(all)
+	if err == nil && cfg.Bundles != "" {
+		err = f.clearBundles(ctx)
+	}
 	return f, err
 }
 

@@ -513,7 +513,7 @@ func (f *Federation) tellProofs(ctx context.Context, c *peer.Client, p Partner, 
 	}
 	bound := f.together(p.Nation)
 	for _, a := range all {
-		if a.Found.Nation == p.Nation || a.From == p.Nation || !slices.Contains(bound, a.Found.Nation) || l.has(f, a.ID) {
+		if !f.concerns(&a, p.Nation, bound) || l.has(f, a.ID) {
 			continue
 		}
 		if err := c.Offer(ctx, peer.OfferProof, a.File); err != nil && !isRefusal(err) {
@@ -522,6 +522,11 @@ func (f *Federation) tellProofs(ctx context.Context, c *peer.Client, p Partner, 
 		l.note(f, a.ID)
 	}
 	return nil
+}
+
+// concerns tells whether a nation that is bound with others is to be shown a proof.
+func (f *Federation) concerns(a *accusationDoc, nation string, bound []string) bool {
+	return a.Found.Nation != nation && a.From != nation && slices.Contains(bound, a.Found.Nation)
 }
 
 // caughtLive is a contradiction that showed while a partner's own batch was read.

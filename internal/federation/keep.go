@@ -74,7 +74,7 @@ func (f *Federation) tidy(ctx context.Context) error {
 		_, e := f.cfg.Relay.Expire(ctx)
 		err = errors.Join(err, e)
 	}
-	return err
+	return errors.Join(err, f.keepBundles(ctx))
 }
 
 func (f *Federation) signIdle(ctx context.Context) error {

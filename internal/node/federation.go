@@ -28,6 +28,9 @@ import (
 // ledgerFolder is where the audience logs stand below the data directory.
 const ledgerFolder = "ledger"
 
+// bundleFolder is where bundles stand that were made, or wait.
+const bundleFolder = "bundles"
+
 // openFederation opens what joins the node to those of its partners.
 func (n *Node) openFederation(ctx context.Context) error {
 	dir := filepath.Join(n.cfg.Data, ledgerFolder)
@@ -76,7 +79,8 @@ func (n *Node) openFederation(ctx context.Context) error {
 		Officer:   func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleRelease) },
 		Node:      n.nodeKey,
 		Dial:      func(p federation.Partner) (string, peer.Doer) { return "https://" + p.Address, doer },
-		Now:       n.cfg.Now, Log: n.cfg.Log})
+		Bundles:   filepath.Join(n.cfg.Data, bundleFolder), SealKeys: n.ring.SealKeys, SealKey: n.ring.SealStatement,
+		Now: n.cfg.Now, Log: n.cfg.Log})
 	return err
 }
 

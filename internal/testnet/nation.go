@@ -44,6 +44,7 @@ type Nation struct {
 	db      *sqlite.Store
 	peers   *peers.Room
 	gate    *gate.Gate
+	sealing *seal.Private
 	running bool
 }
 
@@ -110,6 +111,7 @@ func (n *Nation) open() {
 			}
 			return steady{s.(federation.NodeKey), n.net.o.Deaf}, nil
 		},
+		Bundles: n.dir + "/bundles", SealKeys: n.sealKeys, SealKey: n.sealKey,
 		Officer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleRelease) }, Gate: g, Secret: n.ring.Secret("audience"), Now: n.now, Tick: n.net.o.Tick,
 		Log: slog.New(slog.NewTextHandler(n.net.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Dial: func(p federation.Partner) (string, peer.Doer) {
@@ -151,6 +153,29 @@ func (n *Nation) Stop() {
 func (n *Nation) Start() {
 	n.open()
 	n.start()
+}
+
+// sealKeys is the one key to which one seals for the nation. It is in memory, since the ring's folder is not there for longer than the test that made it.
+func (n *Nation) sealKeys(time.Time) ([]*seal.Private, error) {
+	if n.sealing == nil {
+		k, err := seal.Generate()
+		if err != nil {
+			return nil, err
+		}
+		n.sealing = k
+	}
+	return []*seal.Private{n.sealing}, nil
+}
+
+func (n *Nation) sealKey(now time.Time) ([]byte, error) {
+	by, err := n.ring.Signer(keylog.RoleNode)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := n.sealKeys(now); err != nil {
+		return nil, err
+	}
+	return seal.Statement{Nation: n.Code, Org: Org(n.Code), Epoch: 1, Key: n.sealing.Public(), NotBefore: Began, NotAfter: Began.AddDate(0, 1, 0)}.Sign(Realm, by)
 }
 
 // decisionLog is where the nation's decisions are said.

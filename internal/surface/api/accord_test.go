@@ -52,6 +52,7 @@ func (w *world) openFederation() {
 		Node: func() (federation.NodeKey, error) {
 			return w.signer(keylog.RoleNode).(federation.NodeKey), nil
 		},
+		Bundles: filepath.Join(w.dir, "bundles"), SealKeys: w.ring.SealKeys, SealKey: w.ring.SealStatement,
 		Dial: func(federation.Partner) (string, peer.Doer) { return "https://nobody", nobody{} }, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil))})
 	w.must(err)
 	w.t.Cleanup(w.federation.Close)

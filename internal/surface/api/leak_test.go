@@ -115,6 +115,15 @@ var asks = map[string][]probe{
 	"POST /objects/{id}/simulation": {{"/objects/" + hiddenID + "/simulation", "x"}, {"/objects/identity--" + visibleUUID + "/simulation", "x"}},
 	"POST /links/{nation}/retry":    {{"/links/XER/retry", ""}},
 
+	"GET /bundles":               {{"/bundles", ""}},
+	"POST /bundles":              {{"/bundles", `{"nation":"XER"}`}, {"/bundles", `{"nation":"NON","dry_run":true}`}},
+	"GET /bundles/key":           {{"/bundles/key?x=1", ""}},
+	"POST /bundles/key":          {{"/bundles/key", "x"}},
+	"POST /bundles/verify":       {{"/bundles/verify", "x"}},
+	"POST /bundles/import":       {{"/bundles/import", "x"}},
+	"POST /bundles/ack":          {{"/bundles/ack", `{"words":"x"}`}},
+	"GET /bundles/{nation}/file": {{"/bundles/XER/file", ""}, {"/bundles/NON/file", ""}},
+
 	"GET /feeds":             {{"/feeds", ""}},
 	"GET /feeds/{name}":      {{"/feeds/secret", ""}, {"/feeds/none", ""}},
 	"POST /feeds/{name}/run": {{"/feeds/secret/run", ""}, {"/feeds/secret/run?dry_run=true", ""}},
