@@ -42,8 +42,10 @@ type Backend interface {
 	Ack(ctx context.Context, a Ack) error
 	// Push takes frames of a log of the caller, which cannot be asked for them.
 	Push(ctx context.Context, b *Batch) error
-	// KeyLog gives statements of a nation's key log from an index on; an empty nation is this node's own.
+	// KeyLog gives statements of a nation's key log from an index on, as they are known here; an empty nation is this node's own.
 	KeyLog(ctx context.Context, nation string, from uint64) (KeyLog, error)
+	// Heads takes what the caller has seen of others' logs, and gives what this node has seen of those of them that the caller has part in.
+	Heads(ctx context.Context, h Heads) (Heads, error)
 	// Offer takes a document of the caller.
 	Offer(ctx context.Context, what Offered, document []byte) error
 }
@@ -112,7 +114,7 @@ const (
 	OfferKeys   Offered = "keylog" // statements of the caller's key log
 	OfferAccord Offered = "accord" // an accord with its signatures
 	OfferNotice Offered = "notice" // what a party says of an accord: the envelope of an accord.Notice
-	OfferProof  Offered = "proof"  // an Equivocation, as JSON
+	OfferProof  Offered = "proof"  // an accusation that stands alone (package proof)
 )
 
 // Options of a server.
@@ -147,6 +149,7 @@ func NewServer(b Backend, o Options) http.Handler {
 		"GET /fed/v1/keylog":      s.keylog,
 		"POST /fed/v1/ack":        s.ack,
 		"POST /fed/v1/push":       s.push,
+		"POST /fed/v1/heads":      s.heads,
 		"POST /fed/v1/{document}": s.offer,
 		"/":                       func(http.ResponseWriter, *http.Request) error { return errNotFound },
 	} {

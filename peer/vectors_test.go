@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"entente/dsse"
+	"entente/label"
 )
 
 // The specification's test vectors are what this package computes, and every one of them is there.
@@ -47,6 +48,28 @@ func TestVectorsOfTheSpecification(t *testing.T) {
 	want := []string{"key id      " + key.Key().ID(), "commit      " + hex.EncodeToString(f.Leaf.Commit[:]), "leaf        " + hex.EncodeToString(f.Leaf.Append(nil)), "leaf hash   " + hex.EncodeToString(hash[:]),
 		"frame       " + hex.EncodeToString(f.Append(nil)), "origin      " + c.Origin, "root        " + hex.EncodeToString(root[:]), "text        " + fmt.Sprintf("%q", c.Text()), "line        " + hex.EncodeToString(line),
 		fmt.Sprintf("hash 0x06   %08x", keyHash(c.Origin, algMLDSA44, key.Key()))}
+	want = append(want, fmt.Sprintf("signs 0x06  %x", tree(c.Origin, c, c.Time)))
+	audience, err := label.NewAudience("org:KWT/kw.ncsc", "org:USA/us.cisa")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := label.For(label.Amber).To(audience)
+	l.Mode, l.Purpose, l.Onward, l.NotAfter = label.OperationalMode, label.NetDefence|label.Training, label.OnwardNone, at.AddDate(1, 0, 0)
+	r := Rendition{Accord: f.Leaf.Accord, Audience: []string{"org:KWT/kw.ncsc", "org:USA/us.cisa"}, Class: Full, Label: l, Nation: "USA", Org: "us.cisa",
+		Object: []byte(`{"type":"ipv4-addr","spec_version":"2.1","id":"ipv4-addr--28bb3599-77cd-5a82-a950-b5bd3caf07c4","value":"198.51.100.3"}`)}
+	payload, err := r.Payload()
+	if err != nil {
+		t.Fatal(err)
+	}
+	single, err := dsse.FromSeed(seed[:32])
+	if err != nil {
+		t.Fatal(err)
+	}
+	envelopes, err := SignRenditions(realm, [][]byte{payload}, single)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = append(want, "payload     "+string(payload), "dsse        "+string(envelopes[0]))
 	for _, n := range []uint64{9, 1000, 1189, 100_000} {
 		want = append(want, fmt.Sprintf("padmé %-7d%d", n, Padme(n)))
 	}

@@ -79,7 +79,9 @@ func (v *Verifier) Extend(b *Batch, keys ...*dsse.Key) ([]Frame, error) {
 		return nil, err
 	}
 	switch {
-	case c.Size < v.last.Size:
+	case c.Size < v.last.Size && c.Time.After(v.last.Time):
+		return nil, &Equivocation{First: v.note, Second: b.Checkpoint}
+	case c.Size < v.last.Size: // it may be an old one that comes late
 		return nil, refuse(CodeRollback, "the checkpoint is of %d leaves, one of %d is known", c.Size, v.last.Size)
 	case c.Size < b.End():
 		return nil, refuse(CodeProof, "the frames go beyond the checkpoint")
@@ -152,7 +154,7 @@ func Prove(from, to uint64, r tlog.HashReader) ([]tlog.Hash, error) {
 }
 
 // Equivocation proves that the holder of a log's key signed two pasts: two checkpoints of one size with different roots; or one of a smaller size,
-// and a proof that the log of the larger one began with another root.
+// and a proof that the log of the larger one began with another root; or one of a smaller size that says itself that it is the later one.
 type Equivocation struct {
 	First  []byte      `json:"first"`
 	Second []byte      `json:"second"`
@@ -172,7 +174,7 @@ func (e *Equivocation) Verify(origin string, keys ...*dsse.Key) error {
 	switch {
 	case err != nil:
 		return err
-	case a.Size == b.Size && a.Root != b.Root:
+	case a.Size == b.Size && a.Root != b.Root, a.Size > b.Size && b.Time.After(a.Time):
 		return nil
 	case a.Size < b.Size && a.Size > 0 && len(e.Proof) <= maxProof && e.Prefix != a.Root && leads(e.Proof, b, a.Size, e.Prefix):
 		return nil

@@ -26,6 +26,7 @@ type node struct {
 	news    chan struct{}
 	acks    []Ack
 	pushed  []*Batch
+	heads   []Heads
 	offers  []string
 }
 
@@ -96,6 +97,10 @@ func (n *node) KeyLog(_ context.Context, nation string, from uint64) (KeyLog, er
 		return KeyLog{}, errors.New("a disk said something private")
 	}
 	return KeyLog{Nation: "USA", From: from, Statements: [][]byte{[]byte("statement")}}, nil
+}
+func (n *node) Heads(_ context.Context, h Heads) (Heads, error) {
+	n.heads = append(n.heads, h)
+	return Heads{KeyLogs: []Head{{Origin: KeyLogPrefix + "UTO", Size: 4}}, Logs: h.Logs}, nil
 }
 func (n *node) Offer(_ context.Context, what Offered, document []byte) error {
 	n.offers = append(n.offers, string(what)+" "+string(document))

@@ -37,12 +37,18 @@ func (c *checker) observable(in container, v value) {
 		return
 	}
 	def := types().byName[typ.text()]
+	known := def != nil && def.class == classSCO
+	if !known && c.opt.KnownProperties {
+		c.report("property.unknown", "", "the standard defines no cyber-observable object of the type "+quote(typ.text()))
+	}
 	for key, val := range v.members {
 		name := key.text()
 		c.path = append(c.path, pathStep{key: key.at})
 		var p *prop
-		if def != nil && def.class == classSCO {
-			p = def.props[name]
+		if known {
+			if p = def.props[name]; p == nil {
+				c.unknownLocal(name)
+			}
 		}
 		switch {
 		case hasSuffix([]byte(name), "_ref") && val.isString():
@@ -64,6 +70,13 @@ func (c *checker) observable(in container, v value) {
 	}
 }
 
+// unknownLocal reports a property of an observable, or of an extension of it, that the standard does not define.
+func (c *checker) unknownLocal(name string) {
+	if c.opt.KnownProperties {
+		c.report("property.unknown", "", "the standard defines no property "+quote(name)+" here")
+	}
+}
+
 // localExtensions only looks for timestamps and empty lists: the references in an observable's extensions are local too.
 func (c *checker) localExtensions(v value) {
 	if !c.wants(v, kindObject, "a dictionary of extensions") {
@@ -74,6 +87,11 @@ func (c *checker) localExtensions(v value) {
 		if def := types().exts[key.text()]; def != nil && ext.isObject() {
 			for k, val := range ext.members {
 				p := def.props[k.text()]
+				if p == nil {
+					c.path = append(c.path, pathStep{key: k.at})
+					c.unknownLocal(k.text())
+					c.path = c.path[:len(c.path)-1]
+				}
 				if p == nil || p.kind == propRef || p.kind == propStruct {
 					continue
 				}
@@ -82,6 +100,7 @@ func (c *checker) localExtensions(v value) {
 				c.path = c.path[:len(c.path)-1]
 			}
 		} else {
+			c.unknownLocal(key.text())
 			c.nested(ext)
 		}
 		c.path = c.path[:len(c.path)-1]

@@ -2,6 +2,7 @@ package accords
 
 import (
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"entente/accord"
@@ -215,4 +216,28 @@ func (a *Accords) BundleOf(digest [32]byte) ([]byte, error) {
 		return nil, none()
 	}
 	return v.bundle.Bytes(), nil
+}
+
+// Signed is a version that every party has signed, and whether it binds now; nil: there is none of that digest.
+func (a *Accords) Signed(digest [32]byte) (b *accord.Bundle, text *accord.Accord, binds bool) {
+	binds = slices.ContainsFunc(a.Standings(), func(s Standing) bool {
+		return slices.ContainsFunc(s.Versions, func(t *accord.Terms) bool { return t.Digest == digest })
+	})
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	v := a.versions["sha256:"+hex.EncodeToString(digest[:])]
+	if v == nil || !a.complete(v) {
+		return nil, nil, false
+	}
+	return v.bundle, v.accord, binds
+}
+
+// Binding is the newest version of an accord that binds now.
+func (a *Accords) Binding(name string) (digest [32]byte, ok bool) {
+	for _, s := range a.Standings() {
+		if s.Name == name && len(s.Versions) > 0 {
+			return s.Versions[len(s.Versions)-1].Digest, true
+		}
+	}
+	return digest, false
 }

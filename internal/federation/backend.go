@@ -228,13 +228,25 @@ func (b backend) Push(ctx context.Context, batch *peer.Batch) error {
 const maxStatements = 200
 
 func (b backend) KeyLog(ctx context.Context, nation string, from uint64) (peer.KeyLog, error) {
-	own := b.cfg.Partners.KeyLog()
-	if nation != "" && nation != b.cfg.Nation || from > uint64(own.Size()) {
+	l := b.cfg.Partners.KeyLog()
+	if nation != "" && nation != b.cfg.Nation { // another's is shown to those who are bound with it
+		c, _, err := b.party(ctx)
+		if err != nil {
+			return peer.KeyLog{}, err
+		}
+		if c.Nation != nation && !slices.Contains(b.together(c.Nation), nation) {
+			return peer.KeyLog{}, errNone
+		}
+		if l, err = b.cfg.Partners.Log(nation); err != nil {
+			return peer.KeyLog{}, errNone
+		}
+	}
+	if from > uint64(l.Size()) {
 		return peer.KeyLog{}, errNone
 	}
-	all := own.Since(int64(from))
+	all := l.Since(int64(from))
 	n := min(len(all), maxStatements)
-	return peer.KeyLog{Nation: b.cfg.Nation, From: from, Statements: all[:n], More: n < len(all)}, nil
+	return peer.KeyLog{Nation: l.Nation(), From: from, Statements: all[:n], More: n < len(all)}, nil
 }
 
 func (b backend) Offer(ctx context.Context, what peer.Offered, document []byte) error {
@@ -247,6 +259,8 @@ func (b backend) Offer(ctx context.Context, what peer.Offered, document []byte) 
 		return inWireOrNil(b.cfg.Accords.Offer(ctx, c.Nation, document))
 	case peer.OfferNotice:
 		return inWireOrNil(b.cfg.Accords.Hear(ctx, c.Nation, document))
+	case peer.OfferProof:
+		return inWireOrNil(b.accused(ctx, c.Nation, document))
 	case peer.OfferKeys:
 		var k peer.KeyLog
 		if err := json.Unmarshal(document, &k); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"entente/dsse"
 	"entente/internal/accords"
+	"entente/internal/decisions"
 	"entente/internal/exchange"
 	"entente/internal/gate"
 	"entente/internal/ledger"
@@ -51,6 +52,7 @@ type Partner struct {
 	Node    string
 	Address string        // host:port; empty: it calls
 	Keys    *keylog.State // of its nation's key log, as it is mirrored here
+	Fork    *keylog.Fork  // of one of Forked: the proof
 }
 
 // Partners are those that this node knows.
@@ -60,9 +62,19 @@ type Partners interface {
 	Forked() []Partner
 	// Learn takes further statements of a nation's key log.
 	Learn(ctx context.Context, nation string, from int64, statements [][]byte) error
+	// Log is what is mirrored of a nation's key log, also when it showed two.
+	Log(nation string) (*keylog.Log, error)
+	// Fork takes the proof that a nation showed two key logs: a keylog.Fork, as JSON.
+	Fork(ctx context.Context, evidence []byte) error
 	// KeyLog is that of the own nation.
 	KeyLog() *keylog.Log
 	Changed() <-chan struct{}
+}
+
+// Decisions are the joint decisions of this node.
+type Decisions interface {
+	// Hear takes a statement that stands in a partner's log.
+	Hear(ctx context.Context, nation string, at decisions.Place, envelope []byte) error
 }
 
 // NodeKey signs receipts as an envelope, and checkpoints as a note.
@@ -81,6 +93,7 @@ type Config struct {
 	Ledger     *ledger.Ledger
 	Accords    *accords.Accords
 	Partners   Partners
+	Decisions  Decisions                   // nil: this node decides nothing
 	Shelves    []Shelf                     // of parties that run no node
 	Originate  func() (dsse.Signer, error) // the key that signs renditions and orders
 	Node       func() (NodeKey, error)     // the key that signs checkpoints and receipts
@@ -127,6 +140,11 @@ type Federation struct {
 	short   map[string]time.Time   // by accord and nation: since when it gives back too little
 	orders  chan struct{}          // orders wait
 	taking  map[string]*sync.Mutex // by nation: one batch or order at a time
+	guilty  map[string]string      // by nation: the proof that weighs against it
+	missing map[string]missing     // by origin: what others were shown and did not come here
+	marks   map[string][]peer.Checkpoint
+
+	judging sync.Mutex // held by who writes proofs
 	stop    context.CancelFunc
 	workers sync.WaitGroup
 }
@@ -155,7 +173,7 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 	}
 	cfg.Limits = cfg.Limits.Values()
 	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, judged: map[string]string{}, retired: map[string]int{},
-		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{},
+		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{}, missing: map[string]missing{}, marks: map[string][]peer.Checkpoint{},
 		settles: make(chan struct{}, 1), stirred: map[string]bool{}, shelves: shelves(cfg.Shelves)}
 	own, err := cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
 	if err != nil {
@@ -168,11 +186,13 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 			f.remember(g)
 		}
 	}
-	return f, nil
+	all, err := f.proofs(ctx)
+	f.weighProofs(all)
+	return f, err
 }
 
 func (f *Federation) remember(g ledger.Log) openLog {
-	l := openLog{g.Origin, g.Accord, g.Parties, map[[32]byte]bool{}}
+	l := openLog{g.Origin, strings.TrimSuffix(g.Accord, decided), g.Parties, map[[32]byte]bool{}}
 	f.logs[g.Origin] = l
 	f.ids[identity(g.Accord, g.Parties)] = g.Origin
 	return l

@@ -78,6 +78,9 @@ func (f *Federation) take(ctx context.Context, nation string, b *peer.Batch) (st
 	if !ok {
 		return 0, fault.New(fault.NotFound, "", "no such partner")
 	}
+	if err := f.trusted(nation); err != nil {
+		return 0, err
+	}
 	v, err := f.cfg.Ledger.Mirror(ctx, b.Origin, nation, ledger.Identity{})
 	if err != nil {
 		return 0, err
@@ -90,7 +93,7 @@ func (f *Federation) take(ctx context.Context, nation string, b *peer.Batch) (st
 	}
 	frames, err := v.Extend(b, keys...)
 	if err != nil {
-		return 0, err
+		return 0, f.caughtLive(ctx, nation, err)
 	}
 	t := taking{f: f, partner: p, origin: b.Origin, from: from, taken: make([]ledger.Taken, len(frames)), now: f.stamp()}
 	if last.Size == from {
@@ -112,7 +115,14 @@ func (f *Federation) take(ctx context.Context, nation string, b *peer.Batch) (st
 	if err != nil {
 		return 0, err
 	}
-	err = f.cfg.Ledger.Extend(ctx, v, from, t.taken, receipts...)
+	if err = f.cfg.Ledger.Extend(ctx, v, from, t.taken, receipts...); err == nil {
+		c, _ := v.Last()
+		f.mark(c)
+		if t.about.Accord != "" {
+			_, err = f.cfg.Ledger.Mirror(ctx, b.Origin, nation, t.about)
+			f.freshen(t.about.Parties)
+		}
+	}
 	if t.orders {
 		select {
 		case f.orders <- struct{}{}:
@@ -144,7 +154,8 @@ type taking struct {
 	puts    []arrival
 	stored  int
 	orders  bool
-	after   time.Time // of the last checkpoint, as far as clocks differ: what was added since is not older
+	about   ledger.Identity // whose log it is, as its renditions tell
+	after   time.Time       // of the last checkpoint, as far as clocks differ: what was added since is not older
 }
 
 // arrival is a rendition that may be kept.
@@ -181,6 +192,8 @@ func (t *taking) frame(ctx context.Context, i int, fr *peer.Frame) error {
 		if err := t.f.cfg.Accords.Hear(ctx, t.partner.Nation, fr.Envelope); err != nil {
 			return t.judged(i, err)
 		}
+	case peer.Decision:
+		return t.say(ctx, i, fr)
 	case peer.Retract, peer.Relabel, peer.Purge:
 		o, signers, err := t.opener.Order(fr.Envelope)
 		switch {
@@ -197,6 +210,9 @@ func (t *taking) frame(ctx context.Context, i int, fr *peer.Frame) error {
 
 // judged writes down a refusal by a room; that a room does not work now is for the batch as a whole.
 func (t *taking) judged(i int, err error) error {
+	if err == nil {
+		return nil
+	}
 	switch fault.Of(err) {
 	case fault.Unavailable, fault.Full, fault.Internal:
 		return err
@@ -252,7 +268,10 @@ func (t *taking) put(i int, fr *peer.Frame) {
 	if o, err := stix.Parse(r.Object); err == nil {
 		kind, id, version = o.Type(), o.ID(), o.Version()
 	}
-	standing := t.f.standingOf(r.Accord)
+	standing, name := t.f.standingOf(r.Accord)
+	if signed && name != "" {
+		t.about = ledger.Identity{Org: r.Org, Accord: name, Parties: r.Audience}
+	}
 	verdict := standing.Accept(t.f.self, &gate.Parcel{Label: r.Label, Origin: gate.Party{Nation: r.Nation, Org: r.Org}, Signed: signed, Accord: r.Accord, Audience: audience, Kind: kind,
 		Realm: t.f.mode(), Size: int64(len(r.Object))}, t.now)
 	if !verdict.OK() && !verdict.Held() {
@@ -267,16 +286,16 @@ func (t *taking) put(i int, fr *peer.Frame) {
 	t.puts = append(t.puts, a)
 }
 
-// standingOf is the accord that stands with a version of that digest, or nil.
-func (f *Federation) standingOf(digest [32]byte) *gate.Standing {
+// standingOf is the accord that stands with a version of that digest, and its name, or nil.
+func (f *Federation) standingOf(digest [32]byte) (*gate.Standing, string) {
 	for _, s := range f.cfg.Accords.Standings() {
 		for _, t := range s.Versions {
 			if t.Digest == digest {
-				return s.Standing
+				return s.Standing, s.Name
 			}
 		}
 	}
-	return nil
+	return nil, ""
 }
 
 // accept hands what may be kept to the door, all of it in one transaction.
@@ -457,7 +476,8 @@ func (f *Federation) apply(ctx context.Context, p Partner, w *ledger.Waiting, o 
 			return peer.DidRelabel, "", nil
 		}
 		kind, _, _ := strings.Cut(target.Object, "--")
-		verdict := f.standingOf(target.Leaf.Accord).Accept(f.self, &gate.Parcel{Label: *o.Label, Origin: order.Origin, Signed: true, Accord: target.Leaf.Accord, Audience: o.Label.Audience, Kind: kind,
+		standing, _ := f.standingOf(target.Leaf.Accord)
+		verdict := standing.Accept(f.self, &gate.Parcel{Label: *o.Label, Origin: order.Origin, Signed: true, Accord: target.Leaf.Accord, Audience: o.Label.Audience, Kind: kind,
 			Realm: f.mode()}, f.cfg.Now())
 		if codes := verdict.Codes(); !verdict.OK() && !verdict.Held() && len(codes) > 0 {
 			return peer.DidRefuse, codes[0], nil

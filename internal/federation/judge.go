@@ -34,6 +34,9 @@ type Judged struct {
 	Removed []string      `json:"removed,omitempty"` // what was taken out of it
 	Why     string        `json:"why,omitempty"`     // of what is withheld though the clauses permit it
 
+	defs  []definition   // of its markings, which go along
+	along []gate.Verdict // what the accord says to each of them
+
 	party   gate.Party
 	verdict gate.Verdict
 	result  rendition.Result
@@ -82,11 +85,31 @@ func (f *Federation) judge(ctx context.Context, s *accords.Standing, it *store.I
 	if err != nil {
 		return nil, nil // what is kept in spite of its errors goes nowhere
 	}
-	refs := references(obj, &it.Record.Label)
+	defs, lost, err := f.definitions(ctx, obj)
+	if err != nil {
+		return nil, err
+	}
+	parties := make([]string, len(newest.Parties))
+	for i, p := range newest.Parties {
+		parties[i] = label.Org(p.Nation, p.Org)
+	}
+	for k := range defs {
+		if defs[k].offer.Label, err = labelFor(parties); err != nil {
+			return nil, err
+		}
+	}
+	refs := references(obj, defs)
 	seen, made := map[string]sight{}, map[string]rendition.Result{}
 	for i := range out {
 		if j := &out[i]; j.Permit || j.Waits {
-			if err := f.render(ctx, s.Name, it, refs, seen, made, j); err != nil {
+			if lost != "" {
+				j.Permit, j.Why = false, "it is under the marking "+lost+", whose definition is not here, so that no party could read it"
+				continue
+			}
+			for k := range defs {
+				j.along = append(j.along, s.Permit(f.self, j.party, &defs[k].offer, now, gate.Counters{}, bases))
+			}
+			if err := f.render(ctx, s.Name, it, refs, defs, seen, made, j); err != nil {
 				return nil, err
 			}
 		}
@@ -94,20 +117,26 @@ func (f *Federation) judge(ctx context.Context, s *accords.Standing, it *store.I
 	return out, nil
 }
 
-// references are the ids that a record names, but for its markings, and for its author where the label lets it be named.
-func references(o *stix.Object, l *label.Label) []string {
+// references are the ids that a record and the definitions of its markings name, but for markings.
+func references(o *stix.Object, defs []definition) []string {
 	var ids []string
-	for _, r := range o.Refs() {
-		if !strings.HasPrefix(r.ID, "marking-definition--") && (r.ID != o.CreatedBy() || !gate.NamesAuthor(l)) {
-			ids = append(ids, r.ID)
+	add := func(o *stix.Object) {
+		for _, r := range o.Refs() {
+			if !strings.HasPrefix(r.ID, markingPrefix) {
+				ids = append(ids, r.ID)
+			}
 		}
+	}
+	add(o)
+	for i := range defs {
+		add(defs[i].object)
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
 }
 
 // render makes what the party would be given. What was seen of other objects and made by the same plan serves the next party, too.
-func (f *Federation) render(ctx context.Context, accord string, it *store.Item, refs []string, seen map[string]sight, made map[string]rendition.Result, j *Judged) error {
+func (f *Federation) render(ctx context.Context, accord string, it *store.Item, refs []string, defs []definition, seen map[string]sight, made map[string]rendition.Result, j *Judged) error {
 	needs := j.verdict.Needs()
 	j.classes = make(map[string]rendition.Class, len(refs)+1)
 	j.classes[it.Record.ID] = rendition.Full // as far as the rest of the plan lets it be
@@ -130,6 +159,10 @@ func (f *Federation) render(ctx context.Context, accord string, it *store.Item, 
 		fmt.Fprintf(&plan, " %s=%d%s", id, c, by)
 	}
 	j.plan = plan.String()
+	if why, err := f.accompany(accord, defs, needs, j); err != nil || why != "" {
+		j.Permit, j.Why = false, why
+		return err
+	}
 	// A reduced copy of what it names has an id of the set of recipients that it was made for. That set is known only when all parties were judged: see group.
 	r, ok := made[j.plan]
 	if !ok || r.Class == rendition.Reduced {
@@ -158,12 +191,7 @@ func (f *Federation) render(ctx context.Context, accord string, it *store.Item, 
 
 func (f *Federation) plan(accord string, parties []string, needs gate.Needs, classes map[string]rendition.Class) rendition.Plan {
 	return rendition.Plan{Key: f.audienceKey(accord, parties), Strip: needs.Strip, Anonymise: needs.Anonymise, Author: needs.Author, Extensions: f.cfg.Extensions,
-		Sees: func(id string) rendition.Class {
-			if strings.HasPrefix(id, "marking-definition--") {
-				return rendition.Full // the label that is signed says what they say
-			}
-			return classes[id]
-		}}
+		Sees: func(id string) rendition.Class { return classes[id] }}
 }
 
 func orgOf(p gate.Party) string { return label.Org(p.Nation, p.Org) }

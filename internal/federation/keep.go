@@ -16,6 +16,7 @@ import (
 	"entente/internal/ledger"
 	"entente/internal/store"
 	"entente/peer"
+	"entente/proof"
 )
 
 // keeping does what time, key logs and the ends of accords call for.
@@ -42,6 +43,13 @@ func (f *Federation) keeping(ctx context.Context) {
 // accord that ended is destroyed, and what comes back is counted.
 func (f *Federation) Keep(ctx context.Context) error {
 	err := f.suspect(ctx)
+	for _, p := range f.cfg.Partners.Forked() {
+		made, e := proof.OfKeyLog(p.Fork)
+		if e == nil {
+			e = f.accuse(ctx, made)
+		}
+		err = errors.Join(err, e)
+	}
 	err = errors.Join(err, f.end(ctx))
 	err = errors.Join(err, f.weigh(ctx))
 	for err == nil {

@@ -18,6 +18,7 @@ type link struct {
 	wake   chan struct{} // something is to be told
 	health Health
 	told   map[string]bool // notices that the partner has
+	fresh  bool            // something came of a log that the partner has part in, and was not compared with it yet
 }
 
 // Health is how the connection to a partner is.
@@ -30,10 +31,12 @@ type Health struct {
 	Received time.Time `json:"received,omitzero"` // something last came
 	Error    string    `json:"error,omitempty"`
 	Code     string    `json:"code,omitempty"`
-	Fork     bool      `json:"fork,omitempty"` // it signed two pasts of a log
-	Stale    time.Time `json:"stale,omitzero"` // since when a log of it stands still unsigned: something may be kept from us
-	Owed     int       `json:"owed"`           // receipts that are not sent yet
-	Got      int64     `json:"got"`            // records taken since the node started
+	Fork     bool      `json:"fork,omitempty"`  // it signed two pasts of a log
+	Proof    string    `json:"proof,omitempty"` // the proof that weighs against it: nothing is taken from it
+	Behind   time.Time `json:"behind,omitzero"` // since when others have more of a log of it than came here: it, or who carries it, keeps something back
+	Stale    time.Time `json:"stale,omitzero"`  // since when a log of it stands still unsigned: something may be kept from us
+	Owed     int       `json:"owed"`            // receipts that are not sent yet
+	Got      int64     `json:"got"`             // records taken since the node started
 }
 
 // meet holds a link to each partner that has an address.
@@ -83,6 +86,7 @@ func (f *Federation) meet(ctx context.Context) {
 		}
 		f.mu.Lock()
 		for _, l := range f.links {
+			l.fresh = true // a key log may have grown
 			l.nudge()
 		}
 		f.mu.Unlock()
@@ -185,6 +189,9 @@ func (f *Federation) visit(ctx context.Context, p Partner, l *link) error {
 	if err := f.tellPartner(ctx, c, p, l); err != nil {
 		return err
 	}
+	if err := f.compare(ctx, c, p); err != nil && !isRefusal(err) {
+		return err
+	}
 	f.up(l)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -202,7 +209,7 @@ func (f *Federation) visit(ctx context.Context, p Partner, l *link) error {
 func (f *Federation) telling(ctx context.Context, c *peer.Client, nation string, l *link) error {
 	tick := time.NewTicker(5 * time.Second)
 	defer tick.Stop()
-	for {
+	for compared := f.cfg.Now(); ; {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -216,12 +223,33 @@ func (f *Federation) telling(ctx context.Context, c *peer.Client, nation string,
 		if err := f.tellPartner(ctx, c, p, l); err != nil && ctx.Err() == nil {
 			f.cfg.Log.Info("telling a partner; it will be tried again", "partner", nation, "error", err)
 		}
+		if now := f.cfg.Now(); now.Sub(compared) >= compareEvery || l.compares(f) && now.Sub(compared) >= compareSoon {
+			compared = now
+			f.mu.Lock()
+			l.fresh = false
+			f.mu.Unlock()
+			if err := f.compare(ctx, c, p); err != nil && ctx.Err() == nil {
+				f.cfg.Log.Info("comparing with a partner what others showed; it will be tried again", "partner", nation, "error", err)
+			}
+		}
 	}
+}
+
+// How long two nodes wait before they compare again what they saw of others: when nothing came, and when something did.
+const (
+	compareEvery = 15 * time.Second
+	compareSoon  = time.Second
+)
+
+func (l *link) compares(f *Federation) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return l.fresh
 }
 
 // tellPartner sends what the partner does not have: statements of key logs, accords, notices, receipts.
 func (f *Federation) tellPartner(ctx context.Context, c *peer.Client, p Partner, l *link) error {
-	if err := f.learn(ctx, c, p); err != nil {
+	if err := f.learnFrom(ctx, c, p.Nation, uint64(p.Keys.Head.Size)); err != nil {
 		return err
 	}
 	for _, o := range f.cfg.Accords.Outgoing() {
@@ -231,6 +259,9 @@ func (f *Federation) tellPartner(ctx context.Context, c *peer.Client, p Partner,
 		if err := f.tellAccord(ctx, c, p, l, o); err != nil {
 			return err
 		}
+	}
+	if err := f.tellProofs(ctx, c, p, l); err != nil {
+		return err
 	}
 	return f.settle(ctx, c, p)
 }
@@ -279,26 +310,6 @@ func (l *link) note(f *Federation, key string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	l.told[key] = true
-}
-
-// learn takes what is new in the partner's key log.
-func (f *Federation) learn(ctx context.Context, c *peer.Client, p Partner) error {
-	for from := uint64(p.Keys.Head.Size); ; {
-		k, err := c.KeyLog(ctx, p.Nation, from)
-		if err != nil {
-			return err
-		}
-		if len(k.Statements) == 0 {
-			return nil
-		}
-		if err := f.cfg.Partners.Learn(ctx, p.Nation, int64(from), k.Statements); err != nil {
-			return err
-		}
-		from += uint64(len(k.Statements))
-		if !k.More {
-			return nil
-		}
-	}
 }
 
 // settle sends the receipts that are owed.
@@ -385,6 +396,7 @@ func (f *Federation) Links(ctx context.Context) ([]Health, error) {
 			return nil, err
 		}
 		out[i].Owed = len(owed)
+		out[i].Behind = f.behindOf(out[i].Nation)
 		logs, err := f.cfg.Ledger.Logs(ctx, ledger.Filter{Nation: out[i].Nation})
 		if err != nil {
 			return nil, err

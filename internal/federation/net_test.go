@@ -243,7 +243,7 @@ func (p partners) Forked() []federation.Partner {
 	var out []federation.Partner
 	for _, k := range p.n.peers.List() {
 		if k.Forked {
-			out = append(out, federation.Partner{Nation: k.Nation, Org: k.Org})
+			out = append(out, federation.Partner{Nation: k.Nation, Org: k.Org, Fork: p.n.peers.Fork(k.Nation)})
 		}
 	}
 	return out
@@ -257,6 +257,10 @@ func (p partners) Learn(ctx context.Context, code string, from int64, statements
 	return err
 }
 
+func (p partners) Log(nation string) (*keylog.Log, error) { return p.n.peers.Log(nation) }
+func (p partners) Fork(ctx context.Context, evidence []byte) error {
+	return p.n.peers.TakeFork(ctx, evidence)
+}
 func (p partners) KeyLog() *keylog.Log      { return p.n.ring.KeyLog() }
 func (p partners) Changed() <-chan struct{} { return p.n.peers.Changed() }
 

@@ -274,6 +274,9 @@ func (f *Federation) spread(ctx context.Context, items []store.Item, relabelled 
 				return err
 			}
 		}
+		if err := f.complement(ctx, &w); err != nil {
+			return err
+		}
 		changed, err := f.write(ctx, &w)
 		if err != nil {
 			return err
@@ -313,6 +316,8 @@ func (f *Federation) referrers(ctx context.Context, ids []string) ([]store.Item,
 
 // writing is what is to be added to own logs in one transaction.
 type writing struct {
+	revoked map[string]string // by object: the order of the version that revokes it. None before it goes out with it
+
 	puts   []putting
 	orders []ledger.Entry
 	ids    []string       // whose visibility changes by it
@@ -366,7 +371,7 @@ func (f *Federation) consider(ctx context.Context, standings []accords.Standing,
 			return err
 		}
 		if relabelled || len(given) > 0 {
-			if err := f.narrow(s, it, judged, given, w, relabelled); err != nil {
+			if err := f.narrow(s, it, judged, alone(given), w, relabelled); err != nil {
 				return err
 			}
 		}
@@ -375,6 +380,9 @@ func (f *Federation) consider(ctx context.Context, standings []accords.Standing,
 				return err
 			}
 		}
+	}
+	if it.Record.Revoked {
+		return f.recall(it, given, w)
 	}
 	return nil
 }

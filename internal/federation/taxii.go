@@ -333,7 +333,7 @@ func (w *filling) wanted(ctx context.Context, id string, places []ledger.Place) 
 		if a == nil {
 			continue
 		}
-		if ok, err := judged.keeps(ctx, a, record.Seq(parseMark(p.Version).rec)); err != nil {
+		if ok, err := judged.keeps(ctx, a, parseMark(p.Version)); err != nil {
 			return nil, err
 		} else if !ok {
 			continue
@@ -395,7 +395,7 @@ type judgements struct {
 }
 
 // keeps tells whether a party may still have what it was given of a record. Only what counters stop stays.
-func (j *judgements) keeps(ctx context.Context, a *accords.Standing, rec record.Seq) (bool, error) {
+func (j *judgements) keeps(ctx context.Context, a *accords.Standing, m mark) (bool, error) {
 	if j.items == nil {
 		j.items = map[record.Seq]*store.Item{}
 		q := store.Query{IDs: []string{j.id}, Nation: j.f.cfg.Nation, Org: j.f.cfg.Org, Versions: store.Versions{All: true}, Specs: specs}
@@ -413,9 +413,12 @@ func (j *judgements) keeps(ctx context.Context, a *accords.Standing, rec record.
 			q.After = page.Next
 		}
 	}
-	it := j.items[rec]
+	it := j.items[record.Seq(m.rec)]
 	if it == nil || it.Held {
 		return false, nil
+	}
+	if m.label == goesAlong {
+		return j.f.goesOn(a, it, j.to)
 	}
 	all, err := j.f.judge(ctx, a, it, &writing{})
 	if err != nil {

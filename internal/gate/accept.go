@@ -7,6 +7,9 @@ import (
 	"entente/label"
 )
 
+// MarkingKind is the type of marking definitions.
+const MarkingKind = "marking-definition"
+
 // Parcel is what of a received record matters for whether it may be kept.
 type Parcel struct {
 	Label      label.Label // as signed
@@ -81,7 +84,8 @@ func (s *Standing) Accept(self Party, p *Parcel, now time.Time) Acceptance {
 		a.own |= acceptAccord
 		return a
 	}
-	o := Offer{Label: p.Label, Origin: p.Origin, Kind: p.Kind, Realm: p.Realm, Size: p.Size, Attachment: p.Attachment, Released: true, Sealed: p.Signed, Closed: true}
+	along := p.Kind == MarkingKind // whether it is named by a record that it came with, only its giver knows
+	o := Offer{Along: along, Label: p.Label, Origin: p.Origin, Kind: p.Kind, Realm: p.Realm, Size: p.Size, Attachment: p.Attachment, Released: true, Sealed: p.Signed, Closed: true}
 	failed, clause := s.judge(t, &ask{from: p.Origin, to: self, offer: &o, now: now})
 	a.failed = failed &^ givers
 	var c *accord.Clause
@@ -91,7 +95,7 @@ func (s *Standing) Accept(self Party, p *Parcel, now time.Time) Acceptance {
 	if !observes(p.Label, t.handle(c)) {
 		a.own |= acceptHandle
 	}
-	if retain := t.retain(p.Kind); retain > 0 && (p.Label.NotAfter.IsZero() || p.Label.NotAfter.After(now.Add(retain+Skew))) {
+	if retain := t.retain(p.Kind); retain > 0 && !along && (p.Label.NotAfter.IsZero() || p.Label.NotAfter.After(now.Add(retain+Skew))) {
 		a.own |= acceptLate
 	}
 	if failed&ruleEmbargo != 0 && p.Label.NotBefore.After(now.Add(t.Handle.EmbargoMax)) {

@@ -21,6 +21,7 @@ type Offer struct {
 	Released   bool        // a release officer signed this release
 	Sealed     bool        // it is the originator's own signed bytes, and the signature holds: what others than the originator may pass on
 	Closed     bool        // everything that it names may be had by the receiver
+	Along      bool        // it is a marking definition, and goes along with a record that it marks: under any clause, and without an end
 	Hidden     string      // where it is not closed: what the receiver may not have, for the owner's eyes
 }
 
@@ -97,7 +98,11 @@ func (s *Standing) judge(t *version, q *ask) (failed rule, clause int) {
 	w := t.who(q)
 	failed = s.whole(t, q, w)
 	nearest, clause := ruleKind, -1
-	for _, i := range t.ranked[q.offer.Kind] {
+	clauses := t.ranked[q.offer.Kind]
+	if q.offer.Along {
+		clauses = t.every
+	}
+	for _, i := range clauses {
 		broken := t.give(i, q, w)
 		if broken == 0 {
 			return failed, i

@@ -69,11 +69,12 @@ const (
 	ReleaseSign
 	PeerManage
 	KeyManage
+	Vote
 )
 
 // may tells what a role of that name may do; a name that is no role may do nothing. Who manages accounts does not decide on quarantine, does not
 // purge and does not read the audit trail of its own acts: those are two other people's duties. Who drafts a notification does not send it, who
-// drafts an accord does not sign it, who shares a record does not release it, and who lets a nation in or rules the keys signs no accord.
+// drafts an accord does not sign it, who shares a record does not release it, and who lets a nation in or rules the keys signs no accord and does not vote.
 func may(role string) Action {
 	switch role {
 	case RoleAdmin:
@@ -91,7 +92,7 @@ func may(role string) Action {
 	case RoleRegistrar:
 		return ObjectRead | RegisterRead | RegisterWrite
 	case RoleSignatory:
-		return ObjectRead | AccordRead | AccordSign | AccordSuspend
+		return ObjectRead | AccordRead | AccordSign | AccordSuspend | Vote
 	case RoleReleaser:
 		return ObjectRead | AccordRead | ReleaseSign
 	}

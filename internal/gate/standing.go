@@ -54,6 +54,7 @@ type version struct {
 	names     []names
 	persons   []label.Set // by clause: the persons who alone may have what it gives
 	ranked    map[string][]int
+	every     []int // all clauses, ranked
 }
 
 type names struct{ nation, org, person string } // principals; person is what those of its persons begin with
@@ -87,6 +88,7 @@ func compile(t *accord.Terms, registers map[string]label.Set) version {
 		v.names = append(v.names, names{label.Nation(p.Nation), org, "person:" + p.Nation + "/" + p.Org + "/"})
 	}
 	for i := range t.Clauses {
+		v.every = append(v.every, i)
 		var persons label.Set
 		if register := t.Clauses[i].Persons; register == "" {
 			persons = label.All()
@@ -100,6 +102,7 @@ func compile(t *accord.Terms, registers map[string]label.Set) version {
 		slices.SortStableFunc(ranked, func(a, b int) int { return v.rank(a, b) })
 		v.ranked[kind] = ranked
 	}
+	slices.SortStableFunc(v.every, func(a, b int) int { return v.rank(a, b) })
 	return v
 }
 

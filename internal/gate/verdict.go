@@ -93,7 +93,7 @@ func (v Verdict) Label() label.Label {
 		t := &v.standing.versions[i]
 		c := int(v.clauses[i])
 		l = label.Join(l, t.handle(&t.Clauses[c]))
-		if retain := t.retain(o.Kind); retain > 0 {
+		if retain := t.retain(o.Kind); retain > 0 && !o.Along {
 			ends := label.Bottom()
 			ends.NotAfter = v.ask.now.Add(retain)
 			l = label.Join(l, ends)

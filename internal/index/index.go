@@ -28,6 +28,7 @@ import (
 	zs "zombiezen.com/go/sqlite"
 
 	"entente/internal/fault"
+	"entente/internal/lite"
 	"entente/internal/record"
 	"entente/internal/store"
 )
@@ -37,6 +38,9 @@ type Source interface {
 	// Follow returns the entries after a place, at most limit; none at the end.
 	Follow(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error)
 }
+
+// room is what the index is called in its faults.
+const room = lite.Room("index")
 
 // Config says where the index is and what it may use.
 type Config struct {
@@ -126,7 +130,7 @@ func Open(ctx context.Context, cfg Config, source Source) (*Index, error) {
 	x.lag.Store(&Lag{})
 	x.cols = newColumns()
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
-		return nil, wrap("opening the index", err)
+		return nil, room.Wrap("opening the index", err)
 	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	x.stop = stop
@@ -202,7 +206,7 @@ func (x *Index) anew(ctx context.Context) error {
 func (x *Index) Close() error {
 	x.stop()
 	<-x.done
-	return wrap("closing the index", x.shut())
+	return room.Wrap("closing the index", x.shut())
 }
 
 // Lag tells how far the index is behind.
@@ -256,7 +260,7 @@ func (x *Index) ask(ctx context.Context, do func(context.Context) error) error {
 	case <-ctx.Done():
 		return fault.As(ctx.Err())
 	case <-x.done:
-		return errClosed()
+		return room.Closed()
 	}
 	select {
 	case err := <-r.done:
@@ -268,23 +272,10 @@ func (x *Index) ask(ctx context.Context, do func(context.Context) error) error {
 
 // Sync returns once everything that was in the journal at the call is indexed: after a purge, once no byte is left here either.
 func (x *Index) Sync(ctx context.Context) error {
-	return wrap("waiting for the index", x.ask(ctx, x.catchUp))
+	return room.Wrap("waiting for the index", x.ask(ctx, x.catchUp))
 }
 
 // Rebuild throws the index away and begins again. Queries find what has been indexed so far.
 func (x *Index) Rebuild(ctx context.Context) error {
-	return wrap("rebuilding the index", x.ask(ctx, x.rebuild))
-}
-
-func errClosed() error {
-	return fault.New(fault.Unavailable, "index.closed", "the index is closing").After(5 * time.Second)
-}
-
-// wrap says what failed, unless the error says it to its caller already.
-func wrap(doing string, err error) error {
-	var f *fault.Error
-	if err == nil || errors.As(err, &f) {
-		return err
-	}
-	return fault.New(fault.Of(err), "", "%s failed", doing).Because(err)
+	return room.Wrap("rebuilding the index", x.ask(ctx, x.rebuild))
 }

@@ -103,7 +103,7 @@ func (x *Index) read(ctx context.Context, scope gate.Scope, kind string, f func(
 	case <-ctx.Done():
 		return fault.As(ctx.Err())
 	case <-x.done:
-		return errClosed()
+		return room.Closed()
 	case <-time.After(patience):
 		return fault.New(fault.Unavailable, "index.busy", "the index is being opened, or has too much to do").After(patience)
 	}
@@ -113,14 +113,14 @@ func (x *Index) read(ctx context.Context, scope gate.Scope, kind string, f func(
 	defer x.mu.RUnlock()
 	if err := lite.Exec(c, "BEGIN", nil); err != nil {
 		c.SetInterrupt(nil)
-		return wrap("searching", err)
+		return room.Wrap("searching", err)
 	}
 	defer func() {
 		c.SetInterrupt(nil)
 		if e := lite.Exec(c, "ROLLBACK", nil); err == nil {
 			err = e
 		}
-		err = wrap("searching", err)
+		err = room.Wrap("searching", err)
 		x.metrics.query(kind, began)
 	}()
 	s := &session{ctx: ctx, c: c, m: x.cols, x: x, s: scope, v: x.view(scope)}

@@ -49,7 +49,7 @@ func (l *Ledger) Backup(ctx context.Context, w io.Writer) error {
 func Restore(ctx context.Context, r io.Reader, dir string) (err error) {
 	lock, err := lite.Lock(filepath.Join(dir, lockName))
 	if err != nil {
-		return wrap("restoring the ledger", err)
+		return room.Wrap("restoring the ledger", err)
 	}
 	defer lock.Close()
 	path := filepath.Join(dir, fileName)
@@ -68,20 +68,20 @@ func Restore(ctx context.Context, r io.Reader, dir string) (err error) {
 	}()
 	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return wrap("restoring the ledger", err)
+		return room.Wrap("restoring the ledger", err)
 	}
 	_, err = io.Copy(f, r)
 	if err = errors.Join(err, f.Sync(), f.Close(), ctx.Err()); err != nil {
-		return wrap("restoring the ledger", err)
+		return room.Wrap("restoring the ledger", err)
 	}
 	if err := retireAll(part); err != nil {
 		return fault.New(fault.Invalid, "ledger.backup", "this is no sound backup of a ledger").Try("use another backup").Because(err)
 	}
 	d, err := os.Open(dir)
 	if err != nil {
-		return wrap("restoring the ledger", err)
+		return room.Wrap("restoring the ledger", err)
 	}
-	return wrap("restoring the ledger", errors.Join(os.Rename(part, path), d.Sync(), d.Close()))
+	return room.Wrap("restoring the ledger", errors.Join(os.Rename(part, path), d.Sync(), d.Close()))
 }
 
 func retireAll(path string) (err error) {

@@ -22,13 +22,15 @@ import (
 )
 
 const (
-	fileName  = "ledger.db"
-	lockName  = "ledger.lock"
-	pageSize  = 4096
-	logKept   = 4 << 20
-	busy      = 5 * time.Second
-	retryFull = 30 * time.Second
+	fileName = "ledger.db"
+	lockName = "ledger.lock"
+	pageSize = 4096
+	logKept  = 4 << 20
+	busy     = 5 * time.Second
 )
+
+// room is what the ledger is called in its faults.
+const room = lite.Room("ledger")
 
 // Config is how a ledger is opened. Only Dir must be set.
 type Config struct {
@@ -105,11 +107,11 @@ func Open(ctx context.Context, cfg Config) (_ *Ledger, err error) {
 	l := &Ledger{cfg: cfg, path: filepath.Join(cfg.Dir, fileName), files: lite.OpenFiles{}, turn: make(chan struct{}, 1), queue: make(chan struct{}, cfg.Queue),
 		conns: make(chan *zs.Conn, cfg.Readers), grown: make(chan struct{}), closing: make(chan struct{})}
 	if l.lock, err = lite.Lock(filepath.Join(cfg.Dir, lockName)); err != nil {
-		return nil, wrap("opening the ledger", err)
+		return nil, room.Wrap("opening the ledger", err)
 	}
 	defer func() {
 		if err != nil {
-			err = wrap("opening the ledger", errors.Join(err, l.release()))
+			err = room.Wrap("opening the ledger", errors.Join(err, l.release()))
 		}
 	}()
 	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -193,7 +195,7 @@ func (l *Ledger) Close() (err error) {
 		l.turn <- struct{}{}
 		err = l.release()
 	})
-	return wrap("closing the ledger", err)
+	return room.Wrap("closing the ledger", err)
 }
 
 func (l *Ledger) release() (err error) {
@@ -225,7 +227,7 @@ func (l *Ledger) alone(ctx context.Context, doing string, f func(*zs.Conn) error
 	}
 	select {
 	case <-l.closing:
-		return errClosed()
+		return room.Closed()
 	default:
 	}
 	select {
@@ -234,16 +236,16 @@ func (l *Ledger) alone(ctx context.Context, doing string, f func(*zs.Conn) error
 	case <-ctx.Done():
 		return fault.As(ctx.Err())
 	case <-l.closing:
-		return errClosed()
+		return room.Closed()
 	}
-	return wrap(doing, f(l.w))
+	return room.Wrap(doing, f(l.w))
 }
 
 // read runs f on one state of the ledger.
 func (l *Ledger) read(ctx context.Context, doing string, f func(*zs.Conn) error) error {
 	select {
 	case <-l.closing:
-		return errClosed()
+		return room.Closed()
 	default:
 	}
 	select {
@@ -253,11 +255,11 @@ func (l *Ledger) read(ctx context.Context, doing string, f func(*zs.Conn) error)
 		if err == nil {
 			err = errors.Join(f(c), lite.Exec(c, "ROLLBACK", nil))
 		}
-		return wrap(doing, err)
+		return room.Wrap(doing, err)
 	case <-ctx.Done():
 		return fault.As(ctx.Err())
 	case <-l.closing:
-		return errClosed()
+		return room.Closed()
 	}
 }
 
@@ -273,31 +275,6 @@ func transact(c *zs.Conn, f func() error) error {
 		err = errors.Join(err, lite.Exec(c, "ROLLBACK", nil))
 	}
 	return err
-}
-
-func errClosed() error {
-	return fault.New(fault.Unavailable, "ledger.closing", "the ledger is closing").After(5 * time.Second)
-}
-
-// wrap turns what SQLite says into a fault.
-func wrap(doing string, err error) error {
-	var f *fault.Error
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &f):
-		return err
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return fault.As(err)
-	}
-	switch zs.ErrCode(err).ToPrimary() {
-	case zs.ResultFull, zs.ResultIOErr:
-		return fault.New(fault.Full, "ledger.full", "the ledger has no room or its disk fails: nothing of this was kept").
-			Try("make room on the disk or raise the ledger's limit").After(retryFull).Because(err)
-	case zs.ResultBusy, zs.ResultInterrupt:
-		return fault.New(fault.Unavailable, "ledger.busy", "the ledger is busy").After(time.Second).Because(err)
-	}
-	return fault.New(fault.Internal, "ledger", "%s failed", doing).Because(err)
 }
 
 // A position is a leaf of a log as one number.

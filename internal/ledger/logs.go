@@ -119,7 +119,7 @@ func (l *Ledger) Log(ctx context.Context, origin string) (g Log, err error) {
 // Filter selects logs; an empty field selects all.
 type Filter struct {
 	Own    bool   // own ones; else those of others
-	Party  string // of the own ones: a recipient
+	Party  string // a recipient, as far as it is known of others' logs
 	Nation string // of the others: whose
 	Accord string
 }

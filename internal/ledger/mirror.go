@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 
+	"golang.org/x/mod/sumdb/tlog"
 	zs "zombiezen.com/go/sqlite"
 
 	"entente/internal/fault"
@@ -106,6 +107,72 @@ func put(c *zs.Conn, log int64, receipts [][]byte) error {
 		}
 	}
 	return nil
+}
+
+// Past is the root of another's log when it had a size, and the proof that the log as it was read since began with it.
+func (l *Ledger) Past(ctx context.Context, origin string, size uint64) (root tlog.Hash, proof []tlog.Hash, err error) {
+	err = l.read(ctx, "reading the past of a log", func(c *zs.Conn) error {
+		g, err := findLog(c, origin)
+		if err != nil {
+			return err
+		}
+		if g.Own || size == 0 || size > g.Size {
+			return fault.New(fault.NotFound, "ledger.size", "the log was not read at %d leaves", size).At(origin)
+		}
+		tree := tlog.HashReaderFunc(func(at []int64) (out []tlog.Hash, err error) { // complete subtrees, each from its leaves
+			for _, index := range at {
+				level, n := tlog.SplitStoredHashIndex(index)
+				var e peer.Edge
+				first, last := uint64(n)<<level, uint64(n+1)<<level-1
+				err = lite.Exec(c, "SELECT leaf FROM held WHERE pos BETWEEN ? AND ? ORDER BY pos", func(st *zs.Stmt) error {
+					e.Add(tlog.RecordHash(lite.Blob(st, 0)), nil)
+					return nil
+				}, position(g.id, first), position(g.id, last))
+				if err == nil && e.Size != last-first+1 {
+					err = fault.New(fault.Internal, "ledger.leaf", "leaves of the log are missing").At(origin)
+				}
+				if err != nil {
+					return nil, err
+				}
+				out = append(out, e.Root())
+			}
+			return out, nil
+		})
+		if root, err = peer.Root(size, tree); err == nil {
+			proof, err = peer.Prove(size, g.Size, tree)
+		}
+		return err
+	})
+	return root, proof, err
+}
+
+// Stretch gives an own log or another's from an index to its newest checkpoint: the edge before the index, the leaves, and the signed note. It is fault.NotFound
+// where the log was not read as far as it is signed, or does not reach the index.
+func (l *Ledger) Stretch(ctx context.Context, origin string, from uint64, limit int) (before peer.Edge, leaves []peer.Leaf, note []byte, err error) {
+	err = l.read(ctx, "reading a stretch of a log", func(c *zs.Conn) error {
+		g, err := findLog(c, origin)
+		if err != nil {
+			return err
+		}
+		if g.Note == nil || from >= g.Signed.Size || g.Signed.Size > g.Size || g.Signed.Size-from > uint64(limit) {
+			return fault.New(fault.NotFound, "ledger.size", "the log cannot be shown from %d leaves on", from).At(origin)
+		}
+		table := "held"
+		if g.Own {
+			table = "leaf"
+		}
+		note = g.Note
+		return lite.Exec(c, "SELECT leaf FROM "+table+" WHERE pos BETWEEN ? AND ? ORDER BY pos", func(st *zs.Stmt) error {
+			leaf, err := peer.ParseLeaf(lite.Blob(st, 0))
+			if before.Size < from {
+				before.Add(leaf.Hash(), nil)
+			} else {
+				leaves = append(leaves, leaf)
+			}
+			return err
+		}, position(g.id, 0), position(g.id, g.Signed.Size-1))
+	})
+	return before, leaves, note, err
 }
 
 // Held is a leaf of another's log and what became of it.

@@ -1,11 +1,14 @@
 package lite
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
 	zs "zombiezen.com/go/sqlite"
+
+	"entente/internal/fault"
 )
 
 func open(t *testing.T) *zs.Conn {
@@ -62,4 +65,44 @@ func TestTimes(t *testing.T) {
 			t.Errorf("%v became %v", x, got)
 		}
 	}
+}
+
+// A room's faults have its name, say what callers can act on, and keep what SQLite said to themselves.
+func TestFaults(t *testing.T) {
+	const room = Room("shed")
+	c := open(t)
+	if err := Script(c, "CREATE TABLE a(b BLOB); PRAGMA max_page_count=4"); err != nil {
+		t.Fatal(err)
+	}
+	full := Exec(c, "INSERT INTO a VALUES(?)", nil, make([]byte, 100_000))
+	other := open(t)
+	other.SetInterrupt(closed())
+	for _, is := range []struct {
+		err  error
+		kind fault.Kind
+		code string
+	}{
+		{full, fault.Full, "shed.full"},
+		{Exec(other, "SELECT 1", nil), fault.Unavailable, "shed.busy"},
+		{Exec(c, "SELECT nothing", nil), fault.Internal, "shed"},
+		{fault.New(fault.NotFound, "own", "own"), fault.NotFound, "own"},
+		{room.Closed(), fault.Unavailable, "shed.closing"},
+	} {
+		var f *fault.Error
+		if err := room.Wrap("doing", is.err); !errors.As(err, &f) || f.Kind != is.kind || f.Code != is.code {
+			t.Errorf("%v is %v, want %v %s", is.err, err, is.kind, is.code)
+		}
+	}
+	if err := room.Wrap("doing", nil); err != nil {
+		t.Error(err)
+	}
+	if err := room.Wrap("doing", context.Canceled); fault.Of(err) != fault.Of(context.Canceled) {
+		t.Error(err)
+	}
+}
+
+func closed() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
 }

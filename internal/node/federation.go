@@ -12,6 +12,7 @@ import (
 
 	"entente/dsse"
 	"entente/internal/accords"
+	"entente/internal/decisions"
 	"entente/internal/fault"
 	"entente/internal/federation"
 	"entente/internal/keyring"
@@ -57,7 +58,18 @@ func (n *Node) openFederation(ctx context.Context) error {
 	}
 	_, client := n.ring.PeerTLS(n.peers.Know)
 	doer := peerapi.Client(client, n.cfg.Dial)
-	n.federation, err = federation.New(ctx, federation.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, House: house{n}, Door: n.exchange, Ledger: n.ledger, Accords: n.accords,
+	if n.decisions, err = decisions.New(ctx, decisions.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Docs: n.store, Gate: n.gate, Keys: n.keysOf, Log: decisionLog{n},
+		Accord: func(d peer.Digest) (decisions.Accord, bool) {
+			b, text, binds := n.accords.Signed(d)
+			return decisions.Accord{Bundle: b, Text: text, Active: binds}, b != nil
+		},
+		Named: func(name string) (peer.Digest, bool) { d, ok := n.accords.Binding(name); return d, ok },
+		Voter: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleVote) },
+		Node:  func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleNode) },
+		Now:   n.cfg.Now, Slog: n.cfg.Log}); err != nil {
+		return err
+	}
+	n.federation, err = federation.New(ctx, federation.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, House: house{n}, Door: n.exchange, Ledger: n.ledger, Accords: n.accords, Decisions: n.decisions,
 		Partners: partners{n}, Shelves: shelves, Gate: n.gate, Secret: n.ring.Secret("audience"), Extensions: n.cfg.Federation.Extensions, Bases: n.bases,
 		Originate: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleOriginate) },
 		Officer:   func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleRelease) },
@@ -65,6 +77,17 @@ func (n *Node) openFederation(ctx context.Context) error {
 		Dial:      func(p federation.Partner) (string, peer.Doer) { return "https://" + p.Address, doer },
 		Now:       n.cfg.Now, Log: n.cfg.Log})
 	return err
+}
+
+// decisionLog is where decisions are said: the federation's logs, which are opened after the decisions are.
+type decisionLog struct{ n *Node }
+
+func (l decisionLog) Say(ctx context.Context, accord [32]byte, topic [16]byte, about string, envelope []byte) (decisions.Place, error) {
+	return l.n.federation.Say(ctx, accord, topic, about, envelope)
+}
+
+func (l decisionLog) Stretch(ctx context.Context, origin string, from uint64) (peer.Edge, []peer.Leaf, []byte, error) {
+	return l.n.federation.Stretch(ctx, origin, from)
 }
 
 func (n *Node) nodeKey() (federation.NodeKey, error) {
@@ -122,6 +145,7 @@ func (n *Node) bases() map[string]time.Time { return n.cfg.Gate.bases() }
 
 // serveFederation opens the door for partners' nodes, and sets the federation to work.
 func (n *Node) serveFederation() error {
+	defer n.decisions.Start()
 	defer n.federation.Start()
 	if n.cfg.Federation.Listen == "" {
 		return nil
@@ -150,6 +174,7 @@ func (n *Node) closeFederation() {
 		_ = n.door.Close()
 	}
 	if n.federation != nil {
+		n.decisions.Close()
 		n.federation.Close()
 	}
 	for _, s := range n.shelves {
@@ -166,6 +191,7 @@ func (n *Node) closeFederation() {
 
 // Accords, Federation and Ledger are the rooms, for the surface.
 func (n *Node) Accords() *accords.Accords          { return n.accords }
+func (n *Node) Decisions() *decisions.Room         { return n.decisions }
 func (n *Node) Federation() *federation.Federation { return n.federation }
 
 // recall tells those who were given an object that they must destroy it.
@@ -230,7 +256,7 @@ func (p partners) Forked() []federation.Partner {
 	var out []federation.Partner
 	for _, k := range p.n.peers.List() {
 		if k.Forked {
-			out = append(out, federation.Partner{Nation: k.Nation, Org: k.Org})
+			out = append(out, federation.Partner{Nation: k.Nation, Org: k.Org, Fork: p.n.peers.Fork(k.Nation)})
 		}
 	}
 	return out
@@ -254,5 +280,9 @@ func (p partners) Learn(ctx context.Context, nation string, from int64, statemen
 	return err
 }
 
+func (p partners) Log(nation string) (*keylog.Log, error) { return p.n.peers.Log(nation) }
+func (p partners) Fork(ctx context.Context, evidence []byte) error {
+	return p.n.peers.TakeFork(ctx, evidence)
+}
 func (p partners) KeyLog() *keylog.Log      { return p.n.ring.KeyLog() }
 func (p partners) Changed() <-chan struct{} { return p.n.peers.Changed() }

@@ -34,7 +34,7 @@ var floors = []struct {
 	{"decision", []string{"accord", "dsse", "keylog", "label", "peer"}},
 	{"seal", []string{"dsse"}},
 	{"bundle", []string{"dsse", "peer", "seal"}},
-	{"proof", []string{"decision", "dsse", "keylog", "peer"}},
+	{"proof", []string{"decision", "dsse", "keylog", "peer", "stix"}},
 	// memory and key
 	{"internal/fault", nil},
 	{"internal/outbound", []string{"internal/fault"}},
@@ -49,7 +49,7 @@ var floors = []struct {
 	{"internal/identity", []string{"outside", "internal/fault", "internal/gate", "internal/store"}},
 	{"internal/ledger", []string{"dsse", "peer", "internal/fault", "internal/lite"}},
 	{"internal/accords", []string{"accord", "dsse", "label", "internal/fault", "internal/gate", "internal/store"}},
-	{"internal/decisions", []string{"accord", "decision", "dsse", "keylog", "peer", "internal/fault", "internal/store"}},
+	{"internal/decisions", []string{"accord", "decision", "dsse", "keylog", "peer", "internal/fault", "internal/gate", "internal/store"}},
 	{"internal/relay", []string{"dsse", "peer", "internal/fault", "internal/lite"}},
 	// the waist
 	{"internal/exchange", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
@@ -57,7 +57,7 @@ var floors = []struct {
 	{"internal/index", []string{"label", "stix", "internal/fault", "internal/lite", "internal/record", "internal/gate", "internal/store"}},
 	{"internal/notify", []string{"outside", "label", "stix", "register", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange", "internal/outbound"}},
 	{"internal/feed", []string{"outside", "label", "observable", "stix", "taxii", "misp", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange", "internal/outbound"}},
-	{"internal/federation", []string{"accord", "dsse", "keylog", "label", "peer", "stix", "internal/accords", "internal/exchange", "internal/fault", "internal/gate", "internal/ledger", "internal/record",
+	{"internal/federation", []string{"accord", "dsse", "keylog", "label", "peer", "proof", "stix", "internal/accords", "internal/decisions", "internal/exchange", "internal/fault", "internal/gate", "internal/ledger", "internal/record",
 		"internal/rendition", "internal/store"}},
 	{"internal/lists", []string{"misp", "misp/*", "internal/fault"}},
 	{"internal/asset", []string{"label", "stix", "register", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange"}},

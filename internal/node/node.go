@@ -29,6 +29,7 @@ import (
 	"entente/internal/asset"
 	"entente/internal/blob"
 	"entente/internal/build"
+	"entente/internal/decisions"
 	"entente/internal/exchange"
 	"entente/internal/fault"
 	"entente/internal/federation"
@@ -83,6 +84,7 @@ type Node struct {
 	ledger      *ledger.Ledger
 	accords     *accords.Accords
 	federation  *federation.Federation
+	decisions   *decisions.Room
 	door        *peerapi.Door
 	shelves     []*shelf // of parties that run no node
 	partnerAddr string

@@ -504,6 +504,33 @@ func TestRenditionsLieOnTheShelf(t *testing.T) {
 	}
 }
 
+// The definition of an own marking lies beside what it marks, as long as the accord gives anything.
+func TestMarkingsLieBesideWhatTheyMark(t *testing.T) {
+	p := newPartners(t, "RUR")
+	p.agree(between("ut-ru", 1, "malware", "", "UTO", "RUR"), "RUR")
+	care := madeID("marking-definition", 1)
+	p.keep(fmt.Sprintf(`{"type":"marking-definition","spec_version":"2.1","id":%q,"created":"2026-11-01T00:00:00.000Z","definition_type":"statement","definition":{"statement":"Handle with care"}}`, care), label.For(label.Red))
+	p.keep(strings.Replace(madeMalware(1, "2026-11-01T00:00:00.000Z"), `"is_family"`, `"object_marking_refs":["`+care+`"],"is_family"`, 1), only(label.Amber, "UTO", "RUR"))
+	p.finds("RUR", "ut-ru", "malware 01 01")
+	has := func() (found bool) {
+		for page, err := range p.taxiiClient("RUR").Objects(context.Background(), p.root("RUR"), "ut-ru", taxii.Select{}) {
+			must(t, err)
+			for _, raw := range page.Objects {
+				found = found || strings.Contains(string(raw), `"id":"`+care+`"`)
+			}
+		}
+		return found
+	}
+	if !has() {
+		t.Error("nobody there can read how to handle it")
+	}
+	p.keep(madeMalware(2, "2026-11-01T00:00:00.000Z"), only(label.Amber, "UTO", "RUR")) // the shelf is arranged again
+	p.finds("RUR", "ut-ru", "malware 01 01", "malware 02 01")
+	if !has() {
+		t.Error("the definition went")
+	}
+}
+
 // What nobody may keep does not lie where whoever fetches keeps, and what an officer must sign lies there once one has.
 func TestWhatAClientCannotObserveIsNotGiven(t *testing.T) {
 	p := newPartners(t, "KWT", "QAT")

@@ -301,13 +301,45 @@ func (r *Room) Keys(nation string) *keylog.State {
 	return nil
 }
 
-// Statements gives what is mirrored of a nation's key log from an index on.
-func (r *Room) Statements(nation string, first int64) ([][]byte, error) {
+// Log is what is mirrored of a nation's key log.
+func (r *Room) Log(nation string) (*keylog.Log, error) {
 	e := r.find(nation)
 	if e == nil {
 		return nil, unknown(nation)
 	}
-	return e.log.Since(first), nil
+	return e.log.Clone(), nil
+}
+
+// Fork is the proof that a nation showed two key logs, or nil.
+func (r *Room) Fork(nation string) *keylog.Fork {
+	if e := r.find(nation); e != nil {
+		return e.Fork
+	}
+	return nil
+}
+
+// TakeFork takes the proof that a nation showed two key logs, a keylog.Fork as JSON, from whoever shows it.
+func (r *Room) TakeFork(ctx context.Context, evidence []byte) error {
+	var f keylog.Fork
+	if err := json.Unmarshal(evidence, &f, json.RejectUnknownMembers(true)); err != nil {
+		return fault.New(fault.Invalid, "peer.proof", "this is no proof of two key logs").Because(err)
+	}
+	r.change.Lock()
+	defer r.change.Unlock()
+	old := r.find(f.Nation)
+	if old == nil {
+		return unknown(f.Nation)
+	}
+	if old.Fork != nil {
+		return nil
+	}
+	if err := f.Check(old.log.Fingerprint()); err != nil {
+		return fault.New(fault.Invalid, "peer.proof", "%v", err)
+	}
+	if err := r.refused(ctx, old, &f); fault.As(err).MachineCode() != "peer.forked" {
+		return err
+	}
+	return nil
 }
 
 // Know finds the node whose key this is, among the nations that are known and at this time. It is what connections between nodes are held to.

@@ -1,6 +1,7 @@
 package rendition
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -46,6 +47,9 @@ func Make(body []byte, p Plan) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if o.Spec() == "2.0" {
+		return makeOld(o, body, p)
+	}
 	root, err := grow(body)
 	if err != nil {
 		return Result{}, err
@@ -64,11 +68,28 @@ func Make(body []byte, p Plan) (Result, error) {
 	return m.reduce()
 }
 
+// makeOld is Make for an object of STIX 2.0, which goes as it is or not at all: a reduced copy would be a new object, and what is made here is STIX 2.1.
+// It is judged as the object of STIX 2.1 that it would be with a spec_version: that has every property that STIX 2.0 had.
+func makeOld(o *stix.Object, body []byte, p Plan) (Result, error) {
+	spec := Why{Code: "rendition.spec", Pointer: "/spec_version", Sentence: "an object of STIX 2.0 goes as it is or not at all, and this could not go as it is: upgrade it to STIX 2.1 first"}
+	at := bytes.IndexByte(body, '{') + 1
+	as, err := stix.Parse(slices.Concat(body[:at], []byte(`"spec_version":"2.1",`), body[at:]))
+	if err != nil { // it has a spec_version, and not one that there is
+		return Result{Class: Withheld, Why: spec}, nil
+	}
+	r, err := Make(as.Raw(), p)
+	switch {
+	case err != nil || r.Class == Withheld:
+		return r, err
+	case r.Class == Reduced:
+		return Result{Class: Withheld, Removed: r.Removed, Why: spec}, nil
+	}
+	return Result{Class: Full, ID: o.ID(), Body: body}, nil
+}
+
 // cut takes out what the plan does not let the audience have, and mends what is left.
 func (m *making) cut() {
 	switch seen := m.sees(m.object.ID()); {
-	case m.object.Spec() == "2.0":
-		m.withhold("rendition.spec", "/spec_version", "only STIX 2.1 can be judged property by property: upgrade the object first")
 	case m.isStripped(m.object.Type()):
 		m.withhold("rendition.stripped", "/type", "objects of type "+m.object.Type()+" are taken out")
 	case seen == Withheld:
@@ -210,8 +231,12 @@ func (m *making) cutUnknown() {
 			if name := unescape(f.Pointer[strings.LastIndexByte(f.Pointer, '/')+1:]); m.mayLeave(name) || strings.HasPrefix(f.Pointer, "/extensions/") {
 				continue
 			}
-			if v := m.root.at(f.Pointer); v != nil {
-				m.remove(v, f.Pointer)
+			pointer := f.Pointer
+			if strings.HasPrefix(pointer, "/objects/") && strings.Count(pointer, "/") == 2 { // a whole object of the old container: the others may refer to it
+				pointer = "/objects"
+			}
+			if v := m.root.at(pointer); v != nil {
+				m.remove(v, pointer)
 			}
 		}
 	}

@@ -108,7 +108,19 @@ func TestMake(t *testing.T) {
 		{name: "a text with a hidden name", body: object("incident", `"name":"a","description":"with the Blue HERON accord"`), plan: plan(func(p *Plan) { p.Names = []string{"blue heron"} }), code: "rendition.text"},
 		{name: "a text with what was taken out", body: object("incident", `"name":"by Purple Otter","description":"purple otter","granular_markings":[{"marking_ref":"`+secret+`","selectors":["description"]}]`), plan: plan(nil), code: "rendition.text"},
 		{name: "its own id in a text", body: object("incident", `"name":"a","description":"`+itself+`","created_by_ref":"`+author+`"`), plan: plan(func(p *Plan) { p.Author = false }), code: "rendition.text"},
-		{name: "STIX 2.0", body: `{"type":"incident","id":"` + itself + `","created":"2026-03-04T05:06:07.000Z","modified":"2026-03-05T05:06:07.000Z","name":"a"}`, plan: plan(nil), code: "rendition.spec"},
+		{name: "STIX 2.0", body: old(`"name":"a","created_by_ref":"` + author + `"`), plan: plan(nil), class: Full},
+		{name: "STIX 2.0 that is hidden", body: old(`"name":"a"`), plan: nobody, code: "rendition.hidden"},
+		{name: "STIX 2.0 that names what is hidden", body: old(`"name":"a","object_marking_refs":["` + amber + `"],"external_references":[{"source_name":"b","url":"https://a.example/"}],"created_by_ref":"` + hidden + `"`), plan: plan(nil), code: "rendition.spec"},
+		{name: "STIX 2.0 with an own property", body: old(`"name":"a","x_note":"ours"`), plan: plan(nil), code: "rendition.spec"},
+		{name: "STIX 2.0 with a stripped property", body: old(`"name":"a","description":"b"`), plan: plan(func(p *Plan) { p.Strip = []string{"incident.description"} }), code: "rendition.spec"},
+		{name: "STIX 2.0 with a part that is marked", body: old(`"name":"a","labels":["one","two"],"granular_markings":[{"marking_ref":"` + secret + `","selectors":["labels.[0]"]}]`), plan: plan(nil), code: "rendition.spec"},
+		{name: "STIX 2.0 with an own property of what was observed", body: strings.ReplaceAll(old(seenOnce+`{"0":{"type":"file","name":"a","x_note":"ours"}}`), "incident", "observed-data"), plan: plan(nil), code: "rendition.spec"},
+		{name: "STIX 2.0, what was observed", body: strings.ReplaceAll(old(seenOnce+`{"0":{"type":"file","name":"a","contains_refs":["1"]},"1":{"type":"domain-name","value":"a.example"}}`), "incident", "observed-data"), plan: plan(nil), class: Full},
+		{name: "an own property in the old container", body: object("observed-data", seenOnce+`{"0":{"type":"file","name":"a","x_note":"ours","extensions":{"pdf-ext":{"version":"1.7","x_more":"ours"},"own-ext":{"a":"ours"}}}}`), plan: plan(nil), class: Reduced,
+			has: []string{`{"0":{"type":"file","name":"a","extensions":{"pdf-ext":{"version":"1.7"}}}}`}, not: []string{"ours"}},
+		{name: "an own type in the old container", body: object("observed-data", `"object_refs":["`+domain+`"],`+seenOnce+`{"0":{"type":"file","name":"a"},"1":{"type":"x-desk","note":"ours"}}`), plan: plan(nil), class: Reduced,
+			not: []string{"ours", `"objects"`}},
+		{name: "a version of STIX that there is not", body: strings.Replace(old(`"name":"a"`), `"name"`, `"spec_version":"2.0","name"`, 1), plan: plan(nil), code: "rendition.spec"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r, err := Make([]byte(c.body), c.plan)
@@ -145,6 +157,13 @@ func TestMake(t *testing.T) {
 	if _, err := Make([]byte(`{"type":"bundle"}`), plan(nil)); err == nil {
 		t.Error("a bundle is taken")
 	}
+}
+
+const seenOnce = `"first_observed":"2026-03-04T05:06:07Z","last_observed":"2026-03-04T05:06:07Z","number_observed":1,"objects":`
+
+// old is an object of STIX 2.0.
+func old(rest string) string {
+	return `{"type":"incident","id":"` + itself + `","created":"2026-03-04T05:06:07.000Z","modified":"2026-03-05T05:06:07.000Z",` + rest + `}`
 }
 
 type fataler interface {

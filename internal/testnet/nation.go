@@ -10,6 +10,7 @@ import (
 
 	"entente/dsse"
 	"entente/internal/accords"
+	"entente/internal/decisions"
 	"entente/internal/exchange"
 	"entente/internal/federation"
 	"entente/internal/gate"
@@ -30,6 +31,7 @@ type Nation struct {
 	Federation *federation.Federation
 	Ledger     *ledger.Ledger
 	Accords    *accords.Accords
+	Decisions  *decisions.Room
 	Exchange   *exchange.Exchange
 
 	net     *Net
@@ -71,6 +73,16 @@ func (n *Nation) open() {
 	n.Accords, err = accords.New(ctx, accords.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Docs: n.db, Gate: g, OrgOf: Org, Keys: n.keys, Now: n.net.o.Now,
 		Signer: func() dsse.Signer { s, _ := n.ring.Signer(keylog.RoleAccord); return s }})
 	must(t, err)
+	n.Decisions, err = decisions.New(ctx, decisions.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Docs: n.db, Gate: g, Keys: n.state, Log: decisionLog{n},
+		Accord: func(d peer.Digest) (decisions.Accord, bool) {
+			b, text, binds := n.Accords.Signed(d)
+			return decisions.Accord{Bundle: b, Text: text, Active: binds}, b != nil
+		},
+		Named:   func(name string) (peer.Digest, bool) { d, ok := n.Accords.Binding(name); return d, ok },
+		Voter:   func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleVote) },
+		Node:    func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleNode) },
+		Execute: n.net.o.Execute, Now: n.net.o.Now, Tick: 100 * time.Millisecond, Slog: slog.New(slog.NewTextHandler(n.net.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	must(t, err)
 	var home federation.House = house{n}
 	if f := n.net.o.House; f != nil {
 		home = f(n, home)
@@ -79,7 +91,7 @@ func (n *Nation) open() {
 	if f := n.net.o.Door; f != nil {
 		door = f(n, door)
 	}
-	n.Federation, err = federation.New(ctx, federation.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, House: home, Door: door, Ledger: n.Ledger, Accords: n.Accords,
+	n.Federation, err = federation.New(ctx, federation.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, House: home, Door: door, Ledger: n.Ledger, Accords: n.Accords, Decisions: n.Decisions,
 		Partners: partners{n}, Originate: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleOriginate) },
 		Node: func() (federation.NodeKey, error) {
 			s, err := n.ring.Signer(keylog.RoleNode)
@@ -108,6 +120,7 @@ func (n *Nation) Stop() {
 	if !was {
 		return
 	}
+	n.Decisions.Close()
 	n.Federation.Close()
 	n.net.hangUp(n.Code)
 	n.Exchange.Close()
@@ -123,6 +136,26 @@ func (n *Nation) Stop() {
 func (n *Nation) Start() {
 	n.open()
 	n.Federation.Start()
+	n.Decisions.Start()
+}
+
+// decisionLog is where the nation's decisions are said.
+type decisionLog struct{ n *Nation }
+
+func (l decisionLog) Say(ctx context.Context, accord [32]byte, topic [16]byte, about string, envelope []byte) (decisions.Place, error) {
+	return l.n.Federation.Say(ctx, accord, topic, about, envelope)
+}
+
+func (l decisionLog) Stretch(ctx context.Context, origin string, from uint64) (peer.Edge, []peer.Leaf, []byte, error) {
+	return l.n.Federation.Stretch(ctx, origin, from)
+}
+
+// state is what a nation's key log says, as it is known here.
+func (n *Nation) state(code string) *keylog.State {
+	if code == n.Code {
+		return n.ring.KeyState()
+	}
+	return n.peers.Keys(code)
 }
 
 // meet takes the other's card, as two people do who compared its fingerprint.
@@ -154,6 +187,9 @@ func (n *Nation) caller() federation.Caller {
 
 // Dir is the nation's data directory, without its keys.
 func (n *Nation) Dir() string { return n.dir }
+
+// KeyLog is the nation's own key log.
+func (n *Nation) KeyLog() *keylog.Log { return n.ring.KeyLog() }
 
 // Viewer is a person of the nation in a role.
 func (n *Nation) Viewer(role string) gate.Viewer {
@@ -255,7 +291,7 @@ func (p partners) Forked() []federation.Partner {
 	var out []federation.Partner
 	for _, k := range p.n.peers.List() {
 		if k.Forked {
-			out = append(out, federation.Partner{Nation: k.Nation, Org: k.Org})
+			out = append(out, federation.Partner{Nation: k.Nation, Org: k.Org, Fork: p.n.peers.Fork(k.Nation)})
 		}
 	}
 	return out
@@ -266,6 +302,10 @@ func (p partners) Learn(ctx context.Context, code string, from int64, statements
 	return err
 }
 
+func (p partners) Log(nation string) (*keylog.Log, error) { return p.n.peers.Log(nation) }
+func (p partners) Fork(ctx context.Context, evidence []byte) error {
+	return p.n.peers.TakeFork(ctx, evidence)
+}
 func (p partners) KeyLog() *keylog.Log      { return p.n.ring.KeyLog() }
 func (p partners) Changed() <-chan struct{} { return p.n.peers.Changed() }
 

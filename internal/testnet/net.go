@@ -15,6 +15,7 @@ import (
 	"entente/accord"
 	"entente/dsse"
 	"entente/internal/accords"
+	"entente/internal/decisions"
 	"entente/internal/federation"
 	"entente/internal/gate"
 	"entente/internal/keyring"
@@ -33,6 +34,8 @@ type Options struct {
 	// Known are nations that the others know by their keys, and that have no node here.
 	Known []string
 
+	Execute map[string]decisions.Executor // what carries out decisions, by the type of the action
+
 	// What stands in the place of a part of a nation, for tests that put a leak into it. Nil leaves it as it is.
 	Backend func(n *Nation, b peer.Backend) peer.Backend
 	Door    func(n *Nation, d federation.Door) federation.Door
@@ -45,6 +48,7 @@ type Net struct {
 	o     Options
 	codes []string
 	nodes map[string]*Nation
+	began time.Time
 
 	mu    sync.Mutex
 	waits string          // what Settle waited for
@@ -77,7 +81,9 @@ func New(t testing.TB, o Options, codes ...string) *Net {
 			n.meet(ring(t, code))
 		}
 		n.Federation.Start()
+		n.Decisions.Start()
 	}
+	net.began = o.Now() // all keys count by then
 	t.Cleanup(net.Close)
 	return net
 }
@@ -93,7 +99,17 @@ func (net *Net) Close() {
 var (
 	ringsMu sync.Mutex
 	rings   = map[string]*keyring.Ring{}
+	ringsAt = map[string]string{} // their folders, which go with the test that made them
+	unused  int
 )
+
+// Unused is the code of a nation that no other alliance has, for a test that changes its keys.
+func Unused() string {
+	ringsMu.Lock()
+	defer ringsMu.Unlock()
+	unused++
+	return fmt.Sprintf("Q%c%c", 'A'+unused/26%26, 'A'+unused%26)
+}
 
 // ring is a nation's keys. Every alliance of a process has the same for the same code.
 func ring(t testing.TB, code string) *keyring.Ring {
@@ -103,7 +119,8 @@ func ring(t testing.TB, code string) *keyring.Ring {
 	if r := rings[code]; r != nil {
 		return r
 	}
-	r, err := keyring.Create(t.TempDir(), keyring.Names{Nation: code, Org: Org(code), Realm: Realm}, time.Now)
+	ringsAt[code] = t.TempDir()
+	r, err := keyring.Create(ringsAt[code], keyring.Names{Nation: code, Org: Org(code), Realm: Realm}, time.Now)
 	must(t, err)
 	rings[code] = r
 	return r

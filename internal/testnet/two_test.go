@@ -368,6 +368,11 @@ var routes = map[string]func(w *run, hiddenName string){
 		w.ask("POST", "/fed/v1/push", peer.BatchMedia, []byte("no batch"))
 		w.ask("POST", "/fed/v1/push", "text/plain", nil)
 	},
+	"POST /fed/v1/heads": func(w *run, _ string) {
+		w.ask("POST", "/fed/v1/heads", "application/json", []byte(`{}`))
+		w.ask("POST", "/fed/v1/heads", "application/json", []byte(`{"logs":["e30="],"keylogs":[{"origin":"keylog:THI","size":1,"root":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}]}`))
+		w.ask("POST", "/fed/v1/heads", "application/json", []byte(`{`))
+	},
 	"POST /fed/v1/{document}": func(w *run, hiddenName string) {
 		for _, document := range []peer.Offered{peer.OfferAccord, peer.OfferNotice, peer.OfferKeys, peer.OfferProof, "other"} {
 			w.ask("POST", "/fed/v1/"+string(document), "application/octet-stream", []byte("{}"))

@@ -23,20 +23,20 @@ func (s *Store) Backup(ctx context.Context, w io.Writer, progress func(done, tot
 	defer s.copying.RUnlock()
 	select {
 	case <-s.stop:
-		return errClosed()
+		return room.Closed()
 	default:
 	}
 	c, err := openConn(s.path, false, 2048, 0)
 	if err != nil {
-		return wrap("opening a backup", err)
+		return room.Wrap("opening a backup", err)
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
 	if err := lite.Exec(c, "BEGIN", nil); err != nil {
-		return wrap("beginning a backup", err)
+		return room.Wrap("beginning a backup", err)
 	}
 	total, err := pragma(c, "page_count")
 	if err != nil {
-		return wrap("beginning a backup", err)
+		return room.Wrap("beginning a backup", err)
 	}
 	out := bufio.NewWriterSize(w, 1<<20)
 	page, done := make([]byte, pageSize), int64(0)
@@ -67,14 +67,14 @@ func (s *Store) Backup(ctx context.Context, w io.Writer, progress func(done, tot
 	case err == nil && done != total:
 		return fault.New(fault.Internal, "store.backup", "read %d pages of %d", done, total)
 	}
-	return wrap("reading the store for a backup", err)
+	return room.Wrap("reading the store for a backup", err)
 }
 
 // Restore makes a store in dir from a backup, after checking the whole of it. It never overwrites a store.
 func Restore(ctx context.Context, r io.Reader, dir string) (err error) {
 	lock, err := lite.Lock(filepath.Join(dir, lockName))
 	if err != nil {
-		return wrap("restoring", err)
+		return room.Wrap("restoring", err)
 	}
 	defer lock.Close()
 	path, part := filepath.Join(dir, fileName), filepath.Join(dir, fileName+".part-restore")
@@ -84,19 +84,19 @@ func Restore(ctx context.Context, r io.Reader, dir string) (err error) {
 		}
 	}
 	if err := sweep(dir); err != nil {
-		return wrap("restoring", err)
+		return room.Wrap("restoring", err)
 	}
 	defer func() { err = errors.Join(err, sweep(dir)) }()
 	if err := write(part, &reading{ctx, r}); err != nil {
-		return wrap("restoring", err)
+		return room.Wrap("restoring", err)
 	}
 	if err := verify(part); err != nil {
 		return err
 	}
 	if err := os.Rename(part, path); err != nil {
-		return wrap("restoring", err)
+		return room.Wrap("restoring", err)
 	}
-	return wrap("restoring", syncDir(dir))
+	return room.Wrap("restoring", syncDir(dir))
 }
 
 // reading ends with its context.

@@ -79,7 +79,7 @@ func (s *Store) Doc(ctx context.Context, kind, key string) (d store.Doc, err err
 	if err == nil && !found {
 		err = fault.New(fault.NotFound, "store.doc", "there is no %s %q", kind, key)
 	}
-	return d, wrap("reading a document", err)
+	return d, room.Wrap("reading a document", err)
 }
 
 // Docs implements store.Store.
@@ -93,7 +93,7 @@ func (s *Store) Docs(ctx context.Context, kind, after string, limit int) (docs [
 			return nil
 		}, kind, after, s.cfg.Now().UnixMicro(), limit)
 	})
-	return docs, wrap("reading documents", err)
+	return docs, room.Wrap("reading documents", err)
 }
 
 func scanDoc(st *zs.Stmt) store.Doc {

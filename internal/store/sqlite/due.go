@@ -24,7 +24,7 @@ func (s *Store) Due(ctx context.Context, scope gate.Scope, now time.Time, limit 
 		due.Expired, err = r.reached("notafter", now, limit)
 		return err
 	})
-	return due, wrap("reading what is due", err)
+	return due, room.Wrap("reading what is due", err)
 }
 
 // reached are the first records whose time in the column has come.

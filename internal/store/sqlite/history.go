@@ -44,5 +44,5 @@ func (s *Store) History(ctx context.Context, scope gate.Scope, rec record.Seq) (
 			return json.Unmarshal(lite.Blob(st, 2), e.Act)
 		}, int64(rec), maxHistory)
 	})
-	return h, wrap("reading what became of a record", err)
+	return h, room.Wrap("reading what became of a record", err)
 }

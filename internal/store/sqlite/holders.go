@@ -43,7 +43,7 @@ func (s *Store) Holders(ctx context.Context, scope gate.Scope, id string) (holdi
 			return nil
 		})
 	})
-	return holdings, wrap("reading who holds a record", err)
+	return holdings, room.Wrap("reading who holds a record", err)
 }
 
 // parties visits every party and clause, in their order.

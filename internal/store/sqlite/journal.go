@@ -124,7 +124,7 @@ func (s *Store) Follow(ctx context.Context, scope gate.Scope, after record.Seq, 
 			return err
 		})
 		if err != nil {
-			return nil, wrap("reading the journal", err)
+			return nil, room.Wrap("reading the journal", err)
 		}
 	}
 	return entries, nil
@@ -148,7 +148,7 @@ func (s *Store) Watch(ctx context.Context, scope gate.Scope, after record.Seq, l
 		return err
 	})
 	if err != nil {
-		return nil, wrap("reading the journal", err)
+		return nil, room.Wrap("reading the journal", err)
 	}
 	return entries, nil
 }
@@ -202,7 +202,7 @@ func (s *Store) Acts(ctx context.Context, scope gate.Scope, q store.ActQuery) (e
 			return err
 		})
 		if err != nil {
-			return nil, 0, wrap("reading the journal", err)
+			return nil, 0, room.Wrap("reading the journal", err)
 		}
 		if lines < chunk && len(entries) < q.Limit {
 			return entries, 0, nil

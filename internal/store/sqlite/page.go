@@ -40,7 +40,7 @@ func (s *Store) Page(ctx context.Context, scope gate.Scope, q store.Query) (page
 		return err
 	})
 	if err != nil {
-		return store.Page{}, wrap("reading a page", err)
+		return store.Page{}, room.Wrap("reading a page", err)
 	}
 	return page, nil
 }

@@ -48,7 +48,7 @@ func (s *Store) Quarantined(ctx context.Context, scope gate.Scope, q store.Quara
 		}
 		return ctx.Err()
 	})
-	return held, wrap("reading the quarantine", err)
+	return held, room.Wrap("reading the quarantine", err)
 }
 
 // heldAfter are the next records in quarantine that may match.

@@ -37,7 +37,7 @@ func (s *Store) read(ctx context.Context, scope gate.Scope, f func(*reader) erro
 	var r *reader
 	select {
 	case <-s.stop:
-		return errClosed()
+		return room.Closed()
 	default:
 	}
 	select {
@@ -45,7 +45,7 @@ func (s *Store) read(ctx context.Context, scope gate.Scope, f func(*reader) erro
 	case <-ctx.Done():
 		return fault.As(ctx.Err())
 	case <-s.stop:
-		return errClosed()
+		return room.Closed()
 	}
 	defer func() { s.conns <- r }()
 	defer r.end(&err)

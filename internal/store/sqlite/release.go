@@ -131,7 +131,7 @@ func (s *Store) Release(ctx context.Context, r store.Release) error {
 		return err
 	})
 	if err != nil || len(left) == 0 {
-		return wrap("reading what a party holds", err)
+		return room.Wrap("reading what a party holds", err)
 	}
 	return s.do(ctx, &job{bytes: 4 * len(recs), run: func(t *tx) error { return t.release(r, recs) }})
 }

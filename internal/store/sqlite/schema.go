@@ -136,7 +136,7 @@ func Schema() int { return len(migrations) }
 func Downgrade(dir string, schema int) (err error) {
 	lock, err := lite.Lock(filepath.Join(dir, lockName))
 	if err != nil {
-		return wrap("downgrading the store", err)
+		return room.Wrap("downgrading the store", err)
 	}
 	defer lock.Close()
 	path := filepath.Join(dir, fileName)
@@ -145,8 +145,8 @@ func Downgrade(dir string, schema int) (err error) {
 	}
 	c, err := openConn(path, true, 2048, 0)
 	if err != nil {
-		return wrap("downgrading the store", err)
+		return room.Wrap("downgrading the store", err)
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	return wrap("downgrading the store", retreat(c, migrations, schema))
+	return room.Wrap("downgrading the store", retreat(c, migrations, schema))
 }

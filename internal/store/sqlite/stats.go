@@ -38,7 +38,7 @@ func (s *Store) Stats(ctx context.Context) (st store.Stats, err error) {
 		return err
 	})
 	if err != nil {
-		return st, wrap("reading the store's figures", err)
+		return st, room.Wrap("reading the store's figures", err)
 	}
 	files, err := filesWith(s.cfg.Dir, fileName)
 	for _, f := range files {
@@ -46,5 +46,5 @@ func (s *Store) Stats(ctx context.Context) (st store.Stats, err error) {
 			st.Bytes += info.Size()
 		}
 	}
-	return st, wrap("reading the store's figures", err)
+	return st, room.Wrap("reading the store's figures", err)
 }

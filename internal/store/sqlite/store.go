@@ -39,6 +39,9 @@ const (
 	secretSize  = 32
 )
 
+// room is what the store is called in its faults.
+const room = lite.Room("store")
+
 // Config says where the store is and what it may use. The zero value of every field but Dir is a working default.
 type Config struct {
 	Dir       string           // must exist; the store's files are in it
@@ -109,7 +112,7 @@ var _ store.Store = (*Store)(nil)
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s, err := open(ctx, cfg.withDefaults(), migrations)
 	if err != nil {
-		return nil, wrap("opening the store", err)
+		return nil, room.Wrap("opening the store", err)
 	}
 	return s, nil
 }
@@ -258,5 +261,5 @@ func (s *Store) Close() error {
 		}
 		err = errors.Join(err, s.w.close(), s.w.files.Close(), s.lock.Close())
 	})
-	return wrap("closing the store", err)
+	return room.Wrap("closing the store", err)
 }

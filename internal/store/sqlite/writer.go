@@ -35,7 +35,7 @@ func (s *Store) do(ctx context.Context, j *job) error {
 	j.done = make(chan error, 1)
 	select {
 	case <-s.stop:
-		return errClosed()
+		return room.Closed()
 	default:
 	}
 	select {
@@ -43,7 +43,7 @@ func (s *Store) do(ctx context.Context, j *job) error {
 	case <-ctx.Done():
 		return fault.As(ctx.Err())
 	case <-s.stop:
-		return errClosed()
+		return room.Closed()
 	}
 	select {
 	case err := <-j.done:
@@ -54,7 +54,7 @@ func (s *Store) do(ctx context.Context, j *job) error {
 		}
 	case <-s.done: // the writer ended without taking it, or just after answering
 		if j.claimed.CompareAndSwap(false, true) {
-			return errClosed()
+			return room.Closed()
 		}
 	}
 	return <-j.done
@@ -137,7 +137,7 @@ func (w *writer) group(first *job) {
 func (w *writer) commit(jobs []*job) {
 	if first := jobs[0].first; first != nil {
 		if err := first(w); err != nil {
-			jobs[0].done <- wrap("preparing the store", err)
+			jobs[0].done <- room.Wrap("preparing the store", err)
 			return
 		}
 	}
@@ -163,7 +163,7 @@ func (w *writer) commit(jobs []*job) {
 		if e == nil && j.then != nil {
 			e = j.then(w)
 		}
-		j.done <- wrap("writing to the store", e)
+		j.done <- room.Wrap("writing to the store", e)
 	}
 }
 

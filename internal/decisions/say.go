@@ -1,0 +1,395 @@
+package decisions
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"entente/decision"
+	"entente/dsse"
+	"entente/internal/fault"
+	"entente/internal/gate"
+	"entente/internal/store"
+	"entente/peer"
+)
+
+// Wish is what a person wants to be decided.
+type Wish struct {
+	Accord   string           `json:"accord"` // name
+	Rule     string           `json:"rule"`   // name of its decide block
+	Title    string           `json:"title"`
+	Action   *decision.Action `json:"action,omitempty"`
+	Subject  []string         `json:"subject,omitempty"`  // nations that it is about
+	Affected []string         `json:"affected,omitempty"` // nations that it affects
+	Evidence []peer.Digest    `json:"evidence,omitempty"`
+	Deadline time.Time        `json:"deadline,omitzero"` // the rule's, when it is not said
+	NotAfter time.Time        `json:"notAfter,omitzero"` // the action is not begun then or later
+	Weights  string           `json:"weights,omitempty"` // the table that the rule names
+	Instead  string           `json:"instead,omitempty"` // id of an earlier proposal, of which this is the next round
+}
+
+func (r *Room) may(v gate.Viewer, action gate.Action) error {
+	if r.cfg.Gate().Can(v, action) {
+		return nil
+	}
+	return fault.RoleMissing(action)
+}
+
+func actor(v gate.Viewer) string { return v.Org + "/" + v.Person }
+
+func (r *Room) stamp() time.Time { return r.cfg.Now().UTC().Truncate(time.Microsecond) }
+
+// Draft completes a wish as the proposal that is to be signed.
+func (r *Room) Draft(v gate.Viewer, w Wish) (*decision.Proposal, error) {
+	if err := r.may(v, gate.Vote); err != nil {
+		return nil, err
+	}
+	digest, ok := r.cfg.Named(w.Accord)
+	if !ok {
+		return nil, fault.New(fault.NotFound, "decision.accord", "no accord %q binds this node now", w.Accord).At("accord")
+	}
+	a, _ := r.cfg.Accord(digest)
+	rule, err := decision.RuleOf(a.Text, w.Rule)
+	if err != nil {
+		return nil, refused(err)
+	}
+	p := &decision.Proposal{V: 1, ID: newID(), Round: 1, Accord: digest, Rule: w.Rule, Nation: r.cfg.Nation, Org: r.cfg.Org, Title: w.Title, Action: w.Action, Subject: w.Subject, Affected: w.Affected,
+		Evidence: w.Evidence, Opens: r.stamp(), Deadline: w.Deadline.UTC().Truncate(time.Microsecond), NotAfter: w.NotAfter.UTC().Truncate(time.Microsecond), Weights: rule.Weights}
+	if w.Deadline.IsZero() {
+		p.Deadline = p.Opens.Add(rule.Deadline)
+	}
+	if a := w.Action; a != nil && len(a.Body) > 0 {
+		with := *a
+		with.Digest = peer.Digest(sha256.Sum256(a.Body))
+		p.Action = &with
+	}
+	if w.NotAfter.IsZero() {
+		p.NotAfter = time.Time{}
+	}
+	if !p.Deadline.After(p.Opens) {
+		return nil, fault.New(fault.Invalid, "decision.deadline", "the deadline %s has passed", p.Deadline.Format(time.RFC3339)).At("deadline")
+	}
+	if w.Instead != "" {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		old, err := r.find(w.Instead)
+		if err != nil {
+			return nil, err
+		}
+		p.ID, p.Round = old.what.ID, old.what.Round+1
+		for _, m := range r.known {
+			if m.what != nil && m.what.ID == p.ID && m.what.Round >= p.Round {
+				p.Round = m.what.Round + 1
+			}
+		}
+	}
+	slices.Sort(p.Subject)
+	slices.Sort(p.Affected)
+	slices.SortFunc(p.Evidence, func(a, b peer.Digest) int { return slices.Compare(a[:], b[:]) })
+	return p, nil
+}
+
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // it never fails
+	return hex.EncodeToString(b[:])
+}
+
+// Propose proposes what a person wishes, by the key with which this node votes, and tells every party.
+func (r *Room) Propose(ctx context.Context, v gate.Viewer, w Wish) (View, error) {
+	p, err := r.Draft(v, w)
+	if err != nil {
+		return View{}, err
+	}
+	voter, err := r.cfg.Voter()
+	if err != nil {
+		return View{}, err
+	}
+	e, err := decision.SignProposal(r.cfg.Realm, *p, voter)
+	if err != nil {
+		return View{}, refused(err)
+	}
+	return r.Submit(ctx, v, e, []byte(w.Weights))
+}
+
+// Submit takes a proposal or a position that voters of this organisation signed, wherever they did, and says it. A proposal that is known already is seconded by it.
+func (r *Room) Submit(ctx context.Context, v gate.Viewer, envelope, weights []byte) (View, error) {
+	if err := r.may(v, gate.Vote); err != nil {
+		return View{}, err
+	}
+	e, err := dsse.Parse(envelope)
+	if err != nil {
+		return View{}, refused(err)
+	}
+	r.saying.Lock()
+	defer r.saying.Unlock()
+	switch e.PayloadType {
+	case dsse.InRealm(decision.ProposalType, r.cfg.Realm):
+		return r.propose(ctx, v, envelope, weights)
+	case dsse.InRealm(decision.PositionType, r.cfg.Realm):
+		return r.position(ctx, v, envelope)
+	}
+	return View{}, fault.New(fault.Unprocessable, "decision.form", "this is no proposal and no position of the realm %s", r.cfg.Realm)
+}
+
+func (r *Room) propose(ctx context.Context, v gate.Viewer, envelope, weights []byte) (View, error) {
+	e, _ := dsse.Parse(envelope)
+	p, err := decision.ReadProposal(e.Payload)
+	if err != nil {
+		return View{}, refused(err)
+	}
+	a, ok := r.cfg.Accord(p.Accord)
+	if !ok || !a.Active {
+		return View{}, fault.New(fault.Conflict, "decision.accord", "the accord of the proposal does not bind this node now")
+	}
+	d := p.Digest()
+	r.mu.Lock()
+	m := r.known[d]
+	var old []byte
+	if m != nil {
+		old = m.proposal
+	}
+	full := len(r.known) >= maxMatters && m == nil
+	r.mu.Unlock()
+	if full {
+		return View{}, fault.New(fault.Full, "decision.full", "this node keeps %d decisions, and no more", maxMatters)
+	}
+	if old != nil {
+		if envelope, err = decision.JoinSignatures(old, envelope); err != nil {
+			return View{}, refused(err)
+		}
+	}
+	if len(weights) == 0 {
+		r.mu.Lock()
+		weights = r.tableOf(p.Weights)
+		r.mu.Unlock()
+	}
+	c, err := r.opener().Case(a.Bundle, weights, envelope)
+	if c == nil || err != nil && !short(err) {
+		return View{}, refused(err)
+	}
+	if !r.cfg.Now().Before(p.Deadline) {
+		return View{}, fault.New(fault.Conflict, "decision.deadline", "the deadline %s has passed", p.Deadline.Format(time.RFC3339))
+	}
+	if _, signers, err := r.opener(r.cfg.Nation).Proposal(envelope); err != nil || !slices.ContainsFunc(signers, func(s decision.Signer) bool { return s.Nation == r.cfg.Nation }) {
+		return View{}, fault.New(fault.Unprocessable, "decision.signature", "no voter of this organisation signed the proposal")
+	}
+	at, err := r.cfg.Log.Say(ctx, p.Accord, c.Topic, "decision/"+key(d), envelope)
+	if err != nil {
+		return View{}, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m = r.matter(d)
+	err = r.take(ctx, m, r.cfg.Nation, envelope, weights, place("proposal", r.cfg.Nation, at, envelope), store.Act{Actor: actor(v), Verb: "decision.propose", Target: key(d), Detail: "rule=" + p.Rule + " accord=" + a.Text.Name})
+	return r.view(m), err
+}
+
+// short tells whether all that a proposal lacks is that more parties propose it.
+func short(err error) bool {
+	var e *decision.Error
+	return errors.As(err, &e) && e.Code == decision.CodeSignature
+}
+
+func place(kind, nation string, at Place, envelope []byte) said {
+	return said{Kind: kind, Nation: nation, Origin: at.Origin, Index: at.Index, Salt: at.Salt[:], Envelope: envelope, At: at.Leaf.Time}
+}
+
+// take writes a proposal down, or the signatures that came to one that is there. The caller holds mu.
+func (r *Room) take(ctx context.Context, m *matter, from string, envelope, weights []byte, s said, act store.Act) error {
+	p, err := r.peek(envelope)
+	if err != nil {
+		return refused(err)
+	}
+	doc := matterDoc{Proposal: envelope, Weights: string(weights), From: from, At: r.stamp()}
+	if m.proposal != nil {
+		doc.From, doc.At = m.from, m.at
+		if len(m.weights) > 0 {
+			doc.Weights = string(m.weights)
+		}
+	}
+	value, err := json.Marshal(doc)
+	if err != nil {
+		return fault.New(fault.Internal, "", "a proposal cannot be written down").Because(err)
+	}
+	before := len(m.said)
+	if err := r.keep(ctx, m, s, act, store.Doc{Kind: docMatter, Key: key(m.digest), Value: value, Version: m.version}); err != nil || len(m.said) == before {
+		return err
+	}
+	m.proposal, m.what, m.weights, m.from, m.at = envelope, p, []byte(doc.Weights), doc.From, doc.At
+	m.version++
+	return nil
+}
+
+// Say takes a position for this organisation, by the key with which this node votes.
+func (r *Room) Say(ctx context.Context, v gate.Viewer, id string, choice decision.Choice, reason string) (View, error) {
+	p, err := r.Ballot(v, id, choice, reason)
+	if err != nil {
+		return View{}, err
+	}
+	voter, err := r.cfg.Voter()
+	if err != nil {
+		return View{}, err
+	}
+	e, err := decision.SignPosition(r.cfg.Realm, *p, voter)
+	if err != nil {
+		return View{}, refused(err)
+	}
+	return r.Submit(ctx, v, e, nil)
+}
+
+// Second proposes what another party proposed, by the key with which this node votes.
+func (r *Room) Second(ctx context.Context, v gate.Viewer, id string) (View, error) {
+	if err := r.may(v, gate.Vote); err != nil {
+		return View{}, err
+	}
+	r.mu.Lock()
+	m, err := r.find(id)
+	var e, weights []byte
+	if err == nil {
+		e, weights = m.proposal, m.weights
+	}
+	r.mu.Unlock()
+	if err != nil {
+		return View{}, err
+	}
+	voter, err := r.cfg.Voter()
+	if err != nil {
+		return View{}, err
+	}
+	if e, err = decision.AddSignatures(e, voter); err != nil {
+		return View{}, refused(err)
+	}
+	return r.Submit(ctx, v, e, weights)
+}
+
+// Ballot is the position that is to be signed.
+func (r *Room) Ballot(v gate.Viewer, id string, choice decision.Choice, reason string) (*decision.Position, error) {
+	if err := r.may(v, gate.Vote); err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m, err := r.find(id)
+	if err != nil {
+		return nil, err
+	}
+	return &decision.Position{V: 1, Proposal: m.digest, Round: m.what.Round, Accord: m.what.Accord, Choice: choice, Reason: reason, Nation: r.cfg.Nation, Org: r.cfg.Org, Time: r.stamp()}, nil
+}
+
+func (r *Room) position(ctx context.Context, v gate.Viewer, envelope []byte) (View, error) {
+	e, _ := dsse.Parse(envelope)
+	p, err := decision.ReadPosition(e.Payload)
+	if err != nil {
+		return View{}, refused(err)
+	}
+	r.mu.Lock()
+	m := r.known[p.Proposal]
+	if m == nil || m.what == nil {
+		r.mu.Unlock()
+		return View{}, none()
+	}
+	c, _, err := r.open(m)
+	mine := m.statements("position", r.cfg.Nation)
+	r.mu.Unlock()
+	switch {
+	case err != nil:
+		return View{}, refused(err)
+	case p.Nation != r.cfg.Nation || p.Org != r.cfg.Org:
+		return View{}, fault.New(fault.Unprocessable, "decision.party", "the position is of %s of %s, and this node speaks for %s of %s", p.Org, p.Nation, r.cfg.Org, r.cfg.Nation)
+	case !r.cfg.Now().Before(m.what.Deadline):
+		return View{}, fault.New(fault.Conflict, "decision.deadline", "the deadline %s has passed", m.what.Deadline.Format(time.RFC3339))
+	}
+	for _, s := range mine {
+		if same(s.Envelope, envelope) { // a second person of the organisation
+			if envelope, err = decision.JoinSignatures(s.Envelope, envelope); err != nil {
+				return View{}, refused(err)
+			}
+		} else if last, err := c.Position(s.Envelope); err == nil && last.Choice.Final() {
+			return View{}, fault.New(fault.Conflict, "decision.final", "this organisation has said %s, which is final", last.Choice).Try("a changed text is a new round: entente decision propose --instead " + key(m.digest)[:16])
+		}
+	}
+	if _, err := c.Position(envelope); err != nil && !short(err) {
+		return View{}, refused(err)
+	}
+	if err := r.ack(ctx, m); err != nil { // an ack stands before every position
+		return View{}, err
+	}
+	at, err := r.cfg.Log.Say(ctx, m.what.Accord, c.Topic, "decision/"+key(m.digest), envelope)
+	if err != nil {
+		return View{}, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err = r.keep(ctx, m, place("position", r.cfg.Nation, at, envelope), store.Act{Actor: actor(v), Verb: "decision.position", Target: key(m.digest), Detail: "choice=" + string(p.Choice)})
+	return r.view(m), err
+}
+
+// ack says that this node has the proposal, once. The caller holds saying.
+func (r *Room) ack(ctx context.Context, m *matter) error {
+	r.mu.Lock()
+	done := len(m.statements("ack", r.cfg.Nation)) > 0
+	r.mu.Unlock()
+	if done {
+		return nil
+	}
+	node, err := r.cfg.Node()
+	if err != nil {
+		return err
+	}
+	e, err := decision.SignAck(r.cfg.Realm, decision.Ack{V: 1, Proposal: m.digest, Round: m.what.Round, Nation: r.cfg.Nation, Org: r.cfg.Org, Time: r.stamp()}, node)
+	if err != nil {
+		return refused(err)
+	}
+	at, err := r.cfg.Log.Say(ctx, m.what.Accord, decision.Topic(m.digest), "decision/"+key(m.digest), e)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.keep(ctx, m, place("ack", r.cfg.Nation, at, e), store.Act{Actor: "node", Verb: "decision.ack", Target: key(m.digest)})
+}
+
+// report says what this node did on a decision. The caller holds saying.
+func (r *Room) report(ctx context.Context, m *matter, did decision.Did, text string) error {
+	node, err := r.cfg.Node()
+	if err != nil {
+		return err
+	}
+	e, err := decision.SignReport(r.cfg.Realm, decision.Report{V: 1, Proposal: m.digest, Nation: r.cfg.Nation, Org: r.cfg.Org, Did: did, Text: text, Time: r.stamp()}, node)
+	if err != nil {
+		return refused(err)
+	}
+	at, err := r.cfg.Log.Say(ctx, m.what.Accord, decision.Topic(m.digest), "decision/"+key(m.digest), e)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.keep(ctx, m, place("report", r.cfg.Nation, at, e), store.Act{Actor: "node", Verb: "decision.report", Target: key(m.digest), Detail: "did=" + string(did)})
+}
+
+func none() error {
+	return fault.New(fault.NotFound, "decision.none", "no such decision").Try("entente decision list names those that are here")
+}
+
+// refused renders what the language of decisions refuses.
+func refused(err error) error {
+	var e *decision.Error
+	var d *dsse.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &e):
+		return fault.New(fault.Unprocessable, "decision."+e.Code, "%s", e.Message)
+	case errors.As(err, &d):
+		return fault.New(fault.Unprocessable, d.Code, "%s", d.Message)
+	}
+	return err
+}
