@@ -1,6 +1,7 @@
 package decision
 
 import (
+	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,7 @@ func TestSpinFindsNoError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	rounds := cmp.Or(os.Getenv("ENTENTE_SPIN_ROUNDS"), "1") // two take a minute
 	for _, tc := range []struct {
 		proof string
 		holds bool
@@ -34,7 +36,7 @@ func TestSpinFindsNoError(t *testing.T) {
 			}
 			return string(out)
 		}
-		run("spin", "-DPROOF="+tc.proof, "-a", model)
+		run("spin", "-DPROOF="+tc.proof, "-DROUNDS="+rounds, "-a", model)
 		run("gcc", "-O2", "-w", "-DSAFETY", "-o", "pan", "pan.c")
 		out := run("./pan", "-m100000")
 		states := regexp.MustCompile(`(?m)^\s*(\S+) states, stored`).FindStringSubmatch(out)

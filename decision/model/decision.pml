@@ -7,8 +7,10 @@
 #ifndef PROOF
 #define PROOF 1
 #endif
-#define PARTIES 2
+#ifndef ROUNDS
 #define ROUNDS  2
+#endif
+#define PARTIES 2
 
 #define NONE    0
 #define CONSENT 1
