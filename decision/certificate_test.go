@@ -212,7 +212,7 @@ func TestProposalsKeepTheirRule(t *testing.T) {
 		}
 	}
 	w := newWorld(t, "consent = all\npropose = 2\npersons = 2", nil, nations...)
-	usa, kwt := w.party("USA"), w.party("KWT")
+	usa := w.party("USA")
 	one, err := AddSignatures(w.envelope, usa.voters[0])
 	if err != nil {
 		t.Fatal(err)
@@ -228,7 +228,6 @@ func TestProposalsKeepTheirRule(t *testing.T) {
 	if _, err := w.opener().Case(w.bundle, nil, both); err != nil {
 		t.Errorf("two persons of two parties: %v", err)
 	}
-	_ = kwt
 }
 
 func TestPositionsThatDoNotCount(t *testing.T) {
