@@ -174,9 +174,14 @@ func (r *Room) state(m *matter) State {
 	return Open
 }
 
-func (r *Room) replaced(m *matter) bool {
+func (r *Room) replaced(m *matter) bool { return r.later(m.what) }
+
+// later tells whether another proposal has taken the place of this one: of a later round, or of the same that was here before. The caller holds mu.
+func (r *Room) later(p *decision.Proposal) bool {
+	d := p.Digest()
+	own := r.known[d]
 	for _, k := range r.known {
-		if k.what != nil && k.what.ID == m.what.ID && k.what.Round > m.what.Round && k.what.Nation == m.what.Nation {
+		if k.what != nil && k.digest != d && k.what.ID == p.ID && k.what.Nation == p.Nation && (k.what.Round > p.Round || k.what.Round == p.Round && (own == nil || own.what == nil)) {
 			return true
 		}
 	}

@@ -73,7 +73,11 @@ func (n *Nation) open() {
 	n.Accords, err = accords.New(ctx, accords.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Docs: n.db, Gate: g, OrgOf: Org, Keys: n.keys, Now: n.net.o.Now,
 		Signer: func() dsse.Signer { s, _ := n.ring.Signer(keylog.RoleAccord); return s }})
 	must(t, err)
-	n.Decisions, err = decisions.New(ctx, decisions.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Docs: n.db, Gate: g, Keys: n.state, Log: decisionLog{n},
+	var docs decisions.Docs = n.db
+	if f := n.net.o.Docs; f != nil {
+		docs = f(n, docs)
+	}
+	n.Decisions, err = decisions.New(ctx, decisions.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Docs: docs, Gate: g, Keys: n.state, Log: decisionLog{n},
 		Accord: func(d peer.Digest) (decisions.Accord, bool) {
 			b, text, binds := n.Accords.Signed(d)
 			return decisions.Accord{Bundle: b, Text: text, Active: binds}, b != nil
@@ -144,6 +148,10 @@ type decisionLog struct{ n *Nation }
 
 func (l decisionLog) Say(ctx context.Context, accord [32]byte, topic [16]byte, about string, envelope []byte) (decisions.Place, error) {
 	return l.n.Federation.Say(ctx, accord, topic, about, envelope)
+}
+
+func (l decisionLog) Own(ctx context.Context, from func(string) uint64, take func(decisions.Place, []byte) error) error {
+	return l.n.Federation.Own(ctx, from, take)
 }
 
 func (l decisionLog) Stretch(ctx context.Context, origin string, from uint64) (peer.Edge, []peer.Leaf, []byte, error) {
