@@ -147,9 +147,9 @@ func (a *Accords) Sign(ctx context.Context, v gate.Viewer, name string, number i
 	if err := a.may(v, gate.AccordSign); err != nil {
 		return View{}, err
 	}
-	s := a.cfg.Signer()
-	if s == nil {
-		return View{}, fault.New(fault.Conflict, "key.missing", "this node has no key of %s to sign accords with", a.cfg.Org).Try("sign the bundle where the key is, and add it here")
+	s, err := a.cfg.Signer()
+	if err != nil {
+		return View{}, err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -183,9 +183,9 @@ func (a *Accords) Say(ctx context.Context, v gate.Viewer, name string, verb acco
 	if err := a.may(v, gate.AccordSuspend); err != nil {
 		return View{}, err
 	}
-	s := a.cfg.Signer()
-	if s == nil {
-		return View{}, fault.New(fault.Conflict, "key.missing", "this node has no key of %s to sign notices with", a.cfg.Org)
+	s, err := a.cfg.Signer()
+	if err != nil {
+		return View{}, err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

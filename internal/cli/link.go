@@ -10,8 +10,8 @@ import (
 )
 
 func (a *app) linkCmd() *cobra.Command {
-	c := &cobra.Command{Use: "link", Short: "See how the connections to partners' nodes are"}
-	c.AddCommand(a.listLinksCmd())
+	c := &cobra.Command{Use: "link", Short: "See how the connections to partners' nodes are, and have one tried"}
+	c.AddCommand(a.listLinksCmd(), a.retryLinkCmd())
 	return c
 }
 
@@ -30,4 +30,10 @@ func (a *app) listLinksCmd() *cobra.Command {
 			return []string{h.Nation, h.Org, h.Address, state, when(h.Since), when(h.Received), count(int64(h.Owed)), count(h.Got), problem}
 		})
 	})
+}
+
+func (a *app) retryLinkCmd() *cobra.Command {
+	c := &cobra.Command{Use: "retry NATION", Short: "Try now to reach a partner's node", Args: cobra.ExactArgs(1),
+		Long: "Try now to reach a partner's node. By itself the node tries every few seconds, and at once when the partner calls."}
+	return a.onNode(c, func(ctx context.Context, n *api.Client, args []string) error { return n.RetryLink(ctx, args[0]) })
 }

@@ -105,7 +105,8 @@ type Config struct {
 	Dial       func(p Partner) (url string, d peer.Doer)
 	Limits     peer.Limits
 	Now        func() time.Time
-	Tick       time.Duration // how often time itself is looked at; 30 s
+	After      func(time.Duration) <-chan time.Time // between two attempts to reach a partner; time.After
+	Tick       time.Duration                        // how often time itself is looked at; 30 s
 	Log        *slog.Logger
 }
 
@@ -126,7 +127,8 @@ type Federation struct {
 
 	shelving sync.Mutex // held by who arranges shelves; taken before out
 
-	retired map[string]int // logs that had ended when the node started, by accord: after a restore all of them begin anew
+	retired map[string]int     // logs that had ended when the node started, by accord: after a restore all of them begin anew
+	earlier map[string]openLog // these, by origin
 
 	// Of who holds settles.
 	resumed bool
@@ -136,12 +138,13 @@ type Federation struct {
 	judged  map[string]string // by which state of each accord every record was judged
 
 	mu      sync.Mutex
-	links   map[string]*link       // by nation
-	short   map[string]time.Time   // by accord and nation: since when it gives back too little
-	orders  chan struct{}          // orders wait
-	taking  map[string]*sync.Mutex // by nation: one batch or order at a time
-	guilty  map[string]string      // by nation: the proof that weighs against it
-	missing map[string]missing     // by origin: what others were shown and did not come here
+	links   map[string]*link             // by nation
+	short   map[string]time.Time         // by accord and nation: since when it gives back too little
+	orders  chan struct{}                // orders wait
+	taking  map[string]*sync.Mutex       // by nation: one batch or order at a time
+	came    map[[2]string]map[string]int // objects that came, by nation and accord, and by day: of accords that limit them
+	guilty  map[string]string            // by nation: the proof that weighs against it
+	missing map[string]missing           // by origin: what others were shown and did not come here
 	marks   map[string][]peer.Checkpoint
 
 	judging sync.Mutex // held by who writes proofs
@@ -162,6 +165,9 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.After == nil {
+		cfg.After = time.After
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -172,8 +178,8 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 		cfg.Tick = 30 * time.Second
 	}
 	cfg.Limits = cfg.Limits.Values()
-	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, judged: map[string]string{}, retired: map[string]int{},
-		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{}, missing: map[string]missing{}, marks: map[string][]peer.Checkpoint{},
+	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, judged: map[string]string{}, retired: map[string]int{}, earlier: map[string]openLog{},
+		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{}, came: map[[2]string]map[string]int{}, missing: map[string]missing{}, marks: map[string][]peer.Checkpoint{},
 		settles: make(chan struct{}, 1), stirred: map[string]bool{}, shelves: shelves(cfg.Shelves)}
 	own, err := cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
 	if err != nil {
@@ -182,6 +188,7 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 	for _, g := range own {
 		if g.Retired {
 			f.retired[g.Accord]++
+			f.earlier[g.Origin] = openLog{origin: g.Origin, accord: g.Accord, parties: g.Parties}
 		} else {
 			f.remember(g)
 		}

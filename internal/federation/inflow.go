@@ -9,7 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"entente/accord"
 	"entente/dsse"
+	"entente/internal/accords"
 	"entente/internal/exchange"
 	"entente/internal/fault"
 	"entente/internal/gate"
@@ -95,7 +97,7 @@ func (f *Federation) take(ctx context.Context, nation string, b *peer.Batch) (st
 	if err != nil {
 		return 0, f.caughtLive(ctx, nation, err)
 	}
-	t := taking{f: f, partner: p, origin: b.Origin, from: from, taken: make([]ledger.Taken, len(frames)), now: f.stamp()}
+	t := taking{f: f, partner: p, origin: b.Origin, from: from, taken: make([]ledger.Taken, len(frames)), came: map[day]int{}, now: f.stamp()}
 	if last.Size == from {
 		t.after = last.Time.Add(-gate.Skew)
 	}
@@ -122,12 +124,10 @@ func (f *Federation) take(ctx context.Context, nation string, b *peer.Batch) (st
 			_, err = f.cfg.Ledger.Mirror(ctx, b.Origin, nation, t.about)
 			f.freshen(t.about.Parties)
 		}
+		f.arrived(t.came)
 	}
 	if t.orders {
-		select {
-		case f.orders <- struct{}{}:
-		default:
-		}
+		signal(f.orders)
 	}
 	return t.stored, err
 }
@@ -152,6 +152,7 @@ type taking struct {
 	now     time.Time
 	taken   []ledger.Taken
 	puts    []arrival
+	came    map[day]int // puts that are looked at, under accords that limit them
 	stored  int
 	orders  bool
 	about   ledger.Identity // whose log it is, as its renditions tell
@@ -183,6 +184,15 @@ func (t *taking) frame(ctx context.Context, i int, fr *peer.Frame) error {
 	}
 	switch kind := fr.Leaf.Kind; kind {
 	case peer.Put:
+		full, err := t.full(ctx, fr)
+		if err != nil {
+			return err
+		}
+		if full {
+			t.refuse(i, "accord.quota")
+			t.taken[i].Bare = true
+			return nil
+		}
 		t.put(i, fr)
 	case peer.Accord:
 		if err := t.f.cfg.Accords.Offer(ctx, t.partner.Nation, fr.Envelope); err != nil {
@@ -268,11 +278,10 @@ func (t *taking) put(i int, fr *peer.Frame) {
 	if o, err := stix.Parse(r.Object); err == nil {
 		kind, id, version = o.Type(), o.ID(), o.Version()
 	}
-	standing, name := t.f.standingOf(r.Accord)
-	if signed && name != "" {
-		t.about = ledger.Identity{Org: r.Org, Accord: name, Parties: r.Audience}
+	if s := t.f.accordOf(r.Accord); signed && s != nil {
+		t.about = ledger.Identity{Org: r.Org, Accord: s.Name, Parties: r.Audience}
 	}
-	verdict := standing.Accept(t.f.self, &gate.Parcel{Label: r.Label, Origin: gate.Party{Nation: r.Nation, Org: r.Org}, Signed: signed, Accord: r.Accord, Audience: audience, Kind: kind,
+	verdict := t.f.standingOf(r.Accord).Accept(t.f.self, &gate.Parcel{Label: r.Label, Origin: gate.Party{Nation: r.Nation, Org: r.Org}, Signed: signed, Accord: r.Accord, Audience: audience, Kind: kind,
 		Realm: t.f.mode(), Size: int64(len(r.Object))}, t.now)
 	if !verdict.OK() && !verdict.Held() {
 		code := "accept.accord"
@@ -286,16 +295,23 @@ func (t *taking) put(i int, fr *peer.Frame) {
 	t.puts = append(t.puts, a)
 }
 
-// standingOf is the accord that stands with a version of that digest, and its name, or nil.
-func (f *Federation) standingOf(digest [32]byte) (*gate.Standing, string) {
-	for _, s := range f.cfg.Accords.Standings() {
-		for _, t := range s.Versions {
-			if t.Digest == digest {
-				return s.Standing, s.Name
-			}
+// accordOf is the accord that stands with a version of that digest, or nil.
+func (f *Federation) accordOf(digest [32]byte) *accords.Standing {
+	standings := f.cfg.Accords.Standings()
+	for i := range standings {
+		if slices.ContainsFunc(standings[i].Versions, func(t *accord.Terms) bool { return t.Digest == digest }) {
+			return &standings[i]
 		}
 	}
-	return nil, ""
+	return nil
+}
+
+// standingOf is what permits under it, or nil.
+func (f *Federation) standingOf(digest [32]byte) *gate.Standing {
+	if a := f.accordOf(digest); a != nil {
+		return a.Standing
+	}
+	return nil
 }
 
 // accept hands what may be kept to the door, all of it in one transaction.
@@ -328,10 +344,32 @@ func (t *taking) accept(ctx context.Context) error {
 			t.stored++
 		case exchange.Present:
 			taken.Did = peer.DidKnow
+			if err := t.join(ctx, taken, t.puts[i].r.Label); err != nil {
+				return err
+			}
 		case exchange.Held:
 			taken.Did, taken.Code = peer.DidQuarantine, o.Code
 		default:
 			taken.Did, taken.Code, taken.Object, taken.Version = peer.DidRefuse, o.Code, "", ""
+		}
+	}
+	return nil
+}
+
+// join puts a record that is here already under the join of its label and the one that it comes with now: what came under two accords, or comes under another since
+// its originator narrowed whom it is for, is held to both.
+func (t *taking) join(ctx context.Context, k *ledger.Taken, l label.Label) error {
+	o := exchange.Order{Origin: gate.Party{Nation: t.partner.Nation, Org: t.partner.Org}, ID: k.Object, Version: k.Version, Actor: "peer:" + t.partner.Nation}
+	page, err := t.f.cfg.House.Page(ctx, store.Query{IDs: []string{o.ID}, Versions: store.Versions{All: true}, Specs: specs, Nation: o.Origin.Nation, Org: o.Origin.Org, Headers: true})
+	if err != nil {
+		return fmt.Errorf("reading the label of what is here: %w", err)
+	}
+	for _, it := range page.Items {
+		if it.Record.Version != o.Version || label.LessEqual(l, it.Record.Label) {
+			continue
+		}
+		if _, err := t.f.cfg.Door.Mark(ctx, o, label.Join(it.Record.Label, l)); err != nil {
+			return fmt.Errorf("tightening the label of what is here: %w", err)
 		}
 	}
 	return nil
@@ -385,28 +423,32 @@ func (f *Federation) obeying(ctx context.Context) {
 	}
 }
 
-// obey carries out the orders that wait. One that cannot be carried out now holds up those of its own log, and no others.
+// turnOf is how many orders of one nation are carried out before those of the next.
+const turnOf = 8
+
+// obey carries out the orders that wait, some of each nation in turn, so that none waits for the many of another. One that cannot be carried out now holds
+// up those of its own nation, and no others.
 func (f *Federation) obey(ctx context.Context) error {
 	stuck := map[string]bool{}
 	var failed error
 	for {
-		orders, err := f.cfg.Ledger.Orders(ctx, 0)
-		if err != nil {
-			return err
-		}
 		did := 0
-		for i := range orders {
-			w := &orders[i]
-			p, ok := f.partner(w.Nation)
-			if !ok || stuck[w.Origin] { // nothing counts of a nation that is not known now
+		for _, p := range f.cfg.Partners.Partners() { // nothing counts of a nation that is not known now
+			if stuck[p.Nation] {
 				continue
 			}
-			if err := f.carryOut(ctx, p, w); err != nil {
-				stuck[w.Origin], failed = true, errors.Join(failed, err)
-				continue
+			orders, err := f.cfg.Ledger.Orders(ctx, p.Nation, turnOf)
+			if err != nil {
+				return err
 			}
-			did++
-			f.nudge(w.Nation)
+			for i := range orders {
+				if err := f.carryOut(ctx, p, &orders[i]); err != nil {
+					stuck[p.Nation], failed = true, errors.Join(failed, err)
+					break
+				}
+				did++
+				f.nudge(p.Nation)
+			}
 		}
 		if did == 0 {
 			return failed
@@ -432,16 +474,21 @@ func (f *Federation) carryOut(ctx context.Context, p Partner, w *ledger.Waiting)
 	did, code := peer.DidRefuse, ""
 	opener := peer.Opener{Realm: f.cfg.Realm, Limits: f.cfg.Limits, Keys: func(id string) *dsse.Key { k, _ := p.Keys.Find(id); return k.Key }}
 	o, _, err := opener.Order(w.Envelope)
-	target, notFound := f.cfg.Ledger.Held(ctx, w.Origin, w.Leaf.Target-1)
+	origin, index := w.Origin, w.Leaf.Target-1
+	if o.Log != "" { // of before its originator's ledger was restored
+		origin, index = o.Log, o.Index
+	}
+	target, notFound := f.cfg.Ledger.Held(ctx, origin, index)
 	switch {
 	case err != nil:
 		code = "accept.signature"
+	case notFound != nil && fault.Of(notFound) != fault.NotFound:
+		return notFound
+	case notFound != nil && w.Leaf.Target > 0 && o.Do == w.Leaf.Kind.String(): // of a record that was refused for the quota nothing was kept
+		did = done[w.Leaf.Kind]
 	case notFound != nil:
-		if fault.Of(notFound) != fault.NotFound {
-			return notFound
-		}
 		code = "order.target"
-	case peer.Digest(target.Leaf.Commit) != o.Target || target.Leaf.Kind != peer.Put:
+	case target.Nation != w.Nation || peer.Digest(target.Leaf.Commit) != o.Target || target.Leaf.Kind != peer.Put:
 		code = "order.target"
 	default:
 		if did, code, err = f.apply(ctx, p, w, &o, &target); err != nil {
@@ -452,8 +499,15 @@ func (f *Federation) carryOut(ctx context.Context, p Partner, w *ledger.Waiting)
 	if err != nil {
 		return err
 	}
-	return f.cfg.Ledger.Done(ctx, w.Origin, w.Index, did, code, k...)
+	var earlier *ledger.Held
+	if o.Log != "" && code != "order.target" && code != "accept.signature" {
+		earlier = &target
+	}
+	return f.cfg.Ledger.Done(ctx, w.Origin, w.Index, earlier, did, code, k...)
 }
+
+// done is what is said of an order that was carried out.
+var done = map[peer.Kind]string{peer.Retract: peer.DidRetract, peer.Relabel: peer.DidRelabel, peer.Purge: peer.DidPurge}
 
 // apply does to the record that a leaf brought what its originator orders, as far as no other leaf of its originator has it here.
 func (f *Federation) apply(ctx context.Context, p Partner, w *ledger.Waiting, o *peer.Order, target *ledger.Held) (did, code string, err error) {
@@ -476,8 +530,7 @@ func (f *Federation) apply(ctx context.Context, p Partner, w *ledger.Waiting, o 
 			return peer.DidRelabel, "", nil
 		}
 		kind, _, _ := strings.Cut(target.Object, "--")
-		standing, _ := f.standingOf(target.Leaf.Accord)
-		verdict := standing.Accept(f.self, &gate.Parcel{Label: *o.Label, Origin: order.Origin, Signed: true, Accord: target.Leaf.Accord, Audience: o.Label.Audience, Kind: kind,
+		verdict := f.standingOf(target.Leaf.Accord).Accept(f.self, &gate.Parcel{Label: *o.Label, Origin: order.Origin, Signed: true, Accord: target.Leaf.Accord, Audience: o.Label.Audience, Kind: kind,
 			Realm: f.mode()}, f.cfg.Now())
 		if codes := verdict.Codes(); !verdict.OK() && !verdict.Held() && len(codes) > 0 {
 			return peer.DidRefuse, codes[0], nil
