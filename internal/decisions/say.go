@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"entente/accord"
 	"entente/decision"
 	"entente/dsse"
 	"entente/internal/fault"
@@ -54,7 +55,7 @@ func (r *Room) Draft(v gate.Viewer, w Wish) (*decision.Proposal, error) {
 	}
 	digest, ok := r.cfg.Named(w.Accord)
 	if !ok {
-		return nil, fault.New(fault.NotFound, "decision.accord", "no accord %q binds this node now", w.Accord).At("accord")
+		return nil, fault.New(fault.Unprocessable, "decision.accord", "no accord %q binds this node now", w.Accord).At("accord")
 	}
 	a, _ := r.cfg.Accord(digest)
 	rule, err := decision.RuleOf(a.Text, w.Rule)
@@ -71,7 +72,7 @@ func (r *Room) Draft(v gate.Viewer, w Wish) (*decision.Proposal, error) {
 		if with.Type == AboutAccord && len(with.Body) == 0 {
 			with.Media, with.Body = "application/json", accordBody(digest)
 		}
-		with.Digest = peer.Digest(sha256.Sum256(a.Body))
+		with.Digest = peer.Digest(sha256.Sum256(with.Body))
 		p.Action = &with
 	}
 	if w.NotAfter.IsZero() {
@@ -211,7 +212,7 @@ func (r *Room) propose(ctx context.Context, v gate.Viewer, envelope, weights []b
 	if !r.cfg.Now().Before(p.Deadline) {
 		return View{}, fault.New(fault.Conflict, "decision.deadline", "the deadline %s has passed", p.Deadline.Format(time.RFC3339))
 	}
-	if _, signers, err := r.opener(r.cfg.Nation).Proposal(envelope); err != nil || !slices.ContainsFunc(signers, func(s decision.Signer) bool { return s.Nation == r.cfg.Nation }) {
+	if !r.signedHere(a.Text, envelope) {
 		return View{}, fault.New(fault.Unprocessable, "decision.signature", "no voter of this organisation signed the proposal")
 	}
 	at, err := r.say(ctx, p.Accord, d, envelope)
@@ -226,6 +227,16 @@ func (r *Room) propose(ctx context.Context, v gate.Viewer, envelope, weights []b
 	}
 	r.behind = false
 	return r.view(m), nil
+}
+
+// signedHere tells whether a voter of this nation signed a proposal.
+func (r *Room) signedHere(a *accord.Accord, envelope []byte) bool {
+	var parties []string
+	for _, p := range a.Parties {
+		parties = append(parties, p.Nation)
+	}
+	_, signers, err := r.opener(parties...).Proposal(envelope)
+	return err == nil && slices.ContainsFunc(signers, func(s decision.Signer) bool { return s.Nation == r.cfg.Nation })
 }
 
 // short tells whether all that a proposal lacks is that more parties propose it.

@@ -245,10 +245,7 @@ func (r *Room) view(m *matter) View {
 		v.Rule, v.Voters = sentences(a.Text, m.what.Rule), c.Voters()
 		votes := slices.Contains(v.Voters, r.cfg.Nation)
 		v.Mine = votes && !v.Own.Final() && (v.State == Open || v.State == Seeking)
-		if v.State == Seeking && votes {
-			_, signers, err := r.opener(r.cfg.Nation).Proposal(m.proposal)
-			v.Second = err != nil || len(signers) == 0
-		}
+		v.Second = v.State == Seeking && votes && !r.signedHere(a.Text, m.proposal)
 	}
 	if what := m.what.Action; what != nil {
 		v.Executes = r.cfg.Execute[what.Type] != nil

@@ -50,7 +50,7 @@ func decisionRows(w *world, do func(route, path, body string), last *string) {
 	other := w.befriend()
 	do("POST /accords", "/accords", w.countersigned(decidable, other))
 	do("POST /accords/{name}/sign", "/accords/joint/sign", "")
-	wish := `{"accord":"joint","rule":"one","title":"block 192.0.2.0/24","action":{"type":"block","do":"block","body":"eA=="},"affected":["RUR"]}`
+	wish := `{"accord":"joint","rule":"one","title":"block 192.0.2.0/24","action":{"type":"block","do":"block","media":"text/plain","body":"eA=="},"affected":["RUR"]}`
 	do("POST /decisions/review", "/decisions/review", wish)
 	if !strings.Contains(*last, `"voters":["RUR","UTO"]`) || !strings.Contains(*last, `"proposers":1`) {
 		w.t.Errorf("what it means: %s", *last)
