@@ -32,7 +32,8 @@ type voter struct {
 }
 
 // Case opens a proposal and judges it by the accord that it names: whether its rule is there and kept, and whether enough parties propose it. Weights is the
-// table that the rule names, if it names one. Opener.Nations becomes the accord's parties.
+// table that the rule names, if it names one. Opener.Nations becomes the accord's parties. Where all that it lacks is
+// that more voters propose it (CodeSignature), the case comes with the error.
 func (o *Opener) Case(b *accord.Bundle, weights, proposal []byte) (*Case, error) {
 	a, err := o.accord(b)
 	if err != nil {

@@ -2,6 +2,7 @@ package decision
 
 import (
 	"crypto/sha256"
+	"slices"
 	"time"
 
 	"entente/accord"
@@ -87,18 +88,31 @@ func (o *Opener) byNode(signers []Signer, nation, org string, at time.Time) erro
 	return nil
 }
 
-// Count tells how many of the signers are keys of the organisation that count for the role at the time.
-func (o *Opener) Count(signers []Signer, nation, org string, role keylog.Role, at time.Time) (n int) {
+// Count tells how many of the signers count for the organisation in the role at the time: its persons, each once, where its key log names persons' keys for the role, else
+// its keys.
+func (o *Opener) Count(signers []Signer, nation, org string, role keylog.Role, at time.Time) int {
 	state := o.state(nation)
 	if state == nil {
 		return 0
 	}
+	persons := slices.ContainsFunc(state.All(), func(k keylog.Key) bool { // what was signed before there were any counts as it did
+		return k.Org == org && k.Holder != "" && slices.Contains(k.Roles, role) && !k.Since.After(at)
+	})
+	var who []string
 	for _, s := range signers {
-		if k, ok := state.Find(s.Key); ok && s.Nation == nation && k.Org == org && state.Valid(s.Key, role, at) == nil {
-			n++
+		k, ok := state.Find(s.Key)
+		if !ok || s.Nation != nation || k.Org != org || state.Valid(s.Key, role, at) != nil || persons && k.Holder == "" {
+			continue
+		}
+		id := s.Key
+		if persons {
+			id = k.Holder
+		}
+		if !slices.Contains(who, id) {
+			who = append(who, id)
 		}
 	}
-	return n
+	return len(who)
 }
 
 // state is the key log of a nation, when it is one of this realm.

@@ -213,6 +213,19 @@ func parseEnvelope(b []byte) (dsse.Envelope, error) {
 	return e, nil
 }
 
+// Payload is the bytes that are signed, for who signs elsewhere.
+func (p *Proposal) Payload() ([]byte, error) { return payload(p) }
+
+// Payload is the bytes that are signed, for who signs elsewhere.
+func (p *Position) Payload() ([]byte, error) { return payload(p) }
+
+func payload(s statement) ([]byte, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	return encode(s)
+}
+
 // statement is one of the payloads.
 type statement interface{ check() error }
 
@@ -225,10 +238,7 @@ func encode(s statement) ([]byte, error) {
 }
 
 func sign(realm, payloadType string, s statement, signers []dsse.Signer) ([]byte, error) {
-	if err := s.check(); err != nil {
-		return nil, err
-	}
-	b, err := encode(s)
+	b, err := payload(s)
 	if err != nil {
 		return nil, err
 	}
@@ -348,7 +358,7 @@ func checkHead(v, round int, nation, org string) error {
 		return refuse(CodeForm, "another version than 1")
 	case round < 1 || round > maxRound:
 		return refuse(CodeForm, "a round is from 1 to %d", maxRound)
-	case !label.IsNation(nation) || !isName(org):
+	case !label.IsNation(nation) || !isOrg(org):
 		return refuse(CodeForm, "a statement names a nation and an organisation of it")
 	}
 	return nil
@@ -361,6 +371,11 @@ func isTime(t time.Time) bool {
 
 func isName(s string) bool {
 	return s != "" && len(s) <= maxName && isText(s) && !strings.ContainsAny(s, "\n ")
+}
+
+// isOrg tells whether s is a name of an organisation, as key logs have them.
+func isOrg(s string) bool {
+	return s != "" && len(s) <= maxName && isText(s) && !strings.Contains(s, "\n") && strings.TrimSpace(s) == s
 }
 
 func isWord(s string) bool {

@@ -5,11 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"strings"
 
 	"entente/internal/decisions"
 	"entente/internal/fault"
 	"entente/internal/ledger"
 	"entente/peer"
+	"entente/proof"
 )
 
 // decided ends the name under which a log of decisions is kept; the rest is the accord's name.
@@ -48,6 +50,37 @@ func (f *Federation) Say(ctx context.Context, accord [32]byte, topic [16]byte, a
 		}
 	}
 	return decisions.Place{}, fault.New(fault.Internal, "", "what was said is not in the log")
+}
+
+// Own gives what stands in this node's own logs of decisions, each from an index on, in order.
+func (f *Federation) Own(ctx context.Context, from func(origin string) uint64, take func(at decisions.Place, envelope []byte) error) error {
+	logs, err := f.cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
+	if err != nil {
+		return err
+	}
+	for _, g := range logs {
+		if g.Retired || !strings.HasSuffix(g.Accord, decided) {
+			continue
+		}
+		for at := from(g.Origin); at < g.Signed.Size; {
+			b, err := f.cfg.Ledger.Frames(ctx, g.Origin, peer.Pull{From: at, Frames: 64})
+			if err != nil {
+				return err
+			}
+			if len(b.Frames) == 0 {
+				break
+			}
+			for i := range b.Frames {
+				if fr := &b.Frames[i]; fr.Leaf.Kind == peer.Decision && fr.Envelope != nil {
+					if err := take(decisions.Place{Origin: g.Origin, Index: at + uint64(i), Leaf: fr.Leaf, Salt: fr.Salt}, fr.Envelope); err != nil {
+						return err
+					}
+				}
+			}
+			at += uint64(len(b.Frames))
+		}
+	}
+	return nil
 }
 
 func (f *Federation) placeOf(ctx context.Context, p ledger.Place) (decisions.Place, error) {
@@ -102,6 +135,19 @@ func (f *Federation) orgOf(nation, stated string) string {
 // Stretch gives a log from an index to its newest checkpoint, as far as it was read.
 func (f *Federation) Stretch(ctx context.Context, origin string, from uint64) (peer.Edge, []peer.Leaf, []byte, error) {
 	return f.cfg.Ledger.Stretch(ctx, origin, from, maxStretch)
+}
+
+// Contradicts keeps the proof of two final positions of a nation on one proposal, and tells the others.
+func (f *Federation) Contradicts(ctx context.Context, nation string, first, second []byte) error {
+	l, err := f.cfg.Partners.Log(nation)
+	if err != nil {
+		return err
+	}
+	made, err := proof.OfPositions(l, first, second)
+	if err != nil {
+		return err
+	}
+	return f.accuse(ctx, made)
 }
 
 // maxStretch bounds what a proof of silence shows of a log.

@@ -78,14 +78,21 @@ func (n *Nation) open() {
 	n.Accords, err = accords.New(ctx, accords.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Docs: n.db, Gate: g, OrgOf: Org, Keys: n.keys, Now: n.now,
 		Signer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleAccord) }})
 	must(t, err)
-	n.Decisions, err = decisions.New(ctx, decisions.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Docs: n.db, Gate: g, Keys: n.state, Log: decisionLog{n},
+	var docs decisions.Docs = n.db
+	if f := n.net.o.Docs; f != nil {
+		docs = f(n, docs)
+	}
+	n.Decisions, err = decisions.New(ctx, decisions.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Docs: docs, Gate: g, Keys: n.state, Log: decisionLog{n},
 		Accord: func(d peer.Digest) (decisions.Accord, bool) {
 			b, text, binds := n.Accords.Signed(d)
 			return decisions.Accord{Bundle: b, Text: text, Active: binds}, b != nil
 		},
-		Named:   func(name string) (peer.Digest, bool) { d, ok := n.Accords.Binding(name); return d, ok },
-		Voter:   func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleVote) },
-		Node:    func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleNode) },
+		Named: func(name string) (peer.Digest, bool) { d, ok := n.Accords.Binding(name); return d, ok },
+		Voter: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleVote) },
+		Node:  func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleNode) },
+		Accuse: func(ctx context.Context, nation string, first, second []byte) error {
+			return n.Federation.Contradicts(ctx, nation, first, second)
+		},
 		Execute: n.net.o.Execute, Now: n.now, Tick: n.net.o.Tick / 2, Slog: slog.New(slog.NewTextHandler(n.net.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	must(t, err)
 	var home federation.House = house{n}
@@ -183,6 +190,10 @@ type decisionLog struct{ n *Nation }
 
 func (l decisionLog) Say(ctx context.Context, accord [32]byte, topic [16]byte, about string, envelope []byte) (decisions.Place, error) {
 	return l.n.Federation.Say(ctx, accord, topic, about, envelope)
+}
+
+func (l decisionLog) Own(ctx context.Context, from func(string) uint64, take func(decisions.Place, []byte) error) error {
+	return l.n.Federation.Own(ctx, from, take)
 }
 
 func (l decisionLog) Stretch(ctx context.Context, origin string, from uint64) (peer.Edge, []peer.Leaf, []byte, error) {

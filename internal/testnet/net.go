@@ -42,7 +42,8 @@ type Options struct {
 	// Relays are nations whose nodes carry for everybody.
 	Relays []string
 
-	Execute map[string]decisions.Executor // what carries out decisions, by the type of the action
+	Docs    func(n *Nation, d decisions.Docs) decisions.Docs // what stands between the decisions and their documents
+	Execute map[string]decisions.Executor                    // what carries out decisions, by the type of the action
 
 	// What stands in the place of a part of a nation, for tests that put a leak into it. Nil leaves it as it is.
 	Backend func(n *Nation, b peer.Backend) peer.Backend
