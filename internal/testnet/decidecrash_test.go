@@ -21,8 +21,8 @@ import (
 
 type kept = decisions.Docs
 
-// failing are documents of which one act cannot be written down, as when the node stops just before.
-type failing struct {
+// brittle are documents of which one act cannot be written down, as when the node stops just before.
+type brittle struct {
 	kept
 	verb   string
 	failed *sync.Once
@@ -31,7 +31,7 @@ type failing struct {
 
 var errCut = errors.New("the node has stopped")
 
-func (f failing) PutDocs(ctx context.Context, act store.Act, docs ...store.Doc) error {
+func (f brittle) PutDocs(ctx context.Context, act store.Act, docs ...store.Doc) error {
 	cut := false
 	if act.Verb == f.verb {
 		f.failed.Do(func() { cut = true; close(f.hit) })
@@ -88,7 +88,7 @@ func TestNothingIsSaidTwice(t *testing.T) {
 					if n.Code != "ARC" {
 						return d
 					}
-					return failing{d, verb, &once, hit}
+					return brittle{d, verb, &once, hit}
 				}}, codes...)
 				net.Agree(deciding(unanimous, codes...), codes...)
 				arc, bal := net.As("ARC"), net.As("BAL")
@@ -170,7 +170,7 @@ func TestWhatWasCutShortIsNotDoneAgain(t *testing.T) {
 		if n.Code != "ARC" {
 			return d
 		}
-		return failing{d, "decision.executed", &once, hit}
+		return brittle{d, "decision.executed", &once, hit}
 	}}, codes...)
 	net.Agree(deciding(unanimous, codes...), codes...)
 	arc := net.As("ARC")
