@@ -123,6 +123,12 @@ func (p partners) Learn(ctx context.Context, nation string, from int64, statemen
 	return errOf(p.w.peers.Extend(ctx, nation, from, statements))
 }
 
+func (p partners) Log(nation string) (*keylog.Log, error) { return p.w.peers.Log(nation) }
+
+func (p partners) Fork(ctx context.Context, evidence []byte) error {
+	return p.w.peers.TakeFork(ctx, evidence)
+}
+
 func (p partners) KeyLog() *keylog.Log      { return p.w.ring.KeyLog() }
 func (p partners) Changed() <-chan struct{} { return p.w.peers.Changed() }
 
