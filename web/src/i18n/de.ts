@@ -3,6 +3,7 @@ import { alliance } from './de/alliance';
 import { alerts } from './de/alerts';
 import { desk } from './de/desk';
 import { house } from './de/house';
+import { links } from './de/links';
 import { register } from './de/register';
 import { writing } from './de/writing';
 
@@ -372,6 +373,7 @@ export const de: Record<Key, string> = {
 
   ...alerts,
   ...alliance,
+  ...links,
   ...desk,
   ...house,
   ...register,

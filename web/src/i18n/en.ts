@@ -2,6 +2,7 @@ import { alliance } from './en/alliance';
 import { alerts } from './en/alerts';
 import { desk } from './en/desk';
 import { house } from './en/house';
+import { links } from './en/links';
 import { register } from './en/register';
 import { writing } from './en/writing';
 
@@ -372,6 +373,7 @@ export const en = {
 
   ...alerts,
   ...alliance,
+  ...links,
   ...desk,
   ...house,
   ...register,
