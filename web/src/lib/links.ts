@@ -70,7 +70,7 @@ export function around(n: number, width: number, height: number, margin = 56): P
   sizes.forEach((size, i) => {
     const part = (rings - i * 0.85) / rings;
     for (let k = 0; k < size; k++) {
-      const turn = (2 * Math.PI * (k + (i % 2) / 2)) / size - Math.PI / 2;
+      const turn = (2 * Math.PI * (k + (i % 2) / 2)) / size - (n === 2 ? Math.PI : Math.PI / 2); // two stand beside it, since pictures are wider than high
       out.push({ x: Math.round(width / 2 + Math.cos(turn) * part * (width / 2 - margin)), y: Math.round(height / 2 + Math.sin(turn) * part * (height / 2 - margin)) });
     }
   });

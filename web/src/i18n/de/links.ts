@@ -20,7 +20,7 @@ export const links: Record<keyof typeof en, string> = {
   'link.contact': 'Zuletzt empfangen',
   'link.never': 'Noch nichts',
   'link.legend': 'Was die Linien bedeuten',
-  'link.choose': '{name}: {state}',
+  'link.choose': '{name}, {org}: {state}',
   'link.retry': 'Jetzt versuchen',
   'link.retried': 'Der Knoten von {name} wird jetzt versucht',
   'link.page': 'Fingerabdruck und Schlüssel',

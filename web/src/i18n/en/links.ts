@@ -18,7 +18,7 @@ export const links = {
   'link.contact': 'Last received',
   'link.never': 'Nothing yet',
   'link.legend': 'What the lines mean',
-  'link.choose': '{name}: {state}',
+  'link.choose': '{name}, {org}: {state}',
   'link.retry': 'Try now',
   'link.retried': 'The node of {name} is tried now',
   'link.page': 'Fingerprint and keys',
