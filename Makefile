@@ -58,7 +58,7 @@ console-test:
 endif
 
 # What signs, verifies, encrypts and connects, with the frozen cryptographic modules and nothing else allowed (docs/fips.md).
-FIPS_PACKAGES := ./outside ./dsse ./keylog ./accord ./peer ./seal ./bundle ./misp ./stix/... ./internal/keyring ./internal/identity ./internal/notify ./internal/feed ./internal/blob ./internal/accords ./internal/ledger ./internal/peers ./internal/rendition ./internal/federation ./internal/testnet ./internal/asset
+FIPS_PACKAGES := ./outside ./dsse ./keylog ./accord ./decision ./peer ./seal ./bundle ./misp ./stix/... ./internal/keyring ./internal/identity ./internal/notify ./internal/feed ./internal/blob ./internal/accords ./internal/ledger ./internal/peers ./internal/rendition ./internal/federation ./internal/testnet ./internal/asset
 fips-test:
 	for module in v1.0.0 v1.26.0; do \
 		GOFIPS140=$$module $(GO) build -o /dev/null ./cmd/entente && GOFIPS140=$$module GODEBUG=fips140=only $(GO) test $(FIPS_PACKAGES) || exit 1; \

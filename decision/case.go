@@ -71,7 +71,10 @@ func (o *Opener) Case(b *accord.Bundle, weights, proposal []byte) (*Case, error)
 	if err := c.enroll(table); err != nil {
 		return nil, err
 	}
-	return c, c.proposed(signers)
+	if err := c.proposed(signers); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // keeps holds the proposal to its rule and the accord's term.

@@ -213,6 +213,19 @@ func parseEnvelope(b []byte) (dsse.Envelope, error) {
 	return e, nil
 }
 
+// Payload is the bytes that are signed, for who signs elsewhere.
+func (p *Proposal) Payload() ([]byte, error) { return payload(p) }
+
+// Payload is the bytes that are signed, for who signs elsewhere.
+func (p *Position) Payload() ([]byte, error) { return payload(p) }
+
+func payload(s statement) ([]byte, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	return encode(s)
+}
+
 // statement is one of the payloads.
 type statement interface{ check() error }
 
@@ -225,10 +238,7 @@ func encode(s statement) ([]byte, error) {
 }
 
 func sign(realm, payloadType string, s statement, signers []dsse.Signer) ([]byte, error) {
-	if err := s.check(); err != nil {
-		return nil, err
-	}
-	b, err := encode(s)
+	b, err := payload(s)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,9 @@ package decision
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"entente/accord"
 )
 
 // said is what the parties of a table's row do: "USA+ KWT- OMN? MEX!" (consent, veto, abstain, reservation, ~ proven silence).
@@ -104,6 +107,23 @@ func TestEveryRule(t *testing.T) {
 		if got := strings.Join(missing, " "); r.Outcome != tc.outcome || !sameWords(got, tc.missing) || len(r.LeftOut) > 0 {
 			t.Errorf("%s, %s: %q, missing %q; want %q, %q; left out: %q", tc.rule, tc.said, r.Outcome, got, tc.outcome, tc.missing, r.LeftOut)
 		}
+	}
+}
+
+func TestRulesThatCannotBeCountedBy(t *testing.T) {
+	for _, d := range []accord.Decide{
+		{Propose: "any", Consent: "most", Deadline: time.Hour}, {Propose: "any", Consent: "0", Deadline: time.Hour}, {Propose: "any", Consent: "3/2", Deadline: time.Hour},
+		{Propose: "any", Consent: "0%", Deadline: time.Hour}, {Propose: "any", Consent: "101%", Deadline: time.Hour}, {Propose: "any", Consent: "-1", Deadline: time.Hour},
+		{Propose: "none", Consent: "all", Deadline: time.Hour}, {Propose: "65", Consent: "all", Deadline: time.Hour}, {Propose: "any", Consent: "all"},
+		{Propose: "any", Consent: "75%", Weights: "sha256:...", Deadline: time.Hour},
+	} {
+		if r, err := CompileRule(&d); code(err) != CodeRule {
+			t.Errorf("%+v: %+v %v", d, r, err)
+		}
+	}
+	r, err := CompileRule(&accord.Decide{Name: "r", Propose: "2", Consent: "2/3", Deadline: 24 * time.Hour, Persons: 2})
+	if want := (Rule{Name: "r", Basis: Share, K: 2, N: 3, Proposers: 2, Persons: 2, MinPositive: 1, Blocks: true, Deadline: 24 * time.Hour, Notice: 12 * time.Hour}); err != nil || r != want {
+		t.Errorf("%+v %v", r, err)
 	}
 }
 

@@ -4,10 +4,9 @@ import (
 	"bytes"
 	"math/bits"
 
-	"entente/dsse"
-	"entente/peer"
-
 	"golang.org/x/mod/sumdb/tlog"
+
+	"entente/peer"
 )
 
 // Silence is a party's own log from its ack to a checkpoint of its own that it signed when the deadline had passed at it: whatever it said about the proposal in
@@ -149,9 +148,9 @@ func (c *Case) leaves(s *Silence, v *voter) ([]peer.Leaf, error) {
 
 // said takes what one leaf says.
 func (c *Case) said(out *shown, v *voter, f *peer.Frame, first bool) error {
-	e, err := dsse.Parse(f.Envelope)
+	e, err := parseEnvelope(f.Envelope)
 	if err != nil {
-		return refuse(CodeForm, "%v", err)
+		return err
 	}
 	kind := payloadType(&e, c.o.Realm)
 	if kind == "" || first && kind != AckType {

@@ -37,6 +37,8 @@ type Docs interface {
 type Log interface {
 	// Say adds a statement to the node's own log of decisions under an accord, durably, and only once for the same bytes.
 	Say(ctx context.Context, accord [32]byte, topic [16]byte, about string, envelope []byte) (Place, error)
+	// Own gives what stands in the node's own logs of decisions, each from an index on, in order.
+	Own(ctx context.Context, from func(origin string) uint64, take func(at Place, envelope []byte) error) error
 	// Stretch gives a log from an index to its newest checkpoint, as far as it was read: the edge before it, the leaves, and the signed note.
 	Stretch(ctx context.Context, origin string, from uint64) (before peer.Edge, leaves []peer.Leaf, note []byte, err error)
 }
@@ -84,6 +86,7 @@ type Room struct {
 	cfg Config
 
 	saying sync.Mutex // held by who says something: an acknowledgement stands before every position
+	behind bool       // something may stand in the own log and in no document; of who holds saying
 	mu     sync.Mutex
 	known  map[peer.Digest]*matter
 	tables map[peer.Digest][]byte // of weights
@@ -129,6 +132,7 @@ type end struct {
 	Certificate jsontext.Value   `json:"certificate"`
 	At          time.Time        `json:"at"`
 	State       State            `json:"state"`
+	Did         decision.Did     `json:"did,omitempty"` // what is to be reported
 	Text        string           `json:"text,omitempty"`
 	By          string           `json:"by,omitempty"`
 	version     int64
@@ -185,7 +189,7 @@ func New(ctx context.Context, cfg Config) (*Room, error) {
 	if cfg.Slog == nil {
 		cfg.Slog = slog.New(slog.DiscardHandler)
 	}
-	r := &Room{cfg: cfg, known: map[peer.Digest]*matter{}, tables: map[peer.Digest][]byte{}, spoken: map[string]int{}, news: make(chan struct{}, 1), change: make(chan struct{})}
+	r := &Room{cfg: cfg, behind: true, known: map[peer.Digest]*matter{}, tables: map[peer.Digest][]byte{}, spoken: map[string]int{}, news: make(chan struct{}, 1), change: make(chan struct{})}
 	for _, read := range []struct {
 		kind string
 		take func(m *matter, d store.Doc) error

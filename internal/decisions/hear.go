@@ -96,6 +96,9 @@ func (r *Room) hearProposal(ctx context.Context, nation string, at Place, p *dec
 	if !party || m == nil && len(r.known) >= maxMatters {
 		return fault.New(fault.Unprocessable, "decision.party", "%s is no party of the accord", nation)
 	}
+	if r.later(p) {
+		return fault.New(fault.Unprocessable, "decision.round", "another text of this round, or a later one, was here before")
+	}
 	if m != nil && m.proposal != nil {
 		joined, err := decision.JoinSignatures(m.proposal, envelope)
 		if err != nil {

@@ -82,6 +82,9 @@ func (r *Room) Draft(v gate.Viewer, w Wish) (*decision.Proposal, error) {
 		if err != nil {
 			return nil, err
 		}
+		if old.what.Nation != r.cfg.Nation {
+			return nil, fault.New(fault.Conflict, "decision.round", "%s proposed this, and alone begins another round of it", old.what.Nation).Try("propose your own text without --instead")
+		}
 		p.ID, p.Round = old.what.ID, old.what.Round+1
 		for _, m := range r.known {
 			if m.what != nil && m.what.ID == p.ID && m.what.Round >= p.Round {
@@ -129,6 +132,9 @@ func (r *Room) Submit(ctx context.Context, v gate.Viewer, envelope, weights []by
 	}
 	r.saying.Lock()
 	defer r.saying.Unlock()
+	if err := r.catchUp(ctx); err != nil {
+		return View{}, err
+	}
 	switch e.PayloadType {
 	case dsse.InRealm(decision.ProposalType, r.cfg.Realm):
 		return r.propose(ctx, v, envelope, weights)
@@ -149,14 +155,23 @@ func (r *Room) propose(ctx context.Context, v gate.Viewer, envelope, weights []b
 		return View{}, fault.New(fault.Conflict, "decision.accord", "the accord of the proposal does not bind this node now")
 	}
 	d := p.Digest()
+	if len(weights) > 0 {
+		if _, err := r.AddWeights(ctx, v, weights); err != nil {
+			return View{}, err
+		}
+	}
 	r.mu.Lock()
 	m := r.known[d]
+	later := r.later(p)
 	var old []byte
 	if m != nil {
 		old = m.proposal
 	}
 	full := len(r.known) >= maxMatters && m == nil
 	r.mu.Unlock()
+	if later {
+		return View{}, outdated()
+	}
 	if full {
 		return View{}, fault.New(fault.Full, "decision.full", "this node keeps %d decisions, and no more", maxMatters)
 	}
@@ -180,15 +195,18 @@ func (r *Room) propose(ctx context.Context, v gate.Viewer, envelope, weights []b
 	if _, signers, err := r.opener(r.cfg.Nation).Proposal(envelope); err != nil || !slices.ContainsFunc(signers, func(s decision.Signer) bool { return s.Nation == r.cfg.Nation }) {
 		return View{}, fault.New(fault.Unprocessable, "decision.signature", "no voter of this organisation signed the proposal")
 	}
-	at, err := r.cfg.Log.Say(ctx, p.Accord, c.Topic, "decision/"+key(d), envelope)
+	at, err := r.say(ctx, p.Accord, d, envelope)
 	if err != nil {
 		return View{}, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m = r.matter(d)
-	err = r.take(ctx, m, r.cfg.Nation, envelope, weights, place("proposal", r.cfg.Nation, at, envelope), store.Act{Actor: actor(v), Verb: "decision.propose", Target: key(d), Detail: "rule=" + p.Rule + " accord=" + a.Text.Name})
-	return r.view(m), err
+	if err := r.take(ctx, m, r.cfg.Nation, envelope, weights, place("proposal", r.cfg.Nation, at, envelope), store.Act{Actor: actor(v), Verb: "decision.propose", Target: key(d), Detail: "rule=" + p.Rule + " accord=" + a.Text.Name}); err != nil {
+		return View{}, err
+	}
+	r.behind = false
+	return r.view(m), nil
 }
 
 // short tells whether all that a proposal lacks is that more parties propose it.
@@ -297,8 +315,11 @@ func (r *Room) position(ctx context.Context, v gate.Viewer, envelope []byte) (Vi
 	}
 	c, _, err := r.open(m)
 	mine := m.statements("position", r.cfg.Nation)
+	later := r.later(m.what)
 	r.mu.Unlock()
 	switch {
+	case later:
+		return View{}, outdated()
 	case err != nil:
 		return View{}, refused(err)
 	case p.Nation != r.cfg.Nation || p.Org != r.cfg.Org:
@@ -321,14 +342,68 @@ func (r *Room) position(ctx context.Context, v gate.Viewer, envelope []byte) (Vi
 	if err := r.ack(ctx, m); err != nil { // an ack stands before every position
 		return View{}, err
 	}
-	at, err := r.cfg.Log.Say(ctx, m.what.Accord, c.Topic, "decision/"+key(m.digest), envelope)
+	at, err := r.say(ctx, m.what.Accord, m.digest, envelope)
 	if err != nil {
 		return View{}, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	err = r.keep(ctx, m, place("position", r.cfg.Nation, at, envelope), store.Act{Actor: actor(v), Verb: "decision.position", Target: key(m.digest), Detail: "choice=" + string(p.Choice)})
+	err = r.kept(ctx, m, place("position", r.cfg.Nation, at, envelope), store.Act{Actor: actor(v), Verb: "decision.position", Target: key(m.digest), Detail: "choice=" + string(p.Choice)})
 	return r.view(m), err
+}
+
+// say adds a statement about a proposal to the own log. Until it is kept, too, the room is behind its log. The caller holds saying.
+func (r *Room) say(ctx context.Context, accord [32]byte, about peer.Digest, envelope []byte) (Place, error) {
+	r.behind = true
+	return r.cfg.Log.Say(ctx, accord, decision.Topic(about), "decision/"+key(about), envelope)
+}
+
+// kept keeps what was said, all of which is kept then. The caller holds saying and mu.
+func (r *Room) kept(ctx context.Context, m *matter, s said, act store.Act) error {
+	err := r.keep(ctx, m, s, act)
+	if err == nil {
+		r.behind = false
+	}
+	return err
+}
+
+// catchUp keeps what stands in the own log and was not written down, because the node stopped in between: nothing is said a second time. The caller holds saying.
+func (r *Room) catchUp(ctx context.Context) error {
+	if !r.behind {
+		return nil
+	}
+	r.mu.Lock()
+	kept := map[string]map[uint64]bool{}
+	for _, m := range r.known {
+		for _, s := range m.said {
+			if s.Nation == r.cfg.Nation {
+				if kept[s.Origin] == nil {
+					kept[s.Origin] = map[uint64]bool{}
+				}
+				kept[s.Origin][s.Index] = true
+			}
+		}
+	}
+	r.mu.Unlock()
+	first := func(origin string) (i uint64) {
+		for kept[origin][i] {
+			i++
+		}
+		return i
+	}
+	err := r.cfg.Log.Own(ctx, first, func(at Place, envelope []byte) error {
+		if kept[at.Origin][at.Index] {
+			return nil
+		}
+		err := r.Hear(ctx, r.cfg.Nation, at, envelope)
+		if err != nil && fault.Of(err) != fault.Internal && fault.Of(err) != fault.Unavailable { // its accord or a key of its may be gone: it stands in the log, and nothing is to be done about it
+			r.cfg.Slog.Warn("what this node said about a decision does not count any more", "log", at.Origin, "index", at.Index, "error", err)
+			return nil
+		}
+		return err
+	})
+	r.behind = err != nil
+	return err
 }
 
 // ack says that this node has the proposal, once. The caller holds saying.
@@ -347,32 +422,51 @@ func (r *Room) ack(ctx context.Context, m *matter) error {
 	if err != nil {
 		return refused(err)
 	}
-	at, err := r.cfg.Log.Say(ctx, m.what.Accord, decision.Topic(m.digest), "decision/"+key(m.digest), e)
+	at, err := r.say(ctx, m.what.Accord, m.digest, e)
 	if err != nil {
 		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.keep(ctx, m, place("ack", r.cfg.Nation, at, e), store.Act{Actor: "node", Verb: "decision.ack", Target: key(m.digest)})
+	return r.kept(ctx, m, place("ack", r.cfg.Nation, at, e), store.Act{Actor: "node", Verb: "decision.ack", Target: key(m.digest)})
 }
 
-// report says what this node did on a decision. The caller holds saying.
-func (r *Room) report(ctx context.Context, m *matter, did decision.Did, text string) error {
-	node, err := r.cfg.Node()
+// report says what this node did on a decision, once. The caller holds saying.
+func (r *Room) report(ctx context.Context, m *matter) error {
+	r.mu.Lock()
+	did, text := m.end.Did, m.end.Text
+	done := did == "" || len(m.statements("report", r.cfg.Nation)) > 0
+	r.mu.Unlock()
+	if done {
+		return nil
+	}
+	e, err := r.signReport(m, did, text)
+	if err != nil {
+		e, err = r.signReport(m, did, "") // what a machine says of itself may be no text
+	}
 	if err != nil {
 		return err
 	}
-	e, err := decision.SignReport(r.cfg.Realm, decision.Report{V: 1, Proposal: m.digest, Nation: r.cfg.Nation, Org: r.cfg.Org, Did: did, Text: text, Time: r.stamp()}, node)
-	if err != nil {
-		return refused(err)
-	}
-	at, err := r.cfg.Log.Say(ctx, m.what.Accord, decision.Topic(m.digest), "decision/"+key(m.digest), e)
+	at, err := r.say(ctx, m.what.Accord, m.digest, e)
 	if err != nil {
 		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.keep(ctx, m, place("report", r.cfg.Nation, at, e), store.Act{Actor: "node", Verb: "decision.report", Target: key(m.digest), Detail: "did=" + string(did)})
+	return r.kept(ctx, m, place("report", r.cfg.Nation, at, e), store.Act{Actor: "node", Verb: "decision.report", Target: key(m.digest), Detail: "did=" + string(did)})
+}
+
+func (r *Room) signReport(m *matter, did decision.Did, text string) ([]byte, error) {
+	node, err := r.cfg.Node()
+	if err != nil {
+		return nil, err
+	}
+	e, err := decision.SignReport(r.cfg.Realm, decision.Report{V: 1, Proposal: m.digest, Nation: r.cfg.Nation, Org: r.cfg.Org, Did: did, Text: text, Time: r.stamp()}, node)
+	return e, refused(err)
+}
+
+func outdated() error {
+	return fault.New(fault.Conflict, "decision.round", "the proposer has begun another round: nothing is said about this text any more").Try("entente decision list names the rounds")
 }
 
 func none() error {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"entente/accord"
 	"entente/decision"
 	"entente/dsse"
 	"entente/internal/fault"
@@ -25,7 +26,8 @@ type View struct {
 	Version  int               `json:"version"`
 	What     decision.Proposal `json:"what"`
 	From     string            `json:"from"` // the nation that showed it
-	Rule     *decision.Rule    `json:"rule,omitempty"`
+	Rule     []string          `json:"rule,omitempty"` // what its rule asks for, in sentences
+	Voters   []string          `json:"voters"`         // the nations that have a vote
 	Count    *decision.Tally   `json:"count,omitempty"`
 	Said     []Statement       `json:"said"`
 	Own      decision.Choice   `json:"own,omitempty"` // what this organisation has said last
@@ -156,6 +158,34 @@ func (r *Room) Certificate(v gate.Viewer, id string, alone bool, logs func(natio
 	return b, refused(err)
 }
 
+// Verdict is what a certificate proves here.
+type Verdict struct {
+	decision.Result
+	Unpinned []string `json:"unpinned,omitempty"` // nations that this node does not know: it has nothing but the file's word for their keys
+}
+
+// Verify judges a certificate that anyone made: by the key logs that are known here, or by those that it carries, where it names nations that are not known.
+func (r *Room) Verify(v gate.Viewer, certificate []byte, logs func(nation string) (*keylog.Log, error)) (Verdict, error) {
+	if err := r.may(v, gate.AccordRead); err != nil {
+		return Verdict{}, err
+	}
+	result, err := decision.Verify(certificate, r.cfg.Keys, r.knows)
+	if err == nil {
+		return Verdict{Result: *result}, nil
+	}
+	pins := func(nation string) (keylog.Fingerprint, bool) {
+		l, err := logs(nation)
+		if err != nil || l == nil {
+			return keylog.Fingerprint{}, false
+		}
+		return l.Fingerprint(), true
+	}
+	if alone, unpinned, other := decision.VerifyAlone(certificate, pins); other == nil && len(unpinned) > 0 {
+		return Verdict{*alone, unpinned}, nil
+	}
+	return Verdict{}, refused(err)
+}
+
 // state is where a decision is on its way. The caller holds mu, or is alone with it.
 func (r *Room) state(m *matter) State {
 	now := r.cfg.Now()
@@ -174,9 +204,14 @@ func (r *Room) state(m *matter) State {
 	return Open
 }
 
-func (r *Room) replaced(m *matter) bool {
+func (r *Room) replaced(m *matter) bool { return r.later(m.what) }
+
+// later tells whether another proposal has taken the place of this one: of a later round, or of the same that was here before. The caller holds mu.
+func (r *Room) later(p *decision.Proposal) bool {
+	d := p.Digest()
+	own := r.known[d]
 	for _, k := range r.known {
-		if k.what != nil && k.what.ID == m.what.ID && k.what.Round > m.what.Round && k.what.Nation == m.what.Nation {
+		if k.what != nil && k.digest != d && k.what.ID == p.ID && k.what.Nation == p.Nation && (k.what.Round > p.Round || k.what.Round == p.Round && (own == nil || own.what == nil)) {
 			return true
 		}
 	}
@@ -185,7 +220,7 @@ func (r *Room) replaced(m *matter) bool {
 
 // view renders a decision. The caller holds mu.
 func (r *Room) view(m *matter) View {
-	v := View{ID: key(m.digest), State: r.state(m), What: *m.what, From: m.from, Said: []Statement{}, Reason: m.why}
+	v := View{ID: key(m.digest), State: r.state(m), What: *m.what, From: m.from, Said: []Statement{}, Voters: []string{}, Reason: m.why}
 	c, a, err := r.open(m)
 	if a.Text != nil {
 		v.Accord, v.Version = a.Text.Name, a.Text.Version
@@ -207,8 +242,8 @@ func (r *Room) view(m *matter) View {
 	}
 	slices.SortStableFunc(v.Said, func(a, b Statement) int { return a.At.Compare(b.At) })
 	if c != nil {
-		v.Rule = &c.Rule
-		votes := slices.Contains(c.Voters(), r.cfg.Nation)
+		v.Rule, v.Voters = sentences(a.Text, m.what.Rule), c.Voters()
+		votes := slices.Contains(v.Voters, r.cfg.Nation)
 		v.Mine = votes && !v.Own.Final() && (v.State == Open || v.State == Seeking)
 		if v.State == Seeking && votes {
 			_, signers, err := r.opener(r.cfg.Nation).Proposal(m.proposal)
@@ -222,6 +257,56 @@ func (r *Room) view(m *matter) View {
 		v.Decided, v.Text, v.By = m.end.At, m.end.Text, m.end.By
 	}
 	return v
+}
+
+// sentences are what a rule of an accord means.
+func sentences(a *accord.Accord, rule string) (out []string) {
+	for _, s := range a.Explain("en") {
+		if s.Clause == "decide "+rule {
+			out = append(out, s.Text)
+		}
+	}
+	return out
+}
+
+// Meaning is what a wish would become, and what it would take.
+type Meaning struct {
+	Proposal  decision.Proposal `json:"proposal"`
+	Payload   []byte            `json:"payload"` // of the proposal, to be signed elsewhere
+	Type      string            `json:"type"`    // of the payload
+	Accord    string            `json:"accord"`  // name
+	Version   int               `json:"version"`
+	Rule      []string          `json:"rule"`      // what its rule asks for, in sentences
+	Proposers int               `json:"proposers"` // parties that must propose it
+	Persons   int               `json:"persons"`   // that must sign for each party
+	Voters    []string          `json:"voters"`    // the nations that have a vote
+	Executes  bool              `json:"executes"`  // this node carries it out by itself
+}
+
+// Means tells what a wish would become. Nothing is signed and nothing is said.
+func (r *Room) Means(v gate.Viewer, w Wish) (Meaning, error) {
+	p, err := r.Draft(v, w)
+	if err != nil {
+		return Meaning{}, err
+	}
+	a, _ := r.cfg.Accord(p.Accord)
+	rule, err := decision.RuleOf(a.Text, p.Rule)
+	if err != nil {
+		return Meaning{}, refused(err)
+	}
+	payload, err := p.Payload()
+	if err != nil {
+		return Meaning{}, refused(err)
+	}
+	m := Meaning{Proposal: *p, Payload: payload, Type: dsse.InRealm(decision.ProposalType, r.cfg.Realm), Accord: a.Text.Name, Version: a.Text.Version, Rule: sentences(a.Text, p.Rule), Proposers: rule.Proposers, Persons: rule.Persons, Voters: []string{},
+		Executes: p.Action != nil && r.cfg.Execute[p.Action.Type] != nil}
+	for _, x := range a.Text.Parties {
+		if rule.Basis != decision.AllButSubject || !slices.Contains(p.Subject, x.Nation) {
+			m.Voters = append(m.Voters, x.Nation)
+		}
+	}
+	slices.Sort(m.Voters)
+	return m, nil
 }
 
 func statement(s said) Statement {

@@ -17,29 +17,36 @@ import (
 
 // Work does once what is due: what was proposed is acknowledged, what can be decided is counted, and what was decided is carried out.
 func (r *Room) Work(ctx context.Context) (err error) {
-	r.mu.Lock()
-	var open, decided []*matter
-	for _, m := range r.known {
-		switch {
-		case m.what == nil:
-		case m.end == nil:
-			open = append(open, m)
-		case m.end.State == Decided:
-			decided = append(decided, m)
-		}
+	r.saying.Lock()
+	err = r.catchUp(ctx)
+	r.saying.Unlock()
+	if err != nil {
+		return err
 	}
-	r.mu.Unlock()
-	for _, m := range open {
-		if e := r.advance(ctx, m); e != nil {
-			err = errors.Join(err, e)
-		} else if m.end != nil && m.end.State == Decided {
-			decided = append(decided, m)
-		}
+	for _, m := range r.which(func(m *matter) bool { return m.end == nil }) {
+		err = errors.Join(err, r.advance(ctx, m))
 	}
-	for _, m := range decided {
+	for _, m := range r.which(func(m *matter) bool { return m.end != nil && m.end.State == Decided }) {
 		err = errors.Join(err, r.execute(ctx, m))
 	}
+	for _, m := range r.which(func(m *matter) bool { return m.end != nil && m.end.Did != "" }) {
+		r.saying.Lock()
+		err = errors.Join(err, r.report(ctx, m))
+		r.saying.Unlock()
+	}
 	return err
+}
+
+// which are the decisions of which something holds.
+func (r *Room) which(holds func(*matter) bool) (out []*matter) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.known {
+		if m.what != nil && holds(m) {
+			out = append(out, m)
+		}
+	}
+	return out
 }
 
 // advance acknowledges a proposal and counts what was said about it.
@@ -60,7 +67,10 @@ func (r *Room) advance(ctx context.Context, m *matter) error {
 		r.mu.Unlock()
 		return nil
 	}
-	if !late && a.Active && slices.Contains(c.Voters(), r.cfg.Nation) {
+	r.mu.Lock()
+	replaced := r.replaced(m)
+	r.mu.Unlock()
+	if !late && !replaced && a.Active && slices.Contains(c.Voters(), r.cfg.Nation) {
 		r.saying.Lock()
 		err := r.ack(ctx, m)
 		r.saying.Unlock()
@@ -182,12 +192,15 @@ func (r *Room) finish(ctx context.Context, m *matter, e *end, act store.Act) err
 	return nil
 }
 
-// move changes where a decision is on its way.
-func (r *Room) move(ctx context.Context, m *matter, to State, text, by string) error {
+// move changes where a decision is on its way, when it is where the caller takes it to be.
+func (r *Room) move(ctx context.Context, m *matter, from, to State, did decision.Did, text, by string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if m.end.State != from {
+		return fault.New(fault.Conflict, "decision.state", "nothing waits to be carried out: the decision is %s here", m.end.State)
+	}
 	e := *m.end
-	e.State, e.Text, e.By = to, text, by
+	e.State, e.Did, e.Text, e.By = to, did, text, by
 	return r.finish(ctx, m, &e, store.Act{Actor: by, Verb: "decision." + string(to), Target: key(m.digest), Detail: text})
 }
 
@@ -202,26 +215,20 @@ func (r *Room) execute(ctx context.Context, m *matter) error {
 		return nil // a person does, and says so
 	}
 	if t := m.what.NotAfter; !t.IsZero() && !r.cfg.Now().Before(t) {
-		return r.move(ctx, m, Refused, "it was to be begun before "+t.Format(time.RFC3339), "node")
+		return r.move(ctx, m, Decided, Refused, decision.Refused, "it was to be begun before "+t.Format(time.RFC3339), "node")
 	}
 	result, err := decision.Verify(m.end.Certificate, r.cfg.Keys, r.knows)
 	if err != nil {
-		return r.move(ctx, m, Refused, err.Error(), "node")
+		return r.move(ctx, m, Decided, Refused, decision.Refused, err.Error(), "node")
 	}
-	if err := r.move(ctx, m, Started, "", "node"); err != nil {
+	if err := r.move(ctx, m, Decided, Started, "", "", "node"); err != nil {
 		return err
 	}
 	text, err := run(ctx, result, m.end.Certificate)
-	did, state := decision.Executed, Executed
 	if err != nil {
-		did, state, text = decision.Refused, Refused, err.Error()
+		return r.move(ctx, m, Started, Refused, decision.Refused, err.Error(), "node")
 	}
-	if err := r.move(ctx, m, state, text, "node"); err != nil {
-		return err
-	}
-	r.saying.Lock()
-	defer r.saying.Unlock()
-	return r.report(ctx, m, did, text)
+	return r.move(ctx, m, Started, Executed, decision.Executed, text, "node")
 }
 
 // knows tells whether an accord is known here to be signed by its parties.
@@ -241,20 +248,29 @@ func (r *Room) Report(ctx context.Context, v gate.Viewer, id string, did decisio
 	}
 	r.saying.Lock()
 	defer r.saying.Unlock()
+	if err := r.catchUp(ctx); err != nil {
+		return View{}, err
+	}
 	r.mu.Lock()
 	m, err := r.find(id)
-	ready := err == nil && m.end != nil && (m.end.State == Decided || m.end.State == Started)
+	now := State("")
+	if err == nil {
+		now = r.state(m)
+	}
 	r.mu.Unlock()
 	switch {
 	case err != nil:
 		return View{}, err
-	case !ready:
-		return View{}, fault.New(fault.Conflict, "decision.state", "nothing waits to be carried out: the decision is %s here", r.state(m))
+	case now != Decided && now != Started:
+		return View{}, fault.New(fault.Conflict, "decision.state", "nothing waits to be carried out: the decision is %s here", now)
 	}
-	if err := r.move(ctx, m, state, text, actor(v)); err != nil {
+	if _, err := r.signReport(m, did, text); err != nil { // it cannot be said later what cannot be said now
 		return View{}, err
 	}
-	if err := r.report(ctx, m, did, text); err != nil {
+	if err := r.move(ctx, m, now, state, did, text, actor(v)); err != nil {
+		return View{}, err
+	}
+	if err := r.report(ctx, m); err != nil {
 		return View{}, err
 	}
 	r.mu.Lock()

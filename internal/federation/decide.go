@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"strings"
 
 	"entente/internal/decisions"
 	"entente/internal/fault"
@@ -48,6 +49,37 @@ func (f *Federation) Say(ctx context.Context, accord [32]byte, topic [16]byte, a
 		}
 	}
 	return decisions.Place{}, fault.New(fault.Internal, "", "what was said is not in the log")
+}
+
+// Own gives what stands in this node's own logs of decisions, each from an index on, in order.
+func (f *Federation) Own(ctx context.Context, from func(origin string) uint64, take func(at decisions.Place, envelope []byte) error) error {
+	logs, err := f.cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
+	if err != nil {
+		return err
+	}
+	for _, g := range logs {
+		if g.Retired || !strings.HasSuffix(g.Accord, decided) {
+			continue
+		}
+		for at := from(g.Origin); at < g.Signed.Size; {
+			b, err := f.cfg.Ledger.Frames(ctx, g.Origin, peer.Pull{From: at, Frames: 64})
+			if err != nil {
+				return err
+			}
+			if len(b.Frames) == 0 {
+				break
+			}
+			for i := range b.Frames {
+				if fr := &b.Frames[i]; fr.Leaf.Kind == peer.Decision && fr.Envelope != nil {
+					if err := take(decisions.Place{Origin: g.Origin, Index: at + uint64(i), Leaf: fr.Leaf, Salt: fr.Salt}, fr.Envelope); err != nil {
+						return err
+					}
+				}
+			}
+			at += uint64(len(b.Frames))
+		}
+	}
+	return nil
 }
 
 func (f *Federation) placeOf(ctx context.Context, p ledger.Place) (decisions.Place, error) {

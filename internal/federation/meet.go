@@ -241,14 +241,15 @@ func (f *Federation) visit(ctx context.Context, p Partner, l *link) error {
 	if err := f.tellPartner(ctx, c, p, l); err != nil {
 		return err
 	}
-	if err := f.compare(ctx, c, p); err != nil && !isRefusal(err) {
+	heads := map[string]string{}
+	if err := f.compare(ctx, c, p, heads); err != nil && !isRefusal(err) {
 		return err
 	}
 	f.up(l)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	failed := make(chan error, 1)
-	go func() { failed <- f.telling(ctx, c, p.Nation, l) }()
+	go func() { failed <- f.telling(ctx, c, p.Nation, l, heads) }()
 	err := f.listen(ctx, c, p, l)
 	stop()
 	if e := <-failed; e != nil && ctx.Err() == nil {
@@ -257,8 +258,8 @@ func (f *Federation) visit(ctx context.Context, p Partner, l *link) error {
 	return err
 }
 
-// telling sends what is to be told while the stream is open.
-func (f *Federation) telling(ctx context.Context, c *peer.Client, nation string, l *link) error {
+// telling sends what is to be told while the stream is open. Heads is what the partner knows of what was seen of others.
+func (f *Federation) telling(ctx context.Context, c *peer.Client, nation string, l *link, heads map[string]string) error {
 	tick := time.NewTicker(5 * time.Second)
 	defer tick.Stop()
 	for compared := f.cfg.Now(); ; {
@@ -280,7 +281,7 @@ func (f *Federation) telling(ctx context.Context, c *peer.Client, nation string,
 			f.mu.Lock()
 			l.fresh = false
 			f.mu.Unlock()
-			if err := f.compare(ctx, c, p); err != nil && ctx.Err() == nil {
+			if err := f.compare(ctx, c, p, heads); err != nil && ctx.Err() == nil {
 				f.cfg.Log.Info("comparing with a partner what others showed; it will be tried again", "partner", nation, "error", err)
 			}
 		}

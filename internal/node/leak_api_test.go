@@ -218,6 +218,7 @@ func apiScript(reading, changing leakScript) {
 			s.ask("POST", base+"/objects/"+id+"/retract", `{"reason":"r"}`)
 		}
 	}
+	decisionScript(reading, changing, plain)
 	reading["api GET /lists"] = plain("GET", "", "/lists")
 	changing["api POST /lists/reload"] = plain("POST", "", "/lists/reload")
 	reading["api GET /lists/check"] = plain("GET", "", "/lists/check?value=198.51.100.3", "/lists/check?value=8.8.8.8&type=any", "/lists/check")

@@ -43,11 +43,14 @@ type Nation struct {
 	running bool
 }
 
+// now is the time by the nation's clock.
+func (n *Nation) now() time.Time { return n.net.o.Now().Add(n.net.o.Skew[n.Code]) }
+
 func (n *Nation) open() {
 	t, ctx := n.net.t, context.Background()
 	var err error
 	must(t, os.MkdirAll(n.dir+"/store", 0o700))
-	n.db, err = sqlite.Open(ctx, sqlite.Config{Dir: n.dir + "/store", Now: n.net.o.Now})
+	n.db, err = sqlite.Open(ctx, sqlite.Config{Dir: n.dir + "/store", Now: n.now})
 	must(t, err)
 	must(t, os.MkdirAll(n.dir+"/ledger", 0o700))
 	conf := ledger.Config{Dir: n.dir + "/ledger"}
@@ -58,19 +61,23 @@ func (n *Nation) open() {
 	must(t, err)
 	n.gate = gate.New(gate.Rules{Nation: n.Code, Org: Org(n.Code), Realm: Realm})
 	g := func() *gate.Gate { return n.gate }
-	n.Exchange, err = exchange.New(ctx, exchange.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Gate: g, Now: n.net.o.Now,
+	n.Exchange, err = exchange.New(ctx, exchange.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Gate: g, Now: n.now,
 		Recall: func(ctx context.Context, id string) error {
 			_, err := n.Federation.TakeBack(ctx, id, peer.Purge, "purged")
 			return err
 		},
 		Forget: func(ctx context.Context, id string) error { return n.Federation.Forget(ctx, id) }}, n.db)
 	must(t, err)
-	n.peers, err = peers.Open(ctx, peers.Config{Nation: n.Code, Realm: Realm, Docs: n.db, Now: n.net.o.Now})
+	n.peers, err = peers.Open(ctx, peers.Config{Nation: n.Code, Realm: Realm, Docs: n.db, Now: n.now})
 	must(t, err)
-	n.Accords, err = accords.New(ctx, accords.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Docs: n.db, Gate: g, OrgOf: Org, Keys: n.keys, Now: n.net.o.Now,
+	n.Accords, err = accords.New(ctx, accords.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Docs: n.db, Gate: g, OrgOf: Org, Keys: n.keys, Now: n.now,
 		Signer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleAccord) }})
 	must(t, err)
-	n.Decisions, err = decisions.New(ctx, decisions.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Docs: n.db, Gate: g, Keys: n.state, Log: decisionLog{n},
+	var docs decisions.Docs = n.db
+	if f := n.net.o.Docs; f != nil {
+		docs = f(n, docs)
+	}
+	n.Decisions, err = decisions.New(ctx, decisions.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Docs: docs, Gate: g, Keys: n.state, Log: decisionLog{n},
 		Accord: func(d peer.Digest) (decisions.Accord, bool) {
 			b, text, binds := n.Accords.Signed(d)
 			return decisions.Accord{Bundle: b, Text: text, Active: binds}, b != nil
@@ -78,7 +85,7 @@ func (n *Nation) open() {
 		Named:   func(name string) (peer.Digest, bool) { d, ok := n.Accords.Binding(name); return d, ok },
 		Voter:   func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleVote) },
 		Node:    func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleNode) },
-		Execute: n.net.o.Execute, Now: n.net.o.Now, Tick: 100 * time.Millisecond, Slog: slog.New(slog.NewTextHandler(n.net.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))})
+		Execute: n.net.o.Execute, Now: n.now, Tick: n.net.o.Tick / 2, Slog: slog.New(slog.NewTextHandler(n.net.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	must(t, err)
 	var home federation.House = house{n}
 	if f := n.net.o.House; f != nil {
@@ -97,7 +104,7 @@ func (n *Nation) open() {
 			}
 			return steady{s.(federation.NodeKey), n.net.o.Deaf}, nil
 		},
-		Officer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleRelease) }, Gate: g, Secret: n.ring.Secret("audience"), Now: n.net.o.Now, Tick: 200 * time.Millisecond,
+		Officer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleRelease) }, Gate: g, Secret: n.ring.Secret("audience"), Now: n.now, Tick: n.net.o.Tick,
 		Log: slog.New(slog.NewTextHandler(n.net.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Dial: func(p federation.Partner) (string, peer.Doer) {
 			return "https://" + p.Nation, line{n, n.net.As(p.Nation)}
@@ -140,6 +147,10 @@ type decisionLog struct{ n *Nation }
 
 func (l decisionLog) Say(ctx context.Context, accord [32]byte, topic [16]byte, about string, envelope []byte) (decisions.Place, error) {
 	return l.n.Federation.Say(ctx, accord, topic, about, envelope)
+}
+
+func (l decisionLog) Own(ctx context.Context, from func(string) uint64, take func(decisions.Place, []byte) error) error {
+	return l.n.Federation.Own(ctx, from, take)
 }
 
 func (l decisionLog) Stretch(ctx context.Context, origin string, from uint64) (peer.Edge, []peer.Leaf, []byte, error) {

@@ -31,13 +31,16 @@ const Realm = "operational"
 
 // Options say how an alliance is. The zero value is one as it would be, in real time.
 type Options struct {
-	Now  func() time.Time // clock of every node
-	Rand func() io.Reader // of salts and of the names of logs, made anew for each nation
-	Deaf bool             // the nations do not call each other: partners are played by the test
+	Now  func() time.Time         // clock of every node
+	Skew map[string]time.Duration // by nation: how far its clock is ahead
+	Tick time.Duration            // how often a node looks at what time calls for; 200 ms
+	Rand func() io.Reader         // of salts and of the names of logs, made anew for each nation
+	Deaf bool                     // the nations do not call each other: partners are played by the test
 	// Known are nations that the others know by their keys, and that have no node here.
 	Known []string
 
-	Execute map[string]decisions.Executor // what carries out decisions, by the type of the action
+	Docs    func(n *Nation, d decisions.Docs) decisions.Docs // what stands between the decisions and their documents
+	Execute map[string]decisions.Executor                    // what carries out decisions, by the type of the action
 
 	// What stands in the place of a part of a nation, for tests that put a leak into it. Nil leaves it as it is.
 	Backend func(n *Nation, b peer.Backend) peer.Backend
@@ -64,6 +67,9 @@ func New(t testing.TB, o Options, codes ...string) *Net {
 	t.Helper()
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Tick <= 0 {
+		o.Tick = 200 * time.Millisecond
 	}
 	net := &Net{t: t, o: o, codes: codes, nodes: map[string]*Nation{}, cut: map[string]bool{}, on: map[string]map[*call]bool{}}
 	for _, code := range codes {

@@ -15,6 +15,7 @@ import (
 	"entente/accord"
 	"entente/dsse"
 	"entente/internal/accords"
+	"entente/internal/decisions"
 	"entente/internal/fault"
 	"entente/internal/federation"
 	"entente/internal/gate"
@@ -30,10 +31,12 @@ import (
 // federated is what joins the world's node to others. It works once it is started.
 type federated struct {
 	accords    *accords.Accords
+	decisions  *decisions.Room
 	federation *federation.Federation
 }
 
 func (w *world) Accords() *accords.Accords          { return w.accords }
+func (w *world) Decisions() *decisions.Room         { return w.decisions }
 func (w *world) Federation() *federation.Federation { return w.federation }
 
 func (w *world) openFederation() {
@@ -45,8 +48,17 @@ func (w *world) openFederation() {
 	w.accords, err = accords.New(w.t.Context(), accords.Config{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Docs: w.st, Gate: theGate, Keys: w.signers, OrgOf: w.orgOf,
 		Signer: func() (dsse.Signer, error) { return w.ring.Signer(keylog.RoleAccord) }})
 	w.must(err)
+	w.decisions, err = decisions.New(w.t.Context(), decisions.Config{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Docs: w.st, Gate: theGate, Keys: w.keysOf, Log: tongue{w},
+		Accord: func(d peer.Digest) (decisions.Accord, bool) {
+			b, text, binds := w.accords.Signed(d)
+			return decisions.Accord{Bundle: b, Text: text, Active: binds}, b != nil
+		},
+		Named: func(name string) (peer.Digest, bool) { d, ok := w.accords.Binding(name); return d, ok },
+		Voter: func() (dsse.Signer, error) { return w.ring.Signer(keylog.RoleVote) },
+		Node:  func() (dsse.Signer, error) { return w.ring.Signer(keylog.RoleNode) }})
+	w.must(err)
 	w.federation, err = federation.New(w.t.Context(), federation.Config{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, House: house{w.st.(*sqlite.Store), w}, Door: w.x,
-		Ledger: l, Accords: w.accords, Partners: partners{w}, Gate: theGate, Secret: w.ring.Secret("audience"),
+		Ledger: l, Accords: w.accords, Decisions: w.decisions, Partners: partners{w}, Gate: theGate, Secret: w.ring.Secret("audience"),
 		Originate: func() (dsse.Signer, error) { return w.ring.Signer(keylog.RoleOriginate) },
 		Officer:   func() (dsse.Signer, error) { return w.ring.Signer(keylog.RoleRelease) },
 		Node: func() (federation.NodeKey, error) {

@@ -15,6 +15,7 @@ import (
 	"entente/internal/accords"
 	"entente/internal/asset"
 	"entente/internal/blob"
+	"entente/internal/decisions"
 	"entente/internal/exchange"
 	"entente/internal/fault"
 	"entente/internal/federation"
@@ -65,6 +66,8 @@ type Ops interface {
 	Peers() *peers.Room
 	// Accords are the accords of the node.
 	Accords() *accords.Accords
+	// Decisions are the joint decisions of the node.
+	Decisions() *decisions.Room
 	// Federation joins the node to those of its partners.
 	Federation() *federation.Federation
 	// Logger is the node's log.

@@ -196,12 +196,15 @@ func (c *call) body(into any) error {
 	return decode(b, into)
 }
 
-func readBody(c *call) ([]byte, error) {
-	b, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
+func readBody(c *call) ([]byte, error) { return c.upTo(maxBody) }
+
+// upTo reads a body of a bounded size.
+func (c *call) upTo(most int64) ([]byte, error) {
+	b, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, most))
 	if err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {
-			return nil, fault.New(fault.TooLarge, "body.size", "the body has more than %d bytes", maxBody)
+			return nil, fault.New(fault.TooLarge, "body.size", "the body has more than %d bytes", most)
 		}
 		return nil, fault.New(fault.Invalid, "body.read", "the body could not be read").Because(err)
 	}

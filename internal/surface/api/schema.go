@@ -9,14 +9,17 @@ import (
 	"time"
 
 	"entente/accord"
+	"entente/decision"
 	"entente/internal/accords"
 	"entente/internal/asset"
 	"entente/internal/blob"
+	"entente/internal/decisions"
 	"entente/internal/exchange"
 	"entente/internal/feed"
 	"entente/internal/index"
 	"entente/internal/lists"
 	"entente/label"
+	"entente/peer"
 	"entente/register"
 )
 
@@ -45,8 +48,12 @@ var enums = map[reflect.Type][]string{
 	reflect.TypeFor[accord.Verb]():     {string(accord.Suspend), string(accord.Resume), string(accord.Terminate), string(accord.Withdraw)},
 	reflect.TypeFor[accords.Phase](): {string(accords.Draft), string(accords.Proposed), string(accords.Signed), string(accords.Active), string(accords.Suspended), string(accords.Superseded),
 		string(accords.Ended)},
-	reflect.TypeFor[feed.Result]():    {string(feed.Done), string(feed.Unchanged), string(feed.Failed)},
-	reflect.TypeFor[exchange.State](): {string(exchange.Added), string(exchange.Present), string(exchange.Held), string(exchange.Refused), string(exchange.Different)},
+	reflect.TypeFor[decisions.State](): {string(decisions.Seeking), string(decisions.Open), string(decisions.Counting), string(decisions.Decided), string(decisions.Started), string(decisions.Executed),
+		string(decisions.Refused), string(decisions.Rejected), string(decisions.Expired), string(decisions.Replaced), string(decisions.Unusable)},
+	reflect.TypeFor[decision.Choice](): {string(decision.Consent), string(decision.Veto), string(decision.Abstain), string(decision.Reservation)},
+	reflect.TypeFor[decision.Did]():    {string(decision.Executed), string(decision.Refused), string(decision.Aborted)},
+	reflect.TypeFor[feed.Result]():     {string(feed.Done), string(feed.Unchanged), string(feed.Failed)},
+	reflect.TypeFor[exchange.State]():  {string(exchange.Added), string(exchange.Present), string(exchange.Held), string(exchange.Refused), string(exchange.Different)},
 }
 
 // of is the schema of a type.
@@ -54,6 +61,8 @@ func (s *schemas) of(t reflect.Type) schema {
 	switch {
 	case t == reflect.TypeFor[time.Time]():
 		return schema{"type": "string", "format": "date-time"}
+	case t == reflect.TypeFor[peer.Digest]():
+		return schema{"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
 	case t == reflect.TypeFor[json.RawMessage]():
 		return schema{"type": "object"}
 	case t == reflect.TypeFor[label.Label]():
