@@ -1,6 +1,7 @@
 import type { Key } from './en';
 import { alliance } from './de/alliance';
 import { alerts } from './de/alerts';
+import { decisions } from './de/decisions';
 import { desk } from './de/desk';
 import { house } from './de/house';
 import { links } from './de/links';
@@ -373,6 +374,7 @@ export const de: Record<Key, string> = {
 
   ...alerts,
   ...alliance,
+  ...decisions,
   ...links,
   ...desk,
   ...house,

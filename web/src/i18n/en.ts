@@ -1,5 +1,6 @@
 import { alliance } from './en/alliance';
 import { alerts } from './en/alerts';
+import { decisions } from './en/decisions';
 import { desk } from './en/desk';
 import { house } from './en/house';
 import { links } from './en/links';
@@ -373,6 +374,7 @@ export const en = {
 
   ...alerts,
   ...alliance,
+  ...decisions,
   ...links,
   ...desk,
   ...house,
