@@ -358,7 +358,7 @@ func checkHead(v, round int, nation, org string) error {
 		return refuse(CodeForm, "another version than 1")
 	case round < 1 || round > maxRound:
 		return refuse(CodeForm, "a round is from 1 to %d", maxRound)
-	case !label.IsNation(nation) || !isName(org):
+	case !label.IsNation(nation) || !isOrg(org):
 		return refuse(CodeForm, "a statement names a nation and an organisation of it")
 	}
 	return nil
@@ -371,6 +371,11 @@ func isTime(t time.Time) bool {
 
 func isName(s string) bool {
 	return s != "" && len(s) <= maxName && isText(s) && !strings.ContainsAny(s, "\n ")
+}
+
+// isOrg tells whether s is a name of an organisation, as key logs have them.
+func isOrg(s string) bool {
+	return s != "" && len(s) <= maxName && isText(s) && !strings.Contains(s, "\n") && strings.TrimSpace(s) == s
 }
 
 func isWord(s string) bool {

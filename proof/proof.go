@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"entente/decision"
 	"entente/dsse"
 	"entente/keylog"
 	"entente/peer"
@@ -24,9 +25,10 @@ type Kind string
 
 // The kinds.
 const (
-	LogFork    Kind = "log-fork"    // two pasts of one log, or a log that became smaller
-	KeyLogFork Kind = "keylog-fork" // two statements for one place of the nation's key log
-	Conflict   Kind = "conflict"    // two objects under one id and version
+	LogFork    Kind = "log-fork"        // two pasts of one log, or a log that became smaller
+	KeyLogFork Kind = "keylog-fork"     // two statements for one place of the nation's key log
+	Conflict   Kind = "conflict"        // two objects under one id and version
+	Position   Kind = "double-position" // two final positions on one proposal
 )
 
 // MaxBytes bounds a file.
@@ -78,6 +80,11 @@ func OfLog(l *keylog.Log, e *peer.Equivocation) (*Proof, error) { return with(l,
 // OfObjects accuses the nation with this key log of two objects under one id and version: the envelopes of two renditions.
 func OfObjects(l *keylog.Log, first, second []byte) (*Proof, error) {
 	return with(l, Conflict, Pair{first, second})
+}
+
+// OfPositions accuses the nation with this key log of two final positions on one proposal: their envelopes.
+func OfPositions(l *keylog.Log, first, second []byte) (*Proof, error) {
+	return with(l, Position, Pair{first, second})
 }
 
 // OfKeyLog accuses a nation of two key logs.
@@ -132,7 +139,7 @@ func Verify(b []byte) (Finding, error) {
 	switch p.Kind {
 	case KeyLogFork:
 		return p.keyLog(f)
-	case LogFork, Conflict:
+	case LogFork, Conflict, Position:
 	default:
 		return f, refuse("proof.kind", "a proof of kind %q is not known", clip(string(p.Kind)))
 	}
@@ -141,8 +148,11 @@ func Verify(b []byte) (Finding, error) {
 		return f, refuse("proof.keys", "the key log in the proof does not hold: %v", err)
 	}
 	f.Fingerprint = l.Fingerprint()
-	if p.Kind == Conflict {
+	switch p.Kind {
+	case Conflict:
 		return p.objects(f, l.State())
+	case Position:
+		return p.positions(f, l.State())
 	}
 	return p.log(f, l.State())
 }
@@ -264,6 +274,36 @@ func (p *Proof) objects(f Finding, keys *keylog.State) (Finding, error) {
 	f.Keys = slices.Compact(f.Keys)
 	id, version, _ := strings.Cut(ids[0], " ")
 	f.Text = fmt.Sprintf("%s of %s signed two different objects as version %s of %s", f.Org, p.Nation, version, id)
+	return f, nil
+}
+
+// positions shows that voters of one organisation signed both a consent and a veto.
+func (p *Proof) positions(f Finding, keys *keylog.State) (Finding, error) {
+	var e Pair
+	if err := p.evidence(&e); err != nil {
+		return f, err
+	}
+	opener := &decision.Opener{Realm: p.Realm, Nations: []string{p.Nation}, Keys: func(string) *keylog.State { return keys }}
+	var said [2]*decision.Position
+	for i, b := range [][]byte{e.First, e.Second} {
+		x, signers, err := opener.Position(b)
+		if err != nil {
+			return f, refuse("proof.evidence", "%v", err)
+		}
+		if x.Nation != p.Nation || !x.Choice.Final() || opener.Count(signers, x.Nation, x.Org, keylog.RoleVote, x.Time) == 0 {
+			return f, refuse("proof.evidence", "a position is not final, or no voter of who it says it is of signed it")
+		}
+		said[i], f.Times = x, append(f.Times, x.Time)
+		for _, s := range signers {
+			f.Keys = append(f.Keys, s.Key)
+		}
+	}
+	if said[0].Proposal != said[1].Proposal || said[0].Org != said[1].Org || said[0].Choice == said[1].Choice {
+		return f, refuse("proof.evidence", "the two positions do not contradict each other")
+	}
+	slices.Sort(f.Keys)
+	f.Org, f.Keys = said[0].Org, slices.Compact(f.Keys)
+	f.Text = fmt.Sprintf("voters of %s of %s signed both a consent and a veto to one proposal", f.Org, p.Nation)
 	return f, nil
 }
 

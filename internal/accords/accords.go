@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-json-experiment/json"
+
 	"entente/accord"
 	"entente/dsse"
 	"entente/internal/fault"
@@ -92,14 +94,15 @@ func (a *Accords) standing(v *version) ([]accord.Standing, error) {
 
 type notice struct {
 	accord.Notice
-	envelope []byte
+	envelope []byte // nil: it was decided by all
 }
 
 // Kinds of documents.
 const (
-	docAccord = "accord"        // key: digest; value: the bundle
-	docNotice = "accord.notice" // key: digest/hash; value: the envelope
-	docHeld   = "accord.held"   // key: digest/nation
+	docAccord  = "accord"         // key: digest; value: the bundle
+	docNotice  = "accord.notice"  // key: digest/hash; value: the envelope
+	docDecided = "accord.decided" // key: digest/proposal; value: Decision
+	docHeld    = "accord.held"    // key: digest/nation
 )
 
 // maxAccords bounds the versions of accords at one node.
@@ -117,7 +120,7 @@ func New(ctx context.Context, cfg Config) (*Accords, error) {
 	for _, read := range []struct {
 		kind string
 		take func(store.Doc) error
-	}{{docAccord, a.loadBundle}, {docNotice, a.loadNotice}, {docHeld, a.loadHeld}} {
+	}{{docAccord, a.loadBundle}, {docNotice, a.loadNotice}, {docDecided, a.loadDecided}, {docHeld, a.loadHeld}} {
 		if err := a.each(ctx, read.kind, read.take); err != nil {
 			return nil, err
 		}
@@ -171,8 +174,18 @@ func (a *Accords) loadNotice(d store.Doc) error {
 		a.cfg.Log.Warn("a notice about an accord does not count any more", "accord", v.accord.Name, "error", err)
 		return nil
 	}
-	v.notices = append(v.notices, notice{n, d.Value})
-	slices.SortStableFunc(v.notices, func(x, y notice) int { return x.At.Compare(y.At) })
+	v.add(notice{n, d.Value})
+	return nil
+}
+
+func (a *Accords) loadDecided(d store.Doc) error {
+	var x Decision
+	if err := json.Unmarshal(d.Value, &x); err != nil {
+		return err
+	}
+	if v := a.versions[x.Accord]; v != nil {
+		v.add(x.notices(v)...)
+	}
 	return nil
 }
 

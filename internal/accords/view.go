@@ -141,7 +141,7 @@ func (a *Accords) Outgoing() []Outgoing {
 			o.Held[s.Nation] = v.held[s.Nation]
 		}
 		for _, n := range v.notices {
-			if n.Party == a.cfg.Nation {
+			if n.Party == a.cfg.Nation && n.envelope != nil {
 				o.Notices = append(o.Notices, n.envelope)
 			}
 		}

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
 
 	"entente/accord"
 	"entente/dsse"
@@ -248,10 +251,72 @@ func (a *Accords) heard(ctx context.Context, v *version, e dsse.Envelope, act st
 	if err := a.cfg.Docs.PutDocs(ctx, act, store.Doc{Kind: docNotice, Key: v.digest + "/" + hex.EncodeToString(sum[:16]), Value: b, Version: -1}); err != nil {
 		return View{}, fmt.Errorf("keeping a notice: %w", err)
 	}
-	v.notices = append(v.notices, notice{n, b})
-	slices.SortStableFunc(v.notices, func(x, y notice) int { return x.At.Compare(y.At) })
+	v.add(notice{n, b})
 	a.touch()
 	return a.view(v), nil
+}
+
+// Decision is what the parties of an accord decided together about it, by a rule of its own. Who calls Decided has verified it.
+type Decision struct {
+	Proposal string      `json:"proposal"` // digest, in hex
+	Accord   string      `json:"accord"`   // digest
+	Verb     accord.Verb `json:"verb"`
+	Nation   string      `json:"nation"` // that proposed it
+	At       time.Time   `json:"at"`
+}
+
+// Decided takes a decision as the notice of each party: what would need the word of each has it. The same decision again changes nothing.
+func (a *Accords) Decided(ctx context.Context, d Decision) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	v := a.versions[d.Accord]
+	if v == nil || !a.complete(v) {
+		return fault.New(fault.Conflict, "accord.decided", "the accord that was decided about does not bind this node")
+	}
+	if d.Verb != accord.Suspend && d.Verb != accord.Resume && d.Verb != accord.Terminate {
+		return fault.New(fault.Unprocessable, "accord.decided", "about an accord is decided to suspend, resume or terminate it, not to %s it", d.Verb)
+	}
+	said := d.notices(v)
+	for _, n := range said {
+		if err := n.Fits(v.accord, v.digest); err != nil {
+			return asFault(err)
+		}
+		for _, old := range v.notices {
+			if old.Notice == n.Notice {
+				return nil
+			}
+		}
+	}
+	if len(v.notices)+len(said) > maxNotices {
+		return fault.New(fault.TooLarge, "notice.count", "%d notices about %s are enough", maxNotices, v.accord.Name)
+	}
+	b, err := json.Marshal(d)
+	if err != nil {
+		return fault.New(fault.Internal, "", "a decision cannot be written down").Because(err)
+	}
+	act := store.Act{Actor: "node", Verb: "accord." + string(d.Verb), Target: fmt.Sprintf("%s v%d", v.accord.Name, v.accord.Version), Detail: "decision=" + d.Proposal}
+	if err := a.cfg.Docs.PutDocs(ctx, act, store.Doc{Kind: docDecided, Key: v.digest + "/" + d.Proposal, Value: b, Version: -1}); err != nil {
+		return fmt.Errorf("keeping a decision: %w", err)
+	}
+	v.add(said...)
+	a.touch()
+	return nil
+}
+
+// notices are what a decision stands for: to end an accord takes one word, to suspend or resume it that of each party.
+func (d *Decision) notices(v *version) (out []notice) {
+	for _, p := range v.accord.Parties {
+		if d.Verb != accord.Terminate || p.Nation == d.Nation {
+			out = append(out, notice{Notice: accord.Notice{Accord: v.digest, Verb: d.Verb, Party: p.Nation, At: d.At, Reason: "decision " + d.Proposal}})
+		}
+	}
+	return out
+}
+
+// add keeps notices in the order of their times.
+func (v *version) add(said ...notice) {
+	v.notices = append(v.notices, said...)
+	slices.SortStableFunc(v.notices, func(x, y notice) int { return x.At.Compare(y.At) })
 }
 
 // Held notes that a party's node has a version with every signature: an amendment that widens counts for it only then.

@@ -25,7 +25,7 @@ type View struct {
 	Accord   string            `json:"accord"` // name
 	Version  int               `json:"version"`
 	What     decision.Proposal `json:"what"`
-	From     string            `json:"from"` // the nation that showed it
+	From     string            `json:"from"`           // the nation that showed it
 	Rule     []string          `json:"rule,omitempty"` // what its rule asks for, in sentences
 	Voters   []string          `json:"voters"`         // the nations that have a vote
 	Count    *decision.Tally   `json:"count,omitempty"`

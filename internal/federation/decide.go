@@ -11,6 +11,7 @@ import (
 	"entente/internal/fault"
 	"entente/internal/ledger"
 	"entente/peer"
+	"entente/proof"
 )
 
 // decided ends the name under which a log of decisions is kept; the rest is the accord's name.
@@ -134,6 +135,19 @@ func (f *Federation) orgOf(nation, stated string) string {
 // Stretch gives a log from an index to its newest checkpoint, as far as it was read.
 func (f *Federation) Stretch(ctx context.Context, origin string, from uint64) (peer.Edge, []peer.Leaf, []byte, error) {
 	return f.cfg.Ledger.Stretch(ctx, origin, from, maxStretch)
+}
+
+// Contradicts keeps the proof of two final positions of a nation on one proposal, and tells the others.
+func (f *Federation) Contradicts(ctx context.Context, nation string, first, second []byte) error {
+	l, err := f.cfg.Partners.Log(nation)
+	if err != nil {
+		return err
+	}
+	made, err := proof.OfPositions(l, first, second)
+	if err != nil {
+		return err
+	}
+	return f.accuse(ctx, made)
 }
 
 // maxStretch bounds what a proof of silence shows of a log.

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/ed25519"
+	"encoding/hex"
 	"errors"
 	"net"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"slices"
 	"time"
 
+	"entente/accord"
+	"entente/decision"
 	"entente/dsse"
 	"entente/internal/accords"
 	"entente/internal/decisions"
@@ -57,10 +60,14 @@ func (n *Node) openFederation(ctx context.Context) error {
 			b, text, binds := n.accords.Signed(d)
 			return decisions.Accord{Bundle: b, Text: text, Active: binds}, b != nil
 		},
-		Named: func(name string) (peer.Digest, bool) { d, ok := n.accords.Binding(name); return d, ok },
-		Voter: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleVote) },
-		Node:  func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleNode) },
-		Now:   n.cfg.Now, Slog: n.cfg.Log}); err != nil {
+		Named:   func(name string) (peer.Digest, bool) { d, ok := n.accords.Binding(name); return d, ok },
+		Voter:   n.voter,
+		Execute: map[string]decisions.Executor{decisions.AboutAccord: n.accordDecided},
+		Accuse: func(ctx context.Context, nation string, first, second []byte) error {
+			return n.federation.Contradicts(ctx, nation, first, second)
+		},
+		Node: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleNode) },
+		Now:  n.cfg.Now, Slog: n.cfg.Log}); err != nil {
 		return err
 	}
 	n.federation, err = federation.New(ctx, federation.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, House: house{n}, Door: n.exchange, Ledger: n.ledger, Accords: n.accords, Decisions: n.decisions,
@@ -86,6 +93,28 @@ func (l decisionLog) Own(ctx context.Context, from func(string) uint64, take fun
 
 func (l decisionLog) Stretch(ctx context.Context, origin string, from uint64) (peer.Edge, []peer.Leaf, []byte, error) {
 	return l.n.federation.Stretch(ctx, origin, from)
+}
+
+// voter is the key that votes for the organisation from this node: none, where the key log says that persons vote with their own.
+func (n *Node) voter() (dsse.Signer, error) {
+	if org := n.ring.Names().Org; n.ring.KeyState().NamesPersons(org, keylog.RoleVote) {
+		return nil, fault.New(fault.Conflict, "decision.person", "persons of %s vote with keys of their own, and this node's key does not vote for them", org).
+			Try("sign what entente decision ballot prints with the person's key, and give the envelope to entente decision submit")
+	}
+	return n.ring.Signer(keylog.RoleVote)
+}
+
+// accordDecided suspends, resumes or ends the accord by whose rule that was decided. The end is counted from the deadline, which is the same for all; a suspension begins at once.
+func (n *Node) accordDecided(ctx context.Context, r *decision.Result, _ []byte) (string, error) {
+	if !decisions.OwnAccord(r) {
+		return "", fault.New(fault.Unprocessable, "decision.accord", "by a rule of an accord is decided about that accord alone")
+	}
+	at := n.cfg.Now()
+	if accord.Verb(r.What.Action.Do) == accord.Terminate {
+		at = r.What.Deadline
+	}
+	d := accords.Decision{Proposal: hex.EncodeToString(r.Proposal[:]), Accord: "sha256:" + hex.EncodeToString(r.Accord[:]), Verb: accord.Verb(r.What.Action.Do), Nation: r.What.Nation, At: at}
+	return r.Name + ": " + r.What.Action.Do, n.accords.Decided(ctx, d)
 }
 
 func (n *Node) nodeKey() (federation.NodeKey, error) {

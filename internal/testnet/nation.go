@@ -82,9 +82,12 @@ func (n *Nation) open() {
 			b, text, binds := n.Accords.Signed(d)
 			return decisions.Accord{Bundle: b, Text: text, Active: binds}, b != nil
 		},
-		Named:   func(name string) (peer.Digest, bool) { d, ok := n.Accords.Binding(name); return d, ok },
-		Voter:   func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleVote) },
-		Node:    func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleNode) },
+		Named: func(name string) (peer.Digest, bool) { d, ok := n.Accords.Binding(name); return d, ok },
+		Voter: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleVote) },
+		Node:  func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleNode) },
+		Accuse: func(ctx context.Context, nation string, first, second []byte) error {
+			return n.Federation.Contradicts(ctx, nation, first, second)
+		},
 		Execute: n.net.o.Execute, Now: n.now, Tick: n.net.o.Tick / 2, Slog: slog.New(slog.NewTextHandler(n.net.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	must(t, err)
 	var home federation.House = house{n}
