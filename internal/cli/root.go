@@ -72,7 +72,7 @@ With --json, every command that reads prints one JSON value per line.
 		a.initCmd(), a.serveCmd(), a.demoCmd(), a.statusCmd(), a.watchCmd(), a.objectCmd(), a.blobCmd(), a.patternCmd(), a.collectionCmd(), a.rootCmd(), a.userCmd(), a.sessionCmd(), a.tokenCmd(), a.certCmd(),
 		a.orgCmd(), a.communityCmd(), a.quarantineCmd(),
 		a.feedCmd(),
-		a.keyCmd(), a.peerCmd(), a.accordCmd(), a.decisionCmd(), a.releaseCmd(), a.linkCmd(), a.relayCmd(), a.bundleCmd(),
+		a.keyCmd(), a.peerCmd(), a.accordCmd(), a.decisionCmd(), a.releaseCmd(), a.linkCmd(), a.relayCmd(), a.bundleCmd(), a.proofCmd(),
 		a.listsCmd(),
 		a.constituentCmd(),
 		a.alertCmd(), a.notificationCmd(),

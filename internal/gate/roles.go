@@ -70,15 +70,16 @@ const (
 	PeerManage
 	KeyManage
 	Vote
+	ProofSettle
 )
 
 // may tells what a role of that name may do; a name that is no role may do nothing. Who manages accounts does not decide on quarantine, does not
 // purge and does not read the audit trail of its own acts: those are two other people's duties. Who drafts a notification does not send it, who
-// drafts an accord does not sign it, who shares a record does not release it, and who lets a nation in or rules the keys signs no accord and does not vote.
+// drafts an accord does not sign it, who shares a record does not release it, and who lets a nation in or rules the keys signs no accord and does not vote. What was proved against a nation is settled by who lets nations in, or by an officer.
 func may(role string) Action {
 	switch role {
 	case RoleAdmin:
-		return ObjectRead | ObjectWrite | CollectionManage | UserManage | TokenManage | Backup | ConfigRead | FeedRead | FeedRun | RegisterRead | RegisterWrite | AlertRead | AccordRead | PeerManage | KeyManage
+		return ObjectRead | ObjectWrite | CollectionManage | UserManage | TokenManage | Backup | ConfigRead | FeedRead | FeedRun | RegisterRead | RegisterWrite | AlertRead | AccordRead | PeerManage | KeyManage | ProofSettle
 	case RoleAnalyst:
 		return ObjectRead | ObjectWrite | QuarantineRead | FeedRead | FeedRun | RegisterRead | AlertRead | AlertWrite | AccordRead | AccordWrite | Share
 	case RoleReader:
@@ -88,7 +89,7 @@ func may(role string) Action {
 	case RoleAuditor:
 		return ObjectRead | AuditRead | ConfigRead | FeedRead | RegisterRead | AlertRead | AccordRead
 	case RoleOfficer:
-		return ObjectRead | QuarantineRead | QuarantineDecide | Purge | FeedRead | RegisterRead | AlertRead | NotifySend | Downgrade | AccordRead | AccordWrite | AccordSuspend | Share
+		return ObjectRead | QuarantineRead | QuarantineDecide | Purge | FeedRead | RegisterRead | AlertRead | NotifySend | Downgrade | AccordRead | AccordWrite | AccordSuspend | Share | ProofSettle
 	case RoleRegistrar:
 		return ObjectRead | RegisterRead | RegisterWrite
 	case RoleSignatory:

@@ -197,6 +197,11 @@ func apiScript(reading, changing leakScript) {
 	reading["api GET /releases/file"] = plain("GET", "", "/releases/file?key=none")
 	reading["api GET /relay"] = plain("GET", "", "/relay")
 	reading["api GET /links"] = plain("GET", "", "/links")
+	reading["api GET /proofs"] = plain("GET", "", "/proofs")
+	reading["api GET /proofs/{id}"] = plain("GET", "", "/proofs/none")
+	reading["api GET /proofs/{id}/file"] = plain("GET", "", "/proofs/none/file")
+	reading["api POST /proofs/verify"] = plain("POST", "{}", "/proofs/verify")
+	changing["api POST /proofs/{id}/settlement"] = plain("POST", `{"reason":"r"}`, "/proofs/none/settlement")
 	changing["api POST /links/{nation}/retry"] = plain("POST", "", "/links/FRE/retry", "/links/NONE/retry")
 	reading["api GET /objects/{id}/simulation"] = each("/simulation", "", "accord=uto-rur", "accord=none", "accord=uto-rur&version=1")
 	reading["api POST /objects/{id}/simulation"] = func(s *session) {

@@ -39,8 +39,11 @@ export const nav: Group[] = [
     title: 'nav.alliance',
     places: [
       { path: '/app/partners', title: 'nav.partners', icon: 'globe', letter: 'p', right: 'accord.read' },
+      { path: '/app/links', title: 'nav.links', icon: 'graph', letter: 'l', right: 'accord.read' },
       { path: '/app/accords', title: 'nav.accords', icon: 'accord', letter: 'k', right: 'accord.read' },
+      { path: '/app/decisions', title: 'nav.decisions', icon: 'write', letter: 'e', right: 'accord.read' },
       { path: '/app/releases', title: 'nav.releases', icon: 'stamp', letter: 'r', right: 'accord.read' },
+      { path: '/app/proofs', title: 'nav.proofs', icon: 'lock', letter: 'o', right: 'accord.read' },
     ],
   },
   {

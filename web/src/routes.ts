@@ -24,5 +24,10 @@ export const routes: Route[] = [
   { path: '/app/accords', screen: () => import('./screens/Accords.svelte'), title: 'nav.accords', right: 'accord.read' },
   { path: '/app/accords/new', screen: () => import('./screens/AccordNew.svelte'), title: 'accord.new', right: 'accord.read' },
   { path: '/app/accords/:name', screen: () => import('./screens/Accord.svelte'), title: 'accord.one', right: 'accord.read' },
+  { path: '/app/decisions', screen: () => import('./screens/Decisions.svelte'), title: 'nav.decisions', right: 'accord.read' },
+  { path: '/app/decisions/new', screen: () => import('./screens/DecisionNew.svelte'), title: 'decision.new.title', right: 'vote' },
+  { path: '/app/decisions/:id', screen: () => import('./screens/Decision.svelte'), title: 'decision.one', right: 'accord.read' },
+  { path: '/app/links', screen: () => import('./screens/Links.svelte'), title: 'nav.links', right: 'accord.read' },
+  { path: '/app/proofs', screen: () => import('./screens/Proofs.svelte'), title: 'nav.proofs', right: 'accord.read' },
   { path: '/app/releases', screen: () => import('./screens/Releases.svelte'), title: 'nav.releases', right: 'accord.read' },
 ];

@@ -111,6 +111,7 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	registerRows(do, &last)
 	accordRows(w, do, &last)
 	bundleRows(w, do, &last)
+	proofRows(w, do, &last)
 	decisionRows(w, do, &last)
 	keyRows(w, do)
 

@@ -1,8 +1,10 @@
 import type { Key } from './en';
 import { alliance } from './de/alliance';
 import { alerts } from './de/alerts';
+import { decisions } from './de/decisions';
 import { desk } from './de/desk';
 import { house } from './de/house';
+import { links } from './de/links';
 import { register } from './de/register';
 import { writing } from './de/writing';
 
@@ -376,6 +378,8 @@ export const de: Record<Key, string> = {
 
   ...alerts,
   ...alliance,
+  ...decisions,
+  ...links,
   ...desk,
   ...house,
   ...register,

@@ -1,7 +1,9 @@
 import { alliance } from './en/alliance';
 import { alerts } from './en/alerts';
+import { decisions } from './en/decisions';
 import { desk } from './en/desk';
 import { house } from './en/house';
+import { links } from './en/links';
 import { register } from './en/register';
 import { writing } from './en/writing';
 
@@ -376,6 +378,8 @@ export const en = {
 
   ...alerts,
   ...alliance,
+  ...decisions,
+  ...links,
   ...desk,
   ...house,
   ...register,
