@@ -260,7 +260,7 @@ func (b backend) Offer(ctx context.Context, what peer.Offered, document []byte) 
 	case peer.OfferNotice:
 		return inWireOrNil(b.cfg.Accords.Hear(ctx, c.Nation, document))
 	case peer.OfferProof:
-		return inWireOrNil(b.accused(ctx, c.Nation, document))
+		return inWireOrNil(b.accused(ctx, c.Nation, document, time.Time{}))
 	case peer.OfferKeys:
 		var k peer.KeyLog
 		if err := json.Unmarshal(document, &k); err != nil {

@@ -330,6 +330,12 @@ func (t *taking) accept(ctx context.Context) error {
 			taken.Did = peer.DidKnow
 		case exchange.Held:
 			taken.Did, taken.Code = peer.DidQuarantine, o.Code
+		case exchange.Different:
+			a := &t.puts[i]
+			if err := t.f.conflicted(ctx, t.partner, taken.Object, taken.Version, a, taken.Frame.Envelope); err != nil {
+				return err
+			}
+			taken.Did, taken.Code, taken.Object, taken.Version = peer.DidRefuse, o.Code, "", ""
 		default:
 			taken.Did, taken.Code, taken.Object, taken.Version = peer.DidRefuse, o.Code, "", ""
 		}
@@ -497,6 +503,9 @@ func (f *Federation) destroy(ctx context.Context, order exchange.Order, version,
 		order.Version = ""
 	}
 	if _, err := f.cfg.Door.Destroy(ctx, order); err != nil || object {
+		return err
+	}
+	if err := f.forgetProofs(ctx, func(a *accusationDoc) bool { return a.Found.Object == order.ID }); err != nil {
 		return err
 	}
 	_, err := f.cfg.Ledger.Purge(ctx, order.ID)

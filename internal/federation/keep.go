@@ -50,7 +50,7 @@ func (f *Federation) Keep(ctx context.Context) error {
 		}
 		err = errors.Join(err, e)
 	}
-	err = errors.Join(err, f.end(ctx))
+	err = errors.Join(err, f.end(ctx), f.forgetProofs(ctx, func(a *accusationDoc) bool { return !a.Until.IsZero() && !f.cfg.Now().Before(a.Until) }))
 	err = errors.Join(err, f.weigh(ctx))
 	for err == nil {
 		n, e := f.cfg.Ledger.Expire(ctx, f.cfg.Now(), 0)
@@ -189,6 +189,9 @@ func (f *Federation) letGo(ctx context.Context, h *ledger.Held, over func(*ledge
 			order.Version = ""
 		}
 		if _, err := f.cfg.Door.Destroy(ctx, order); err != nil {
+			return err
+		}
+		if err := f.forgetProofs(ctx, func(a *accusationDoc) bool { return a.Found.Object == h.Object }); err != nil {
 			return err
 		}
 	}

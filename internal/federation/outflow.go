@@ -704,6 +704,9 @@ func (f *Federation) Forget(ctx context.Context, id string) error {
 	if err := f.cfg.Ledger.SetCursor(ctx, ledger.Cursor{Name: spreadName, Value: []byte{}}); err != nil {
 		return err
 	}
+	if err := f.forgetProofs(ctx, func(a *accusationDoc) bool { return a.Found.Object == id }); err != nil {
+		return err
+	}
 	_, err := f.cfg.Ledger.Purge(ctx, id)
 	return err
 }

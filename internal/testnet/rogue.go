@@ -53,12 +53,18 @@ func (n *Nation) Smuggle(to *Nation, envelope []byte, forged peer.Rendition) int
 // Tell makes a log of the nation that holds objects under an accord, for some, and tells it to one: a log of the same name and the same start with each call,
 // whatever it is to hold. It gives the status of the answer.
 func (n *Nation) Tell(to *Nation, accord [32]byte, l label.Label, parties []string, objects ...string) int {
+	n.net.t.Helper()
+	return n.TellIn("told", to, accord, l, parties, objects...)
+}
+
+// TellIn is Tell in a log that stands for itself under a name of its own.
+func (n *Nation) TellIn(name string, to *Nation, accord [32]byte, l label.Label, parties []string, objects ...string) int {
 	t, ctx := n.net.t, context.Background()
 	t.Helper()
 	book, err := ledger.Open(ctx, ledger.Config{Dir: t.TempDir(), Rand: rand.NewChaCha8([32]byte{})})
 	must(t, err)
 	defer book.Close()
-	g, err := book.OpenLog(ctx, ledger.Identity{Org: Org(n.Code), Accord: "told", Parties: parties})
+	g, err := book.OpenLog(ctx, ledger.Identity{Org: Org(n.Code), Accord: name, Parties: parties})
 	must(t, err)
 	s, err := n.ring.Signer(keylog.RoleOriginate)
 	must(t, err)

@@ -459,6 +459,8 @@ var words = map[string]string{
 	"Accusation.settled":       "Organisation/person who said that it does not weigh any more.",
 	"Accusation.reason":        "Why it does not weigh any more.",
 	"Finding.kind":             "log-fork, keylog-fork or conflict.",
+	"Finding.object":           "Of a conflict: the id of what was signed twice.",
+	"Accusation.gone":          "What the proof held was purged or has expired, and its file with it.",
 	"Finding.keys":             "Ids of the keys that signed.",
 	"Finding.times":            "Of the two checkpoints, as they say themselves.",
 	"Finding.text":             "What is proved, in a sentence.",
