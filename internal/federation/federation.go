@@ -143,6 +143,10 @@ type Federation struct {
 	guilty  map[string]string      // by nation: the proof that weighs against it
 	missing map[string]missing     // by origin: what others were shown and did not come here
 	marks   map[string][]peer.Checkpoint
+	passing map[string]map[string][]byte // by nation: checkpoints that others cosigned, which it is to be told
+	clocks  map[string]*offset           // by nation
+	refused map[string]refusals          // by nation
+	raised  map[string]bool              // alarms that were told
 
 	judging sync.Mutex // held by who writes proofs
 	stop    context.CancelFunc
@@ -174,6 +178,7 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 	cfg.Limits = cfg.Limits.Values()
 	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, judged: map[string]string{}, retired: map[string]int{},
 		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{}, missing: map[string]missing{}, marks: map[string][]peer.Checkpoint{},
+		passing: map[string]map[string][]byte{}, clocks: map[string]*offset{}, refused: map[string]refusals{}, raised: map[string]bool{},
 		settles: make(chan struct{}, 1), stirred: map[string]bool{}, shelves: shelves(cfg.Shelves)}
 	own, err := cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
 	if err != nil {
@@ -210,6 +215,7 @@ func (f *Federation) Start() {
 	f.workers.Go(func() { f.meet(ctx) })
 	f.workers.Go(func() { f.obeying(ctx) })
 	f.workers.Go(func() { f.keeping(ctx) })
+	f.workers.Go(func() { f.watching(ctx) })
 }
 
 // Close ends all work.

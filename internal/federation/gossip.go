@@ -55,6 +55,7 @@ func (f *Federation) seen(ctx context.Context, p Partner) (h peer.Heads, err err
 			h.Logs = append(h.Logs, g.Note)
 		}
 	}
+	h.Witnessed = f.passed(p.Nation)
 	return h, err
 }
 
@@ -84,7 +85,7 @@ func (f *Federation) compare(ctx context.Context, c *peer.Client, p Partner) err
 			return err
 		}
 	}
-	return f.compareLogs(ctx, theirs.Logs)
+	return errors.Join(f.compareLogs(ctx, theirs.Logs), f.attested(ctx, theirs.Witnessed))
 }
 
 // compareKeys takes from a partner what it has of a third nation's key log: what the nation's root signed counts, whoever shows it.
@@ -547,7 +548,7 @@ func (b backend) Heads(ctx context.Context, h peer.Heads) (peer.Heads, error) {
 	if !ok {
 		return peer.Heads{}, errNone
 	}
-	if err := b.compareLogs(ctx, h.Logs); err != nil {
+	if err := errors.Join(b.compareLogs(ctx, h.Logs), b.attested(ctx, h.Witnessed)); err != nil {
 		return peer.Heads{}, inWire(err)
 	}
 	out, err := b.seen(ctx, p)

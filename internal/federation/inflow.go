@@ -118,6 +118,8 @@ func (f *Federation) take(ctx context.Context, nation string, b *peer.Batch) (st
 	if err = f.cfg.Ledger.Extend(ctx, v, from, t.taken, receipts...); err == nil {
 		c, _ := v.Last()
 		f.mark(c)
+		f.clocked(nation, c.Time)
+		f.refusing(nation, b.Origin, from, t.taken)
 		if t.about.Accord != "" {
 			_, err = f.cfg.Ledger.Mirror(ctx, b.Origin, nation, t.about)
 			f.freshen(t.about.Parties)

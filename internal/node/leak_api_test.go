@@ -186,6 +186,8 @@ func apiScript(reading, changing leakScript) {
 	reading["api GET /accords/{name}/file"] = plain("GET", "", "/accords/uto-rur/file", "/accords/none/file")
 	reading["api GET /releases"] = plain("GET", "", "/releases")
 	reading["api GET /links"] = plain("GET", "", "/links")
+	reading["api GET /alarms"] = plain("GET", "", "/alarms")
+	reading["api GET /links/{nation}/logs"] = plain("GET", "", "/links/RUR/logs", "/links/NONE/logs")
 	reading["api GET /proofs"] = plain("GET", "", "/proofs")
 	reading["api GET /proofs/{id}"] = plain("GET", "", "/proofs/none")
 	reading["api GET /proofs/{id}/file"] = plain("GET", "", "/proofs/none/file")

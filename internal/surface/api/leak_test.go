@@ -101,6 +101,8 @@ var asks = map[string][]probe{
 	"GET /releases":                {{"/releases", ""}},
 	"POST /releases/decide":        {{"/releases/decide", `{"key":"secret-pact|` + hiddenID + `","sign":true}`}},
 	"GET /links":                   {{"/links", ""}},
+	"GET /alarms":                  {{"/alarms", ""}},
+	"GET /links/{nation}/logs":     {{"/links/RUR/logs", ""}},
 	"GET /proofs":                  {{"/proofs", ""}},
 	"GET /proofs/{id}":             {{"/proofs/x", ""}},
 	"GET /proofs/{id}/file":        {{"/proofs/x/file", ""}},

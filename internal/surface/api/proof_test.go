@@ -52,6 +52,8 @@ func proofRows(w *world, do func(route, path, body string), last *string) {
 	if *last != string(file) {
 		w.t.Error("the file is another than the one that came")
 	}
+	do("GET /alarms", "/alarms", "")
+	do("GET /links/{nation}/logs", "/links/RUR/logs", "")
 	do("POST /proofs/verify", "/proofs/verify", string(file))
 	do("POST /proofs/{id}/settlement", at+"/settlement", `{"reason":"they explained it"}`)
 	w.must(w.peers.Remove(w.t.Context(), "test", "RUR"))
