@@ -453,7 +453,7 @@ var words = map[string]string{
 	"/quarantine/{id}":      "The record's id in quarantine, or the object's id where one version is held only.",
 
 	"/proofs/{id}":             "The proof's id.",
-	"/links/{nation}/logs":     "The nation's code.",
+	"/links/{nation}":          "The nation's code.",
 	"Health.ahead":             "Seconds by which its clock is ahead, as its signatures tell; negative: behind.",
 	"Health.behind":            "Since when others have more of its logs than came here.",
 	"Health.overdue":           "Since when something waits for it to confirm that it came.",
