@@ -105,6 +105,7 @@ type Config struct {
 	Dial       func(p Partner) (url string, d peer.Doer)
 	Limits     peer.Limits
 	Now        func() time.Time
+	Leaves     int           // of one nation that are taken in a day, decisions aside; 1,000,000
 	Tick       time.Duration // how often time itself is looked at; 30 s
 	Log        *slog.Logger
 }
@@ -146,7 +147,9 @@ type Federation struct {
 	passing map[string]map[string][]byte // by nation: checkpoints that others cosigned, which it is to be told
 	clocks  map[string]*offset           // by nation
 	refused map[string]refusals          // by nation
-	raised  map[string]bool              // alarms that were told
+	spends  map[spending]int
+	leaves  map[string]leafCount // by nation
+	raised  map[string]bool      // alarms that were told
 
 	judging sync.Mutex // held by who writes proofs
 	stop    context.CancelFunc
@@ -175,10 +178,13 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 	if cfg.Tick <= 0 {
 		cfg.Tick = 30 * time.Second
 	}
+	if cfg.Leaves <= 0 {
+		cfg.Leaves = 1_000_000
+	}
 	cfg.Limits = cfg.Limits.Values()
 	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, judged: map[string]string{}, retired: map[string]int{},
 		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{}, missing: map[string]missing{}, marks: map[string][]peer.Checkpoint{},
-		passing: map[string]map[string][]byte{}, clocks: map[string]*offset{}, refused: map[string]refusals{}, raised: map[string]bool{},
+		passing: map[string]map[string][]byte{}, clocks: map[string]*offset{}, refused: map[string]refusals{}, raised: map[string]bool{}, spends: map[spending]int{}, leaves: map[string]leafCount{},
 		settles: make(chan struct{}, 1), stirred: map[string]bool{}, shelves: shelves(cfg.Shelves)}
 	own, err := cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
 	if err != nil {

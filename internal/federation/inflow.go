@@ -31,14 +31,21 @@ func (f *Federation) listen(ctx context.Context, c *peer.Client, p Partner, l *l
 	if err != nil {
 		return err
 	}
+	parked := map[string]bool{} // logs of which nothing more is taken today
 	return c.Stream(ctx, at, func(b *peer.Batch) error {
-		if b == nil { // the partner is there, and has nothing to say
+		if b == nil || parked[b.Origin] { // the partner is there, and has nothing to say
 			return nil
 		}
 		one := f.turn(p.Nation)
 		one.Lock()
 		n, err := f.take(ctx, p.Nation, b)
 		one.Unlock()
+		var own *peer.Error
+		if errors.As(err, &own) && own.Code == peer.CodeThrottled {
+			f.cfg.Log.Warn("a partner floods: of this log nothing more is taken on this line", "partner", p.Nation, "log", b.Origin)
+			parked[b.Origin] = true
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -85,6 +92,9 @@ func (f *Federation) take(ctx context.Context, nation string, b *peer.Batch) (st
 	if err != nil {
 		return 0, err
 	}
+	if err := f.throttled(ctx, nation, b.Origin, len(b.Frames)); err != nil {
+		return 0, err
+	}
 	from := v.Size()
 	last, _ := v.Last()
 	var keys []*dsse.Key
@@ -95,7 +105,7 @@ func (f *Federation) take(ctx context.Context, nation string, b *peer.Batch) (st
 	if err != nil {
 		return 0, f.caughtLive(ctx, nation, err)
 	}
-	t := taking{f: f, partner: p, origin: b.Origin, from: from, taken: make([]ledger.Taken, len(frames)), now: f.stamp()}
+	t := taking{f: f, partner: p, origin: b.Origin, from: from, taken: make([]ledger.Taken, len(frames)), now: f.stamp(), fresh: map[spending]int{}}
 	if last.Size == from {
 		t.after = last.Time.Add(-gate.Skew)
 	}
@@ -111,6 +121,7 @@ func (f *Federation) take(ctx context.Context, nation string, b *peer.Batch) (st
 	if err := t.accept(ctx); err != nil {
 		return 0, err
 	}
+	t.spend()
 	receipts, err := t.receipts()
 	if err != nil {
 		return 0, err
@@ -156,15 +167,17 @@ type taking struct {
 	puts    []arrival
 	stored  int
 	orders  bool
-	about   ledger.Identity // whose log it is, as its renditions tell
-	after   time.Time       // of the last checkpoint, as far as clocks differ: what was added since is not older
+	fresh   map[spending]int // of this batch, that may be new
+	about   ledger.Identity  // whose log it is, as its renditions tell
+	after   time.Time        // of the last checkpoint, as far as clocks differ: what was added since is not older
 }
 
 // arrival is a rendition that may be kept.
 type arrival struct {
-	at      int // in taken
-	r       *peer.Rendition
-	suspect time.Time // since when the key that signed it is in other hands: it goes to quarantine; zero: it is not
+	at       int // in taken
+	r        *peer.Rendition
+	spending spending
+	suspect  time.Time // since when the key that signed it is in other hands: it goes to quarantine; zero: it is not
 }
 
 func (t *taking) refuse(i int, code string) { t.taken[i].Did, t.taken[i].Code = peer.DidRefuse, code }
@@ -185,7 +198,7 @@ func (t *taking) frame(ctx context.Context, i int, fr *peer.Frame) error {
 	}
 	switch kind := fr.Leaf.Kind; kind {
 	case peer.Put:
-		t.put(i, fr)
+		return t.put(ctx, i, fr)
 	case peer.Accord:
 		if err := t.f.cfg.Accords.Offer(ctx, t.partner.Nation, fr.Envelope); err != nil {
 			return t.judged(i, err)
@@ -242,15 +255,15 @@ func (t *taking) originates(signers []*dsse.Key, at time.Time) bool {
 }
 
 // put judges a rendition by the same rule that its originator must have kept.
-func (t *taking) put(i int, fr *peer.Frame) {
+func (t *taking) put(ctx context.Context, i int, fr *peer.Frame) error {
 	r, signers, err := t.opener.Rendition(fr.Envelope)
 	if err != nil {
 		t.refuse(i, codeOf(err))
-		return
+		return nil
 	}
 	if r.Nation != t.partner.Nation || r.Org != t.partner.Org || r.Accord != fr.Leaf.Accord {
 		t.refuse(i, "accept.origin")
-		return
+		return nil
 	}
 	a := arrival{at: i, r: r}
 	signed := t.originates(signers, fr.Leaf.Time)
@@ -264,7 +277,7 @@ func (t *taking) put(i int, fr *peer.Frame) {
 	audience, err := label.NewAudience(r.Audience...)
 	if err != nil {
 		t.refuse(i, "accept.envelope")
-		return
+		return nil
 	}
 	kind, id, version := "", "", ""
 	if o, err := stix.Parse(r.Object); err == nil {
@@ -282,10 +295,16 @@ func (t *taking) put(i int, fr *peer.Frame) {
 			code = codes[0]
 		}
 		t.refuse(i, code)
-		return
+		return nil
+	}
+	a.spending = spending{r.Nation, name, dayOf(fr.Leaf.Time)}
+	if over, err := t.over(ctx, t.f.versionsOf(r.Accord), a.spending, fr.Leaf.Time, id, version); err != nil || over {
+		t.refuse(i, codeQuota)
+		return err
 	}
 	t.taken[i].Object, t.taken[i].Version = id, version
 	t.puts = append(t.puts, a)
+	return nil
 }
 
 // standingOf is the accord that stands with a version of that digest, and its name, or nil.
@@ -345,12 +364,13 @@ func (t *taking) accept(ctx context.Context) error {
 	return nil
 }
 
-// receipts say what was done with every record and order that is done with.
+// receipts say what was done with every record and order that is done with. Of records beyond the accord's limit that follow each other only the first is named: it is
+// refused from there on.
 func (t *taking) receipts() ([][]byte, error) {
 	var acts []peer.Act
 	for i := range t.taken {
 		k := &t.taken[i]
-		if k.Wait || k.Frame.Leaf.Kind == peer.Heartbeat {
+		if k.Wait || k.Frame.Leaf.Kind == peer.Heartbeat || i > 0 && k.Did == peer.DidRefuse && k.Code == codeQuota && t.taken[i-1].Code == codeQuota {
 			continue
 		}
 		acts = append(acts, peer.Act{Index: t.from + uint64(i), Commit: peer.Digest(k.Frame.Leaf.Commit), Did: k.Did, Code: k.Code, At: t.now})

@@ -91,7 +91,7 @@ func (n *Nation) open() {
 	if f := n.net.o.Door; f != nil {
 		door = f(n, door)
 	}
-	n.Federation, err = federation.New(ctx, federation.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, House: home, Door: door, Ledger: n.Ledger, Accords: n.Accords, Decisions: n.Decisions,
+	n.Federation, err = federation.New(ctx, federation.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, House: home, Door: door, Ledger: n.Ledger, Accords: n.Accords, Decisions: n.Decisions, Leaves: n.net.o.Leaves,
 		Partners: partners{n}, Originate: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleOriginate) },
 		Node: func() (federation.NodeKey, error) {
 			s, err := n.ring.Signer(keylog.RoleNode)

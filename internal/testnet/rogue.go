@@ -57,6 +57,9 @@ func (n *Nation) Tell(to *Nation, accord [32]byte, l label.Label, parties []stri
 	return n.TellIn("told", to, accord, l, parties, objects...)
 }
 
+// Retraction stands among the objects of Tell for an order to take the first of them out.
+const Retraction = "retract the first"
+
 // TellIn is Tell in a log that stands for itself under a name of its own.
 func (n *Nation) TellIn(name string, to *Nation, accord [32]byte, l label.Label, parties []string, objects ...string) int {
 	t, ctx := n.net.t, context.Background()
@@ -68,13 +71,25 @@ func (n *Nation) TellIn(name string, to *Nation, accord [32]byte, l label.Label,
 	must(t, err)
 	s, err := n.ring.Signer(keylog.RoleOriginate)
 	must(t, err)
+	var first peer.Leaf
 	for i, o := range objects {
+		at := n.net.began.Add(time.Duration(i))
+		if o == Retraction {
+			order, err := peer.SignOrder(Realm, peer.Order{Do: peer.Retract.String(), Accord: accord, Target: peer.Digest(first.Commit), Time: at}, s)
+			must(t, err)
+			_, err = book.Append(ctx, ledger.Cursor{}, ledger.Entry{Origin: g.Origin, Envelope: order, Leaf: peer.Leaf{Kind: peer.Retract, Accord: accord, Time: at, Target: 1}})
+			must(t, err)
+			continue
+		}
 		payload, err := (&peer.Rendition{Accord: accord, Audience: parties, Class: peer.Full, Label: l, Nation: n.Code, Org: Org(n.Code), Object: []byte(o)}).Payload()
 		must(t, err)
 		signed, err := peer.SignRenditions(Realm, [][]byte{payload}, s)
 		must(t, err)
-		_, err = book.Append(ctx, ledger.Cursor{}, ledger.Entry{Origin: g.Origin, Envelope: signed[0], Leaf: peer.Leaf{Kind: peer.Put, Accord: accord, Order: 1, Time: n.net.began.Add(time.Duration(i))}})
+		places, err := book.Append(ctx, ledger.Cursor{}, ledger.Entry{Origin: g.Origin, Envelope: signed[0], Leaf: peer.Leaf{Kind: peer.Put, Accord: accord, Order: 1, Time: at}})
 		must(t, err)
+		if i == 0 {
+			first = places[0].Leaf
+		}
 	}
 	k, err := n.ring.Signer(keylog.RoleNode)
 	must(t, err)
