@@ -59,6 +59,7 @@ type Context struct {
 	Sources      []*Accord              // the accords that this one derives from
 	Clearance    map[string]label.Class // up to which class a nation is cleared
 	Kinds        func(kind string) bool // which kinds there are; nil: those of STIX 2.1
+	Language     string                 // of the texts, one of Languages; any other is English
 }
 
 // Check tells what is wrong or remarkable, in the order of the text.
@@ -105,24 +106,28 @@ type checking struct {
 // say adds a warning at an attribute of a block, or at the block when the text does not state the attribute.
 func (c *checking) say(s Severity, rule, block, label, attribute, format string, args ...any) {
 	at := c.a.place(block, label, attribute)
-	c.out = append(c.out, Warning{s, rule, strings.TrimSpace(block + " " + label), at, fmt.Sprintf(format, args...)})
+	c.out = append(c.out, Warning{s, rule, strings.TrimSpace(block + " " + label), at, c.word(format, args...)})
+}
+
+func (c *checking) word(english string, args ...any) string {
+	return remarks.Say(c.ctx.Language, Phrase{english, args})
 }
 
 func (c *checking) term() {
 	a := c.a
 	ends := !a.Expires.IsZero()
 	if ends && !a.Effective.Before(a.Expires) {
-		c.say(Refusal, "term.order", "", "", "expires", "the accord ends on %s, before it begins on %s", printDay(a.Expires), printDay(a.Effective))
+		c.say(Refusal, "term.order", "", "", "expires", "the accord ends on %[1]s, before it begins on %[2]s", printDay(a.Expires), printDay(a.Effective))
 	}
 	if ends && !a.Review.IsZero() && !a.Review.Before(a.Expires) {
-		c.say(Caution, "term.review", "", "", "review", "the review on %s comes when the accord has ended", printDay(a.Review))
+		c.say(Caution, "term.review", "", "", "review", "the review on %[1]s comes when the accord has ended", printDay(a.Review))
 	}
 	if ends && !c.ctx.Now.IsZero() && !c.ctx.Now.Before(a.Expires) {
-		c.say(Caution, "term.over", "", "", "expires", "the accord has ended on %s", printDay(a.Expires))
+		c.say(Caution, "term.over", "", "", "expires", "the accord has ended on %[1]s", printDay(a.Expires))
 	}
 	for _, e := range a.Exercises {
 		if e.From.Before(a.Effective) || ends && !e.To.Before(a.Expires) {
-			c.say(Caution, "exercise.term", "exercise", e.Name, "window", "exercise %s, %s to %s, is not within the accord's own term", e.Name, printDay(e.From), printDay(e.To))
+			c.say(Caution, "exercise.term", "exercise", e.Name, "window", "exercise %[1]s, %[2]s to %[3]s, is not within the accord's own term", e.Name, printDay(e.From), printDay(e.To))
 		}
 	}
 }
@@ -133,21 +138,21 @@ func (c *checking) version() {
 	case a.Version == 1 && a.Supersedes != "":
 		c.say(Refusal, "version.supersedes", "", "", "supersedes", "version 1 supersedes nothing: leave supersedes out, or give the version its number")
 	case a.Version > 1 && a.Supersedes == "":
-		c.say(Caution, "version.supersedes", "", "", "version", "version %d does not say which text it supersedes: write the digest of version %d", a.Version, a.Version-1)
+		c.say(Caution, "version.supersedes", "", "", "version", "version %[1]d does not say which text it supersedes: write the digest of version %[2]d", a.Version, a.Version-1)
 	}
 	if b := c.ctx.Before; b != nil {
 		if b.Name != a.Name {
-			c.say(Refusal, "version.name", "", "", "version", "the version before is of accord %s, not %s", b.Name, a.Name)
+			c.say(Refusal, "version.name", "", "", "version", "the version before is of accord %[1]s, not %[2]s", b.Name, a.Name)
 		}
 		if a.Version != b.Version+1 {
-			c.say(Refusal, "version.number", "", "", "version", "this is version %d, and the version before is %d: write %d", a.Version, b.Version, b.Version+1)
+			c.say(Refusal, "version.number", "", "", "version", "this is version %[1]d, and the version before is %[2]d: write %[3]d", a.Version, b.Version, b.Version+1)
 		}
 		if a.Supersedes != c.ctx.BeforeDigest && c.ctx.BeforeDigest != "" {
-			c.say(Refusal, "version.supersedes", "", "", "supersedes", "the version before has the digest %s", c.ctx.BeforeDigest)
+			c.say(Refusal, "version.supersedes", "", "", "supersedes", "the version before has the digest %[1]s", c.ctx.BeforeDigest)
 		}
 	}
 	if a.Draft() {
-		c.say(Information, "draft", "", "", "supersedes", "a digest is still %q: nobody can sign the text before it is filled in", Unfilled)
+		c.say(Information, "draft", "", "", "supersedes", "a digest is still %[1]q: nobody can sign the text before it is filled in", Unfilled)
 	}
 }
 
@@ -163,15 +168,15 @@ func (c *checking) parties() {
 		c.say(Refusal, "party.alone", "", "", "", "an accord has at least two parties")
 	}
 	if a.Register != "" && len(a.Parties) == 0 {
-		c.say(Information, "party.register", "", "", "parties", "register %s says who the parties are: they are written out before anybody signs", a.Register)
+		c.say(Information, "party.register", "", "", "parties", "register %[1]s says who the parties are: they are written out before anybody signs", a.Register)
 	}
 	for i := range c.members {
 		p := &c.members[i]
 		if n := max(len(p.Signers), 1); p.Need > n {
-			c.say(Refusal, "party.need", "party", p.Nation, "need", "%s needs %d signatures, and only %d may sign: nobody can bind it", p.Nation, p.Need, n)
+			c.say(Refusal, "party.need", "party", p.Nation, "need", "%[1]s needs %[2]d signatures, and only %[3]d may sign: nobody can bind it", p.Nation, p.Need, n)
 		}
 		if p.Org != "" && len(p.Signers) > 0 && !slices.Contains(p.Signers, p.Org) {
-			c.say(Information, "party.signers", "party", p.Nation, "signers", "%s is bound for %s without a signature of its own", p.Org, p.Nation)
+			c.say(Information, "party.signers", "party", p.Nation, "signers", "%[1]s is bound for %[2]s without a signature of its own", p.Org, p.Nation)
 		}
 	}
 	for _, d := range a.Derives {
@@ -179,7 +184,7 @@ func (c *checking) parties() {
 	}
 	for _, e := range a.Exercises {
 		if a.Mode != label.OperationalMode {
-			c.say(Caution, "exercise.mode", "exercise", e.Name, "", "an accord of an exercise lists no exercise of its own: %s", e.Name)
+			c.say(Caution, "exercise.mode", "exercise", e.Name, "", "an accord of an exercise lists no exercise of its own: %[1]s", e.Name)
 		}
 	}
 }
@@ -187,7 +192,7 @@ func (c *checking) parties() {
 func (c *checking) known(block, label, attribute string, nations []string) {
 	for _, n := range nations {
 		if c.nations != nil && !slices.Contains(c.nations, n) {
-			c.say(Refusal, "party.unknown", block, label, attribute, "%s is no party of this accord", n)
+			c.say(Refusal, "party.unknown", block, label, attribute, "%[1]s is no party of this accord", n)
 		}
 	}
 }
@@ -195,23 +200,23 @@ func (c *checking) known(block, label, attribute string, nations []string) {
 func (c *checking) authorities() {
 	a := c.a
 	for _, x := range a.Authorities {
-		what := "every flow"
+		what := c.word("every flow")
 		if len(x.Covers) > 0 {
 			what = strings.Join(x.Covers, ", ")
 		}
 		if x.Origin != "" {
-			what += " from " + x.Origin
+			what = c.word("%[1]s from %[2]s", what, x.Origin)
 		}
 		switch {
 		case x.Sunset.IsZero():
 		case !a.Effective.Before(x.Sunset):
-			c.say(Caution, "authority.sunset", "authority", x.Name, "sunset", "authority %s lapses on %s, before the accord begins: %s never flows", x.Name, printDay(x.Sunset), what)
+			c.say(Caution, "authority.sunset", "authority", x.Name, "sunset", "authority %[1]s lapses on %[2]s, before the accord begins: %[3]s never flows", x.Name, printDay(x.Sunset), what)
 		case a.Expires.IsZero() || x.Sunset.Before(a.Expires):
-			c.say(Caution, "authority.sunset", "authority", x.Name, "sunset", "authority %s lapses on %s, before the accord ends: %s stops then", x.Name, printDay(x.Sunset), what)
+			c.say(Caution, "authority.sunset", "authority", x.Name, "sunset", "authority %[1]s lapses on %[2]s, before the accord ends: %[3]s stops then", x.Name, printDay(x.Sunset), what)
 		}
 		for _, k := range x.Covers {
 			if !c.given(k) {
-				c.say(Caution, "authority.covers", "authority", x.Name, "covers", "authority %s covers %s, which nobody gives", x.Name, k)
+				c.say(Caution, "authority.covers", "authority", x.Name, "covers", "authority %[1]s covers %[2]s, which nobody gives", x.Name, k)
 			}
 		}
 	}
@@ -226,7 +231,7 @@ func (c *checking) purpose() {
 		c.say(Refusal, "purpose.none", "", "", "never", "never takes every purpose back: nothing may be given for none")
 	}
 	for _, p := range (c.a.Purpose & c.a.Never).List() {
-		c.say(Caution, "purpose.never", "", "", "never", "%s stands in purpose and in never: never holds", p)
+		c.say(Caution, "purpose.never", "", "", "never", "%[1]s stands in purpose and in never: never holds", p)
 	}
 }
 
@@ -237,7 +242,7 @@ func (c *checking) scope() {
 		return
 	}
 	if a.Scope.Community == "" {
-		c.say(Caution, "scope.community", "scope", "", "", "the community is not defined, so TLP:GREEN of give %s has no bound that both sides share: write scope { community = parties }, or GREEN is given by name only", a.Gives[i].Name)
+		c.say(Caution, "scope.community", "scope", "", "", "the community is not defined, so TLP:GREEN of give %[1]s has no bound that both sides share: write scope { community = parties }, or GREEN is given by name only", a.Gives[i].Name)
 	}
 	if a.Scope.Organization == "" && slices.ContainsFunc(a.Gives, func(g Give) bool { return g.Ceiling < label.Green }) {
 		c.say(Information, "scope.organization", "scope", "", "", "the organisation and the clients of TLP:AMBER are not defined: nobody beside the receiving organisation may have it")
@@ -254,16 +259,16 @@ func (c *checking) gives() {
 		c.known("give", g.Name, "from", g.From)
 		c.known("give", g.Name, "to", g.To)
 		if len(g.From) == 1 && len(g.To) == 1 && g.From[0] == g.To[0] {
-			c.say(Refusal, "give.nobody", "give", g.Name, "to", "give %s is from %s to itself: nobody receives anything by it", g.Name, g.From[0])
+			c.say(Refusal, "give.nobody", "give", g.Name, "to", "give %[1]s is from %[2]s to itself: nobody receives anything by it", g.Name, g.From[0])
 		}
 		for _, k := range g.Kinds {
 			if !c.ctx.Kinds(k) {
-				c.say(Caution, "kind.unknown", "give", g.Name, "kind", "%s is no kind that is known: nothing of it flows until it is", k)
+				c.say(Caution, "kind.unknown", "give", g.Name, "kind", "%[1]s is no kind that is known: nothing of it flows until it is", k)
 			}
 		}
 		for _, p := range g.Strip {
 			if t, _, _ := strings.Cut(p, "."); !c.ctx.Kinds(t) {
-				c.say(Caution, "kind.unknown", "give", g.Name, "strip", "%s strips nothing: %s is no kind that is known", p, t)
+				c.say(Caution, "kind.unknown", "give", g.Name, "strip", "%[1]s strips nothing: %[2]s is no kind that is known", p, t)
 			}
 		}
 		if g.Ceiling == label.Red && g.Persons == "" {
@@ -271,7 +276,7 @@ func (c *checking) gives() {
 		}
 		for n, cleared := range c.ctx.Clearance {
 			if (len(g.To) == 0 || slices.Contains(g.To, n)) && !g.Class.LessEqual(cleared) {
-				c.say(Caution, "give.clearance", "give", g.Name, "class", "give %s goes up to %s, and %s is cleared up to %s", g.Name, g.Class, n, cleared)
+				c.say(Caution, "give.clearance", "give", g.Name, "class", "give %[1]s goes up to %[2]s, and %[3]s is cleared up to %[4]s", g.Name, g.Class, n, cleared)
 			}
 		}
 		for j := range a.Gives {
@@ -285,11 +290,14 @@ func (c *checking) gives() {
 					continue
 				}
 			}
-			more := ""
-			if len(asks) > 0 {
-				more = ", and without " + strings.Join(asks, ", ")
+			if len(asks) == 0 {
+				c.say(Caution, "give.shadowed", "give", g.Name, "", "give %[1]s has no effect: give %[2]s gives all of this", g.Name, e.Name)
+				break
 			}
-			c.say(Caution, "give.shadowed", "give", g.Name, "", "give %s has no effect: give %s gives all of this%s", g.Name, e.Name, more)
+			for k := range asks {
+				asks[k] = c.word(asks[k])
+			}
+			c.say(Caution, "give.shadowed", "give", g.Name, "", "give %[1]s has no effect: give %[2]s gives all of this, and without %[3]s", g.Name, e.Name, strings.Join(asks, ", "))
 			break
 		}
 	}
@@ -357,7 +365,7 @@ func (c *checking) balance() {
 			back := gives(q, p)
 			only := slices.DeleteFunc(gives(p, q), func(k string) bool { return slices.Contains(back, k) })
 			if len(only) > 0 {
-				c.say(Information, "give.asymmetric", "party", p, "", "%s gives %s what it does not get from there: %s", p, q, strings.Join(only, ", "))
+				c.say(Information, "give.asymmetric", "party", p, "", "%[1]s gives %[2]s what it does not get from there: %[3]s", p, q, strings.Join(only, ", "))
 			}
 		}
 	}
@@ -373,18 +381,18 @@ func (c *checking) handle() {
 	case h.Default == label.Clear:
 		c.say(Caution, "handle.default", "handle", "", "default", "what comes without a TLP would be public: write a stricter default")
 	case stricter:
-		c.say(Information, "handle.default", "handle", "", "default", "what has no TLP counts as %s, which is above every ceiling: it is never given", h.Default)
+		c.say(Information, "handle.default", "handle", "", "default", "what has no TLP counts as %[1]s, which is above every ceiling: it is never given", h.Default)
 	}
 	if h.Retain == 0 {
 		c.say(Information, "handle.retain", "handle", "", "", "nothing bounds how long a receiver keeps what it got: write retain")
 	}
 	for k := range h.RetainKind {
 		if !c.given(k) {
-			c.say(Caution, "handle.retain", "handle", "", "retain-kind", "retain-kind names %s, which nobody gives", k)
+			c.say(Caution, "handle.retain", "handle", "", "retain-kind", "retain-kind names %[1]s, which nobody gives", k)
 		}
 	}
 	if a.Terminate != nil && h.Retain > 0 && h.Retain < a.Terminate.Purge {
-		c.say(Caution, "handle.purge", "handle", "", "retain", "what came is kept for %s, which is shorter than the %s within which it is to be destroyed at the end", printDuration(h.Retain), printDuration(a.Terminate.Purge))
+		c.say(Caution, "handle.purge", "handle", "", "retain", "what came is kept for %[1]s, which is shorter than the %[2]s within which it is to be destroyed at the end", printDuration(h.Retain), printDuration(a.Terminate.Purge))
 	}
 	if h.Clients && len(a.Scope.Clients) == 0 {
 		c.say(Caution, "handle.clients", "handle", "", "onward", "onward goes to clients, and scope names none")
@@ -400,13 +408,13 @@ func (c *checking) handle() {
 	}
 	for i := range a.Gives {
 		if g := &a.Gives[i]; h.Onward == label.OnwardFree && g.Ceiling != label.Clear {
-			c.say(Caution, "handle.onward", "handle", "", "onward", "onward = free would let what give %s gives go to anybody, as far as its TLP lets it", g.Name)
+			c.say(Caution, "handle.onward", "handle", "", "onward", "onward = free would let what give %[1]s gives go to anybody, as far as its TLP lets it", g.Name)
 			break
 		}
 	}
 	for _, s := range c.ctx.Sources {
 		if s.Name != a.Name && h.Onward > s.Handle.Onward {
-			c.say(Caution, "handle.onward", "handle", "", "onward", "onward = %s is looser than in accord %s, which this one derives from (%s)", h.Onward, s.Name, s.Handle.Onward)
+			c.say(Caution, "handle.onward", "handle", "", "onward", "onward = %[1]s is looser than in accord %[2]s, which this one derives from (%[3]s)", h.Onward, s.Name, s.Handle.Onward)
 		}
 	}
 }
@@ -418,7 +426,7 @@ func (c *checking) exchange() {
 	}
 	for _, k := range slices.Concat(r.GiveBack, r.For) {
 		if !c.given(k) {
-			c.say(Caution, "reciprocity.kind", "reciprocity", "", "give-back", "reciprocity counts %s, which nobody gives", k)
+			c.say(Caution, "reciprocity.kind", "reciprocity", "", "give-back", "reciprocity counts %[1]s, which nobody gives", k)
 		}
 	}
 	if r.Otherwise == "suspend" && r.SuspendAfter == 0 {
@@ -433,16 +441,16 @@ func (c *checking) decides() {
 	n := len(c.nations)
 	for _, d := range c.a.Decides {
 		if k, err := strconv.Atoi(d.Propose); err == nil && n > 0 && k > n {
-			c.say(Refusal, "decide.nobody", "decide", d.Name, "propose", "%d parties must propose, and there are %d", k, n)
+			c.say(Refusal, "decide.nobody", "decide", d.Name, "propose", "%[1]d parties must propose, and there are %[2]d", k, n)
 		}
 		if k, err := strconv.Atoi(d.Consent); err == nil && n > 0 && k > n {
-			c.say(Refusal, "decide.nobody", "decide", d.Name, "consent", "%d parties must consent, and there are %d", k, n)
+			c.say(Refusal, "decide.nobody", "decide", d.Name, "consent", "%[1]d parties must consent, and there are %[2]d", k, n)
 		}
 		if d.Consent == "all-but-subject" && n == 2 {
 			c.say(Caution, "decide.one", "decide", d.Name, "consent", "between two parties, one decides about the other alone")
 		}
 		if n > 0 && d.MinPositive > n {
-			c.say(Refusal, "decide.nobody", "decide", d.Name, "min-positive", "%d parties must say yes themselves, and there are %d", d.MinPositive, n)
+			c.say(Refusal, "decide.nobody", "decide", d.Name, "min-positive", "%[1]d parties must say yes themselves, and there are %[2]d", d.MinPositive, n)
 		}
 		everybody := strings.HasPrefix(d.Consent, "all")
 		switch {
@@ -455,7 +463,7 @@ func (c *checking) decides() {
 			c.say(Caution, "decide.silence", "decide", d.Name, "unreachable", "silence is consent, and who cannot be reached abstains: few could decide for all")
 		}
 		if d.Weights != "" && !strings.HasSuffix(d.Consent, "%") && !strings.Contains(d.Consent, "/") {
-			c.say(Caution, "decide.weights", "decide", d.Name, "weights", "weights have no effect on consent = %s: write a share, \"75%%\"", d.Consent)
+			c.say(Caution, "decide.weights", "decide", d.Name, "weights", "weights have no effect on consent = %[1]s: write a share, \"75%%\"", d.Consent)
 		}
 	}
 }

@@ -45,15 +45,42 @@ type Change struct {
 	Old       string `json:"old,omitempty"`       // as the canonical forms have it
 	New       string `json:"new,omitempty"`
 	Text      string `json:"text"`
+
+	said *Phrase
+}
+
+// In is the change with its sentence in one of Languages; in any other it is English. A change that was read from JSON is as it is.
+func (c Change) In(lang string) Change {
+	if c.said != nil {
+		c.Text = c.say(lang)
+	}
+	return c
+}
+
+// ChangesIn are changes with their sentences in one of Languages; in any other they are English.
+func ChangesIn(lang string, all []Change) []Change {
+	out := make([]Change, len(all))
+	for i, c := range all {
+		out[i] = c.In(lang)
+	}
+	return out
+}
+
+func (c *Change) say(lang string) string {
+	text := remarks.Say(lang, *c.said)
+	if c.Clause != "" && c.Attribute != "" {
+		text = c.Clause + ": " + text
+	}
+	return text
 }
 
 // Diff tells what an amendment changes: first what every party receives more or less, then every clause that differs. It is empty exactly when the
-// canonical forms are equal but for version and supersedes.
+// canonical forms are equal but for version and supersedes. Its sentences are English; Change.In has them in others.
 func Diff(old, new *Accord) []Change {
 	d := &difference{}
 	d.flows(old, new)
 	if old.Name != new.Name {
-		d.add(Change{Other, "", "accord", old.Name, new.Name, "the accord is " + new.Name + ", before " + old.Name})
+		d.add(Change{Attribute: "accord", Old: old.Name, New: new.Name}, "the accord is %[1]s, before %[2]s", new.Name, old.Name)
 	}
 	was, is := old.schema(), new.schema()
 	for i := range is {
@@ -70,7 +97,12 @@ func Diff(old, new *Accord) []Change {
 
 type difference struct{ out []Change }
 
-func (d *difference) add(c Change) { d.out = append(d.out, c) }
+// add adds a change, with its sentence.
+func (d *difference) add(c Change, english string, args ...any) {
+	c.said = &Phrase{english, args}
+	c.Text = c.say(Languages[0])
+	d.out = append(d.out, c)
+}
 
 // attribute compares one attribute of a block that both have.
 func (d *difference) attribute(word, label string, f, g *field) {
@@ -83,34 +115,29 @@ func (d *difference) attribute(word, label string, f, g *field) {
 	if decide := ways[word+"."+f.word]; decide != nil {
 		way = decide(old, new)
 	}
-	text := clause
-	if text != "" {
-		text += ": "
-	}
+	c := Change{Way: way, Clause: clause, Attribute: f.word, Old: old, New: new}
 	if was, is, ok := lists(old, new); ok && old != "" && new != "" && was != nil && is != nil {
 		more, less := without(is, was), without(was, is)
-		var parts []string
-		if len(more) > 0 {
-			parts = append(parts, "now also has "+strings.Join(more, ", "))
+		switch {
+		case len(more) > 0 && len(less) > 0:
+			d.add(c, "%[1]s now also has %[2]s and no longer has %[3]s", f.word, strings.Join(more, ", "), strings.Join(less, ", "))
+		case len(more) > 0:
+			d.add(c, "%[1]s now also has %[2]s", f.word, strings.Join(more, ", "))
+		case len(less) > 0:
+			d.add(c, "%[1]s no longer has %[2]s", f.word, strings.Join(less, ", "))
+		default:
+			d.add(c, "%[1]s has another order", f.word)
 		}
-		if len(less) > 0 {
-			parts = append(parts, "no longer has "+strings.Join(less, ", "))
-		}
-		if len(parts) == 0 {
-			parts = []string{"has another order"}
-		}
-		text += f.word + " " + strings.Join(parts, " and ")
 	} else {
 		switch {
 		case old == "":
-			text += f.word + " is now " + new + ", before nothing was said"
+			d.add(c, "%[1]s is now %[2]s, before nothing was said", f.word, new)
 		case new == "":
-			text += f.word + " is no longer said, before it was " + old
+			d.add(c, "%[1]s is no longer said, before it was %[2]s", f.word, old)
 		default:
-			text += f.word + " is now " + new + ", before " + old
+			d.add(c, "%[1]s is now %[2]s, before %[3]s", f.word, new, old)
 		}
 	}
-	d.add(Change{way, clause, f.word, old, new, text})
 }
 
 func (d *difference) blocks(word string, old, new []entry) {
@@ -131,7 +158,7 @@ func (d *difference) blocks(word string, old, new []entry) {
 		case "authority", "limits":
 			way = Widen
 		}
-		d.add(Change{way, clause, "", e.line(), "", clause + " is gone"})
+		d.add(Change{Way: way, Clause: clause, Old: e.line()}, "%[1]s is gone", clause)
 	}
 	for _, e := range new {
 		i := index(old, e.label)
@@ -144,7 +171,7 @@ func (d *difference) blocks(word string, old, new []entry) {
 			case "authority", "limits":
 				way = Narrow
 			}
-			d.add(Change{way, clause, "", "", e.line(), clause + " is new: " + e.line()})
+			d.add(Change{Way: way, Clause: clause, New: e.line()}, "%[1]s is new: %[2]s", clause, e.line())
 			continue
 		}
 		is = append(is, e.label)
@@ -153,7 +180,7 @@ func (d *difference) blocks(word string, old, new []entry) {
 		}
 	}
 	if !slices.Equal(was, is) {
-		d.add(Change{Other, "", word, strings.Join(was, ", "), strings.Join(is, ", "), "the blocks of " + word + " stand in another order: " + strings.Join(is, ", ")})
+		d.add(Change{Attribute: word, Old: strings.Join(was, ", "), New: strings.Join(is, ", ")}, "the blocks of %[1]s stand in another order: %[2]s", word, strings.Join(is, ", "))
 	}
 }
 

@@ -21,7 +21,7 @@ type Sentence struct {
 // Explain says the whole accord in sentences, in the order of the canonical form, at least one for each thing that the form states. lang is one of
 // Languages; any other is English.
 func (a *Accord) Explain(lang string) []Sentence {
-	x := &explainer{a: a, lang: max(slices.Index(Languages, lang), 0)}
+	x := &explainer{a: a, lang: language(lang)}
 	x.head()
 	for i := range a.Texts {
 		t := &a.Texts[i]

@@ -104,7 +104,7 @@ func (d *difference) flows(old, new *Accord) {
 		slices.Sort(all)
 		to := s.to
 		if s.to = ""; len(all) == len(nations) && len(all) > 2 {
-			s.from = "every other party"
+			s.from = ""
 		} else {
 			s.from = strings.Join(from, ", ")
 		}
@@ -113,23 +113,29 @@ func (d *difference) flows(old, new *Accord) {
 	begin := len(d.out)
 	for s, to := range receivers {
 		slices.Sort(to)
-		who := strings.Join(to, ", ")
+		var who, whom any = strings.Join(to, ", "), s.from
 		if len(to) == len(nations) {
-			who = "every party"
+			who = Phrase{Form: "every party"}
 		}
-		d.add(Change{Way: s.way(), Text: s.sentence(who, s.kinds, s.from)})
+		if s.from == "" {
+			whom = Phrase{Form: "every other party"}
+		}
+		d.tell(s.turn, who, s.kinds, whom)
 	}
 	slices.SortFunc(d.out[begin:], func(a, b Change) int { return strings.Compare(a.Text, b.Text) })
 }
 
-func (t turn) sentence(who, kinds, from string) string {
+// tell adds what a turn means for those who receive.
+func (d *difference) tell(t turn, who any, kinds string, from any) {
+	c := Change{Way: t.way()}
 	switch {
 	case !t.before:
-		return "this amendment lets " + who + " additionally receive " + kinds + " up to " + t.is.String() + " from " + from
+		d.add(c, "this amendment lets %[1]s additionally receive %[2]s up to %[3]s from %[4]s", who, kinds, t.is, from)
 	case !t.after:
-		return "after this amendment " + who + " can no longer receive " + kinds + " from " + from
+		d.add(c, "after this amendment %[1]s can no longer receive %[2]s from %[3]s", who, kinds, from)
 	case t.is < t.was:
-		return "this amendment lets " + who + " receive " + kinds + " from " + from + " up to " + t.is.String() + ", before up to " + t.was.String()
+		d.add(c, "this amendment lets %[1]s receive %[2]s from %[3]s up to %[4]s, before up to %[5]s", who, kinds, from, t.is, t.was)
+	default:
+		d.add(c, "after this amendment %[1]s can receive %[2]s from %[3]s only up to %[4]s, before up to %[5]s", who, kinds, from, t.is, t.was)
 	}
-	return "after this amendment " + who + " can receive " + kinds + " from " + from + " only up to " + t.is.String() + ", before up to " + t.was.String()
 }

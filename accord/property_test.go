@@ -69,8 +69,8 @@ func drawAccord(t *rapid.T) *Accord {
 		a.Texts = append(a.Texts, Text{l, Digest([]byte(l))})
 	}
 	for _, n := range few(t, "parties", drawnNations...) {
-		a.Parties = append(a.Parties, Party{n, pick("org", "", "x.org"), pick("node", "", "h.example:8443", "[2001:db8::1]:443"), pick("keys", "k", "l"), rapid.IntRange(1, 3).Draw(t, "need"),
-			some(t, "signers", "x.org", "y.org")})
+		a.Parties = append(a.Parties, Party{n, pick("org", "", "x.org", "Utopia CERT", `Büro "für" ${Sicherheit}, %{x}\`), pick("node", "", "h.example:8443", "[2001:db8::1]:443"), pick("keys", "k", "l"), rapid.IntRange(1, 3).Draw(t, "need"),
+			some(t, "signers", "x.org", "Ministry of Foreign Affairs", "外務省")})
 	}
 	if yes("relayed") {
 		a.Relays = []Relay{{"hub", yes("read"), yes("witness"), int64(count("queue")) << 31}}

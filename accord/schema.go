@@ -75,11 +75,11 @@ func (t *Text) fields() []field { return []field{one("digest", &t.Digest, digest
 
 func (p *Party) fields() []field {
 	return []field{
-		one("org", &p.Org, name),
+		one("org", &p.Org, org),
 		one("node", &p.Node, host),
 		one("keys", &p.Keys, prefixed("keylog")).required(),
 		one("need", &p.Need, number(1, 16)).written(),
-		many("signers", &p.Signers, name),
+		many("signers", &p.Signers, org),
 	}
 }
 

@@ -110,7 +110,14 @@ func isWord(s string) bool {
 	return s != "" && len(s) <= 100 && s[0] >= 'a' && s[0] <= 'z' && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
-// isName tells whether s can name an accord, a clause, an organisation or a register.
+// isOrg tells whether s can be the name of an organisation: what a key log and an audience may have as one. A / would end it there.
+func isOrg(s string) bool {
+	return s != "" && len(s) <= maxOrg && utf8.ValidString(s) && strings.TrimSpace(s) == s && !strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsPrint(c) || c == '/' })
+}
+
+const maxOrg = 128
+
+// isName tells whether s can name an accord, a clause or a register.
 func isName(s string) bool {
 	return s != "" && len(s) <= 100 && strings.Trim(s[:1], ".-") != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-._") == ""
 }

@@ -2,11 +2,17 @@ package accord
 
 import (
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"entente/label"
 )
 
 func TestSentences(t *testing.T) {
@@ -52,6 +58,67 @@ func TestSentencesTakeTheSameInEveryLanguage(t *testing.T) {
 				t.Errorf("%s in %s: %q takes %v, not %v", key, Languages[i], s, got, want)
 			}
 		}
+	}
+}
+
+// Whatever Check and Diff say is there in every language, with the same values, and nothing is there that nobody says.
+func TestRemarksAreSaidInEveryLanguage(t *testing.T) {
+	verbs := regexp.MustCompile(`%\[\d\][a-z]|%%`)
+	said := map[string]bool{}
+	for _, file := range []string{"check.go", "diff.go", "flow.go"} {
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.BasicLit:
+				if s, err := strconv.Unquote(n.Value); err == nil {
+					said[s] = true
+				}
+			case *ast.CallExpr:
+				f, ok := n.Fun.(*ast.SelectorExpr)
+				if !ok {
+					break
+				}
+				// of the English form among the arguments
+				at, says := map[string]int{"check.go say": 5, "check.go word": 0, "diff.go add": 1, "flow.go add": 1}[file+" "+f.Sel.Name]
+				if !says || at >= len(n.Args) {
+					break
+				}
+				if l, ok := n.Args[at].(*ast.BasicLit); ok {
+					if s, _ := strconv.Unquote(l.Value); remarks[s] == [3]string{} {
+						t.Errorf("%s says %q in English only", file, s)
+					}
+				}
+			}
+			return true
+		})
+	}
+	for english, texts := range remarks {
+		if !said[english] {
+			t.Errorf("nobody says %q", english)
+		}
+		want := slices.Sorted(slices.Values(verbs.FindAllString(english, -1)))
+		for i, s := range texts {
+			if got := slices.Sorted(slices.Values(verbs.FindAllString(s, -1))); !slices.Equal(got, want) || s == "" {
+				t.Errorf("%s: %q takes %v, not %v", Languages[i+1], s, got, want)
+			}
+		}
+	}
+}
+
+func TestRemarksInGerman(t *testing.T) {
+	old, now := parsed(t, least), parsed(t, strings.Replace(least, "[indicator]", "[indicator, note]", 1))
+	if got, want := Diff(old, now)[0].In("de").Text, "mit dieser Änderung erhält zusätzlich KWT: note bis TLP:AMBER, von USA"; got != want {
+		t.Errorf("%q, not %q", got, want)
+	}
+	var got []string
+	for _, w := range old.Check(Context{Language: "de"}) {
+		got = append(got, w.Text)
+	}
+	if want := "niemand darf die Vereinbarung aussetzen: schreiben Sie suspend { by = any-party }"; !slices.Contains(got, want) {
+		t.Errorf("no %q in %q", want, got)
 	}
 }
 
@@ -129,7 +196,26 @@ func TestTemplates(t *testing.T) {
 			}
 		}
 	}
-	text, err := New(Template{Kind: "alliance", Name: "x", Register: "nato.members", Effective: now})
+	for _, give := range TemplateGives {
+		text, err := New(Template{Kind: "bilateral", Name: "x", Nations: three[:2], Gives: []string{give}, Effective: now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if gives := parsed(t, string(text)).Gives; len(gives) != 1 || gives[0].Name != give {
+			t.Errorf("%s: %+v", give, gives)
+		}
+	}
+	named := map[string]string{"USA": "Cyber & \"Infrastructure\" ${Agency}", "KWT": "المركز"}
+	text, err := New(Template{Kind: "bilateral", Name: "x", Nations: []string{"USA", "KWT"}, Orgs: named, Effective: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range parsed(t, string(text)).Parties {
+		if _, err := label.NewAudience(label.Org(p.Nation, p.Org)); p.Org != named[p.Nation] || err != nil {
+			t.Errorf("%s: %q is not %q (%v)", p.Nation, p.Org, named[p.Nation], err)
+		}
+	}
+	text, err = New(Template{Kind: "alliance", Name: "x", Register: "nato.members", Effective: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,12 +225,18 @@ func TestTemplates(t *testing.T) {
 		t.Errorf("%s", filled.Bytes())
 	}
 	for name, bad := range map[string]Template{
+		"give":       {Kind: "meeting", Name: "x", Nations: three, Effective: now, Gives: []string{"everything"}},
+		"give twice": {Kind: "meeting", Name: "x", Nations: three, Effective: now, Gives: []string{"papers", "papers"}},
 		"kind":       {Kind: "treaty", Name: "x", Nations: three, Effective: now},
 		"name":       {Kind: "meeting", Name: "X Y", Nations: three, Effective: now},
 		"nations":    {Kind: "bilateral", Name: "x", Nations: three, Effective: now},
 		"nation":     {Kind: "bilateral", Name: "x", Nations: []string{"USA", "us"}, Effective: now},
 		"twice":      {Kind: "bilateral", Name: "x", Nations: []string{"USA", "USA"}, Effective: now},
 		"no day":     {Kind: "bilateral", Name: "x", Nations: []string{"USA", "KWT"}},
+		"slash":      {Kind: "bilateral", Name: "x", Nations: []string{"USA", "KWT"}, Orgs: map[string]string{"USA": "a/b"}, Effective: now},
+		"blank":      {Kind: "bilateral", Name: "x", Nations: []string{"USA", "KWT"}, Orgs: map[string]string{"USA": " a"}, Effective: now},
+		"hidden":     {Kind: "bilateral", Name: "x", Nations: []string{"USA", "KWT"}, Orgs: map[string]string{"USA": "a\u202eb"}, Effective: now},
+		"long":       {Kind: "bilateral", Name: "x", Nations: []string{"USA", "KWT"}, Orgs: map[string]string{"USA": strings.Repeat("a", 129)}, Effective: now},
 		"bad quotes": {Kind: "bilateral", Name: "x", Title: "a\nb", Nations: []string{"USA", "KWT"}, Effective: now},
 	} {
 		if text, err := New(bad); err == nil {

@@ -89,6 +89,7 @@ type Root struct {
 type Entry struct {
 	Org      string    `json:"org"`
 	Node     string    `json:"node,omitempty"`    // name of the node, of a key with RoleNode
+	Holder   string    `json:"holder,omitempty"`  // of a person's key: a number for that person, which says nothing else of them (see NewHolder)
 	Address  string    `json:"address,omitempty"` // host:port of the node
 	Key      *dsse.Key `json:"key"`
 	Roles    []Role    `json:"roles"`           // sorted
@@ -99,7 +100,7 @@ type Entry struct {
 
 // Error says why a statement, a log, a card or a fingerprint is refused, or why a key does not count. Code is stable.
 type Error struct {
-	Code    string // "statement.form", "statement.signature", "keylog.order", "keylog.full", "keylog.rewritten", "key.unknown", "key.role", "key.early", "key.expired", "key.revoked", "key.compromised", "card.form", "words.form"
+	Code    string // "statement.form", "statement.signature", "keylog.order", "keylog.full", "keylog.rewritten", "key.unknown", "key.role", "key.early", "key.expired", "key.revoked", "key.compromised", "key.person", "card.form", "words.form"
 	Message string
 }
 
@@ -297,6 +298,9 @@ func (e *Entry) check() error {
 		if err := CheckAddress(e.Address); err != nil {
 			return err
 		}
+	}
+	if err := e.checkHolder(); err != nil {
+		return err
 	}
 	if len(e.Kinds) > 100 || !slices.IsSorted(e.Kinds) || len(slices.Compact(slices.Clone(e.Kinds))) != len(e.Kinds) {
 		return refuse("statement.form", "an entry has at most 100 kinds, sorted and each once")

@@ -22,7 +22,7 @@ type Request struct {
 
 // payload is what the key signs: who and what for, not where it is reached nor for how long, which the root may change.
 func (r Request) payload() ([]byte, error) {
-	r.Entry = Entry{Org: r.Entry.Org, Node: r.Entry.Node, Key: r.Entry.Key, Roles: r.Entry.Roles}
+	r.Entry = Entry{Org: r.Entry.Org, Node: r.Entry.Node, Holder: r.Entry.Holder, Key: r.Entry.Key, Roles: r.Entry.Roles}
 	b, err := json.Marshal(r)
 	if err != nil {
 		return nil, refuse("statement.form", "the request cannot be written: ", err.Error())

@@ -112,8 +112,8 @@ func (s *State) apply(st *Statement) error {
 		if err := s.Valid(st.Key, "", st.Time); err != nil {
 			return refuse("keylog.order", "only a key that counts can be replaced: ", err.Error())
 		}
-		if st.Entry.Org != old.Org || st.Entry.Node != old.Node {
-			return refuse("keylog.order", "a key replaces one of the same organisation and node")
+		if st.Entry.Org != old.Org || st.Entry.Node != old.Node || st.Entry.Holder != old.Holder {
+			return refuse("keylog.order", "a key replaces one of the same organisation, node and person")
 		}
 		old.Until, old.Replaced = earliest(old.Until, st.From), st.Entry.Key.ID()
 		if err := s.add(st); err != nil {
@@ -149,6 +149,13 @@ func (s *State) add(st *Statement) error {
 	}
 	if !e.NotAfter.IsZero() && !e.NotAfter.After(st.Time) {
 		return refuse("keylog.order", "the key has expired when it is added")
+	}
+	if e.Holder != "" {
+		for _, k := range s.keys {
+			if k.Holder == e.Holder && k.Org != e.Org {
+				return refuse("keylog.order", "the number of the person is that of somebody of another organisation")
+			}
+		}
 	}
 	s.keys[id] = Key{Entry: *e, Index: st.Index, Since: st.Time}
 	s.order = append(s.order, id)

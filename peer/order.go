@@ -20,6 +20,8 @@ type Order struct {
 	Target Digest       `json:"target"`           // Commit of the leaf that it is about
 	Label  *label.Label `json:"label,omitempty"`  // of a relabelling: the label from now on
 	Reason string       `json:"reason,omitempty"` // a code, or a word of the originator to the audience
+	Log    string       `json:"log,omitempty"`    // where the target is in an earlier log for the same recipients: its origin. The leaf names the first of its own log then
+	Index  uint64       `json:"index,omitzero"`   // and the target's place there
 	Time   time.Time    `json:"time"`
 }
 
@@ -142,6 +144,8 @@ func (o *Order) check() error {
 		return refuse(CodeRendition, "an order is to retract, to relabel or to purge")
 	case (o.Do == Relabel.String()) != (o.Label != nil):
 		return refuse(CodeRendition, "a relabelling, and nothing else, has a label")
+	case len(o.Log) > maxOrigin || o.Index > maxSize || o.Log == "" && o.Index > 0:
+		return refuse(CodeRendition, "a target in another log is named by the log and a place in it")
 	case o.Target == Digest{} || o.Time.IsZero() || len(o.Reason) > maxReason:
 		return refuse(CodeRendition, "an order has a target, a time, and a reason of at most %d bytes", maxReason)
 	}

@@ -54,10 +54,10 @@ func Resume(origin string, s Memory, limits Limits) (*Verifier, error) {
 	return v, nil
 }
 
-// Extend takes the next frames of the log, all of them or none. It verifies, in this order: bounds; that the frames follow what is known, without a
-// gap (frames that are known already are passed over, and must be where the known ones are); the checkpoint's signatures, by one of the keys; that the
-// log did not become smaller; that each envelope is the one its leaf commits to; that the leaves lead to the signed root; and that the last checkpoint
-// leads there too. It gives the frames that are new. Their envelopes' own signatures are the next thing to verify: Open.
+// Extend takes the next frames of the log, all of them or none. It verifies, in this order: bounds; the checkpoint's signatures, by one of the keys; that it
+// does not contradict the last one; that the frames follow what is known, without a gap (frames that are known already are passed over, and must be
+// where the known ones are); that the log did not become smaller; that each envelope is the one its leaf commits to; that the leaves lead to the signed
+// root; and that the last checkpoint leads there too. It gives the frames that are new. Their envelopes' own signatures are the next thing to verify: Open.
 //
 // A checkpoint that contradicts the last one is an *Equivocation, which proves to anyone that the originator signed two pasts.
 func (v *Verifier) Extend(b *Batch, keys ...*dsse.Key) ([]Frame, error) {
@@ -103,10 +103,6 @@ func (v *Verifier) extend(p part, leaf func(i int, index uint64) (tlog.Hash, err
 		return 0, refuse(CodeSize, "a batch has %d frames, more than %d", p.count, limits.Frames)
 	case len(p.leads) > maxProof || len(p.grows) > maxProof:
 		return 0, refuse(CodeSize, "a proof has more than %d hashes", maxProof)
-	case p.from > v.edge.Size:
-		return 0, refuse(CodeGap, "the frames begin at %d, and %d are known", p.from, v.edge.Size)
-	case end < v.edge.Size:
-		return 0, refuse(CodeGap, "the frames end at %d, and %d are known", end, v.edge.Size)
 	}
 	c, err := OpenCheckpoint(p.checkpoint, v.Origin, keys...)
 	if err != nil {
@@ -115,12 +111,16 @@ func (v *Verifier) extend(p part, leaf func(i int, index uint64) (tlog.Hash, err
 	switch {
 	case c.Size < v.last.Size && c.Time.After(v.last.Time):
 		return 0, &Equivocation{First: v.note, Second: p.checkpoint}
+	case c.Size == v.last.Size && c.Root != v.last.Root && len(v.note) > 0:
+		return 0, &Equivocation{First: v.note, Second: p.checkpoint}
+	case p.from > v.edge.Size:
+		return 0, refuse(CodeGap, "the frames begin at %d, and %d are known", p.from, v.edge.Size)
+	case end < v.edge.Size:
+		return 0, refuse(CodeGap, "the frames end at %d, and %d are known", end, v.edge.Size)
 	case c.Size < v.last.Size: // it may be an old one that comes late
 		return 0, refuse(CodeRollback, "the checkpoint is of %d leaves, one of %d is known", c.Size, v.last.Size)
 	case c.Size < end:
 		return 0, refuse(CodeProof, "the frames go beyond the checkpoint")
-	case c.Size == v.last.Size && c.Root != v.last.Root && len(v.note) > 0:
-		return 0, &Equivocation{First: v.note, Second: p.checkpoint}
 	}
 	skip = int(v.edge.Size - p.from)
 	next := Edge{v.edge.Size, append(make([]tlog.Hash, 0, 64), v.edge.Nodes...)}

@@ -32,9 +32,9 @@ type Config struct {
 	Realm  string
 	Docs   Docs
 	Gate   func() *gate.Gate
-	Keys   accord.Keys                // with which organisations may sign, the own nation's and its partners'
-	OrgOf  func(nation string) string // the organisation whose node the nation's key log names; empty: not known
-	Signer func() dsse.Signer         // the own organisation's key for accords; nil: this node has none
+	Keys   accord.Keys                 // with which organisations may sign, the own nation's and its partners'
+	OrgOf  func(nation string) string  // the organisation whose node the nation's key log names; empty: not known
+	Signer func() (dsse.Signer, error) // the own organisation's key for accords
 	Now    func() time.Time
 	Log    *slog.Logger
 }
@@ -61,19 +61,31 @@ type version struct {
 	at      int64 // version of the document, for writing it again
 }
 
-// signed is what the signatures of a version are worth, as long as nothing changes.
+// signed is what the signatures of a bundle are worth, as long as the keys that were asked for are the same.
 type signed struct {
 	standing []accord.Standing
 	err      error
-	changes  uint64
-	known    bool
+	bundle   *accord.Bundle // nil: not known
+	asked    []asked
+}
+
+// asked are the keys of an organisation.
+type asked struct {
+	nation, org string
+	keys        []*dsse.Key
 }
 
 // standing is what the signatures of a version are worth now. The caller holds mu.
 func (a *Accords) standing(v *version) ([]accord.Standing, error) {
-	if !v.signed.known || v.signed.changes != a.changes {
-		s, err := v.bundle.Signed(a.cfg.Keys)
-		v.signed = signed{s, err, a.changes, true}
+	others := func(k asked) bool { return !slices.Equal(k.keys, a.cfg.Keys(k.nation, k.org)) }
+	if v.signed.bundle != v.bundle || slices.ContainsFunc(v.signed.asked, others) {
+		s := signed{bundle: v.bundle}
+		s.standing, s.err = v.bundle.Signed(func(nation, org string) []*dsse.Key {
+			keys := a.cfg.Keys(nation, org)
+			s.asked = append(s.asked, asked{nation, org, keys})
+			return keys
+		})
+		v.signed = s
 	}
 	return v.signed.standing, v.signed.err
 }

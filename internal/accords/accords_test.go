@@ -3,6 +3,7 @@ package accords_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ type world struct {
 	t     *testing.T
 	now   time.Time
 	keys  map[string]*dsse.Private // by nation
+	gone  error                    // why no key signs
 	nodes map[string]*node
 }
 
@@ -63,7 +65,12 @@ func (n *node) open() {
 			}
 			return nil
 		},
-		OrgOf: org, Signer: func() dsse.Signer { return n.w.keys[n.nation] }})
+		OrgOf: func(nation string) string {
+			if nation == "XER" { // which nobody has met
+				return ""
+			}
+			return org(nation)
+		}, Signer: func() (dsse.Signer, error) { return n.w.keys[n.nation], n.w.gone }})
 	if err != nil {
 		n.w.t.Fatal(err)
 	}
@@ -286,5 +293,75 @@ func TestWhatPartnersOfferIsTheirs(t *testing.T) {
 	}
 	if _, err := rur.List(rur.as(gate.RolePublisher)); fault.Of(err) != fault.Forbidden {
 		t.Error("a machine that only delivers lists accords")
+	}
+}
+
+// An organisation takes part by the name that its key log has, whatever letters that is in; a name that no key log has binds nobody.
+func TestOrganisationsAreNamedAsTheyAre(t *testing.T) {
+	ctx := context.Background()
+	for name, binds := range map[string]bool{"RUR CERT": true, "rur cert": false, "rur.cert": false} {
+		w := newWorld(t, "UTO", "RUR")
+		uto, rur := w.nodes["UTO"], w.nodes["RUR"]
+		src := strings.Replace(text(1, ""), `party "RUR" {`, "party \"RUR\" {\n    org = \""+name+"\"\n   ", 1)
+		src = strings.Replace(src, `"keylog:ru" }`, "\"keylog:ru\"\n  }", 1)
+		v, err := uto.Add(ctx, uto.as(gate.RoleAnalyst), []byte(src))
+		must(t, err)
+		_, err = uto.Sign(ctx, uto.as(gate.RoleSignatory), v.Digest, 0)
+		must(t, err)
+		_, err = rur.Add(ctx, rur.as(gate.RoleAnalyst), []byte(src))
+		must(t, err)
+		if _, err = rur.Sign(ctx, rur.as(gate.RoleSignatory), v.Digest, 0); (err == nil) != binds {
+			t.Errorf("RUR CERT signs for %s: %v", name, err)
+		}
+		w.exchange()
+		v, err = uto.Get(uto.as(gate.RoleAnalyst), v.Digest, 0)
+		must(t, err)
+		if uto.permits("indicator") != binds || (v.Phase == accords.Active) != binds || v.Parties[1].Org != name {
+			t.Errorf("%s: %+v", name, v)
+		}
+	}
+}
+
+// A key that may not sign any more is said to be why, and nothing is signed or stated.
+func TestNoKeySigns(t *testing.T) {
+	w := newWorld(t, "UTO", "RUR")
+	uto, ctx := w.nodes["UTO"], context.Background()
+	added, err := uto.Add(ctx, uto.as(gate.RoleAnalyst), []byte(text(1, "")))
+	must(t, err)
+	draft := added.Digest
+	w.gone = fault.New(fault.Conflict, "keyring.key", "this node cannot sign as accord: the key was revoked")
+	if v, err := uto.Sign(ctx, uto.as(gate.RoleSignatory), draft, 0); fault.Of(err) != fault.Conflict || !strings.Contains(err.Error(), "revoked") {
+		t.Errorf("%+v, %v", v, err)
+	}
+	if v, err := uto.Say(ctx, uto.as(gate.RoleOfficer), draft, accord.Suspend, ""); fault.Of(err) != fault.Conflict || !strings.Contains(err.Error(), "revoked") {
+		t.Errorf("%+v, %v", v, err)
+	}
+	if v, err := uto.Get(uto.as(gate.RoleOfficer), draft, 0); err != nil || v.Phase != accords.Draft || len(v.Notices) > 0 {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
+
+// What cannot be put in force cannot be supposed, and the reason says what to do.
+func TestWhatCannotBeSupposed(t *testing.T) {
+	w := newWorld(t, "UTO", "RUR")
+	uto := w.nodes["UTO"]
+	who := uto.as(gate.RoleAnalyst)
+	for _, tc := range []struct{ old, new, says string }{
+		{"UTO", "SYL", "UTO is no party"},
+		{"RUR", "XER", "key log is not here"},
+		{`"2027-11-01"`, `"2026-10-01"`, "before it begins"},
+		{`ceiling = AMBER`, `ceiling = PINK`, "ceiling"},
+	} {
+		src := strings.ReplaceAll(text(1, ""), tc.old, tc.new)
+		if _, err := uto.SupposeText(who, []byte(src)); fault.Of(err) != fault.Unprocessable || !strings.Contains(err.Error(), tc.says) {
+			t.Errorf("%s: %v", tc.new, err)
+		}
+	}
+	if _, err := uto.Suppose(who, "none", 0); fault.Of(err) != fault.NotFound {
+		t.Error(err)
+	}
+	who.Roles = nil
+	if _, err := uto.SupposeText(who, []byte(text(1, ""))); fault.Of(err) != fault.Forbidden {
+		t.Error(err)
 	}
 }

@@ -1,6 +1,7 @@
 package accords
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -53,7 +54,7 @@ func (a *Accords) Offer(ctx context.Context, nation string, src []byte) error {
 	if v.party(nation) < 0 {
 		return none()
 	}
-	standing, err := b.Signed(a.cfg.Keys)
+	standing, err := a.worth(b)
 	if err != nil {
 		return asFault(err)
 	}
@@ -67,6 +68,17 @@ func (a *Accords) Offer(ctx context.Context, nation string, src []byte) error {
 		return a.Held(ctx, b.Digest(), nation)
 	}
 	return nil
+}
+
+// worth is what the signatures of a bundle are worth. Of one that brings nothing new it is known: every partner shows its own at every meeting.
+func (a *Accords) worth(b *accord.Bundle) ([]accord.Standing, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	old := a.versions[b.Digest()]
+	if old == nil || !slices.EqualFunc(b.Signatures, old.bundle.Signatures, func(x, y dsse.Signature) bool { return x.KeyID == y.KeyID && bytes.Equal(x.Sig, y.Sig) }) {
+		return b.Signed(a.cfg.Keys)
+	}
+	return a.standing(old)
 }
 
 // take keeps a bundle.
@@ -147,9 +159,9 @@ func (a *Accords) Sign(ctx context.Context, v gate.Viewer, name string, number i
 	if err := a.may(v, gate.AccordSign); err != nil {
 		return View{}, err
 	}
-	s := a.cfg.Signer()
-	if s == nil {
-		return View{}, fault.New(fault.Conflict, "key.missing", "this node has no key of %s to sign accords with", a.cfg.Org).Try("sign the bundle where the key is, and add it here")
+	s, err := a.cfg.Signer()
+	if err != nil {
+		return View{}, err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -183,9 +195,9 @@ func (a *Accords) Say(ctx context.Context, v gate.Viewer, name string, verb acco
 	if err := a.may(v, gate.AccordSuspend); err != nil {
 		return View{}, err
 	}
-	s := a.cfg.Signer()
-	if s == nil {
-		return View{}, fault.New(fault.Conflict, "key.missing", "this node has no key of %s to sign notices with", a.cfg.Org)
+	s, err := a.cfg.Signer()
+	if err != nil {
+		return View{}, err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

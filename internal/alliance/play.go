@@ -236,7 +236,7 @@ func (d *Day) why(ctx context.Context, t *thing, code string, present bool) (str
 	if code == t.Originator {
 		return code + " made it", nil
 	}
-	judged, err := d.Find(t.Originator).API.Simulate(ctx, t.ID, "")
+	judged, err := d.Find(t.Originator).API.Simulate(ctx, t.ID, "", 0)
 	if err != nil {
 		return "", err
 	}

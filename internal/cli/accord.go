@@ -94,7 +94,7 @@ func (a *app) accordSignCmd() *cobra.Command {
 		Long: `Sign an accord for the own organisation. A file is added first. What is to be signed is shown in sentences, with the digest and with what changes against the version before, and asked for.
 A signature cannot be taken back: whoever has the signed text can show it. Partners' nodes are told by themselves; to carry the file by hand, export it.`}
 	c.Flags().BoolVar(&sure, "yes", false, "do not ask")
-	c.Flags().StringVar(&lang, "lang", "en", "language of the sentences: "+strings.Join(accord.Languages, ", "))
+	speaks(c, &lang)
 	return a.onNode(c, func(ctx context.Context, n *api.Client, args []string) error {
 		name, version, err := accordName(args[0])
 		if isFile(args[0]) {
@@ -192,14 +192,16 @@ func (a *app) listAccordsCmd() *cobra.Command {
 
 func (a *app) showAccordCmd() *cobra.Command {
 	var text bool
+	var lang string
 	c := &cobra.Command{Use: "show NAME", Short: "Show an accord: its phase, who signed it, and what was said about it", Args: cobra.ExactArgs(1)}
 	c.Flags().BoolVar(&text, "text", false, "print the text alone, in its canonical form")
+	speaks(c, &lang)
 	return a.onNode(c, func(ctx context.Context, n *api.Client, args []string) error {
 		name, version, err := accordName(args[0])
 		if err != nil {
 			return err
 		}
-		page, err := n.Accord(ctx, name, version, "")
+		page, err := n.Accord(ctx, name, version, lang)
 		switch {
 		case err != nil:
 			return err

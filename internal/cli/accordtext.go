@@ -23,20 +23,36 @@ import (
 func (a *app) newAccordCmd() *cobra.Command {
 	t := accord.Template{Kind: "bilateral"}
 	var from, until, output string
+	var parties []string
 	c := &cobra.Command{Use: "new NAME", Short: "Write the text of a new accord, to be edited", Args: cobra.ExactArgs(1),
-		Long: `Write the text of a new accord: complete, in its canonical form, and stricter than most will want it. Edit it, check it, add it. No node is needed.`,
-		Example: `  entente accord new uto-rur --kind bilateral --party UTO,RUR -o uto-rur.accord
+		Long: `Write the text of a new accord: complete, in its canonical form, and stricter than most will want it. Edit it, check it, add it. No node is needed.
+A party's organisation is named as its nation's key log has it. With --data or --server the node fills it in for its own nation and for those whose key logs it has.`,
+		Example: `  entente accord new uto-rur --data DIR --party UTO,RUR -o uto-rur.accord
+  entente accord new uto-rur --party 'UTO=Utopia CERT' --party 'RUR=Ruritania CERT' -o uto-rur.accord
   entente accord check uto-rur.accord`}
+	a.nodeFlags(c)
 	f := c.Flags()
 	f.StringVar(&t.Kind, "kind", t.Kind, strings.Join(accord.TemplateKinds, ", "))
-	f.StringSliceVar(&t.Nations, "party", nil, "`CODE` of a nation that is a party; repeat it, or separate with commas")
+	f.StringSliceVar(&parties, "party", nil, "`CODE` of a nation that is a party, or CODE=ORGANISATION; repeat it, or separate with commas")
 	f.StringVar(&t.Register, "register", "", "`NAME` of the register that names the parties of an alliance, instead of --party")
+	f.StringSliceVar(&t.Gives, "give", nil, "what is given: "+strings.Join(accord.TemplateGives, ", ")+"; what is usual for the kind without")
 	f.StringVar(&t.Title, "title", "", "`TEXT` that people call it by")
 	f.StringVar(&from, "from", "", "`DAY` (2026-01-31) from which it is in force; today without")
 	f.StringVar(&until, "until", "", "`DAY` at whose beginning it ends; never without")
 	f.StringVarP(&output, "output", "o", "-", "`FILE` to write to, which must not be there; - is the standard output")
-	c.RunE = func(_ *cobra.Command, args []string) error {
-		t.Name, t.Effective = args[0], time.Now()
+	write := func(ctx context.Context, n *api.Client, args []string) error {
+		t.Name, t.Effective, t.Nations, t.Orgs = args[0], time.Now(), nil, map[string]string{}
+		for _, p := range parties {
+			code, org, named := strings.Cut(p, "=")
+			if t.Nations = append(t.Nations, code); named {
+				t.Orgs[code] = org
+			}
+		}
+		if n != nil {
+			if err := orgsOf(ctx, n, &t); err != nil {
+				return err
+			}
+		}
 		for _, d := range []struct {
 			flag, text string
 			into       *time.Time
@@ -65,7 +81,43 @@ func (a *app) newAccordCmd() *cobra.Command {
 		_, err = file.Write(text)
 		return errors.Join(err, file.Close())
 	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if a.conn.server == "" && a.conn.data == "" {
+			return write(c.Context(), nil, args)
+		}
+		return a.with(write)(c, args)
+	}
 	return c
+}
+
+// speaks lets a command say sentences in another language.
+func speaks(c *cobra.Command, lang *string) {
+	c.Flags().StringVar(lang, "lang", accord.Languages[0], "language of the sentences: "+strings.Join(accord.Languages, ", "))
+}
+
+// orgsOf fills in the organisations that the node knows of the parties.
+func orgsOf(ctx context.Context, n *api.Client, t *accord.Template) error {
+	me, err := n.Me(ctx)
+	if err != nil {
+		return err
+	}
+	known := map[string]string{}
+	if me.Own {
+		known[me.Nation] = me.Org
+	}
+	peers, err := n.Peers(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range peers {
+		known[p.Nation] = p.Org
+	}
+	for _, code := range t.Nations {
+		if t.Orgs[code] == "" {
+			t.Orgs[code] = known[code]
+		}
+	}
+	return nil
 }
 
 // accordFile reads a file that holds an accord: its text, or the text with signatures.
@@ -141,14 +193,15 @@ type finding struct {
 }
 
 func (a *app) checkAccordCmd() *cobra.Command {
-	var before string
+	var before, lang string
 	c := &cobra.Command{Use: "check FILE...", Short: "Check the text of an accord", Args: cobra.MinimumNArgs(1),
 		Long: `Check texts of accords, or files with signatures: what is wrong, with file, line and column, and what a reader should know before signing. - is the standard input. No node is needed.
 The exit code is 1 when a text is no accord, or cannot bind anybody as it stands.`,
 		Example: "  entente accord check uto-rur.accord\n  entente accord check --before uto-rur-1.accord uto-rur-2.accord"}
 	c.Flags().StringVar(&before, "before", "", "`FILE` of the version that this one supersedes")
+	speaks(c, &lang)
 	c.RunE = func(_ *cobra.Command, files []string) error {
-		ctx := accord.Context{Now: time.Now()}
+		ctx := accord.Context{Now: time.Now(), Language: lang}
 		if before != "" {
 			old, err := a.parsed(before)
 			if err != nil {
@@ -302,7 +355,7 @@ func (a *app) explainAccordCmd() *cobra.Command {
 	var lang string
 	c := &cobra.Command{Use: "explain FILE|NAME", Short: "Say an accord in plain sentences", Args: cobra.ExactArgs(1),
 		Long: "Say what every clause of an accord means, in plain sentences: of a file, or of the node's accord NAME or NAME@VERSION."}
-	c.Flags().StringVar(&lang, "lang", "en", "language: "+strings.Join(accord.Languages, ", "))
+	speaks(c, &lang)
 	return a.onTexts(c, func(ctx context.Context, n *api.Client, args []string) error {
 		text, err := a.text(ctx, n, args[0])
 		if err != nil {
@@ -332,9 +385,11 @@ func (a *app) sentences(all []accord.Sentence) error {
 }
 
 func (a *app) diffAccordCmd() *cobra.Command {
+	var lang string
 	c := &cobra.Command{Use: "diff OLD NEW", Short: "Say what an amendment changes, in plain sentences", Args: cobra.ExactArgs(2),
 		Long:    "Say what an amendment changes: what every party receives more or less, then each clause that differs. OLD and NEW are files, or accords of the node: NAME or NAME@VERSION. A + widens, a - narrows, a * does neither or both. The exit code is 1 when they differ.",
 		Example: "  entente accord diff uto-rur-1.accord uto-rur-2.accord\n  entente accord diff --data DIR uto-rur@1 draft.accord"}
+	speaks(c, &lang)
 	return a.onTexts(c, func(ctx context.Context, n *api.Client, args []string) error {
 		old, err := a.text(ctx, n, args[0])
 		if err != nil {
@@ -345,7 +400,7 @@ func (a *app) diffAccordCmd() *cobra.Command {
 			return err
 		}
 		changes := accord.Diff(old, now)
-		if err := a.changes(changes); err != nil || len(changes) == 0 {
+		if err := a.changes(accord.ChangesIn(lang, changes)); err != nil || len(changes) == 0 {
 			return err
 		}
 		return no()
@@ -360,11 +415,18 @@ func (a *app) changes(all []accord.Change) error {
 			}
 			continue
 		}
-		mark := map[accord.Way]string{accord.Widen: "+", accord.Narrow: "-"}[ch.Way]
-		if mark == "" {
-			mark = "*"
-		}
-		fmt.Fprintf(a.out, "%s %s\n", mark, clean(ch.Text))
+		fmt.Fprintf(a.out, "%s %s\n", markOf(ch.Way), clean(ch.Text))
 	}
 	return nil
+}
+
+// markOf is how a change is marked: what widens, narrows, or does neither or both.
+func markOf(w accord.Way) string {
+	switch w {
+	case accord.Widen:
+		return "+"
+	case accord.Narrow:
+		return "-"
+	}
+	return "*"
 }

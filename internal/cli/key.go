@@ -21,7 +21,7 @@ func (a *app) keyCmd() *cobra.Command {
 	c := &cobra.Command{Use: "key", Short: "See, replace and revoke the keys of the nation, and keep its root elsewhere",
 		Long: "See, replace and revoke the keys of the nation, and keep its root elsewhere. Every change is a statement of the nation's key log, which partners mirror; the nation's root signs it: see docs/keys.md."}
 	c.AddCommand(a.listKeysCmd(), a.rotateKeyCmd(), a.revokeKeyCmd(), a.compromiseKeyCmd(), a.moveNodeCmd(), a.keyLogCmd(), a.exportRootCmd(),
-		a.requestKeysCmd(), a.admitKeysCmd(), a.joinLogCmd(), a.newKeyCmd(), a.signOfflineCmd(), a.rootKeyCmd())
+		a.requestKeysCmd(), a.admitKeysCmd(), a.joinLogCmd(), a.newKeyCmd(), a.personKeyCmd(), a.signOfflineCmd(), a.rootKeyCmd())
 	return c
 }
 
@@ -58,7 +58,11 @@ func (a *app) keyBook(b api.KeyBook) error {
 		case k.NotAfter.IsZero():
 			state = "counts"
 		}
-		rows = append(rows, []string{k.ID, k.Org, strings.Join(roles, ","), k.Address, state})
+		of := k.Org
+		if k.Holder != "" {
+			of += ", person " + k.Holder
+		}
+		rows = append(rows, []string{k.ID, of, strings.Join(roles, ","), k.Address, state})
 	}
 	return a.table([]string{"KEY", "ORGANISATION", "ROLES", "ADDRESS", "STATE"}, rows)
 }

@@ -38,7 +38,7 @@ func (a *app) admitKeysCmd() *cobra.Command {
 			return err
 		}
 		for _, q := range asked {
-			a.say("%s", clean(askText(q.ID, q.Org, q.Node, q.Roles, q.NotAfter)))
+			a.say("%s", clean(askText(q.ID, q.Org, q.Node, q.Holder, q.Roles, q.NotAfter)))
 		}
 		if !sure && (args[0] == "-" || !a.agreed("Does the organisation that is shown hold these very keys, and shall it have them? [yes/no] ")) {
 			return usage("nothing was admitted: compare the keys first")
@@ -52,7 +52,7 @@ func (a *app) admitKeysCmd() *cobra.Command {
 }
 
 // askText says who is to get a key for what.
-func askText(id, org, node string, roles []keylog.Role, until time.Time) string {
+func askText(id, org, node, holder string, roles []keylog.Role, until time.Time) string {
 	var names []string
 	for _, r := range roles {
 		names = append(names, string(r))
@@ -60,6 +60,9 @@ func askText(id, org, node string, roles []keylog.Role, until time.Time) string 
 	where := ""
 	if node != "" {
 		where = ", node " + node
+	}
+	if holder != "" {
+		where = ", person " + holder + ","
 	}
 	return fmt.Sprintf("key %s of %s%s for %s, until %s", id, org, where, strings.Join(names, ", "), when(until))
 }
@@ -119,7 +122,7 @@ func (a *app) newKeyCmd() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		a.say("%s", clean(askText(q.Entry.Key.ID(), q.Entry.Org, "", q.Entry.Roles, q.Entry.NotAfter)))
+		a.say("%s", clean(entryText(&q.Entry)))
 		a.say("The private key is in %s. Without a passphrase, whoever has the file signs with it.", clean(out))
 		_, err = a.out.Write(b)
 		return err

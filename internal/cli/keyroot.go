@@ -265,7 +265,7 @@ func statementText(s keylog.Statement) string {
 }
 
 func entryText(e *keylog.Entry) string {
-	return askText(e.Key.ID(), e.Org, e.Node, e.Roles, e.NotAfter)
+	return askText(e.Key.ID(), e.Org, e.Node, e.Holder, e.Roles, e.NotAfter)
 }
 
 // printDraft shows the draft to the person, and prints it for the file; who has been asked about it has seen it.

@@ -10,8 +10,8 @@ import (
 )
 
 func (a *app) linkCmd() *cobra.Command {
-	c := &cobra.Command{Use: "link", Short: "See how the connections to partners' nodes are"}
-	c.AddCommand(a.listLinksCmd(), a.alarmsCmd(), a.sharedLogsCmd())
+	c := &cobra.Command{Use: "link", Short: "See how the connections to partners' nodes are, and have one tried"}
+	c.AddCommand(a.listLinksCmd(), a.retryLinkCmd(), a.alarmsCmd(), a.sharedLogsCmd())
 	return c
 }
 
@@ -64,4 +64,10 @@ func (a *app) sharedLogsCmd() *cobra.Command {
 			return []string{v.Origin, whose, v.Accord, count(int64(v.Size)), when(v.Signed), count(int64(len(v.Witnesses))) + " of " + count(int64(v.Of)), when(v.Oldest)}
 		})
 	})
+}
+
+func (a *app) retryLinkCmd() *cobra.Command {
+	c := &cobra.Command{Use: "retry NATION", Short: "Try now to reach a partner's node", Args: cobra.ExactArgs(1),
+		Long: "Try now to reach a partner's node. By itself the node tries every few seconds, and at once when the partner calls."}
+	return a.onNode(c, func(ctx context.Context, n *api.Client, args []string) error { return n.RetryLink(ctx, args[0]) })
 }

@@ -326,6 +326,8 @@ func (a *app) confirm(warning, word string) error {
 func (a *app) whyCmd() *cobra.Command {
 	c := &cobra.Command{Use: "why ID --org NAME", Short: "Say why an organisation may or may not have an object", Args: cobra.ExactArgs(1),
 		Long: "Say what the gate decides on each version of an object for a viewer, with every reason for and against. The exit code is 1 when the viewer may have none of them."}
+	var lang string
+	speaks(c, &lang)
 	params := map[string]*[]string{}
 	for _, p := range []struct{ name, usage string }{
 		{"org", "`NAME` of the viewer's organisation; the node's own without"}, {"nation", "`CODE` of its nation, where it is not registered"},
@@ -340,7 +342,7 @@ func (a *app) whyCmd() *cobra.Command {
 				q[name] = *v
 			}
 		}
-		list, err := n.Why(ctx, args[0], q)
+		list, err := n.Speaking(lang).Why(ctx, args[0], q)
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entente/accord"
+	"entente/internal/accords"
 	"entente/internal/fault"
 	"entente/internal/federation"
 	"entente/internal/gate"
@@ -18,16 +21,23 @@ import (
 )
 
 func (a *app) simulateCmd() *cobra.Command {
-	var object, dir string
-	c := &cobra.Command{Use: "simulate NAME --object ID", Short: "Say what each party of an accord would be given of an object now, and why", Args: cobra.ExactArgs(1),
-		Long: `Say what each party of an accord would be given of an own object now, byte for byte, and why: every reason for (+) and against (-), clause by clause. Nothing is given.
-With --out the exact bytes are written, a file for each party; with --json they are in body, in base64. The exit code is 1 when no party would be given it.`,
-		Example: "  entente accord simulate --data DIR uto-rur --object indicator--… --out what-they-get"}
-	c.Flags().StringVar(&object, "object", "", "`ID` of the object")
+	var object, dir, lang string
+	c := &cobra.Command{Use: "simulate NAME|FILE ID", Short: "Say what each party of an accord would be given of an object now, and why", Args: cobra.RangeArgs(1, 2),
+		Long: `Say what each party of an accord is or would be given of an own object now, byte for byte, and why: every reason for (+) and against (-), clause by clause. Nothing is given.
+Of a draft, a proposal, a version (NAME@2) or a text in a FILE it says what each party would be given if that were in force now, with what it is given by what is in force, and what of the text makes the difference.
+With --out the exact bytes are written, a file for each party, and a file .before for what is in force where that differs; with --json they are in body, in base64. The exit code is 1 when no party would be given it.`,
+		Example: `  entente accord simulate --data DIR uto-rur indicator--… --out what-they-get
+  entente accord simulate --data DIR uto-rur-2.accord indicator--…`}
+	c.Flags().StringVar(&object, "object", "", "`ID` of the object, where it is not the second argument")
 	c.Flags().StringVar(&dir, "out", "", "`DIR` to write what each party would get into; it is made if need be")
-	c.MarkFlagRequired("object")
+	speaks(c, &lang)
 	return a.onNode(c, func(ctx context.Context, n *api.Client, args []string) error {
-		all, err := n.Simulate(ctx, object, args[0])
+		if len(args) == 2 && object == "" {
+			object = args[1]
+		} else if len(args) == 2 || object == "" {
+			return usage("of which object? Give its ID after the accord, once")
+		}
+		all, err := a.simulate(ctx, n.Speaking(lang), args[0], object)
 		if err != nil {
 			return err
 		}
@@ -36,16 +46,21 @@ With --out the exact bytes are written, a file for each party; with --json they 
 				return err
 			}
 		}
+		if !a.asJSON {
+			a.supposes(all)
+		}
 		given := false
-		for _, j := range all {
+		for i := range all {
+			j := &all[i]
 			given = given || j.Permit
 			if a.asJSON {
 				err = a.line(j)
 			} else {
 				a.judged(j, true)
+				a.before(j)
 			}
-			if err == nil && dir != "" && j.Permit {
-				err = os.WriteFile(filepath.Join(dir, fileName(j.Party)+".json"), j.Body, 0o600)
+			if err == nil && dir != "" {
+				err = writeJudged(dir, j)
 			}
 			if err != nil {
 				return err
@@ -56,6 +71,64 @@ With --out the exact bytes are written, a file for each party; with --json they 
 		}
 		return nil
 	})
+}
+
+// simulate asks about an accord of the node, or about a text in a file.
+func (a *app) simulate(ctx context.Context, n *api.Client, arg, object string) ([]federation.Judged, error) {
+	if !isFile(arg) {
+		name, version, err := accordName(arg)
+		if err != nil {
+			return nil, err
+		}
+		return n.Simulate(ctx, object, name, version)
+	}
+	src, err := a.accordFile(arg)
+	if err != nil {
+		return nil, err
+	}
+	text, err := textOf(src)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := accord.Parse(arg, text); err != nil { // with the file's name and places
+		return nil, a.misread(err)
+	}
+	return n.Suppose(ctx, object, src)
+}
+
+// supposes says when what follows is not so now.
+func (a *app) supposes(all []federation.Judged) {
+	if len(all) > 0 && all[0].Suppose {
+		fmt.Fprintf(a.out, "%s version %d is %s. What follows is as if it were in force now.\n", clean(all[0].Accord), all[0].Version, phases[all[0].Phase])
+	}
+}
+
+var phases = map[accords.Phase]string{accords.Draft: "a draft", accords.Proposed: "proposed, and not signed by all", accords.Signed: "signed, and begins later", accords.Active: "in force, and not at every party yet",
+	accords.Suspended: "suspended", accords.Superseded: "superseded", accords.Ended: "ended"}
+
+// before shows what a party is given by what is in force, beside what was supposed, and what of the text makes the difference.
+func (a *app) before(j *federation.Judged) {
+	if j.Before != nil {
+		fmt.Fprint(a.out, "  by what is in force: ")
+		a.judged(j.Before, false)
+	}
+	for _, ch := range j.Changes {
+		fmt.Fprintf(a.out, "  %s %s\n", markOf(ch.Way), clean(ch.Text))
+	}
+}
+
+// writeJudged writes the bytes that a party would be given, and where those of what is in force differ, these too.
+func writeJudged(dir string, j *federation.Judged) error {
+	path := filepath.Join(dir, fileName(j.Party))
+	if b := j.Before; b != nil && b.Permit && !bytes.Equal(b.Body, j.Body) {
+		if err := os.WriteFile(path+".before.json", b.Body, 0o600); err != nil {
+			return err
+		}
+	}
+	if !j.Permit {
+		return nil
+	}
+	return os.WriteFile(path+".json", j.Body, 0o600)
 }
 
 // fileName makes a party's name one of a file.
@@ -69,12 +142,15 @@ func fileName(party string) string {
 }
 
 // judged shows what a party would be given, and why: with every reason, or with what stands against it.
-func (a *app) judged(j federation.Judged, every bool) {
+func (a *app) judged(j *federation.Judged, every bool) {
+	whole := map[string]string{"full": "whole", "reduced": "reduced"}[j.Class]
 	switch {
+	case j.Has:
+		fmt.Fprintf(a.out, "%s was given it %s, %s, by %s\n", clean(j.Party), whole, size(int64(len(j.Body))), clean(j.Clause))
 	case j.Permit:
-		fmt.Fprintf(a.out, "%s would be given it %s, %s, by %s\n", clean(j.Party), map[string]string{"full": "whole", "reduced": "reduced"}[j.Class], size(int64(len(j.Body))), clean(j.Clause))
+		fmt.Fprintf(a.out, "%s would be given it %s, %s, by %s\n", clean(j.Party), whole, size(int64(len(j.Body))), clean(j.Clause))
 	case j.Waits && j.Why == "":
-		fmt.Fprintf(a.out, "%s would be given it %s once a release officer has signed\n", clean(j.Party), map[string]string{"full": "whole", "reduced": "reduced"}[j.Class])
+		fmt.Fprintf(a.out, "%s would be given it %s once a release officer has signed\n", clean(j.Party), whole)
 	default:
 		fmt.Fprintf(a.out, "%s would not be given it\n", clean(j.Party))
 	}
@@ -177,13 +253,14 @@ With --not they are named no more, and what they were given is destroyed there.`
 		if in.DryRun || in.Not || in.Accord == "" {
 			return nil
 		}
-		all, err := n.Simulate(ctx, args[0], in.Accord)
+		all, err := n.Simulate(ctx, args[0], in.Accord, 0)
 		if err != nil { // it is shared; who may not ask what follows is not told
 			a.say("%s", clean(err.Error()))
 			return nil
 		}
-		for _, j := range all {
-			a.judged(j, false)
+		a.supposes(all)
+		for i := range all {
+			a.judged(&all[i], false)
 		}
 		return nil
 	})

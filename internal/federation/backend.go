@@ -49,6 +49,7 @@ func (b backend) party(ctx context.Context) (Caller, string, error) {
 	if _, known := b.partner(c.Nation); !known {
 		return c, "", errNone
 	}
+	b.heard(c.Nation)
 	return c, "org:" + c.Nation + "/" + c.Org, nil
 }
 

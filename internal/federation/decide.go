@@ -113,8 +113,8 @@ func (t *taking) say(ctx context.Context, i int, fr *peer.Frame) error {
 		t.refuse(i, "decision.none")
 		return nil
 	}
-	if _, name := t.f.standingOf(fr.Leaf.Accord); name != "" && t.about.Accord == "" {
-		t.about = ledger.Identity{Org: t.partner.Org, Accord: name + decided, Parties: t.f.others(fr.Leaf.Accord, t.partner.Nation)}
+	if s := t.f.accordOf(fr.Leaf.Accord); s != nil && t.about.Accord == "" {
+		t.about = ledger.Identity{Org: t.partner.Org, Accord: s.Name + decided, Parties: t.f.others(fr.Leaf.Accord, t.partner.Nation)}
 	}
 	err := t.f.cfg.Decisions.Hear(ctx, t.partner.Nation, decisions.Place{Origin: t.origin, Index: t.from + uint64(i), Leaf: fr.Leaf, Salt: fr.Salt}, fr.Envelope)
 	return t.judged(i, err)

@@ -105,8 +105,9 @@ type Config struct {
 	Dial       func(p Partner) (url string, d peer.Doer)
 	Limits     peer.Limits
 	Now        func() time.Time
-	Leaves     int           // of one nation that are taken in a day, decisions aside; 1,000,000
-	Tick       time.Duration // how often time itself is looked at; 30 s
+	Leaves     int                                  // of one nation that are taken in a day, decisions aside; 1,000,000
+	After      func(time.Duration) <-chan time.Time // between two attempts to reach a partner; time.After
+	Tick       time.Duration                        // how often time itself is looked at; 30 s
 	Log        *slog.Logger
 }
 
@@ -127,7 +128,8 @@ type Federation struct {
 
 	shelving sync.Mutex // held by who arranges shelves; taken before out
 
-	retired map[string]int // logs that had ended when the node started, by accord: after a restore all of them begin anew
+	retired map[string]int     // logs that had ended when the node started, by accord: after a restore all of them begin anew
+	earlier map[string]openLog // these, by origin
 
 	// Of who holds settles.
 	resumed bool
@@ -137,19 +139,19 @@ type Federation struct {
 	judged  map[string]string // by which state of each accord every record was judged
 
 	mu      sync.Mutex
-	links   map[string]*link       // by nation
-	short   map[string]time.Time   // by accord and nation: since when it gives back too little
-	orders  chan struct{}          // orders wait
-	taking  map[string]*sync.Mutex // by nation: one batch or order at a time
-	guilty  map[string]string      // by nation: the proof that weighs against it
-	missing map[string]missing     // by origin: what others were shown and did not come here
+	links   map[string]*link             // by nation
+	short   map[string]time.Time         // by accord and nation: since when it gives back too little
+	orders  chan struct{}                // orders wait
+	taking  map[string]*sync.Mutex       // by nation: one batch or order at a time
+	came    map[[2]string]map[string]int // objects that came, by nation and accord, and by day: of accords that limit them
+	guilty  map[string]string            // by nation: the proof that weighs against it
+	missing map[string]missing           // by origin: what others were shown and did not come here
 	marks   map[string][]peer.Checkpoint
 	passing map[string]map[string][]byte // by nation: checkpoints that others cosigned, which it is to be told
 	clocks  map[string]*offset           // by nation
 	refused map[string]refusals          // by nation
-	spends  map[spending]int
-	leaves  map[string]leafCount // by nation
-	raised  map[string]bool      // alarms that were told
+	leaves  map[string]leafCount         // by nation
+	raised  map[string]bool              // alarms that were told
 
 	judging sync.Mutex // held by who writes proofs
 	stop    context.CancelFunc
@@ -169,6 +171,9 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.After == nil {
+		cfg.After = time.After
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -182,9 +187,9 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 		cfg.Leaves = 1_000_000
 	}
 	cfg.Limits = cfg.Limits.Values()
-	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, judged: map[string]string{}, retired: map[string]int{},
-		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{}, missing: map[string]missing{}, marks: map[string][]peer.Checkpoint{},
-		passing: map[string]map[string][]byte{}, clocks: map[string]*offset{}, refused: map[string]refusals{}, raised: map[string]bool{}, spends: map[spending]int{}, leaves: map[string]leafCount{},
+	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, judged: map[string]string{}, retired: map[string]int{}, earlier: map[string]openLog{},
+		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{}, came: map[[2]string]map[string]int{}, missing: map[string]missing{}, marks: map[string][]peer.Checkpoint{},
+		passing: map[string]map[string][]byte{}, clocks: map[string]*offset{}, refused: map[string]refusals{}, raised: map[string]bool{}, leaves: map[string]leafCount{},
 		settles: make(chan struct{}, 1), stirred: map[string]bool{}, shelves: shelves(cfg.Shelves)}
 	own, err := cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
 	if err != nil {
@@ -193,6 +198,7 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 	for _, g := range own {
 		if g.Retired {
 			f.retired[g.Accord]++
+			f.earlier[g.Origin] = openLog{origin: g.Origin, accord: g.Accord, parties: g.Parties}
 		} else {
 			f.remember(g)
 		}

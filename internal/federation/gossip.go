@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -39,19 +41,21 @@ func (f *Federation) together(nation string) []string {
 	return slices.Compact(out)
 }
 
-// seen is what this node has seen of logs that the partner has part in.
-func (f *Federation) seen(ctx context.Context, p Partner) (h peer.Heads, err error) {
+// seen is what this node has seen of logs that the partner has part in, as far as fresh says that the partner does not know it yet.
+func (f *Federation) seen(ctx context.Context, p Partner, fresh func(head peer.Head) bool) (h peer.Heads, err error) {
 	bound := f.together(p.Nation)
 	for _, other := range f.cfg.Partners.Partners() {
 		if other.Nation == p.Nation || !slices.Contains(bound, other.Nation) {
 			continue
 		}
-		head := other.Keys.Head
-		h.KeyLogs = append(h.KeyLogs, peer.Head{Origin: peer.KeyLogPrefix + other.Nation, Size: uint64(head.Size), Root: head.Hash})
+		head := peer.Head{Origin: peer.KeyLogPrefix + other.Nation, Size: uint64(other.Keys.Head.Size), Root: other.Keys.Head.Hash}
+		if fresh(head) {
+			h.KeyLogs = append(h.KeyLogs, head)
+		}
 	}
 	logs, err := f.cfg.Ledger.Logs(ctx, ledger.Filter{Party: "org:" + p.Nation + "/" + p.Org})
 	for _, g := range logs {
-		if g.Nation != p.Nation && !g.Own && !g.Retired && g.Note != nil && len(h.Logs) < f.cfg.Limits.Logs {
+		if g.Nation != p.Nation && !g.Own && !g.Retired && g.Note != nil && len(h.Logs) < f.cfg.Limits.Logs && fresh(peer.Head{Origin: g.Origin, Size: g.Signed.Size, Root: g.Signed.Root}) {
 			h.Logs = append(h.Logs, g.Note)
 		}
 	}
@@ -59,27 +63,36 @@ func (f *Federation) seen(ctx context.Context, p Partner) (h peer.Heads, err err
 	return h, err
 }
 
+// headOf is a head as it is remembered: a checkpoint that only says the time anew is no news.
+func headOf(h peer.Head) string { return fmt.Sprintf("%d %x", h.Size, h.Root[:8]) }
+
 // Compare exchanges heads with every partner that can be reached now.
 func (f *Federation) Compare(ctx context.Context) (err error) {
 	for _, p := range f.cfg.Partners.Partners() {
 		if p.Address != "" {
 			url, doer := f.cfg.Dial(p)
-			err = errors.Join(err, f.compare(ctx, &peer.Client{URL: url, Doer: doer, Limits: f.cfg.Limits}, p))
+			err = errors.Join(err, f.compare(ctx, &peer.Client{URL: url, Doer: doer, Limits: f.cfg.Limits}, p, map[string]string{}))
 		}
 	}
 	return err
 }
 
-// compare exchanges heads with a partner, and looks whether somebody showed the two of them different things.
-func (f *Federation) compare(ctx context.Context, c *peer.Client, p Partner) error {
-	mine, err := f.seen(ctx, p)
-	if err != nil {
+// compare tells a partner what is new here of others' logs, and looks whether somebody showed the two of them different things. Told is what the partner knows,
+// by origin.
+func (f *Federation) compare(ctx context.Context, c *peer.Client, p Partner, told map[string]string) error {
+	news := map[string]string{}
+	mine, err := f.seen(ctx, p, func(h peer.Head) bool {
+		news[h.Origin] = headOf(h)
+		return told[h.Origin] != news[h.Origin]
+	})
+	if err != nil || len(mine.KeyLogs)+len(mine.Logs) == 0 {
 		return err
 	}
 	theirs, err := c.Heads(ctx, mine)
 	if err != nil {
 		return err
 	}
+	maps.Copy(told, news)
 	for _, k := range theirs.KeyLogs {
 		if err := f.compareKeys(ctx, c, strings.TrimPrefix(k.Origin, peer.KeyLogPrefix), k); err != nil {
 			return err
@@ -151,7 +164,7 @@ func (f *Federation) compareLog(ctx context.Context, note []byte) error {
 		return nil // not signed by whose log it is: whoever shows it lies, or an old key signed it
 	}
 	f.behind(c, &g)
-	if root, ok := f.past(c.Origin, c.Size); ok && root == c.Root {
+	if root, ok := f.marked(c.Origin, c.Size); ok && root == c.Root {
 		return nil
 	}
 	var e *peer.Equivocation
@@ -202,7 +215,7 @@ func (f *Federation) freshen(parties []string) {
 	}
 }
 
-func (f *Federation) past(origin string, size uint64) (root tlog.Hash, ok bool) {
+func (f *Federation) marked(origin string, size uint64) (root tlog.Hash, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, c := range f.marks[origin] {
@@ -538,7 +551,7 @@ func (f *Federation) caughtLive(ctx context.Context, nation string, err error) e
 	return err
 }
 
-// Heads implements peer.Backend.
+// Heads implements peer.Backend. What the caller has seen in another way than this node is answered by what is here: the caller may find the lie in it.
 func (b backend) Heads(ctx context.Context, h peer.Heads) (peer.Heads, error) {
 	c, _, err := b.party(ctx)
 	if err != nil {
@@ -551,6 +564,15 @@ func (b backend) Heads(ctx context.Context, h peer.Heads) (peer.Heads, error) {
 	if err := errors.Join(b.compareLogs(ctx, h.Logs), b.attested(ctx, h.Witnessed)); err != nil {
 		return peer.Heads{}, inWire(err)
 	}
-	out, err := b.seen(ctx, p)
+	theirs := map[string]string{}
+	for _, k := range h.KeyLogs {
+		theirs[k.Origin] = headOf(k)
+	}
+	for _, n := range h.Logs {
+		if c, err := peer.PeekCheckpoint(n); err == nil {
+			theirs[c.Origin] = headOf(peer.Head{Size: c.Size, Root: c.Root})
+		}
+	}
+	out, err := b.seen(ctx, p, func(h peer.Head) bool { seen, asked := theirs[h.Origin]; return asked && seen != headOf(h) })
 	return out, inWireOrNil(err)
 }

@@ -9,7 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"entente/accord"
 	"entente/dsse"
+	"entente/internal/accords"
 	"entente/internal/exchange"
 	"entente/internal/fault"
 	"entente/internal/gate"
@@ -105,7 +107,7 @@ func (f *Federation) take(ctx context.Context, nation string, b *peer.Batch) (st
 	if err != nil {
 		return 0, f.caughtLive(ctx, nation, err)
 	}
-	t := taking{f: f, partner: p, origin: b.Origin, from: from, taken: make([]ledger.Taken, len(frames)), now: f.stamp(), fresh: map[spending]int{}}
+	t := taking{f: f, partner: p, origin: b.Origin, from: from, taken: make([]ledger.Taken, len(frames)), came: map[day]int{}, now: f.stamp()}
 	if last.Size == from {
 		t.after = last.Time.Add(-gate.Skew)
 	}
@@ -121,7 +123,6 @@ func (f *Federation) take(ctx context.Context, nation string, b *peer.Batch) (st
 	if err := t.accept(ctx); err != nil {
 		return 0, err
 	}
-	t.spend()
 	receipts, err := t.receipts()
 	if err != nil {
 		return 0, err
@@ -135,12 +136,10 @@ func (f *Federation) take(ctx context.Context, nation string, b *peer.Batch) (st
 			_, err = f.cfg.Ledger.Mirror(ctx, b.Origin, nation, t.about)
 			f.freshen(t.about.Parties)
 		}
+		f.arrived(t.came)
 	}
 	if t.orders {
-		select {
-		case f.orders <- struct{}{}:
-		default:
-		}
+		signal(f.orders)
 	}
 	return t.stored, err
 }
@@ -165,19 +164,18 @@ type taking struct {
 	now     time.Time
 	taken   []ledger.Taken
 	puts    []arrival
+	came    map[day]int // puts that are looked at, under accords that limit them
 	stored  int
 	orders  bool
-	fresh   map[spending]int // of this batch, that may be new
-	about   ledger.Identity  // whose log it is, as its renditions tell
-	after   time.Time        // of the last checkpoint, as far as clocks differ: what was added since is not older
+	about   ledger.Identity // whose log it is, as its renditions tell
+	after   time.Time       // of the last checkpoint, as far as clocks differ: what was added since is not older
 }
 
 // arrival is a rendition that may be kept.
 type arrival struct {
-	at       int // in taken
-	r        *peer.Rendition
-	spending spending
-	suspect  time.Time // since when the key that signed it is in other hands: it goes to quarantine; zero: it is not
+	at      int // in taken
+	r       *peer.Rendition
+	suspect time.Time // since when the key that signed it is in other hands: it goes to quarantine; zero: it is not
 }
 
 func (t *taking) refuse(i int, code string) { t.taken[i].Did, t.taken[i].Code = peer.DidRefuse, code }
@@ -198,7 +196,16 @@ func (t *taking) frame(ctx context.Context, i int, fr *peer.Frame) error {
 	}
 	switch kind := fr.Leaf.Kind; kind {
 	case peer.Put:
-		return t.put(ctx, i, fr)
+		full, err := t.full(ctx, fr)
+		if err != nil {
+			return err
+		}
+		if full {
+			t.refuse(i, codeQuota)
+			t.taken[i].Bare = true
+			return nil
+		}
+		t.put(i, fr)
 	case peer.Accord:
 		if err := t.f.cfg.Accords.Offer(ctx, t.partner.Nation, fr.Envelope); err != nil {
 			return t.judged(i, err)
@@ -255,15 +262,15 @@ func (t *taking) originates(signers []*dsse.Key, at time.Time) bool {
 }
 
 // put judges a rendition by the same rule that its originator must have kept.
-func (t *taking) put(ctx context.Context, i int, fr *peer.Frame) error {
+func (t *taking) put(i int, fr *peer.Frame) {
 	r, signers, err := t.opener.Rendition(fr.Envelope)
 	if err != nil {
 		t.refuse(i, codeOf(err))
-		return nil
+		return
 	}
 	if r.Nation != t.partner.Nation || r.Org != t.partner.Org || r.Accord != fr.Leaf.Accord {
 		t.refuse(i, "accept.origin")
-		return nil
+		return
 	}
 	a := arrival{at: i, r: r}
 	signed := t.originates(signers, fr.Leaf.Time)
@@ -277,17 +284,16 @@ func (t *taking) put(ctx context.Context, i int, fr *peer.Frame) error {
 	audience, err := label.NewAudience(r.Audience...)
 	if err != nil {
 		t.refuse(i, "accept.envelope")
-		return nil
+		return
 	}
 	kind, id, version := "", "", ""
 	if o, err := stix.Parse(r.Object); err == nil {
 		kind, id, version = o.Type(), o.ID(), o.Version()
 	}
-	standing, name := t.f.standingOf(r.Accord)
-	if signed && name != "" {
-		t.about = ledger.Identity{Org: r.Org, Accord: name, Parties: r.Audience}
+	if s := t.f.accordOf(r.Accord); signed && s != nil {
+		t.about = ledger.Identity{Org: r.Org, Accord: s.Name, Parties: r.Audience}
 	}
-	verdict := standing.Accept(t.f.self, &gate.Parcel{Label: r.Label, Origin: gate.Party{Nation: r.Nation, Org: r.Org}, Signed: signed, Accord: r.Accord, Audience: audience, Kind: kind,
+	verdict := t.f.standingOf(r.Accord).Accept(t.f.self, &gate.Parcel{Label: r.Label, Origin: gate.Party{Nation: r.Nation, Org: r.Org}, Signed: signed, Accord: r.Accord, Audience: audience, Kind: kind,
 		Realm: t.f.mode(), Size: int64(len(r.Object))}, t.now)
 	if !verdict.OK() && !verdict.Held() {
 		code := "accept.accord"
@@ -295,28 +301,29 @@ func (t *taking) put(ctx context.Context, i int, fr *peer.Frame) error {
 			code = codes[0]
 		}
 		t.refuse(i, code)
-		return nil
-	}
-	a.spending = spending{r.Nation, name, dayOf(fr.Leaf.Time)}
-	if over, err := t.over(ctx, t.f.versionsOf(r.Accord), a.spending, fr.Leaf.Time, id, version); err != nil || over {
-		t.refuse(i, codeQuota)
-		return err
+		return
 	}
 	t.taken[i].Object, t.taken[i].Version = id, version
 	t.puts = append(t.puts, a)
+}
+
+// accordOf is the accord that stands with a version of that digest, or nil.
+func (f *Federation) accordOf(digest [32]byte) *accords.Standing {
+	standings := f.cfg.Accords.Standings()
+	for i := range standings {
+		if slices.ContainsFunc(standings[i].Versions, func(t *accord.Terms) bool { return t.Digest == digest }) {
+			return &standings[i]
+		}
+	}
 	return nil
 }
 
-// standingOf is the accord that stands with a version of that digest, and its name, or nil.
-func (f *Federation) standingOf(digest [32]byte) (*gate.Standing, string) {
-	for _, s := range f.cfg.Accords.Standings() {
-		for _, t := range s.Versions {
-			if t.Digest == digest {
-				return s.Standing, s.Name
-			}
-		}
+// standingOf is what permits under it, or nil.
+func (f *Federation) standingOf(digest [32]byte) *gate.Standing {
+	if a := f.accordOf(digest); a != nil {
+		return a.Standing
 	}
-	return nil, ""
+	return nil
 }
 
 // accept hands what may be kept to the door, all of it in one transaction.
@@ -349,6 +356,9 @@ func (t *taking) accept(ctx context.Context) error {
 			t.stored++
 		case exchange.Present:
 			taken.Did = peer.DidKnow
+			if err := t.join(ctx, taken, t.puts[i].r.Label); err != nil {
+				return err
+			}
 		case exchange.Held:
 			taken.Did, taken.Code = peer.DidQuarantine, o.Code
 		case exchange.Different:
@@ -364,13 +374,31 @@ func (t *taking) accept(ctx context.Context) error {
 	return nil
 }
 
-// receipts say what was done with every record and order that is done with. Of records beyond the accord's limit that follow each other only the first is named: it is
-// refused from there on.
+// join puts a record that is here already under the join of its label and the one that it comes with now: what came under two accords, or comes under another since
+// its originator narrowed whom it is for, is held to both.
+func (t *taking) join(ctx context.Context, k *ledger.Taken, l label.Label) error {
+	o := exchange.Order{Origin: gate.Party{Nation: t.partner.Nation, Org: t.partner.Org}, ID: k.Object, Version: k.Version, Actor: "peer:" + t.partner.Nation}
+	page, err := t.f.cfg.House.Page(ctx, store.Query{IDs: []string{o.ID}, Versions: store.Versions{All: true}, Specs: specs, Nation: o.Origin.Nation, Org: o.Origin.Org, Headers: true})
+	if err != nil {
+		return fmt.Errorf("reading the label of what is here: %w", err)
+	}
+	for _, it := range page.Items {
+		if it.Record.Version != o.Version || label.LessEqual(l, it.Record.Label) {
+			continue
+		}
+		if _, err := t.f.cfg.Door.Mark(ctx, o, label.Join(it.Record.Label, l)); err != nil {
+			return fmt.Errorf("tightening the label of what is here: %w", err)
+		}
+	}
+	return nil
+}
+
+// receipts say what was done with every record and order that is done with.
 func (t *taking) receipts() ([][]byte, error) {
 	var acts []peer.Act
 	for i := range t.taken {
 		k := &t.taken[i]
-		if k.Wait || k.Frame.Leaf.Kind == peer.Heartbeat || i > 0 && k.Did == peer.DidRefuse && k.Code == codeQuota && t.taken[i-1].Code == codeQuota {
+		if k.Wait || k.Frame.Leaf.Kind == peer.Heartbeat {
 			continue
 		}
 		acts = append(acts, peer.Act{Index: t.from + uint64(i), Commit: peer.Digest(k.Frame.Leaf.Commit), Did: k.Did, Code: k.Code, At: t.now})
@@ -413,28 +441,32 @@ func (f *Federation) obeying(ctx context.Context) {
 	}
 }
 
-// obey carries out the orders that wait. One that cannot be carried out now holds up those of its own log, and no others.
+// turnOf is how many orders of one nation are carried out before those of the next.
+const turnOf = 8
+
+// obey carries out the orders that wait, some of each nation in turn, so that none waits for the many of another. One that cannot be carried out now holds
+// up those of its own nation, and no others.
 func (f *Federation) obey(ctx context.Context) error {
 	stuck := map[string]bool{}
 	var failed error
 	for {
-		orders, err := f.cfg.Ledger.Orders(ctx, 0)
-		if err != nil {
-			return err
-		}
 		did := 0
-		for i := range orders {
-			w := &orders[i]
-			p, ok := f.partner(w.Nation)
-			if !ok || stuck[w.Origin] { // nothing counts of a nation that is not known now
+		for _, p := range f.cfg.Partners.Partners() { // nothing counts of a nation that is not known now
+			if stuck[p.Nation] {
 				continue
 			}
-			if err := f.carryOut(ctx, p, w); err != nil {
-				stuck[w.Origin], failed = true, errors.Join(failed, err)
-				continue
+			orders, err := f.cfg.Ledger.Orders(ctx, p.Nation, turnOf)
+			if err != nil {
+				return err
 			}
-			did++
-			f.nudge(w.Nation)
+			for i := range orders {
+				if err := f.carryOut(ctx, p, &orders[i]); err != nil {
+					stuck[p.Nation], failed = true, errors.Join(failed, err)
+					break
+				}
+				did++
+				f.nudge(p.Nation)
+			}
 		}
 		if did == 0 {
 			return failed
@@ -460,16 +492,21 @@ func (f *Federation) carryOut(ctx context.Context, p Partner, w *ledger.Waiting)
 	did, code := peer.DidRefuse, ""
 	opener := peer.Opener{Realm: f.cfg.Realm, Limits: f.cfg.Limits, Keys: func(id string) *dsse.Key { k, _ := p.Keys.Find(id); return k.Key }}
 	o, _, err := opener.Order(w.Envelope)
-	target, notFound := f.cfg.Ledger.Held(ctx, w.Origin, w.Leaf.Target-1)
+	origin, index := w.Origin, w.Leaf.Target-1
+	if o.Log != "" { // of before its originator's ledger was restored
+		origin, index = o.Log, o.Index
+	}
+	target, notFound := f.cfg.Ledger.Held(ctx, origin, index)
 	switch {
 	case err != nil:
 		code = "accept.signature"
+	case notFound != nil && fault.Of(notFound) != fault.NotFound:
+		return notFound
+	case notFound != nil && w.Leaf.Target > 0 && o.Do == w.Leaf.Kind.String(): // of a record that was refused for the quota nothing was kept
+		did = done[w.Leaf.Kind]
 	case notFound != nil:
-		if fault.Of(notFound) != fault.NotFound {
-			return notFound
-		}
 		code = "order.target"
-	case peer.Digest(target.Leaf.Commit) != o.Target || target.Leaf.Kind != peer.Put:
+	case target.Nation != w.Nation || peer.Digest(target.Leaf.Commit) != o.Target || target.Leaf.Kind != peer.Put:
 		code = "order.target"
 	default:
 		if did, code, err = f.apply(ctx, p, w, &o, &target); err != nil {
@@ -480,8 +517,15 @@ func (f *Federation) carryOut(ctx context.Context, p Partner, w *ledger.Waiting)
 	if err != nil {
 		return err
 	}
-	return f.cfg.Ledger.Done(ctx, w.Origin, w.Index, did, code, k...)
+	var earlier *ledger.Held
+	if o.Log != "" && code != "order.target" && code != "accept.signature" {
+		earlier = &target
+	}
+	return f.cfg.Ledger.Done(ctx, w.Origin, w.Index, earlier, did, code, k...)
 }
+
+// done is what is said of an order that was carried out.
+var done = map[peer.Kind]string{peer.Retract: peer.DidRetract, peer.Relabel: peer.DidRelabel, peer.Purge: peer.DidPurge}
 
 // apply does to the record that a leaf brought what its originator orders, as far as no other leaf of its originator has it here.
 func (f *Federation) apply(ctx context.Context, p Partner, w *ledger.Waiting, o *peer.Order, target *ledger.Held) (did, code string, err error) {
@@ -504,8 +548,7 @@ func (f *Federation) apply(ctx context.Context, p Partner, w *ledger.Waiting, o 
 			return peer.DidRelabel, "", nil
 		}
 		kind, _, _ := strings.Cut(target.Object, "--")
-		standing, _ := f.standingOf(target.Leaf.Accord)
-		verdict := standing.Accept(f.self, &gate.Parcel{Label: *o.Label, Origin: order.Origin, Signed: true, Accord: target.Leaf.Accord, Audience: o.Label.Audience, Kind: kind,
+		verdict := f.standingOf(target.Leaf.Accord).Accept(f.self, &gate.Parcel{Label: *o.Label, Origin: order.Origin, Signed: true, Accord: target.Leaf.Accord, Audience: o.Label.Audience, Kind: kind,
 			Realm: f.mode()}, f.cfg.Now())
 		if codes := verdict.Codes(); !verdict.OK() && !verdict.Held() && len(codes) > 0 {
 			return peer.DidRefuse, codes[0], nil

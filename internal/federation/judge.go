@@ -7,9 +7,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"entente/accord"
 	"entente/internal/accords"
 	"entente/internal/gate"
 	"entente/internal/ledger"
@@ -23,6 +25,9 @@ import (
 // Judged is what one accord makes of one record for one party.
 type Judged struct {
 	Accord  string        `json:"accord"`
+	Version int           `json:"version"`            // of the accord
+	Phase   accords.Phase `json:"phase"`              // in which that version is
+	Suppose bool          `json:"supposed,omitempty"` // as if that version were in force now at every party
 	Party   string        `json:"party"`
 	Permit  bool          `json:"permit"`
 	Waits   bool          `json:"waits,omitempty"` // all that is missing is a release officer's signature
@@ -33,6 +38,10 @@ type Judged struct {
 	Body    []byte        `json:"body,omitempty"`    // exactly what the party would be given
 	Removed []string      `json:"removed,omitempty"` // what was taken out of it
 	Why     string        `json:"why,omitempty"`     // of what is withheld though the clauses permit it
+	Has     bool          `json:"has,omitempty"`     // it went out already, and stands so there: nothing goes out now
+
+	Before  *Judged         `json:"before,omitempty"`  // of a version that is supposed: by what is in force now
+	Changes []accord.Change `json:"changes,omitempty"` // where that differs: what of the text differs that can be why
 
 	defs  []definition   // of its markings, which go along
 	along []gate.Verdict // what the accord says to each of them
@@ -43,12 +52,16 @@ type Judged struct {
 	plan    string                     // two parties with the same plan get the same bytes
 	classes map[string]rendition.Class // how the party has what the record names, and the record itself
 	copies  []string                   // logs in which it has reduced copies of that
+	apart   bool                       // it is permitted, and cannot be made for those whom it is for
+	word    *Statement                 // that a release officer signed, under which it goes
+	lapsed  bool                       // that word is about something else than what would go now, or counts no longer
+	refused bool                       // an officer refused it, after it was signed
 }
 
 // mode is that of the node's realm, as labels have it.
 func (f *Federation) mode() label.Mode { return label.Mode(f.cfg.Realm) }
 
-// judge asks for every other party of an accord what it may have of an own record. What w will add counts as given already.
+// judge asks for every other party of an accord what it may have of an own record, alone. What w will add counts as given already.
 func (f *Federation) judge(ctx context.Context, s *accords.Standing, it *store.Item, w *writing) ([]Judged, error) {
 	now, bases := f.cfg.Now(), f.cfg.Bases()
 	newest := s.Versions[len(s.Versions)-1]
@@ -72,10 +85,12 @@ func (f *Federation) judge(ctx context.Context, s *accords.Standing, it *store.I
 			counters.Today = today + w.given[counter(s.Name, to)]
 		}
 		v := s.Permit(f.self, to, &offer, now, counters, bases)
-		if v.Waits() && f.isReleased(ctx, s.Name, it, to) {
+		j := Judged{Accord: s.Name, Version: newest.Version, Party: to.String(), Class: rendition.Withheld.String(), party: to}
+		if v.Waits() && f.released(ctx, it, w, &j) {
 			v = s.Permit(f.self, to, &signed, now, counters, bases)
 		}
-		out = append(out, Judged{Accord: s.Name, Party: to.String(), Permit: v.Permit(), Waits: v.Waits(), Clause: v.Clause(), Class: rendition.Withheld.String(), party: to, verdict: v})
+		j.Permit, j.Waits, j.Clause, j.verdict = v.Permit(), v.Waits(), v.Clause(), v
+		out = append(out, j)
 		any = any || v.Permit() || v.Waits()
 	}
 	if !any {
@@ -83,7 +98,13 @@ func (f *Federation) judge(ctx context.Context, s *accords.Standing, it *store.I
 	}
 	obj, err := stix.Parse(it.Record.Body)
 	if err != nil {
-		return nil, nil // what is kept in spite of its errors goes nowhere
+		for i := range out {
+			if j := &out[i]; j.Permit || j.Waits {
+				j.withhold("it is kept here in spite of its errors, and such goes nowhere")
+				j.apart = true
+			}
+		}
+		return out, nil
 	}
 	defs, lost, err := f.definitions(ctx, obj)
 	if err != nil {
@@ -103,7 +124,7 @@ func (f *Federation) judge(ctx context.Context, s *accords.Standing, it *store.I
 	for i := range out {
 		if j := &out[i]; j.Permit || j.Waits {
 			if lost != "" {
-				j.Permit, j.Why = false, "it is under the marking "+lost+", whose definition is not here, so that no party could read it"
+				j.Permit, j.Why = false, undefined+lost
 				continue
 			}
 			for k := range defs {
@@ -112,9 +133,32 @@ func (f *Federation) judge(ctx context.Context, s *accords.Standing, it *store.I
 			if err := f.render(ctx, s.Name, it, refs, defs, seen, made, j); err != nil {
 				return nil, err
 			}
+			if j.Permit && (j.lapsed || j.word != nil && !j.word.covers(s.Digest, j)) {
+				j.Permit, j.Waits, j.lapsed, j.Clause, j.Label, j.Why = false, true, true, "", nil, unsaid
+			}
 		}
 	}
 	return out, nil
+}
+
+// released asks what a release officer said of a record for a party. It tells whether the record is to be judged as one that was released: so is one whose
+// signature counts no longer, for the sake of what went out by it.
+func (f *Federation) released(ctx context.Context, it *store.Item, w *writing, j *Judged) bool {
+	if w.suppose == j.party {
+		return true
+	}
+	r := f.release(ctx, releaseKey(j.Accord, it, j.party))
+	switch {
+	case r.State == Signed:
+		j.word = r.statement()
+		return true
+	case r.State == Refused:
+		j.refused = len(r.Earlier) > 0
+	case len(r.Earlier) > 0:
+		j.word, j.lapsed = wordOf(r.Earlier[len(r.Earlier)-1]), true
+		return true
+	}
+	return false
 }
 
 // references are the ids that a record and the definitions of its markings name, but for markings.
@@ -151,23 +195,26 @@ func (f *Federation) render(ctx context.Context, accord string, it *store.Item, 
 			}
 			seen[id] = at
 		}
-		c, by := f.sees(&at, j.party)
+		c, by := f.sees(&at, accord, j.party)
 		j.classes[id] = c
 		if by != "" {
 			j.copies = append(j.copies, by)
 		}
 		fmt.Fprintf(&plan, " %s=%d%s", id, c, by)
 	}
+	if j.word != nil { // what was signed is for this party alone
+		plan.WriteString(" " + j.Party)
+	}
 	j.plan = plan.String()
 	if why, err := f.accompany(accord, defs, needs, j); err != nil || why != "" {
 		j.Permit, j.Why = false, why
 		return err
 	}
-	// A reduced copy of what it names has an id of the set of recipients that it was made for. That set is known only when all parties were judged: see group.
+	// A reduced copy of what it names has an id of the set of recipients that it was made for. That set is known only when all parties were judged: see plan.
 	r, ok := made[j.plan]
 	if !ok || r.Class == rendition.Reduced {
 		var err error
-		if r, err = rendition.Make(it.Record.Body, f.plan(accord, []string{orgOf(j.party)}, needs, j.classes)); err != nil {
+		if r, err = rendition.Make(it.Record.Body, f.recipe(accord, []string{orgOf(j.party)}, needs, j.classes)); err != nil {
 			return fmt.Errorf("making a rendition of %s: %w", it.Record.ID, err)
 		}
 		made[j.plan] = r
@@ -179,9 +226,9 @@ func (f *Federation) render(ctx context.Context, accord string, it *store.Item, 
 	}
 	j.Body = r.Body
 	if j.Permit {
-		l := j.verdict.Label()
+		l := j.label()
 		if l.Access < label.Copy && f.plain(j.party) {
-			j.Permit, j.Class, j.Body, j.Why = false, rendition.Withheld.String(), nil, "it is to be looked at and not kept, and "+j.Party+" fetches by TAXII, where whoever fetches keeps"
+			j.Permit, j.Class, j.Body, j.Why = false, rendition.Withheld.String(), nil, "it is to be looked at and not kept, and the party fetches by TAXII, where whoever fetches keeps"
 			return nil
 		}
 		j.Label = &l
@@ -189,7 +236,16 @@ func (f *Federation) render(ctx context.Context, accord string, it *store.Item, 
 	return nil
 }
 
-func (f *Federation) plan(accord string, parties []string, needs gate.Needs, classes map[string]rendition.Class) rendition.Plan {
+// label is the label that the party would be given the record with: never a looser one than an officer signed.
+func (j *Judged) label() label.Label {
+	if j.word != nil {
+		return label.Join(j.verdict.Label(), j.word.Label)
+	}
+	return j.verdict.Label()
+}
+
+// recipe says what a copy for some parties is made by.
+func (f *Federation) recipe(accord string, parties []string, needs gate.Needs, classes map[string]rendition.Class) rendition.Plan {
 	return rendition.Plan{Key: f.audienceKey(accord, parties), Strip: needs.Strip, Anonymise: needs.Anonymise, Author: needs.Author, Extensions: f.cfg.Extensions,
 		Sees: func(id string) rendition.Class { return classes[id] }}
 }
@@ -211,16 +267,19 @@ func (f *Federation) look(ctx context.Context, id string) (s sight, err error) {
 	return sight{live(places), page.Items}, err
 }
 
-// sees tells how a party has an object: as it gave it itself, as another gave it to both, or as it went out from here; by says in which log.
-func (f *Federation) sees(s *sight, p gate.Party) (c rendition.Class, by string) {
-	for _, at := range s.out {
-		if l, ok := f.logs[at.Origin]; !ok || !slices.Contains(l.parties, orgOf(p)) {
+// sees tells how a party has an object: as it gave it itself, as another gave it to both, or as it went out from here; by says in which log. Of several
+// reduced copies it is the last under the accord, which whoever else is given that one has, too.
+func (f *Federation) sees(s *sight, accord string, p gate.Party) (c rendition.Class, by string) {
+	same := false
+	for _, at := range slices.Backward(s.out) {
+		l, ok := f.logs[at.Origin]
+		if !ok || !slices.Contains(l.parties, orgOf(p)) {
 			continue
 		}
 		if v := parseMark(at.Version); v.class == rendition.Full {
 			return rendition.Full, ""
-		} else if c == rendition.Withheld {
-			c, by = v.class, at.Origin
+		} else if c == rendition.Withheld || !same && l.accord == accord {
+			c, by, same = v.class, at.Origin, l.accord == accord
 		}
 	}
 	for i := range s.items {
@@ -244,6 +303,9 @@ func live(places []ledger.Place) []ledger.Place {
 	ended := map[leaf]bool{}
 	for _, p := range places { // orders come after what they are about
 		target := leaf{p.Origin, p.Leaf.Target - 1}
+		if m := parseMark(p.Version); m.log != "" {
+			target = leaf{m.log, m.index}
+		}
 		switch p.Leaf.Kind {
 		case peer.Put:
 			puts[leaf{p.Origin, p.Index}] = len(out)
@@ -266,6 +328,10 @@ type mark struct {
 	body    string // of what went out, but for the label
 	label   string // without times
 	rec     int64
+
+	// Of an order about what went out in a log that had ended: where.
+	log   string
+	index uint64
 }
 
 func (m mark) String() string {
@@ -285,6 +351,10 @@ func parseMark(s string) (m mark) {
 		return mark{}
 	}
 	m.class = rendition.Class(class)
+	if w := strings.Fields(s); len(w) == 7 {
+		m.log = w[5]
+		m.index, _ = strconv.ParseUint(w[6], 10, 64) // as order wrote it
+	}
 	return m
 }
 
@@ -299,72 +369,6 @@ func (f *Federation) keyed(b []byte) string {
 func short(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:12])
-}
-
-// group is the parties of one accord that are given the same.
-type group struct {
-	accord  *accords.Standing
-	parties []string // org:NATION/ORG, sorted
-	judged  []Judged
-	label   label.Label
-	result  rendition.Result
-}
-
-// groups puts those together who are given the same.
-func (f *Federation) groups(s *accords.Standing, it *store.Item, all []Judged) ([]group, error) {
-	byPlan := map[string][]Judged{}
-	var order []string
-	for _, j := range all {
-		if !j.Permit {
-			continue
-		}
-		if byPlan[j.plan] == nil {
-			order = append(order, j.plan)
-		}
-		byPlan[j.plan] = append(byPlan[j.plan], j)
-	}
-	var out []group
-	for _, plan := range order {
-		g := group{accord: s, judged: byPlan[plan]}
-		verdicts := make([]gate.Verdict, len(g.judged))
-		for i, j := range g.judged {
-			g.parties = append(g.parties, orgOf(j.party))
-			verdicts[i] = j.verdict
-		}
-		slices.Sort(g.parties)
-		var ok bool
-		if g.label, ok = gate.Together(verdicts...); !ok { // some were released by an officer and some need none: they are given it one by one
-			for _, j := range g.judged {
-				out = append(out, group{accord: s, parties: []string{orgOf(j.party)}, judged: []Judged{j}, label: whole(j.verdict.Label()), result: j.result})
-			}
-			continue
-		}
-		g.label = whole(g.label)
-		g.result = g.judged[0].result
-		if g.result.Class == rendition.Reduced && len(g.parties) > 1 {
-			r, err := rendition.Make(it.Record.Body, f.plan(s.Name, g.parties, g.judged[0].verdict.Needs(), g.judged[0].classes))
-			if err != nil {
-				return nil, err
-			}
-			g.result = r
-		}
-		if g.result.Class != rendition.Withheld && f.mapped(&g) {
-			out = append(out, g)
-		}
-	}
-	return out, nil
-}
-
-// whole has a retention end with a second: what goes out within one is under the same label, which is read and written once.
-func whole(l label.Label) label.Label {
-	l.NotAfter = l.NotAfter.Truncate(time.Second)
-	return l
-}
-
-// mapped tells whether every reduced copy that is named was made for the same parties under the same accord: only then it has the id by which it is named.
-func (f *Federation) mapped(g *group) bool {
-	here := f.ids[identity(g.accord.Name, g.parties)]
-	return !slices.ContainsFunc(g.judged[0].copies, func(origin string) bool { return origin != here })
 }
 
 func counter(accord string, to gate.Party) string { return accord + " " + orgOf(to) }

@@ -21,20 +21,28 @@ import (
 
 // keeping does what time, key logs and the ends of accords call for.
 func (f *Federation) keeping(ctx context.Context) {
-	for ctx.Err() == nil {
+	tick := time.NewTicker(f.cfg.Tick)
+	defer tick.Stop()
+	for due := true; ctx.Err() == nil; {
 		keys, changed := f.cfg.Partners.Changed(), f.cfg.Accords.Changed()
-		if err := f.Keep(ctx); err != nil && ctx.Err() == nil {
+		err := f.tidy(ctx)
+		if due { // and not whenever something changes: partners see when logs are signed, and what changed may not be for them to know
+			err = errors.Join(err, f.signIdle(ctx))
+		}
+		if err != nil && ctx.Err() == nil {
 			f.cfg.Log.Warn("keeping what partners gave and were given; it will be tried again", "error", err)
 			if !pause(ctx, 2*time.Second) {
 				return
 			}
 			continue
 		}
+		due = false
 		select {
 		case <-ctx.Done():
 		case <-keys:
 		case <-changed:
-		case <-time.After(f.cfg.Tick):
+		case <-tick.C:
+			due = true
 		}
 	}
 }
@@ -42,6 +50,10 @@ func (f *Federation) keeping(ctx context.Context) {
 // Keep does once what is due: idle logs are signed anew, what has expired goes, what a compromised key signed is put into quarantine, what came under an
 // accord that ended is destroyed, and what comes back is counted.
 func (f *Federation) Keep(ctx context.Context) error {
+	return errors.Join(f.tidy(ctx), f.signIdle(ctx))
+}
+
+func (f *Federation) tidy(ctx context.Context) error {
 	err := f.suspect(ctx)
 	for _, p := range f.cfg.Partners.Forked() {
 		made, e := proof.OfKeyLog(p.Fork)
@@ -58,11 +70,8 @@ func (f *Federation) Keep(ctx context.Context) error {
 			break
 		}
 	}
-	return errors.Join(err, f.signIdle(ctx))
+	return err
 }
-
-// idle is how old the checkpoint of a log to which nothing is added becomes: 30 s, less the time between two looks and the work of one.
-const idle = 18 * time.Second
 
 // signIdle signs logs to which nothing is added anew, so that their readers know that nothing is kept from them.
 func (f *Federation) signIdle(ctx context.Context) error {
@@ -72,6 +81,9 @@ func (f *Federation) signIdle(ctx context.Context) error {
 	}
 	return err
 }
+
+// idle is how old the checkpoint of a log to which nothing is added becomes: 30 s, less the time between two looks and the work of one.
+const idle = 18 * time.Second
 
 // quarantined is the reason for which what a compromised key signed is held.
 func quarantined(since time.Time) store.Reason {
@@ -216,9 +228,8 @@ func (f *Federation) shut(ctx context.Context, due []accords.Ending) error {
 	f.out.Lock()
 	defer f.out.Unlock()
 	for origin, l := range f.logs {
-		for _, e := range due {
-			left := e.Of == "" || e.Of == f.cfg.Nation || slices.ContainsFunc(l.parties, func(p string) bool { return strings.HasPrefix(p, "org:"+e.Of+"/") })
-			if e.Accord != l.accord || !left {
+		for i := range due {
+			if !leaves(&due[i], &l, f.cfg.Nation) {
 				continue
 			}
 			if err := f.cfg.Ledger.Retire(ctx, origin); err != nil {
@@ -230,6 +241,11 @@ func (f *Federation) shut(ctx context.Context, due []accords.Ending) error {
 		}
 	}
 	return nil
+}
+
+// leaves tells whether an ending is of the accord for all of a log's parties, for one of them, or for the own nation.
+func leaves(e *accords.Ending, l *openLog, own string) bool {
+	return e.Accord == l.accord && (e.Of == "" || e.Of == own || slices.ContainsFunc(l.parties, func(p string) bool { return strings.HasPrefix(p, "org:"+e.Of+"/") }))
 }
 
 // weigh counts what comes back under accords that ask for it.

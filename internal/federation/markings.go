@@ -83,6 +83,16 @@ func (f *Federation) goesOn(s *accords.Standing, it *store.Item, to gate.Party) 
 	return s.Permit(f.self, to, &o, f.cfg.Now(), gate.Counters{}, f.cfg.Bases()).Permit(), nil
 }
 
+// Sentences that end in what they are about, and may go on with another sentence after it.
+const (
+	invalid   = "what is left is no valid STIX: " // the rules of STIX are English
+	undefined = "the definition of its marking is not here, so that no party could read it: "
+	barring   = "the accord does not let the definition of its marking go along: "
+	lacking   = "the definition of its marking cannot go along: "
+)
+
+const unsaid = "what a release officer signed is not this, or counts no longer"
+
 // labelFor is the label of a definition before the accord's handling is added: it is for all parties.
 func labelFor(parties []string) (label.Label, error) {
 	audience, err := label.NewAudience(parties...)
@@ -92,16 +102,16 @@ func labelFor(parties []string) (label.Label, error) {
 // accompany notes how the party is given the definitions of a record's markings; why says which of them it cannot be given.
 func (f *Federation) accompany(accord string, defs []definition, needs gate.Needs, j *Judged) (why string, err error) {
 	for i := range defs {
-		r, err := f.define(&defs[i], f.plan(accord, []string{orgOf(j.party)}, needs, j.classes), j.classes)
+		r, err := f.define(&defs[i], f.recipe(accord, []string{orgOf(j.party)}, needs, j.classes), j.classes)
 		if err != nil {
 			return "", err
 		}
 		id := defs[i].item.Record.ID
 		switch {
 		case !j.along[i].Permit():
-			return "it is under the marking " + id + ", whose definition the accord does not let go along", nil
+			return barring + id, nil
 		case r.Class == rendition.Withheld:
-			return "it is under the marking " + id + ", whose definition cannot go along: " + r.Why.Sentence, nil
+			return lacking + id + ": " + r.Why.Sentence, nil
 		}
 	}
 	j.defs = defs
@@ -158,10 +168,10 @@ func (f *Federation) complement(ctx context.Context, w *writing) error {
 // along adds the definitions of a record's markings before it, as far as the log has them not. It is not ok where one was taken back: then the record
 // stays, too.
 func (f *Federation) along(ctx context.Context, g *group, origin string, w *writing) (ok bool, err error) {
-	first := &g.judged[0]
+	first := g.judged[0]
 	for i := range first.defs {
 		d := &first.defs[i]
-		r, err := f.define(d, f.plan(g.accord.Name, g.parties, first.verdict.Needs(), first.classes), first.classes)
+		r, err := f.define(d, f.recipe(g.accord.Name, g.parties, first.verdict.Needs(), first.classes), first.classes)
 		if err != nil {
 			return false, err
 		}
@@ -169,7 +179,7 @@ func (f *Federation) along(ctx context.Context, g *group, origin string, w *writ
 		if err != nil {
 			return false, err
 		}
-		m := mark{or(d.item.Record.Version), r.Class, f.keyed(shown(&r)), goesAlong, int64(d.item.Rec)}
+		m := mark{version: or(d.item.Record.Version), class: r.Class, body: f.keyed(shown(&r)), label: goesAlong, rec: int64(d.item.Rec)}
 		if takenBack(places, m) {
 			return false, nil
 		}
@@ -179,16 +189,18 @@ func (f *Federation) along(ctx context.Context, g *group, origin string, w *writ
 		}) {
 			continue
 		}
-		along := group{accord: g.accord, parties: g.parties, judged: slices.Clone(g.judged), result: r}
+		along := group{accord: g.accord, parties: g.parties, judged: make([]*Judged, len(g.judged)), result: r, mark: m}
 		verdicts := make([]gate.Verdict, len(g.judged))
-		for k := range along.judged {
-			verdicts[k] = g.judged[k].along[i]
-			along.judged[k].verdict = verdicts[k]
+		for k, j := range g.judged {
+			verdicts[k] = j.along[i]
+			own := *j
+			own.verdict = verdicts[k]
+			along.judged[k] = &own
 		}
 		if along.label, ok = gate.Together(verdicts...); !ok {
 			return false, nil
 		}
-		w.puts = append(w.puts, putting{along, &d.item, m, origin, w.order(origin, d.item.Record.ID, places)})
+		w.puts = append(w.puts, putting{along, &d.item, origin, w.order(origin, d.item.Record.ID, places)})
 		for _, j := range g.judged {
 			w.given[counter(g.accord.Name, j.party)]++
 		}

@@ -3,11 +3,13 @@ package federation
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
 
 	"entente/internal/accords"
+	"entente/internal/fault"
 	"entente/internal/ledger"
 	"entente/keylog"
 	"entente/peer"
@@ -16,6 +18,7 @@ import (
 // link is the connection to one partner.
 type link struct {
 	wake     chan struct{} // something is to be told
+	sooner   chan struct{} // the partner may be reached now
 	health   Health
 	told     map[string]bool      // notices that the partner has
 	attested map[string]time.Time // by origin: the newest checkpoint that was cosigned for the partner; of who tells it
@@ -74,7 +77,7 @@ func (f *Federation) meet(ctx context.Context) {
 			}
 			c, stop := context.WithCancel(ctx)
 			running[nation], known[nation] = stop, f.node(&p)
-			l := &link{wake: make(chan struct{}, 1), health: Health{Nation: nation, Org: p.Org, Address: p.Address}, told: map[string]bool{}, attested: map[string]time.Time{}}
+			l := &link{wake: make(chan struct{}, 1), sooner: make(chan struct{}, 1), health: Health{Nation: nation, Org: p.Org, Address: p.Address}, told: map[string]bool{}, attested: map[string]time.Time{}}
 			f.mu.Lock()
 			f.links[nation] = l
 			f.mu.Unlock()
@@ -107,9 +110,12 @@ func (f *Federation) node(p *Partner) string {
 	return at
 }
 
-func (l *link) nudge() {
+func (l *link) nudge() { signal(l.wake) }
+
+// signal leaves a word for who reads c, unless one is there.
+func signal(c chan<- struct{}) {
 	select {
-	case l.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -124,10 +130,10 @@ func (f *Federation) partner(nation string) (Partner, bool) {
 	return all[i], true
 }
 
-// Waits between two attempts to reach a partner.
+// Waits between two attempts to reach a partner: never shorter than the first, whatever happens, and never longer than the last.
 const (
 	firstWait = 500 * time.Millisecond
-	lastWait  = 30 * time.Second
+	lastWait  = 5 * time.Second
 )
 
 // hold keeps the link to one partner: it tells what is new, and takes what comes, again and again.
@@ -147,10 +153,52 @@ func (f *Federation) hold(ctx context.Context, nation string, l *link) {
 		if f.cfg.Now().Sub(began) > lastWait {
 			wait = firstWait
 		}
-		if !pause(ctx, wait) {
+		if wait = f.rest(ctx, l, wait); wait == 0 {
 			return
 		}
-		wait = min(2*wait, lastWait)
+	}
+}
+
+// rest waits until a partner is to be tried again, half of the time at least, and gives the wait after that: twice as long. Where the partner itself came
+// to the door, or a person says so, it waits no longer, and begins anew. 0: the work ends.
+func (f *Federation) rest(ctx context.Context, l *link, wait time.Duration) time.Duration {
+	select {
+	case <-ctx.Done():
+		return 0
+	case <-f.cfg.After(firstWait):
+	}
+	select {
+	case <-ctx.Done():
+		return 0
+	case <-l.sooner:
+		return firstWait
+	case <-f.cfg.After(wait/2 + rand.N(wait/2) - firstWait):
+		return min(2*wait, lastWait)
+	}
+}
+
+// Retry has a partner that cannot be reached be tried now.
+func (f *Federation) Retry(nation string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l := f.links[nation]
+	switch {
+	case l == nil:
+		return fault.New(fault.NotFound, "link.none", "there is no link to this nation").At("nation")
+	case l.health.Address == "":
+		return fault.New(fault.Conflict, "link.address", "%s has no address here: it calls by itself", nation).At("nation")
+	case !l.health.Up:
+		signal(l.sooner)
+	}
+	return nil
+}
+
+// heard notes that a partner came to the door: then it can be reached, most likely.
+func (f *Federation) heard(nation string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if l := f.links[nation]; l != nil && !l.health.Up {
+		signal(l.sooner)
 	}
 }
 
@@ -159,6 +207,10 @@ func (f *Federation) up(l *link) {
 	defer f.mu.Unlock()
 	if !l.health.Up {
 		l.health.Up, l.health.Since, l.health.Error, l.health.Code = true, f.cfg.Now(), "", ""
+		select {
+		case <-l.sooner: // of the time before
+		default:
+		}
 	}
 }
 
@@ -194,14 +246,15 @@ func (f *Federation) visit(ctx context.Context, p Partner, l *link) error {
 	if err := f.tellPartner(ctx, c, p, l); err != nil {
 		return err
 	}
-	if err := f.compare(ctx, c, p); err != nil && !isRefusal(err) {
+	heads := map[string]string{}
+	if err := f.compare(ctx, c, p, heads); err != nil && !isRefusal(err) {
 		return err
 	}
 	f.up(l)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	failed := make(chan error, 1)
-	go func() { failed <- f.telling(ctx, c, p.Nation, l) }()
+	go func() { failed <- f.telling(ctx, c, p.Nation, l, heads) }()
 	err := f.listen(ctx, c, p, l)
 	stop()
 	if e := <-failed; e != nil && ctx.Err() == nil {
@@ -210,8 +263,8 @@ func (f *Federation) visit(ctx context.Context, p Partner, l *link) error {
 	return err
 }
 
-// telling sends what is to be told while the stream is open.
-func (f *Federation) telling(ctx context.Context, c *peer.Client, nation string, l *link) error {
+// telling sends what is to be told while the stream is open. Heads is what the partner knows of what was seen of others.
+func (f *Federation) telling(ctx context.Context, c *peer.Client, nation string, l *link, heads map[string]string) error {
 	tick := time.NewTicker(5 * time.Second)
 	defer tick.Stop()
 	var cosigned time.Time
@@ -240,7 +293,7 @@ func (f *Federation) telling(ctx context.Context, c *peer.Client, nation string,
 			f.mu.Lock()
 			l.fresh = false
 			f.mu.Unlock()
-			if err := f.compare(ctx, c, p); err != nil && ctx.Err() == nil {
+			if err := f.compare(ctx, c, p, heads); err != nil && ctx.Err() == nil {
 				f.cfg.Log.Info("comparing with a partner what others showed; it will be tried again", "partner", nation, "error", err)
 			}
 		}

@@ -60,6 +60,7 @@ type nation struct {
 	gate     *gate.Gate
 	servers  map[string]*httptest.Server // by the nation that calls
 	fail     func(step string) error     // nil: everything works
+	after    func(time.Duration) <-chan time.Time
 
 	door      sync.Mutex
 	handler   http.Handler
@@ -104,9 +105,10 @@ func (n *nation) open() {
 	t, ctx := n.net.t, context.Background()
 	var err error
 	must(t, os.MkdirAll(n.dir+"/store", 0o700))
+	must(t, os.MkdirAll(n.dir+"/ledger", 0o700))
 	n.db, err = sqlite.Open(ctx, sqlite.Config{Dir: n.dir + "/store", Now: n.net.now})
 	must(t, err)
-	n.ledger, err = ledger.Open(ctx, ledger.Config{Dir: n.dir})
+	n.ledger, err = ledger.Open(ctx, ledger.Config{Dir: n.dir + "/ledger"})
 	must(t, err)
 	n.gate = gate.New(gate.Rules{Nation: n.code, Org: org(n.code), Realm: "operational"})
 	g := func() *gate.Gate { return n.gate }
@@ -120,7 +122,7 @@ func (n *nation) open() {
 	n.peers, err = peers.Open(ctx, peers.Config{Nation: n.code, Realm: "operational", Docs: n.db, Now: n.net.now})
 	must(t, err)
 	n.accords, err = accords.New(ctx, accords.Config{Nation: n.code, Org: org(n.code), Realm: "operational", Docs: n.db, Gate: g, OrgOf: org, Keys: n.keys, Now: n.net.now,
-		Signer: func() dsse.Signer { s, _ := n.ring.Signer(keylog.RoleAccord); return s }})
+		Signer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleAccord) }})
 	must(t, err)
 	n.federate()
 	for code := range n.net.nodes { // whoever is there already, and is met later
@@ -136,7 +138,7 @@ func (n *nation) federate() {
 	t, ctx := n.net.t, context.Background()
 	g := func() *gate.Gate { return n.gate }
 	var err error
-	n.Federation, err = federation.New(ctx, federation.Config{Nation: n.code, Org: org(n.code), Realm: "operational", House: house{n}, Door: door{n.exchange, n}, Now: n.net.now, Tick: 100 * time.Millisecond, Ledger: n.ledger, Accords: n.accords,
+	n.Federation, err = federation.New(ctx, federation.Config{Nation: n.code, Org: org(n.code), Realm: "operational", House: house{n}, Door: door{n.exchange, n}, Now: n.net.now, After: n.after, Tick: 100 * time.Millisecond, Ledger: n.ledger, Accords: n.accords,
 		Partners: partners{n}, Originate: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleOriginate) },
 		Node: func() (federation.NodeKey, error) {
 			s, err := n.ring.Signer(keylog.RoleNode)
@@ -336,8 +338,8 @@ func (d door) Destroy(ctx context.Context, o exchange.Order) (r store.PurgeRepor
 func (n *nation) crash() {
 	t := n.net.t
 	dir := t.TempDir()
-	must(t, os.MkdirAll(dir+"/store", 0o700))
-	for _, sub := range []string{"", "/store"} {
+	for _, sub := range []string{"", "/store", "/ledger"} {
+		must(t, os.MkdirAll(dir+sub, 0o700))
 		files, err := os.ReadDir(n.dir + sub)
 		must(t, err)
 		for _, f := range files {

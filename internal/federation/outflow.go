@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"entente/internal/accords"
+	"entente/internal/gate"
 	"entente/internal/ledger"
 	"entente/internal/record"
 	"entente/internal/rendition"
@@ -90,8 +92,56 @@ func (f *Federation) resume(ctx context.Context) error {
 	if err := f.complete(ctx); err != nil {
 		return err
 	}
+	for origin := range f.earlier {
+		if err := f.orderAgain(ctx, origin); err != nil {
+			return err
+		}
+	}
 	f.resumed = true
 	return nil
+}
+
+// orderAgain gives once more, in the log that there is now for the same parties, the orders of a log that had ended which not every party answered: nobody can
+// read them there any more. The caller holds out.
+func (f *Federation) orderAgain(ctx context.Context, origin string) error {
+	name := againName + origin
+	if done, err := f.cfg.Ledger.Cursor(ctx, name); err != nil || done != nil {
+		return err
+	}
+	open, err := f.cfg.Ledger.Unanswered(ctx, origin)
+	if err != nil {
+		return err
+	}
+	done := ledger.Cursor{Name: name, Value: []byte{1}}
+	if len(open) == 0 {
+		return f.cfg.Ledger.SetCursor(ctx, done)
+	}
+	l, ok, err := f.speaking(ctx, origin)
+	if err != nil || !ok {
+		return err
+	}
+	var w writing
+	for i := range open {
+		u := &open[i]
+		payload, err := f.payload(ctx, u.Place)
+		if err != nil {
+			return err
+		}
+		var o peer.Order
+		if err := json.Unmarshal(payload, &o); err != nil {
+			return fmt.Errorf("reading an order of the log %s: %w", origin, err)
+		}
+		about := ledger.Place{Origin: origin, Index: u.Leaf.Target - 1, Leaf: peer.Leaf{Accord: u.Leaf.Accord, Commit: u.About}}
+		version := u.Version
+		if o.Log != "" { // it was given again before
+			about.Origin, about.Index, about.Leaf.Commit = o.Log, o.Index, o.Target
+			version = parseMark(u.Version).String()
+		}
+		if err := f.order(l, about, u.Object, version, peer.Order{Do: o.Do, Label: o.Label, Reason: o.Reason}, u.Leaf.Kind, &w); err != nil {
+			return err
+		}
+	}
+	return f.add(ctx, done, w.orders...)
 }
 
 // complete looks at what names the records that went out last: the node may have stopped before it did. The caller holds out.
@@ -111,8 +161,10 @@ func (f *Federation) complete(ctx context.Context) error {
 const (
 	cursorName   = "journal"  // how far the journal was followed
 	spreadName   = "spread"   // ids of the records that went out last, or were taken back
+	againName    = "again/"   // and the origin of a log that had ended: its unanswered orders were given again
 	judgedName   = "judged/"  // and the name of an accord: the state of it that every own record was judged by
 	judgingName  = "judging"  // how far they are judged by others
+	takenName    = "taken/"   // and what stands for an object: up to where in the journal it was taken back
 	shortageName = "shortage" // and accord and party: since when it gives back too little
 )
 
@@ -133,10 +185,14 @@ func (f *Federation) journal(ctx context.Context) error {
 			if e.Record == nil || e.Held || e.Kind != store.EntryPut && e.Kind != store.EntryRelabel || !f.own(e.Record) {
 				continue
 			}
-			items = append(items, store.Item{Seq: e.Seq, Rec: e.Rec, Record: *e.Record})
-			relabelled[e.Rec] = relabelled[e.Rec] || e.Kind == store.EntryRelabel
+			was, known := relabelled[e.Rec]
+			relabelled[e.Rec] = was || e.Kind == store.EntryRelabel
+			if !known { // every line has the record as it is now: twice it would go out twice
+				items = append(items, store.Item{Seq: e.Seq, Rec: e.Rec, Record: *e.Record})
+			}
 		}
 		f.stir(items, relabelled)
+		f.miss(entries)
 		if len(items) > 0 {
 			if err := f.give(ctx, items, relabelled, nil); err != nil {
 				return err
@@ -323,6 +379,8 @@ type writing struct {
 	ids    []string       // whose visibility changes by it
 	given  map[string]int // puts, by accord and party
 	again  bool           // what a party refused is given once more
+
+	suppose gate.Party // for whom a release officer is taken to have signed
 }
 
 // order is the number of the next put of an object in a log.
@@ -344,83 +402,64 @@ func (w *writing) order(origin, id string, places []ledger.Place) uint64 {
 type putting struct {
 	group  group
 	item   *store.Item
-	mark   mark
 	origin string
 	order  uint64
 }
 
 // consider adds to w what one record calls for.
 func (f *Federation) consider(ctx context.Context, standings []accords.Standing, only map[string]string, it *store.Item, relabelled bool, w *writing) error {
-	places, err := f.cfg.Ledger.Out(ctx, it.Record.ID)
+	went, err := f.past(ctx, it.Record.ID)
 	if err != nil {
 		return err
 	}
-	given := live(places)
 	for i := range standings {
 		s := &standings[i]
 		if _, ok := only[s.Name]; only != nil && !ok {
 			continue
 		}
-		judged, err := f.judge(ctx, s, it, w)
+		judged, groups, err := f.plan(ctx, s, it, went, w)
 		if err != nil {
 			return err
 		}
-		f.await(ctx, s.Name, it, judged)
-		groups, err := f.groups(s, it, judged)
-		if err != nil {
-			return err
-		}
-		if relabelled || len(given) > 0 {
-			if err := f.narrow(s, it, judged, alone(given), w, relabelled); err != nil {
+		f.await(ctx, s.Name, it, judged, went.live)
+		if relabelled || len(went.live) > 0 {
+			if err := f.narrow(ctx, s, it, judged, alone(went.live), w, relabelled); err != nil {
 				return err
 			}
 		}
-		for _, g := range groups {
-			if err := f.put(ctx, g, it, places, given, w); err != nil {
+		for i := range groups {
+			if err := f.put(ctx, &groups[i], it, went.places, w); err != nil {
 				return err
 			}
 		}
 	}
 	if it.Record.Revoked {
-		return f.recall(it, given, w)
+		return f.recall(it, went.live, w)
 	}
 	return nil
 }
 
-// put adds a record for a group, unless it went out as it is now: places is all that logs say of its object, given what of that is live.
-func (f *Federation) put(ctx context.Context, g group, it *store.Item, places, given []ledger.Place, w *writing) error {
-	if g.result.Class == rendition.Withheld {
+// put adds what a group calls for.
+func (f *Federation) put(ctx context.Context, g *group, it *store.Item, places []ledger.Place, w *writing) error {
+	if g.due != send && g.due != relabel {
 		return nil
 	}
 	l, err := f.open(ctx, g.accord, g.parties)
 	if err != nil {
 		return err
 	}
-	timeless, err := g.label.Timeless().MarshalJSON()
-	if err != nil {
-		return err
+	if g.due == relabel {
+		return f.relabel(l, g.at, it, g.label, g.mark, w)
 	}
-	m := mark{or(it.Record.Version), g.result.Class, f.keyed(shown(&g.result)), short(timeless), int64(it.Rec)}
-	if takenBack(places, m) {
-		return nil
+	if word := g.judged[0].word; word != nil && f.cfg.Now().After(word.NotAfter) {
+		return f.askAgain(ctx, word.Key, "the signature of "+stampText(word.Time)+" was to be used before "+stampText(word.NotAfter))
 	}
-	for _, p := range given {
-		if p.Origin != l.origin || p.Refused && w.again {
-			continue
-		}
-		old := parseMark(p.Version)
-		switch {
-		case old.version != m.version || old.class != m.class:
-			if old.class == rendition.Reduced && m.class == rendition.Reduced && old.body == m.body {
-				return nil // nothing changed that this audience may see, and that something did is not for it to know
-			}
-		case old.body == m.body && old.label == m.label:
+	for i := range w.puts { // as in decide, where both are given at once
+		if p := &w.puts[i]; p.origin == l.origin && p.item.Record.ID == it.Record.ID && p.group.mark.class == rendition.Reduced && g.mark.class == rendition.Reduced && p.group.mark.body == g.mark.body {
 			return nil
-		case old.body == m.body:
-			return f.relabel(l, p, it, g.label, m, w)
 		}
 	}
-	w.puts = append(w.puts, putting{g, it, m, l.origin, w.order(l.origin, it.Record.ID, places)})
+	w.puts = append(w.puts, putting{*g, it, l.origin, w.order(l.origin, it.Record.ID, places)})
 	w.ids = append(w.ids, it.Record.ID)
 	for _, j := range g.judged {
 		w.given[counter(g.accord.Name, j.party)]++
@@ -435,21 +474,53 @@ func (f *Federation) relabel(l openLog, p ledger.Place, it *store.Item, to label
 
 // narrow has destroyed what a party has and may not have any more, because of the record itself: its label became stricter, or something that it names
 // went. That an accord is suspended or has ended takes nothing back: the accord says what happens then.
-func (f *Federation) narrow(s *accords.Standing, it *store.Item, judged []Judged, given []ledger.Place, w *writing, relabelled bool) error {
+func (f *Federation) narrow(ctx context.Context, s *accords.Standing, it *store.Item, judged []Judged, given []ledger.Place, w *writing, relabelled bool) error {
 	denied := map[string]bool{}
 	for _, j := range judged {
-		denied[orgOf(j.party)] = !j.Permit && byRecord(j, relabelled)
+		denied[orgOf(j.party)] = !j.Permit && (!j.apart && byRecord(j, relabelled) || j.refused)
 	}
 	for _, p := range given {
 		l, ok := f.logs[p.Origin]
+		if !ok {
+			l, ok = f.earlier[p.Origin]
+		}
 		if !ok || l.accord != s.Name || parseMark(p.Version).rec != int64(it.Rec) {
 			continue
 		}
 		if slices.ContainsFunc(l.parties, func(party string) bool { return denied[party] }) {
-			if err := f.order(l, p, it.Record.ID, p.Version, peer.Order{Do: peer.Purge.String(), Reason: "audience"}, peer.Purge, w); err != nil {
+			if l, ok, err := f.speaking(ctx, p.Origin); err != nil || !ok {
+				return err
+			} else if err := f.order(l, p, it.Record.ID, p.Version, peer.Order{Do: peer.Purge.String(), Reason: "audience"}, peer.Purge, w); err != nil {
 				return err
 			}
 			w.ids = append(w.ids, it.Record.ID)
+			continue
+		}
+		if relabelled {
+			if err := f.tighten(l, p, it, judged, w); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// tighten tells a party that what it has by an officer's word is under a stricter label now, though what the record would be today waits for another word.
+func (f *Federation) tighten(l openLog, p ledger.Place, it *store.Item, judged []Judged, w *writing) error {
+	for i := range judged {
+		j := &judged[i]
+		if !j.lapsed || len(l.parties) != 1 || l.parties[0] != orgOf(j.party) {
+			continue
+		}
+		to := whole(j.label())
+		timeless, err := to.Timeless().MarshalJSON()
+		if err != nil {
+			return err
+		}
+		m := parseMark(p.Version)
+		if m.label != short(timeless) {
+			m.label = short(timeless)
+			return f.relabel(l, p, it, to, m, w)
 		}
 	}
 	return nil
@@ -481,13 +552,41 @@ func (f *Federation) order(l openLog, p ledger.Place, id, version string, o peer
 		return err
 	}
 	o.Accord, o.Target, o.Time = peer.Digest(p.Leaf.Accord), peer.Digest(p.Leaf.Commit), f.stamp()
+	target := p.Index + 1
+	if p.Origin != l.origin { // the ledger was restored since
+		o.Log, o.Index, target = p.Origin, p.Index, 1
+		version += fmt.Sprintf(" %s %d", p.Origin, p.Index)
+	}
 	envelope, err := peer.SignOrder(f.cfg.Realm, o, s)
 	if err != nil {
 		return err
 	}
 	w.orders = append(w.orders, ledger.Entry{Origin: l.origin, Envelope: envelope, Object: id, Version: version,
-		Leaf: peer.Leaf{Kind: kind, Accord: p.Leaf.Accord, Time: o.Time, Target: p.Index + 1}})
+		Leaf: peer.Leaf{Kind: kind, Accord: p.Leaf.Accord, Time: o.Time, Target: target}})
 	return nil
+}
+
+// speaking is the log in which something is said about what went out in a log: that one, or where it had ended when the node started, the one for the same
+// parties now. It is not ok when there can be none: their accord is not here any more, or ended, and all that came under it was to be destroyed.
+func (f *Federation) speaking(ctx context.Context, origin string) (l openLog, ok bool, err error) {
+	if l, ok = f.logs[origin]; ok {
+		return l, true, nil
+	}
+	old, ok := f.earlier[origin]
+	if !ok {
+		return l, false, nil
+	}
+	now := f.cfg.Now()
+	if slices.ContainsFunc(f.cfg.Accords.Endings(), func(e accords.Ending) bool { return !now.Before(e.Purge) && leaves(&e, &old, f.cfg.Nation) }) {
+		return l, false, nil
+	}
+	for _, s := range f.cfg.Accords.Standings() {
+		if s.Name == old.accord {
+			l, err = f.open(ctx, &s, old.parties)
+			return l, err == nil, err
+		}
+	}
+	return l, false, nil
 }
 
 func (f *Federation) stamp() time.Time { return f.cfg.Now().UTC().Truncate(time.Microsecond) }
@@ -606,7 +705,7 @@ func (f *Federation) seal(puts []putting) ([]ledger.Entry, error) {
 			return nil, fmt.Errorf("writing the rendition of %s: %w", p.item.Record.ID, err)
 		}
 		payloads[p.origin], places[p.origin] = append(payloads[p.origin], payload), append(places[p.origin], i)
-		entries[i] = ledger.Entry{Origin: p.origin, Object: p.item.Record.ID, Version: p.mark.String(),
+		entries[i] = ledger.Entry{Origin: p.origin, Object: p.item.Record.ID, Version: p.group.mark.String(),
 			Leaf: peer.Leaf{Kind: peer.Put, Accord: digest, Order: p.order, Time: now, NotAfter: p.group.label.NotAfter}}
 	}
 	for origin, list := range payloads {
@@ -640,17 +739,31 @@ func (f *Federation) note(ctx context.Context, puts []putting) error {
 	return nil
 }
 
-// TakeBack tells everybody who has an own object to retract or to destroy it. It returns when the orders are durable; receipts follow.
+// TakeBack tells everybody who has an own object to retract or to destroy it, and lets nothing of it go out that is here by now: what the journal was not
+// followed to yet neither. It says how many orders that takes, one for each time that a version went out, and returns when they are durable; receipts follow.
 func (f *Federation) TakeBack(ctx context.Context, id string, kind peer.Kind, reason string) (int, error) {
 	f.out.Lock()
 	defer f.out.Unlock()
+	return f.takeBack(ctx, id, kind, reason)
+}
+
+// takeBack is TakeBack. The caller holds out.
+func (f *Federation) takeBack(ctx context.Context, id string, kind peer.Kind, reason string) (int, error) {
+	newest, _ := f.cfg.House.Newest()
+	err := f.cfg.Ledger.SetCursor(ctx, ledger.Cursor{Name: f.takenKey(id), Value: binary.BigEndian.AppendUint64(nil, uint64(newest))})
+	if err != nil {
+		return 0, err
+	}
 	places, err := f.cfg.Ledger.Out(ctx, id)
 	if err != nil {
 		return 0, err
 	}
 	var w writing
 	for _, p := range live(places) {
-		l, ok := f.logs[p.Origin]
+		l, ok, err := f.speaking(ctx, p.Origin)
+		if err != nil {
+			return 0, err
+		}
 		if !ok {
 			continue
 		}
@@ -669,6 +782,15 @@ func (f *Federation) TakeBack(ctx context.Context, id string, kind peer.Kind, re
 		err = f.spread(ctx, items, nil, nil)
 	}
 	return len(w.orders), err
+}
+
+// takenKey names the place in the journal up to which an object was taken back. It does not name the object, which a purge would leave behind.
+func (f *Federation) takenKey(id string) string { return takenName + f.keyed([]byte(id)) }
+
+// isTaken tells whether a record was there when its object was taken back.
+func (f *Federation) isTaken(ctx context.Context, it *store.Item) (bool, error) {
+	b, err := f.cfg.Ledger.Cursor(ctx, f.takenKey(it.Record.ID))
+	return len(b) == 8 && it.Rec <= record.Seq(binary.BigEndian.Uint64(b)), err
 }
 
 // taken stands for the label of what its originator took back: that version does not go out again, whatever its label says.
@@ -694,10 +816,26 @@ func shown(r *rendition.Result) []byte {
 	return bytes.ReplaceAll(r.Body, []byte(`"modified":"`+o.Modified()+`"`), []byte(`"modified":""`))
 }
 
-// Forget destroys what the ledger holds of an object, after it was purged here.
+// Forget destroys what the ledger holds of an object, after it was purged here. What went out of it since it was taken back, a version that came between the
+// two, is taken back as well.
 func (f *Federation) Forget(ctx context.Context, id string) error {
 	f.out.Lock()
 	defer f.out.Unlock()
+	for {
+		late, err := f.takeBack(ctx, id, peer.Purge, "purged")
+		if err != nil {
+			return err
+		}
+		if late == 0 { // and nothing comes as long as out is held
+			break
+		}
+		f.out.Unlock()
+		err = f.Arrange(ctx)
+		f.out.Lock()
+		if err != nil {
+			return err
+		}
+	}
 	if err := f.complete(ctx); err != nil {
 		return err
 	}

@@ -3,139 +3,92 @@ package federation
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"entente/accord"
-	"entente/internal/gate"
-	"entente/internal/ledger"
+	"entente/internal/accords"
 	"entente/peer"
 )
 
-// codeQuota refuses a record beyond what the accord lets a party give in a day.
-const codeQuota = "accord.quota"
+// day is one on which a nation gave something under an accord, by the time of its log.
+type day struct{ nation, accord, date string }
 
-// spending is what a nation gave under an accord on a day.
-type spending struct {
-	nation, accord string
-	day            time.Time // its beginning, UTC
-}
+// quotaDays is how far back days are told apart. What a partner says that it gave before counts as one day: it is given again on another day.
+const quotaDays = 30
 
-// maxSpendings bounds the counts that are kept in memory; those of days before yesterday go first.
-const maxSpendings = 4096
-
-// limitOf is how many objects a day an accord lets one party give another; 0: any number. Of versions that count together, the wider.
-func limitOf(versions []*accord.Terms) (most int) {
-	for _, t := range versions {
-		if t.Limits.ObjectsPerDay == 0 {
-			return 0
+// full tells whether a partner has given as many objects as an accord lets it give on a day: then this one is not even looked at. An honest partner stops by
+// itself before.
+func (t *taking) full(ctx context.Context, fr *peer.Frame) (bool, error) {
+	s := t.f.accordOf(fr.Leaf.Accord)
+	if s == nil {
+		return false, nil
+	}
+	most := 0
+	for _, v := range s.Versions {
+		if n := v.Limits.ObjectsPerDay; n > 0 && (most == 0 || n < most) {
+			most = n
 		}
-		most = max(most, t.Limits.ObjectsPerDay)
 	}
-	return most
+	if most == 0 {
+		return false, nil
+	}
+	d := t.day(s, fr.Leaf.Time)
+	before, err := t.f.given(ctx, s, d, t.now)
+	if err != nil || before+t.came[d] >= most {
+		return err == nil, err
+	}
+	t.came[d]++
+	return false, nil
 }
 
-// spent counts the new records of a day. The ledger is asked once a day, and after a restart.
-func (f *Federation) spent(ctx context.Context, s spending, versions []*accord.Terms) (int, error) {
-	f.mu.Lock()
-	n, ok := f.spends[s]
-	f.mu.Unlock()
-	if ok {
-		return n, nil
+func (t *taking) day(s *accords.Standing, at time.Time) day {
+	if from := horizon(t.now); at.Before(from) {
+		at = from
 	}
-	end := s.day.Add(24 * time.Hour)
-	n, err := f.cfg.Ledger.Taken(ctx, s.nation, s.day, func(leaf *peer.Leaf, object string) bool {
-		return object != "" && leaf.Time.Before(end) && slices.ContainsFunc(versions, func(t *accord.Terms) bool { return t.Digest == leaf.Accord })
+	return day{t.partner.Nation, s.Name, at.UTC().Format(time.DateOnly)}
+}
+
+// horizon is where days begin to be told apart.
+func horizon(now time.Time) time.Time {
+	return now.UTC().Truncate(24*time.Hour).AddDate(0, 0, -quotaDays)
+}
+
+// given is how many objects came on a day. The ledger is asked once after a start. The caller has the nation's turn.
+func (f *Federation) given(ctx context.Context, s *accords.Standing, d day, now time.Time) (int, error) {
+	f.mu.Lock()
+	days, known := f.came[[2]string{d.nation, d.accord}]
+	f.mu.Unlock()
+	if known {
+		return days[d.date], nil
+	}
+	days = map[string]int{}
+	_, err := f.cfg.Ledger.Taken(ctx, d.nation, horizon(now), func(leaf *peer.Leaf, _ string) bool {
+		if slices.ContainsFunc(s.Versions, func(v *accord.Terms) bool { return v.Digest == leaf.Accord }) {
+			days[leaf.Time.UTC().Format(time.DateOnly)]++
+		}
+		return false
 	})
 	if err != nil {
 		return 0, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.spends) >= maxSpendings {
-		for k := range f.spends {
-			if s.day.Sub(k.day) > 24*time.Hour || len(f.spends) >= 2*maxSpendings {
-				delete(f.spends, k)
+	f.came[[2]string{d.nation, d.accord}] = days
+	return days[d.date], nil
+}
+
+// arrived counts what was taken, and forgets days that are over for long.
+func (f *Federation) arrived(came map[day]int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	last := horizon(f.cfg.Now()).Format(time.DateOnly)
+	for d, n := range came {
+		days := f.came[[2]string{d.nation, d.accord}]
+		days[d.date] += n
+		for date := range days {
+			if date < last {
+				delete(days, date)
 			}
 		}
 	}
-	f.spends[s] = n
-	return n, nil
-}
-
-// over tells whether a record is one more than the accord lets the partner give on the day that the leaf names. What is here already costs nothing. Around midnight, when
-// the clocks of two nodes may name two days, both days together count.
-func (t *taking) over(ctx context.Context, versions []*accord.Terms, s spending, at time.Time, id, version string) (bool, error) {
-	limit := limitOf(versions)
-	if limit == 0 {
-		return false, nil
-	}
-	n, err := t.f.spent(ctx, s, versions)
-	if n += t.fresh[s]; err != nil || n < limit {
-		t.fresh[s]++
-		return false, err
-	}
-	if at.Sub(s.day) < gate.Skew {
-		before, err := t.f.spent(ctx, spending{s.nation, s.accord, s.day.Add(-24 * time.Hour)}, versions)
-		if err != nil || n+before < 2*limit {
-			t.fresh[s]++
-			return false, err
-		}
-	}
-	held, err := t.f.cfg.Ledger.HeldOf(ctx, id)
-	return !slices.ContainsFunc(held, func(h ledger.Held) bool { return h.Nation == s.nation && h.Version == version && isHere(h.Did) }), err
-}
-
-// versionsOf are the versions of an accord that count together with one of them.
-func (f *Federation) versionsOf(digest [32]byte) []*accord.Terms {
-	for _, s := range f.cfg.Accords.Standings() {
-		if slices.ContainsFunc(s.Versions, func(t *accord.Terms) bool { return t.Digest == digest }) {
-			return s.Versions
-		}
-	}
-	return nil
-}
-
-func dayOf(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
-
-// spend counts what was taken of a batch.
-func (t *taking) spend() {
-	t.f.mu.Lock()
-	defer t.f.mu.Unlock()
-	for _, a := range t.puts {
-		if did := t.taken[a.at].Did; did != peer.DidStore && did != peer.DidQuarantine {
-			continue
-		}
-		if _, counted := t.f.spends[a.spending]; counted {
-			t.f.spends[a.spending]++
-		}
-	}
-}
-
-// throttled refuses a batch of who gave more leaves today than any honest nation does, all its logs together. Its decisions have their own logs, which pass, as do
-// its keys, accords and notices.
-func (f *Federation) throttled(ctx context.Context, nation, origin string, leaves int) error {
-	g, err := f.cfg.Ledger.Log(ctx, origin)
-	if err != nil || strings.HasSuffix(g.Accord, decided) {
-		return err
-	}
-	now := f.cfg.Now()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	l := f.leaves[nation]
-	if l.day != dayOf(now) {
-		l.day, l.n = dayOf(now), 0
-	}
-	if l.n+leaves > f.cfg.Leaves {
-		return &peer.Error{Code: peer.CodeThrottled, Message: "the caller has given as much today as is taken in a day"}
-	}
-	l.n += leaves
-	f.leaves[nation] = l
-	return nil
-}
-
-// leafCount is how many leaves of a nation were taken on a day.
-type leafCount struct {
-	day time.Time
-	n   int
 }

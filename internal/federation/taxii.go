@@ -2,13 +2,11 @@ package federation
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
-	"entente/dsse"
 	"entente/internal/accords"
 	"entente/internal/gate"
 	"entente/internal/ledger"
@@ -38,8 +36,9 @@ type Shelf interface {
 // shelf is one of them, and how far it was filled since the start: then everything on it is looked at once.
 type shelf struct {
 	Shelf
-	filled map[string]filled // by log
-	places map[string]string // collections by accord
+	filled map[string]filled     // by log
+	places map[string]string     // collections by accord
+	lies   map[record.Seq]string // the object of each own record of which something lies there
 }
 
 // filled is how far a shelf follows a log, and under what the log was judged: when either changes, there is something to do.
@@ -54,7 +53,7 @@ var byShelf = store.Act{Actor: "node", Verb: "shelf.arrange"}
 func shelves(list []Shelf) []*shelf {
 	var out []*shelf
 	for _, s := range list {
-		out = append(out, &shelf{s, map[string]filled{}, map[string]string{}})
+		out = append(out, &shelf{s, map[string]filled{}, map[string]string{}, map[record.Seq]string{}})
 	}
 	return out
 }
@@ -83,6 +82,26 @@ func (f *Federation) stir(items []store.Item, relabelled map[record.Seq]bool) {
 	for i := range items {
 		if len(f.shelves) > 0 && relabelled[items[i].Rec] {
 			f.stirred[items[i].Record.ID] = true
+		}
+	}
+}
+
+// miss notes own objects of which a record that lies on a shelf is in no collection any more, and with that no more here.
+func (f *Federation) miss(entries []store.Entry) {
+	if len(f.shelves) == 0 {
+		return
+	}
+	f.shelving.Lock()
+	defer f.shelving.Unlock()
+	for i := range entries {
+		e := &entries[i]
+		for _, s := range f.shelves {
+			if id := s.lies[e.Rec]; id != "" && e.Kind == store.EntryRemove {
+				f.stirred[id] = true
+			}
+			for _, rec := range e.Recs { // of a purge, which has emptied the shelf of them
+				delete(s.lies, rec)
+			}
 		}
 	}
 }
@@ -327,17 +346,23 @@ func (w *filling) wanted(ctx context.Context, id string, places []ledger.Place) 
 	out := map[key]*rendered{}
 	newest := map[[2]string]key{} // of one version of one object, the last content counts
 	judged := judgements{f: w.f, to: w.shelf.Party(), id: id}
+	for _, p := range places {
+		delete(w.shelf.lies, record.Seq(parseMark(p.Version).rec))
+	}
 	for _, p := range live(places) {
 		accord := w.f.logs[p.Origin].accord
 		a := w.standings[accord]
 		if a == nil {
 			continue
 		}
-		if ok, err := judged.keeps(ctx, a, parseMark(p.Version)); err != nil {
+		mark := parseMark(p.Version)
+		rec := record.Seq(mark.rec)
+		if ok, err := judged.keeps(ctx, a, mark); err != nil {
 			return nil, err
 		} else if !ok {
 			continue
 		}
+		w.shelf.lies[rec] = id
 		given, obj, err := w.open(ctx, p)
 		if err != nil {
 			return nil, err
@@ -345,7 +370,7 @@ func (w *filling) wanted(ctx context.Context, id string, places []ledger.Place) 
 		if given == nil {
 			continue
 		}
-		l, err := w.label(ctx, p, places, given.Label)
+		l, err := w.f.labelOf(ctx, p, places, given.Label)
 		if err != nil {
 			return nil, err
 		}
@@ -438,47 +463,12 @@ func onlyCounted(codes []string) bool {
 
 // open reads what went out at a place; nil: it was destroyed.
 func (w *filling) open(ctx context.Context, p ledger.Place) (*peer.Rendition, *stix.Object, error) {
-	payload, err := w.payload(ctx, p)
-	if err != nil || payload == nil {
-		return nil, nil, err
-	}
-	r, err := peer.ReadRendition(payload)
-	if err != nil {
+	r, err := w.f.sent(ctx, p)
+	if err != nil || r == nil {
 		return nil, nil, err
 	}
 	o, err := stix.Parse(r.Object)
 	return r, o, err
-}
-
-// label is what the last order gave to what went out at a place, else what it went out with.
-func (w *filling) label(ctx context.Context, p ledger.Place, places []ledger.Place, l label.Label) (label.Label, error) {
-	for _, o := range places {
-		if o.Origin != p.Origin || o.Leaf.Kind != peer.Relabel || o.Leaf.Target != p.Index+1 {
-			continue
-		}
-		payload, err := w.payload(ctx, o)
-		if err != nil || payload == nil {
-			return l, err
-		}
-		var order peer.Order
-		if err := json.Unmarshal(payload, &order); err != nil {
-			return l, err
-		}
-		if order.Label != nil {
-			l = *order.Label
-		}
-	}
-	return l, nil
-}
-
-// payload is what stands in an envelope of an own log; nil: it was destroyed.
-func (w *filling) payload(ctx context.Context, p ledger.Place) ([]byte, error) {
-	b, err := w.f.cfg.Ledger.Envelope(ctx, p.Origin, p.Index)
-	if err != nil || b == nil {
-		return nil, err
-	}
-	e, err := dsse.Parse(b)
-	return e.Payload, err
 }
 
 // there is what lies on the shelf under an id.

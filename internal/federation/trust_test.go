@@ -251,9 +251,9 @@ func TestARestoredNodeConverges(t *testing.T) {
 	net.eventually("the second arrives", func() bool { return rur.sees(id("malware", 2)) })
 	uto.close()
 	for _, name := range []string{"ledger.db", "ledger.db-wal", "ledger.db-shm"} {
-		_ = os.Remove(uto.dir + "/" + name)
+		_ = os.Remove(uto.dir + "/ledger/" + name)
 	}
-	must(t, ledger.Restore(context.Background(), &backup, uto.dir))
+	must(t, ledger.Restore(context.Background(), &backup, uto.dir+"/ledger"))
 	uto.open()
 	uto.Start()
 	uto.push(malware(3, v1), to(label.Amber, "RUR"))
@@ -360,4 +360,115 @@ func TestStaleness(t *testing.T) {
 	}
 	net.part("UTO", "RUR", false)
 	net.eventually("a new checkpoint says that nothing is missing", func() bool { return !is() })
+}
+
+// After a restore, what went out before and may not go out any more is taken back by an order in a new log, which names the old one.
+func TestARestoredNodeTakesBackWhatItMayNotGive(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	net, uto, rur := bound(t)
+	for n := range 3 {
+		uto.push(malware(n+1, v1), to(label.Amber, "RUR"))
+	}
+	net.eventually("all arrive", func() bool {
+		return rur.sees(id("malware", 1)) && rur.sees(id("malware", 2)) && rur.sees(id("malware", 3)) && uto.receipts(id("malware", 3), peer.DidStore) == 1
+	})
+	var backup bytes.Buffer
+	must(t, uto.ledger.Backup(ctx, &backup))
+	net.part("UTO", "RUR", true)
+	uto.close()
+	for _, name := range []string{"ledger.db", "ledger.db-wal", "ledger.db-shm"} {
+		_ = os.Remove(uto.dir + "/ledger/" + name)
+	}
+	must(t, ledger.Restore(ctx, &backup, uto.dir+"/ledger"))
+	uto.open()
+	_, err := uto.accords.Say(ctx, uto.as(gate.RoleOfficer), "ut-ru", accord.Suspend, "") // nothing goes out anew
+	must(t, err)
+	uto.relabel(id("malware", 1), v1, to(label.Amber, "UTO")) // which takes it back by itself
+	must(t, uto.Settle(ctx))
+	for n, want := range map[string]int{id("malware", 1): 0, id("malware", 2): 1} {
+		if got, err := uto.TakeBack(ctx, n, peer.Retract, "wrong"); err != nil || got != want {
+			t.Fatal(n, got, err)
+		}
+	}
+	given, err := uto.Given(ctx, uto.as(gate.RoleAnalyst), id("malware", 2))
+	must(t, err)
+	if last := given[len(given)-1]; last.Kind != "retract" || last.AboutLog != given[0].Log || *last.About != given[0].Index || last.Log == last.AboutLog {
+		t.Errorf("%+v", given)
+	}
+	uto.Start()
+	net.part("UTO", "RUR", false)
+	net.eventually("it is gone there, and receipted", func() bool {
+		return !rur.sees(id("malware", 1)) && !rur.sees(id("malware", 2)) && uto.receipts(id("malware", 1), peer.DidPurge) == 1 && uto.receipts(id("malware", 2), peer.DidRetract) == 1
+	})
+	if !rur.sees(id("malware", 3)) {
+		t.Error("what was not taken back is gone, too")
+	}
+}
+
+// An order reaches what its own nation gave, and nothing else, whatever log it names.
+func TestAnOrderReachesOnlyItsOwnNationsLogs(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	net := ally(t, "UTO", "RUR", "FRE")
+	uto, rur, fre := net.nodes["UTO"], net.nodes["RUR"], net.nodes["FRE"]
+	net.agree(between("all", "malware", "UTO", "RUR", "FRE"), "UTO", "RUR", "FRE")
+	uto.push(malware(1, v1), to(label.Amber, "RUR"))
+	fre.push(malware(2, v1), to(label.Amber, "RUR"))
+	net.eventually("both arrive", func() bool { return rur.sees(id("malware", 1)) && rur.sees(id("malware", 2)) })
+	theirs, err := uto.ledger.Out(ctx, id("malware", 1))
+	must(t, err)
+	mine, err := fre.ledger.Out(ctx, id("malware", 2))
+	must(t, err)
+	s, err := fre.ring.Signer(keylog.RoleOriginate)
+	must(t, err)
+	node, err := fre.ring.Signer(keylog.RoleNode)
+	must(t, err)
+	leaf := theirs[0].Leaf
+	at := net.now().UTC().Truncate(time.Microsecond)
+	order, err := peer.SignOrder("operational", peer.Order{Do: "purge", Accord: leaf.Accord, Target: leaf.Commit, Log: theirs[0].Origin, Index: theirs[0].Index, Time: at}, s)
+	must(t, err)
+	placed, err := fre.ledger.AppendSigned(ctx, ledger.Cursor{}, ledger.Seal{Now: net.now(), Key: node.(federation.NodeKey)},
+		ledger.Entry{Origin: mine[0].Origin, Envelope: order, Leaf: peer.Leaf{Kind: peer.Purge, Accord: leaf.Accord, Time: at, Target: 1}})
+	must(t, err)
+	net.eventually("it is refused", func() bool {
+		acts, err := fre.ledger.Receipts(ctx, placed[0].Origin, placed[0].Index)
+		return err == nil && len(acts) == 1 && acts[0].Did == peer.DidRefuse && acts[0].Code == "order.target"
+	})
+	if !rur.sees(id("malware", 1)) {
+		t.Error("one nation destroyed what another gave")
+	}
+}
+
+// An order that was on its way when the node was lost is given again after the restore, though what it is about is gone here.
+func TestARestoredNodeOrdersAgain(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	net, uto, rur := bound(t)
+	for n := range 2 {
+		uto.push(malware(n+1, v1), to(label.Amber, "RUR"))
+	}
+	net.eventually("all arrive", func() bool { return rur.sees(id("malware", 1)) && rur.sees(id("malware", 2)) })
+	net.part("UTO", "RUR", true)
+	_, err := uto.exchange.Purge(ctx, uto.as(gate.RoleOfficer), id("malware", 1), false)
+	must(t, err)
+	for range 2 { // the restored node is lost, too
+		var backup bytes.Buffer
+		must(t, uto.ledger.Backup(ctx, &backup))
+		uto.close()
+		for _, name := range []string{"ledger.db", "ledger.db-wal", "ledger.db-shm"} {
+			_ = os.Remove(uto.dir + "/ledger/" + name)
+		}
+		must(t, ledger.Restore(ctx, &backup, uto.dir+"/ledger"))
+		uto.open()
+		must(t, uto.Settle(ctx))
+	}
+	uto.Start()
+	net.part("UTO", "RUR", false)
+	net.eventually("the order arrives, and its receipt comes back", func() bool {
+		return !rur.sees(id("malware", 1)) && uto.receipts(id("malware", 1), peer.DidPurge) == 1
+	})
+	if !rur.sees(id("malware", 2)) {
+		t.Error("what nobody took back is gone, too")
+	}
 }

@@ -1,10 +1,10 @@
 package gate
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
+	"entente/accord"
 	"entente/internal/record"
 	"entente/label"
 )
@@ -23,6 +23,8 @@ type Reason struct {
 	Permit    bool   `json:"permit"`
 	Sentence  string `json:"sentence"`
 	Clause    string `json:"clause,omitempty"` // of the accord that it is about: "accord NAME vN give NAME"
+
+	said, detail *accord.Phrase
 }
 
 // Obligation is a dimension that does not keep a record from a reader but binds what the reader does with it.
@@ -66,17 +68,18 @@ func (s Scope) Decide(m record.Mark, notBefore, notAfter time.Time) Decision {
 	return d
 }
 
-func (d *Decision) say(code string, permit bool, format string, args ...any) {
+func (d *Decision) say(code string, permit bool, english string, args ...any) {
 	dimension, _, _ := strings.Cut(code, ".")
-	d.Reasons = append(d.Reasons, Reason{Code: code, Dimension: dimension, Permit: permit, Sentence: fmt.Sprintf(format, args...)})
+	r := Reason{Code: code, Dimension: dimension, Permit: permit, said: &accord.Phrase{Form: english, Args: args}}
+	d.Reasons = append(d.Reasons, r.In(accord.Languages[0]))
 }
 
 func (d *Decision) sayMode(f *facts, l *label.Label) {
 	switch {
 	case f.mode(l):
-		d.say("mode.realm", true, "the record's mode, %s, is that of the realm %s", l.Mode, f.realm)
+		d.say("mode.realm", true, "the record's mode, %[1]s, is that of the realm %[2]s", l.Mode, f.realm)
 	default:
-		d.say("mode.other", false, "the record's mode, %s, is not that of the realm %s", l.Mode, f.realm)
+		d.say("mode.other", false, "the record's mode, %[1]s, is not that of the realm %[2]s", l.Mode, f.realm)
 	}
 }
 
@@ -84,11 +87,11 @@ func (d *Decision) sayReach(f *facts, l *label.Label) {
 	code := strings.ToLower(strings.Replace(l.TLP.String(), ":", ".", 1))
 	switch reached := f.reached(l.TLP); {
 	case f.isNamed(l) && !reached:
-		d.say(code+".named", true, "%s does not reach %s, but the audience names it", l.TLP, f.party)
+		d.say(code+".named", true, "%[1]s does not reach %[2]s, but the audience names it", l.TLP, f.party)
 	case reached:
-		d.say(code, true, "%s reaches %s here: %s", l.TLP, f.party, f.reach(l.TLP))
+		d.say(code, true, "%[1]s reaches %[2]s here: %[3]s", l.TLP, f.party, f.reach(l.TLP))
 	default:
-		d.say(code, false, "%s does not reach %s here: it reaches %s", l.TLP, f.party, f.reach(l.TLP))
+		d.say(code, false, "%[1]s does not reach %[2]s here: it reaches %[3]s", l.TLP, f.party, f.reach(l.TLP))
 	}
 	switch {
 	case l.Audience.IsAll():
@@ -101,45 +104,45 @@ func (d *Decision) sayReach(f *facts, l *label.Label) {
 }
 
 // reach says whom a TLP reaches on this node.
-func (f *facts) reach(t label.TLP) string {
+func (f *facts) reach(t label.TLP) accord.Phrase {
 	switch t {
 	case label.Clear:
-		return "every authenticated viewer"
+		return accord.Phrase{Form: "every authenticated viewer"}
 	case label.Green:
 		if f.community != "" {
-			return "the node's organisation, its clients and the community " + f.community
+			return accord.Phrase{Form: "the node's organisation, its clients and the community %[1]s", Args: []any{f.community}}
 		}
-		return "the node's organisation and its clients, as no community is defined"
+		return accord.Phrase{Form: "the node's organisation and its clients, as no community is defined"}
 	case label.Amber:
-		return "the node's organisation and its clients"
+		return accord.Phrase{Form: "the node's organisation and its clients"}
 	case label.AmberStrict:
-		return "the node's organisation"
+		return accord.Phrase{Form: "the node's organisation"}
 	}
-	return "only the originator and those whom it names"
+	return accord.Phrase{Form: "only the originator and those whom it names"}
 }
 
 func (d *Decision) sayConditions(f *facts, l *label.Label) {
 	switch {
 	case f.purpose(l):
-		d.say("purpose.shared", true, "the viewer's purposes meet the record's: %s", l.Purpose&f.purposes)
+		d.say("purpose.shared", true, "the viewer's purposes meet the record's: %[1]s", l.Purpose&f.purposes)
 	default:
-		d.say("purpose.none", false, "the viewer's purposes (%s) do not meet the record's (%s)", f.purposes, l.Purpose)
+		d.say("purpose.none", false, "the viewer's purposes (%[1]s) do not meet the record's (%[2]s)", f.purposes, l.Purpose)
 	}
 	switch {
 	case l.Class == label.Unclassified():
 		d.say("class.unclassified", true, "the record is not classified")
 	case f.class(l):
-		d.say("class.cleared", true, "%s is cleared for %s", f.party, l.Class)
+		d.say("class.cleared", true, "%[1]s is cleared for %[2]s", f.party, l.Class)
 	default:
-		d.say("class.uncleared", false, "%s is not cleared for %s", f.party, l.Class)
+		d.say("class.uncleared", false, "%[1]s is not cleared for %[2]s", f.party, l.Class)
 	}
 	switch {
 	case l.Sector.IsAll():
 		d.say("sector.all", true, "the record is for every sector")
 	case f.sector(l):
-		d.say("sector.shared", true, "%s serves a sector that the record is for", f.party)
+		d.say("sector.shared", true, "%[1]s serves a sector that the record is for", f.party)
 	default:
-		d.say("sector.none", false, "%s serves none of the sectors that the record is for", f.party)
+		d.say("sector.none", false, "%[1]s serves none of the sectors that the record is for", f.party)
 	}
 	switch {
 	case l.Authority.IsEmpty():
@@ -153,10 +156,10 @@ func (d *Decision) sayConditions(f *facts, l *label.Label) {
 
 func (d *Decision) sayTimes(s Scope, notBefore, notAfter time.Time) {
 	if !s.begun(notBefore) {
-		d.say("time.embargo", false, "the record is under embargo until %s", notBefore.UTC().Format(time.RFC3339))
+		d.say("time.embargo", false, "the record is under embargo until %[1]s", notBefore.UTC().Format(time.RFC3339))
 	}
 	if s.ended(notAfter) {
-		d.say("time.expired", false, "the record's retention ended at %s", notAfter.UTC().Format(time.RFC3339))
+		d.say("time.expired", false, "the record's retention ended at %[1]s", notAfter.UTC().Format(time.RFC3339))
 	}
 	if s.begun(notBefore) && !s.ended(notAfter) {
 		d.say("time.in-force", true, "the record is under no embargo and within its retention")

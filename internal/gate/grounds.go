@@ -5,6 +5,8 @@ import (
 	"math/bits"
 	"slices"
 	"time"
+
+	"entente/accord"
 )
 
 // grounds are the stable codes of the rules, by bit, and what they say of a record that keeps them and of one that breaks them.
@@ -39,7 +41,8 @@ var grounds = [...]struct{ code, kept, broken string }{
 // Reasons is every reason for and against, of the accord and of each of its gives. They are for the owner of the record: who is refused learns none.
 func (v Verdict) Reasons() []Reason {
 	if !v.judged {
-		return []Reason{{Code: "accord.none", Dimension: "accord", Sentence: "no accord stands"}}
+		none := Reason{Code: "accord.none", Dimension: "accord", said: &accord.Phrase{Form: "no accord stands"}}
+		return []Reason{none.In(accord.Languages[0])}
 	}
 	var list []Reason
 	for i := range v.standing.versions {
@@ -94,50 +97,53 @@ func (r rule) codes() []string {
 
 func (t *version) reason(r rule, kept bool, clause int, q *ask) Reason {
 	g := grounds[bits.TrailingZeros32(uint32(r))]
-	reason := Reason{Code: g.code, Dimension: "accord", Permit: kept, Clause: fmt.Sprintf("accord %s v%d", t.Name, t.Version), Sentence: g.broken}
+	reason := Reason{Code: g.code, Dimension: "accord", Permit: kept, Clause: fmt.Sprintf("accord %s v%d", t.Name, t.Version), said: &accord.Phrase{Form: g.broken}}
 	if kept {
-		reason.Sentence = g.kept
+		reason.said = &accord.Phrase{Form: g.kept}
 	}
 	if clause >= 0 {
 		reason.Clause += " give " + t.clauseName(clause)
 	}
-	if more := t.detail(r, clause, q); more != "" && !kept {
-		reason.Sentence += ": " + more
+	if !kept {
+		reason.detail = t.detail(r, clause, q)
 	}
-	return reason
+	return reason.In(accord.Languages[0])
 }
 
 // detail is what a broken rule says of this record.
-func (t *version) detail(r rule, clause int, q *ask) string {
+func (t *version) detail(r rule, clause int, q *ask) *accord.Phrase {
+	say := func(english string, args ...any) *accord.Phrase { return &accord.Phrase{Form: english, Args: args} }
 	l := &q.offer.Label
 	switch r {
 	case ruleParty:
-		return fmt.Sprintf("from %s to %s, of %s", q.from, q.to, q.offer.Origin)
+		return say("from %[1]s to %[2]s, of %[3]s", q.from, q.to, q.offer.Origin)
 	case ruleEffective:
 		if !t.Expires.IsZero() {
-			return fmt.Sprintf("it is from %s until %s", t.Effective.Format(time.DateOnly), t.Expires.Format(time.DateOnly))
+			return say("it is from %[1]s until %[2]s", t.Effective.Format(time.DateOnly), t.Expires.Format(time.DateOnly))
 		}
-		return "it is from " + t.Effective.Format(time.DateOnly)
+		return say("it is from %[1]s", t.Effective.Format(time.DateOnly))
 	case ruleAudience:
-		return fmt.Sprintf("%s, for %s", l.TLP, l.Audience)
+		return say("%[1]s, for %[2]s", l.TLP, l.Audience)
 	case ruleEmbargo:
-		return "until " + l.NotBefore.UTC().Format(time.RFC3339)
+		return say("until %[1]s", l.NotBefore.UTC().Format(time.RFC3339))
 	case ruleRetention:
-		return "at " + l.NotAfter.UTC().Format(time.RFC3339)
+		return say("at %[1]s", l.NotAfter.UTC().Format(time.RFC3339))
 	case rulePurpose:
-		return fmt.Sprintf("%s, and the accord for %s", l.Purpose, t.Purpose)
+		return say("%[1]s, and the accord for %[2]s", l.Purpose, t.Purpose)
 	case ruleMode:
-		return fmt.Sprintf("%s, %s and %s", l.Mode, q.offer.Realm, t.Mode)
+		return say("%[1]s, %[2]s and %[3]s", l.Mode, q.offer.Realm, t.Mode)
 	case ruleQuota:
-		return fmt.Sprintf("%d", t.Limits.ObjectsPerDay)
+		return say("%[1]d", t.Limits.ObjectsPerDay)
 	case ruleRefs:
-		return q.offer.Hidden
+		if q.offer.Hidden != "" {
+			return say("%[1]s", q.offer.Hidden)
+		}
 	case ruleKind:
-		return q.offer.Kind
+		return say("%[1]s", q.offer.Kind)
 	case ruleCeiling:
-		return fmt.Sprintf("%s, and the ceiling is %s", l.TLP, t.Clauses[clause].Ceiling)
+		return say("%[1]s, and the ceiling is %[2]s", l.TLP, t.Clauses[clause].Ceiling)
 	case ruleClass:
-		return fmt.Sprintf("%s, and the ceiling is %s", l.Class, ceiling(t.Clauses[clause].Class))
+		return say("%[1]s, and the ceiling is %[2]s", l.Class, ceiling(t.Clauses[clause].Class))
 	}
-	return ""
+	return nil
 }

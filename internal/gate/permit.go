@@ -200,7 +200,7 @@ func (t *version) give(i int, q *ask, w who) (failed rule) {
 	if strips(c.Strip, o.Kind) {
 		failed |= ruleStrip
 	}
-	if c.Subset && (!l.Named || w.how == notNamed || w.how == byCommunity) {
+	if c.Subset && (!l.Named || w.how < byNation) { // whom nobody named nobody chose, whatever the TLP
 		failed |= ruleSubset
 	}
 	if c.Persons != "" && !t.anyPerson(l, i, w) {

@@ -91,7 +91,7 @@ func naive(a plainAccord, from, to string, o plainOffer, day int) bool {
 		within := func(list, who string) bool { return list == "" || strings.Contains(list, strings.Split(who, "/")[0]) }
 		if within(g.from, o.origin) && within(g.to, to) && slices.Contains(strings.Fields(g.kinds), o.kind) &&
 			slices.Index(tlpOrder, o.tlp) <= slices.Index(tlpOrder, g.tlp) && (o.class == "unclassified" || o.class == g.class) && (!g.officer || o.released) &&
-			(!g.subset || o.named && (o.aud == nil && o.tlp == "CLEAR" || byOrg || byNation)) {
+			(!g.subset || o.named && (byOrg || byNation)) {
 			return true
 		}
 	}

@@ -26,10 +26,11 @@ import (
 // RoleRoot is the role of a holder's key of a root, in its file.
 const RoleRoot keylog.Role = "root"
 
-// Private is a private key in a file of its own, for who signs without a node: a ministry's for accords, a holder's of a root.
+// Private is a private key in a file of its own, for who signs without a node: a ministry's for accords, a holder's of a root, a person's for releases and votes.
 type Private struct {
 	Nation, Realm string
 	Org           string        // empty of a root's
+	Holder        string        // of a person's: see keylog.Entry
 	Roles         []keylog.Role // sorted
 	Key           *dsse.Private
 }
@@ -38,6 +39,7 @@ type privateFile struct {
 	head
 	Nation string        `json:"nation"`
 	Org    string        `json:"org,omitempty"`
+	Holder string        `json:"holder,omitempty"`
 	Roles  []keylog.Role `json:"roles"`
 	Secret []byte        `json:"secret,omitempty"`
 	Sealed *sealedSecret `json:"sealed,omitempty"`
@@ -62,7 +64,7 @@ const (
 
 // WritePrivate writes the key to a new file that its owner alone may read, under the passphrase unless it is empty.
 func WritePrivate(path string, p Private, passphrase string, now time.Time) error {
-	f := privateFile{head: head{Format: format, Purpose: "private", Realm: p.Realm, Created: now.UTC()}, Nation: p.Nation, Org: p.Org, Roles: p.Roles}
+	f := privateFile{head: head{Format: format, Purpose: "private", Realm: p.Realm, Created: now.UTC()}, Nation: p.Nation, Org: p.Org, Holder: p.Holder, Roles: p.Roles}
 	switch {
 	case passphrase == "":
 		f.Secret = p.Key.Seed()
@@ -116,7 +118,7 @@ func ReadPrivate(path string, passphrase func() (string, error)) (Private, error
 	if json.Unmarshal(b, &f) != nil || f.Format != format || f.Purpose != "private" && f.Purpose != "root" || (f.Sealed == nil) == (len(f.Secret) == 0) {
 		return Private{}, fault.New(fault.Invalid, "keyring.damaged", "%s is not a private key that was written by this program", path)
 	}
-	p := Private{Nation: f.Nation, Realm: f.Realm, Org: f.Org, Roles: f.Roles}
+	p := Private{Nation: f.Nation, Realm: f.Realm, Org: f.Org, Holder: f.Holder, Roles: f.Roles}
 	if f.Purpose == "root" {
 		p.Roles = []keylog.Role{RoleRoot}
 	}
@@ -141,6 +143,9 @@ func (f privateFile) bound() []byte {
 	var roles []string
 	for _, r := range f.Roles {
 		roles = append(roles, string(r))
+	}
+	if f.Holder != "" {
+		roles = append(roles, "holder:"+f.Holder)
 	}
 	return []byte(strings.Join(append([]string{"entente/private/1", f.Realm, f.Nation, f.Org}, roles...), "\x00"))
 }
@@ -187,18 +192,24 @@ func (s *sealedSecret) aead(passphrase string) (cipher.AEAD, error) {
 
 // NewPrivate makes a key for an organisation without a node, and its request to the nation.
 func NewPrivate(nation, realm, org string, now time.Time, roles ...keylog.Role) (Private, keylog.Request, error) {
-	slices.Sort(roles)
-	roles = slices.Compact(roles)
-	if slices.Contains(roles, keylog.RoleNode) {
+	return newPrivate(Private{Nation: nation, Realm: realm, Org: org, Roles: roles}, now)
+}
+
+func newPrivate(p Private, now time.Time) (Private, keylog.Request, error) {
+	p.Roles = slices.Clone(p.Roles)
+	slices.Sort(p.Roles)
+	p.Roles = slices.Compact(p.Roles)
+	if slices.Contains(p.Roles, keylog.RoleNode) {
 		return Private{}, keylog.Request{}, fault.New(fault.Invalid, "key.role", "a node makes its key by itself").Try("entente init --member, then entente key request")
 	}
-	key, err := dsse.Generate(!slices.Equal(roles, []keylog.Role{keylog.RoleOriginate}))
+	key, err := dsse.Generate(!slices.Equal(p.Roles, []keylog.Role{keylog.RoleOriginate}))
 	if err != nil {
 		return Private{}, keylog.Request{}, fault.New(fault.Internal, "", "cannot make a key").Because(err)
 	}
-	if err := checkName("org", org); err != nil {
+	if err := checkName("org", p.Org); err != nil {
 		return Private{}, keylog.Request{}, err
 	}
-	q, err := keylog.Request{Nation: nation, Realm: realm, Entry: keylog.Entry{Org: org, Roles: roles, NotAfter: micro(now.Add(keyLife))}}.Sign(key)
-	return Private{Nation: nation, Realm: realm, Org: org, Roles: roles, Key: key}, q, refusal(err)
+	p.Key = key
+	q, err := keylog.Request{Nation: p.Nation, Realm: p.Realm, Entry: keylog.Entry{Org: p.Org, Holder: p.Holder, Roles: p.Roles, NotAfter: micro(now.Add(keyLife))}}.Sign(key)
+	return p, q, refusal(err)
 }

@@ -134,6 +134,40 @@ func (l *Ledger) Receipts(ctx context.Context, origin string, index uint64) (out
 	return out, err
 }
 
+// Unanswered is an order of an own log that not every party answered.
+type Unanswered struct {
+	Place
+	Object string   // as the log knows it: after a purge it tells nothing
+	About  [32]byte // commit of the leaf that it is about
+}
+
+// Unanswered gives the orders of an own log that not every party answered, in their order.
+func (l *Ledger) Unanswered(ctx context.Context, origin string) (out []Unanswered, err error) {
+	err = l.read(ctx, "reading orders", func(c *zs.Conn) error {
+		g, err := findLog(c, origin)
+		if err != nil {
+			return err
+		}
+		err = lite.Exec(c, "SELECT f.pos, f.leaf, coalesce(o.object, ''), coalesce(o.version, '') FROM leaf f LEFT JOIN out o ON o.pos = f.pos WHERE f.pos >= ?1 AND f.pos < ?2 AND f.envelope IS NOT NULL AND "+
+			"substr(f.leaf, 1, 1) IN (x'02', x'03', x'04') AND (SELECT count(DISTINCT a.party) FROM act a WHERE a.pos = f.pos) < ?3 ORDER BY f.pos", func(st *zs.Stmt) (err error) {
+			u := Unanswered{Place: Place{Origin: origin, Version: st.ColumnText(3)}, Object: st.ColumnText(2)}
+			_, u.Index = split(st.ColumnInt64(0))
+			u.Leaf, err = peer.ParseLeaf(lite.Blob(st, 1))
+			out = append(out, u)
+			return err
+		}, position(g.id, 0), position(g.id, g.Size), len(g.Parties))
+		for i := 0; i < len(out) && err == nil; i++ {
+			err = lite.Exec(c, "SELECT leaf FROM leaf WHERE pos = ?", func(st *zs.Stmt) error {
+				about, err := peer.ParseLeaf(lite.Blob(st, 0))
+				out[i].About = about.Commit
+				return err
+			}, position(g.id, out[i].Leaf.Target-1))
+		}
+		return err
+	})
+	return out, err
+}
+
 // Cosigned is a checkpoint that a party cosigned.
 type Cosigned struct {
 	Party string

@@ -279,20 +279,20 @@ func TestOrdersWaitUntilTheyAreDone(t *testing.T) {
 	}
 	b.Close()
 	b = openAt(t, Config{Dir: dir})
-	waiting, err := b.Orders(t.Context(), 0)
+	waiting, err := b.Orders(t.Context(), "", 0)
 	if err != nil || len(waiting) != 1 || string(waiting[0].Envelope) != "purge that" || waiting[0].Leaf.Target != 2 || waiting[0].Nation != "USA" {
 		t.Fatalf("%+v %v", waiting, err)
 	}
 	if _, err := b.Purge(t.Context(), objectID(1)); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Done(t.Context(), g.Origin, waiting[0].Index, peer.DidPurge, "", []byte("receipt")); err != nil {
+	if err := b.Done(t.Context(), g.Origin, waiting[0].Index, nil, peer.DidPurge, "", []byte("receipt")); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Done(t.Context(), g.Origin, waiting[0].Index, peer.DidPurge, ""); fault.Of(err) != fault.NotFound {
+	if err := b.Done(t.Context(), g.Origin, waiting[0].Index, nil, peer.DidPurge, ""); fault.Of(err) != fault.NotFound {
 		t.Errorf("done twice: %v", err)
 	}
-	if left, _ := b.Orders(t.Context(), 0); len(left) != 0 {
+	if left, _ := b.Orders(t.Context(), "", 0); len(left) != 0 {
 		t.Error("the order still waits")
 	}
 	if h, err := b.Held(t.Context(), g.Origin, 1); err != nil || h.Did != peer.DidPurge || h.Object != "" {

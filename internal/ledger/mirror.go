@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 
 	"golang.org/x/mod/sumdb/tlog"
 	zs "zombiezen.com/go/sqlite"
@@ -61,6 +62,7 @@ type Taken struct {
 	Did     string // peer.DidStore and so on
 	Code    string // of a refusal or quarantine
 	Wait    bool   // it is an order that is not carried out yet: see Orders
+	Bare    bool   // nothing of it is kept, not even what became of it: only the log counts it
 }
 
 // Extend keeps what a verifier took, with what became of it and the receipts to send: all of it or nothing. From is the size of the log before. When
@@ -78,6 +80,9 @@ func (l *Ledger) Extend(ctx context.Context, v *peer.Verifier, from uint64, take
 		var raw [peer.LeafSize]byte
 		for i := range taken {
 			t := &taken[i]
+			if t.Bare {
+				continue
+			}
 			pos := position(g.id, from+uint64(i))
 			if err := lite.Exec(c, "INSERT INTO held VALUES(?,?,?,?,?,?)", nil, pos, t.Frame.Leaf.Append(raw[:0]), t.Object, t.Version, t.Did, t.Code); err != nil {
 				return err
@@ -237,24 +242,25 @@ type Waiting struct {
 	Envelope []byte
 }
 
-// Orders gives orders that wait, in the order of logs and leaves; limit 0: 1000.
-func (l *Ledger) Orders(ctx context.Context, limit int) (out []Waiting, err error) {
+// Orders gives orders of a nation that wait, in the order of logs and leaves; empty: of every nation; limit 0: 1000.
+func (l *Ledger) Orders(ctx context.Context, nation string, limit int) (out []Waiting, err error) {
 	if limit <= 0 {
 		limit = 1000
 	}
 	err = l.read(ctx, "reading orders", func(c *zs.Conn) error {
-		return lite.Exec(c, "SELECT g.origin, g.nation, h.pos, h.leaf, h.object, h.version, h.did, h.code, p.envelope FROM pending p JOIN held h ON h.pos = p.pos JOIN log g ON g.id = p.pos >> 40 ORDER BY p.pos LIMIT ?",
+		return lite.Exec(c, "SELECT g.origin, g.nation, h.pos, h.leaf, h.object, h.version, h.did, h.code, p.envelope FROM pending p JOIN held h ON h.pos = p.pos JOIN log g ON g.id = p.pos >> 40 WHERE ?1 = '' OR g.nation = ?1 ORDER BY p.pos LIMIT ?2",
 			func(st *zs.Stmt) error {
 				h, err := scanHeld(st)
 				out = append(out, Waiting{h, lite.Blob(st, 8)})
 				return err
-			}, limit)
+			}, nation, limit)
 	})
 	return out, err
 }
 
-// Done says that an order was carried out, and gives the receipt to send. What became of its target is written beside that too.
-func (l *Ledger) Done(ctx context.Context, origin string, index uint64, did, code string, receipts ...[]byte) error {
+// Done says that an order was carried out, and gives the receipt to send. What became of its target is written beside that too; earlier is the target where
+// that is in an earlier log of the same nation.
+func (l *Ledger) Done(ctx context.Context, origin string, index uint64, earlier *Held, did, code string, receipts ...[]byte) error {
 	return l.write(ctx, "closing an order", func(c *zs.Conn) error {
 		g, err := findLog(c, origin)
 		if err != nil {
@@ -269,7 +275,15 @@ func (l *Ledger) Done(ctx context.Context, origin string, index uint64, did, cod
 		if leaf.Target == 0 {
 			return fault.New(fault.NotFound, "ledger.order", "no order waits there").At(origin)
 		}
-		for _, p := range []int64{pos, position(g.id, leaf.Target-1)} {
+		target := position(g.id, leaf.Target-1)
+		if earlier != nil {
+			e, err := findLog(c, earlier.Origin)
+			if err != nil || e.Nation != g.Nation || earlier.Index > maxIndex {
+				return errors.Join(err, fault.New(fault.Invalid, "ledger.order", "an order is about leaves of its own nation").At(origin))
+			}
+			target = position(e.id, earlier.Index)
+		}
+		for _, p := range []int64{pos, target} {
 			if err := lite.Exec(c, "UPDATE held SET did = ?, code = ? WHERE pos = ?", nil, did, code, p); err != nil {
 				return err
 			}

@@ -9,6 +9,7 @@ import (
 	"math/bits"
 	"os"
 	"path/filepath"
+	"slices"
 
 	zs "zombiezen.com/go/sqlite"
 )
@@ -60,20 +61,24 @@ func (t *Traces) Add(text []byte) {
 
 // window takes one of all pieces of a text.
 func (t *Traces) window(piece []byte) {
+	h := blockHash(piece)
+	if first, there := t.blocks[h]; there && (bytes.Equal(t.list[first], piece) || slices.ContainsFunc(t.clash[h], func(i int) bool { return bytes.Equal(t.list[i], piece) })) {
+		return
+	}
+	t.block(h, len(t.list))
+	t.list = append(t.list, piece)
+}
+
+// block has the trace of a number found by its blockHash.
+func (t *Traces) block(h uint64, i int) {
 	if t.blocks == nil {
 		t.blocks, t.clash, t.sieve = map[uint64]int{}, map[uint64][]int{}, make([]uint64, 1<<blockBits/64)
 	}
-	h := blockHash(piece)
-	first, there := t.blocks[h]
-	switch {
-	case !there:
-		t.blocks[h] = len(t.list)
-	case bytes.Equal(t.list[first], piece):
+	if _, there := t.blocks[h]; there {
+		t.clash[h] = append(t.clash[h], i)
 		return
-	default:
-		t.clash[h] = append(t.clash[h], len(t.list))
 	}
-	t.list = append(t.list, piece)
+	t.blocks[h] = i
 	bit := h >> (64 - blockBits)
 	t.sieve[bit/64] |= 1 << (bit % 64)
 }
@@ -98,17 +103,21 @@ func (t *Traces) put(piece []byte) {
 		t.list = append(t.list, bytes.Clone(piece))
 		return
 	}
-	if t.byHash == nil {
-		t.byHash, t.filter = map[uint64][]int{}, make([]uint64, 1<<filterBits/64)
-	}
 	h := hashOf(piece)
 	for _, i := range t.byHash[h] {
 		if bytes.Equal(t.list[i], piece) {
 			return
 		}
 	}
-	i := len(t.list)
+	t.hashed(h, len(t.list))
 	t.list = append(t.list, bytes.Clone(piece))
+}
+
+// hashed has the trace of a number found by its hashOf.
+func (t *Traces) hashed(h uint64, i int) {
+	if t.byHash == nil {
+		t.byHash, t.filter = map[uint64][]int{}, make([]uint64, 1<<filterBits/64)
+	}
 	t.byHash[h] = append(t.byHash[h], i)
 	bit := h >> (64 - filterBits)
 	t.filter[bit/64] |= 1 << (bit % 64)
@@ -139,11 +148,18 @@ var leaving = func() uint64 {
 	return p
 }()
 
-// in are the numbers of the traces in b.
-func (t *Traces) in(b []byte) (found []int) {
+// in marks those of the traces that are in b and were not marked before, and says how many.
+func (t *Traces) in(b []byte, seen []bool) (n int) {
+	mark := func(i int, piece []byte) {
+		if !seen[i] && bytes.Equal(t.list[i], piece) {
+			seen[i] = true
+			n++
+		}
+	}
 	for _, i := range t.short {
-		if bytes.Contains(b, t.list[i]) {
-			found = append(found, i)
+		if !seen[i] && bytes.Contains(b, t.list[i]) {
+			seen[i] = true
+			n++
 		}
 	}
 	for i := 0; len(t.blocks) > 0 && i+shingle <= len(b); i += shingleStep {
@@ -152,18 +168,15 @@ func (t *Traces) in(b []byte) (found []int) {
 		if bit := h >> (64 - blockBits); t.sieve[bit/64]&(1<<(bit%64)) == 0 {
 			continue
 		}
-		n, there := t.blocks[h]
-		if there && bytes.Equal(t.list[n], piece) {
-			found = append(found, n)
-		}
-		for _, n := range t.clash[h] {
-			if bytes.Equal(t.list[n], piece) {
-				found = append(found, n)
+		if k, there := t.blocks[h]; there {
+			mark(k, piece)
+			for _, k := range t.clash[h] {
+				mark(k, piece)
 			}
 		}
 	}
 	if t.filter == nil || len(b) < shingle {
-		return found
+		return n
 	}
 	var h uint64
 	for i, c := range b {
@@ -174,13 +187,66 @@ func (t *Traces) in(b []byte) (found []int) {
 		if bit := h >> (64 - filterBits); i < shingle-1 || t.filter[bit/64]&(1<<(bit%64)) == 0 {
 			continue
 		}
-		for _, n := range t.byHash[h] {
-			if bytes.Equal(t.list[n], b[i+1-shingle:i+1]) {
-				found = append(found, n)
+		for _, k := range t.byHash[h] {
+			mark(k, b[i+1-shingle:i+1])
+		}
+	}
+	return n
+}
+
+// hunt looks for traces, and no more for those that it has seen: most of them are what all texts of a kind have in common, and are everywhere.
+type hunt struct {
+	*Traces
+	seen []bool // by the number of the trace
+	left int    // that were not seen
+	stay int    // that were not seen when the traces were last thinned out
+}
+
+func (t *Traces) hunt() *hunt {
+	return &hunt{t, make([]bool, len(t.list)), len(t.list), len(t.list)}
+}
+
+// look looks at b, and says whether anything is left to look for.
+func (h *hunt) look(b []byte) bool {
+	if h.left -= h.in(b, h.seen); h.left < h.stay/2 {
+		h.Traces, h.stay = h.but(h.seen), h.left
+	}
+	return h.left > 0
+}
+
+// which are the numbers of the traces that were seen, or were not.
+func (h *hunt) which(seen bool) (out []int) {
+	for i, s := range h.seen {
+		if s == seen {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// but are the traces under the same numbers, without some.
+func (t *Traces) but(some []bool) *Traces {
+	o := &Traces{list: t.list}
+	for _, i := range t.short {
+		if !some[i] {
+			o.short = append(o.short, i)
+		}
+	}
+	for h, first := range t.blocks {
+		for _, i := range append([]int{first}, t.clash[h]...) {
+			if !some[i] {
+				o.block(h, i)
 			}
 		}
 	}
-	return found
+	for h, list := range t.byHash {
+		for _, i := range list {
+			if !some[i] {
+				o.hashed(h, i)
+			}
+		}
+	}
+	return o
 }
 
 // OpenFiles are files kept open until the store closes: closing any descriptor of a database file would take this process's POSIX locks
@@ -220,11 +286,11 @@ func (t *Traces) Search(dir string, files OpenFiles) (found []int, read int64, e
 	if len(t.list) == 0 {
 		return nil, 0, nil
 	}
-	seen := map[int]bool{}
+	h := t.hunt()
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() {
 			var n int64
-			n, err = t.searchFile(path, files, seen)
+			n, err = h.file(path, files)
 			read += n
 		}
 		if errors.Is(err, fs.ErrNotExist) {
@@ -232,15 +298,10 @@ func (t *Traces) Search(dir string, files OpenFiles) (found []int, read int64, e
 		}
 		return err
 	})
-	for i := range t.list {
-		if seen[i] {
-			found = append(found, i)
-		}
-	}
-	return found, read, err
+	return h.which(true), read, err
 }
 
-func (t *Traces) searchFile(path string, files OpenFiles, seen map[int]bool) (read int64, err error) {
+func (h *hunt) file(path string, files OpenFiles) (read int64, err error) {
 	f, err := files.open(path)
 	if err != nil {
 		return 0, err
@@ -249,9 +310,7 @@ func (t *Traces) searchFile(path string, files OpenFiles, seen map[int]bool) (re
 	for kept := 0; ; {
 		n, err := f.ReadAt(buf[kept:], read)
 		read += int64(n)
-		for _, i := range t.in(buf[:kept+n]) {
-			seen[i] = true
-		}
+		h.look(buf[:kept+n])
 		if err == io.EOF {
 			return read, nil
 		}
@@ -262,28 +321,27 @@ func (t *Traces) searchFile(path string, files OpenFiles, seen map[int]bool) (re
 	}
 }
 
-// Lifeless leaves out of the found traces those that rows hold too: of every row of the queries, all columns are looked at.
+// errEnough ends the reading of rows.
+var errEnough = errors.New("nothing is left to look for")
+
+// Lifeless leaves out of the found traces those that rows hold too: of every row of the queries, all columns are looked at, until all traces are found alive.
 func (t *Traces) Lifeless(c *zs.Conn, found []int, queries []string) ([]int, error) {
-	only := t.only(found)
-	alive := map[int]bool{}
+	h := t.only(found).hunt()
 	for _, query := range queries {
 		err := Exec(c, query, func(st *zs.Stmt) error {
 			for col := range st.ColumnCount() {
-				for _, i := range only.in(Blob(st, col)) {
-					alive[i] = true
+				if !h.look(Blob(st, col)) {
+					return errEnough
 				}
 			}
 			return nil
 		})
+		if errors.Is(err, errEnough) {
+			return nil, nil
+		}
 		if err != nil {
 			return nil, err
 		}
 	}
-	var dead []int
-	for i := range only.list {
-		if !alive[i] {
-			dead = append(dead, i)
-		}
-	}
-	return dead, nil
+	return h.which(false), nil
 }

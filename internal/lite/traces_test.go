@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -26,13 +27,13 @@ func TestTracesAreFoundWhereverTheyStand(t *testing.T) {
 		all.Add(text)
 		for name, traces := range map[string]*Traces{"all pieces": &all, "pieces every few bytes": all.onlyEvery(text)} {
 			file := random(rapid.IntRange(0, 3000).Draw(rt, "file"))
-			if found := traces.in(file); len(found) > 0 && !holdsPiece(file, text) {
+			if traces.in(file, make([]bool, len(traces.list))) > 0 && !holdsPiece(file, text) {
 				rt.Fatalf("%s: found what is not there", name)
 			}
 			at := rapid.IntRange(0, len(file)).Draw(rt, "at")
 			from := rapid.IntRange(0, len(text)-47).Draw(rt, "from")
 			file = append(file[:at:at], append(bytes.Clone(text[from:from+47]), file[at:]...)...)
-			if len(traces.in(file)) == 0 {
+			if traces.in(file, make([]bool, len(traces.list))) == 0 {
 				rt.Fatalf("%s: bytes %d to %d of the text at %d of %d were not found", name, from, from+47, at, len(file))
 			}
 		}
@@ -56,6 +57,44 @@ func holdsPiece(file, text []byte) bool {
 		}
 	}
 	return false
+}
+
+// A hunt that looks no more for what it has seen sees in the end what looking for everything everywhere sees.
+func TestAHuntSeesAll(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		src := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 2))
+		var every Traces
+		var texts [][]byte
+		for range rapid.IntRange(1, 4).Draw(rt, "texts") {
+			text := make([]byte, rapid.IntRange(8, 200).Draw(rt, "length"))
+			for i := range text {
+				text[i] = byte('a' + src.IntN(4))
+			}
+			every.Add(text)
+			texts = append(texts, text)
+		}
+		all := make([]int, len(every.list))
+		for i := range all {
+			all[i] = i
+		}
+		for name, traces := range map[string]*Traces{"all pieces": &every, "each for itself": every.only(all)} {
+			h, want, left := traces.hunt(), make([]bool, len(traces.list)), true
+			for range 20 {
+				text := texts[src.IntN(len(texts))]
+				from := src.IntN(len(text))
+				file := bytes.Repeat([]byte{'-'}, src.IntN(40))
+				file = append(file, text[from:from+1+src.IntN(len(text)-from)]...)
+				traces.in(file, want)
+				left = h.look(file)
+			}
+			if !slices.Equal(h.seen, want) || left != slices.Contains(want, false) {
+				rt.Fatalf("%s: seen are %v, and should be %v; left: %v", name, h.seen, want, left)
+			}
+			if seen, rest := h.which(true), h.which(false); len(seen)+len(rest) != len(want) || h.left != len(rest) {
+				rt.Fatalf("%s: %d and %d of %d, %d left", name, len(seen), len(rest), len(want), h.left)
+			}
+		}
+	})
 }
 
 func TestTracesInFiles(t *testing.T) {
@@ -92,7 +131,7 @@ func BenchmarkTraces(b *testing.B) {
 			t.Add(text)
 			b.SetBytes(int64(len(file)))
 			for b.Loop() {
-				if len(t.in(file)) > 0 {
+				if t.in(file, make([]bool, len(t.list))) > 0 {
 					b.Fatal("found")
 				}
 			}

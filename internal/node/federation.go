@@ -40,13 +40,7 @@ func (n *Node) openFederation(ctx context.Context) error {
 	}
 	names := n.ring.Names()
 	if n.accords, err = accords.New(ctx, accords.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Docs: n.store, Gate: n.gate, Keys: n.accordKeys, OrgOf: n.orgOf,
-		Signer: func() dsse.Signer {
-			s, err := n.ring.Signer(keylog.RoleAccord)
-			if err != nil {
-				return nil
-			}
-			return s
-		}, Now: n.cfg.Now, Log: n.cfg.Log}); err != nil {
+		Signer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleAccord) }, Now: n.cfg.Now, Log: n.cfg.Log}); err != nil {
 		return err
 	}
 	if err = n.openShelves(ctx); err != nil {

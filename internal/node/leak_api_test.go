@@ -185,6 +185,8 @@ func apiScript(reading, changing leakScript) {
 	reading["api GET /accords/{name}"] = plain("GET", "", "/accords/uto-rur", "/accords/none?version=1&lang=de")
 	reading["api GET /accords/{name}/file"] = plain("GET", "", "/accords/uto-rur/file", "/accords/none/file")
 	reading["api GET /releases"] = plain("GET", "", "/releases")
+	reading["api POST /releases/review"] = plain("POST", `{"key":"none"}`, "/releases/review")
+	reading["api GET /releases/file"] = plain("GET", "", "/releases/file?key=none")
 	reading["api GET /links"] = plain("GET", "", "/links")
 	reading["api GET /alarms"] = plain("GET", "", "/alarms")
 	reading["api GET /links/{nation}/logs"] = plain("GET", "", "/links/RUR/logs", "/links/NONE/logs")
@@ -193,10 +195,17 @@ func apiScript(reading, changing leakScript) {
 	reading["api GET /proofs/{id}/file"] = plain("GET", "", "/proofs/none/file")
 	reading["api POST /proofs/verify"] = plain("POST", "{}", "/proofs/verify")
 	changing["api POST /proofs/{id}/settlement"] = plain("POST", `{"reason":"r"}`, "/proofs/none/settlement")
-	reading["api GET /objects/{id}/simulation"] = each("/simulation", "", "accord=uto-rur", "accord=none")
+	changing["api POST /links/{nation}/retry"] = plain("POST", "", "/links/FRE/retry", "/links/NONE/retry")
+	reading["api GET /objects/{id}/simulation"] = each("/simulation", "", "accord=uto-rur", "accord=none", "accord=uto-rur&version=1")
+	reading["api POST /objects/{id}/simulation"] = func(s *session) {
+		for _, id := range probed() {
+			s.ask("POST", base+"/objects/"+id+"/simulation", "accord")
+		}
+	}
 	reading["api GET /objects/{id}/given"] = each("/given", "")
 	changing["api POST /accords"] = plain("POST", "accord", "/accords")
 	changing["api POST /accords/review"] = plain("POST", "accord", "/accords/review")
+	changing["api POST /accords/new"] = plain("POST", `{"kind":"bilateral","name":"uto-rur","parties":["UTO","RUR"],"from":"2026-01-01"}`, "/accords/new")
 	changing["api POST /accords/{name}/sign"] = plain("POST", "", "/accords/uto-rur/sign", "/accords/none/sign")
 	changing["api POST /accords/{name}/notice"] = plain("POST", `{"verb":"suspend"}`, "/accords/uto-rur/notice", "/accords/none/notice")
 	changing["api POST /releases/decide"] = plain("POST", `{"key":"none","sign":true}`, "/releases/decide")

@@ -16,6 +16,7 @@ import (
 
 	"entente/accord"
 	"entente/internal/exchange"
+	"entente/internal/federation"
 	"entente/internal/gate"
 	"entente/internal/identity"
 	"entente/internal/keyring"
@@ -464,6 +465,40 @@ func TestAnAmendmentNarrowsWhatLiesThere(t *testing.T) {
 }
 
 // amended is an accord with something else in the place of a part of it.
+// An own object that is taken out of the last collection that held it is gone from the store, and from the shelf when it is looked at next.
+func TestWhatIsRemovedLiesThereNoMore(t *testing.T) {
+	p := newPartners(t, "KWT")
+	ctx, x := t.Context(), p.n.exchange
+	p.agree(between("ut-kw", 1, "malware", "", "UTO", "KWT"), "KWT")
+	var collections []string
+	for _, alias := range []string{"one", "two"} {
+		c, err := x.AddCollection(ctx, p.admin(), exchange.Collection{Title: alias, Alias: alias, Read: []string{gate.RoleAnalyst}, Write: []string{gate.RoleAnalyst}})
+		must(t, err)
+		collections = append(collections, c.ID)
+		for n := range 3 {
+			_, err := x.Accept(ctx, p.admin(), exchange.Submission{Collection: c.ID, Objects: [][]byte{[]byte(madeMalware(n+1, day1))}, Labels: []label.Label{only(label.Amber, "UTO", "KWT")}})
+			must(t, err)
+		}
+	}
+	p.finds("KWT", "ut-kw", "malware 01 01", "malware 02 01", "malware 03 01")
+	take := func(n int, collection string) {
+		count, err := x.Remove(ctx, p.admin(), collection, madeID("malware", n), store.Versions{All: true}, nil)
+		if err != nil || count != 1 {
+			t.Fatal(count, err)
+		}
+	}
+	take(1, collections[0]) // the other has it
+	p.finds("KWT", "ut-kw", "malware 01 01", "malware 02 01", "malware 03 01")
+	take(1, collections[1])
+	p.finds("KWT", "ut-kw", "malware 02 01", "malware 03 01")
+	p.restart()
+	x = p.n.exchange
+	p.finds("KWT", "ut-kw", "malware 02 01", "malware 03 01")
+	take(2, collections[0])
+	take(2, collections[1])
+	p.finds("KWT", "ut-kw", "malware 03 01")
+}
+
 func amended(text string, replace ...string) string {
 	return strings.NewReplacer(replace...).Replace(text)
 }
@@ -547,7 +582,7 @@ func TestWhatAClientCannotObserveIsNotGiven(t *testing.T) {
 	if err != nil || len(waiting) != 1 {
 		t.Fatalf("%+v %v", waiting, err)
 	}
-	_, err = p.n.federation.Decide(t.Context(), p.person(gate.RoleReleaser), waiting[0].Key, true, "")
+	_, err = p.n.federation.Decide(t.Context(), p.person(gate.RoleReleaser), federation.Decision{Key: waiting[0].Key, Sign: true})
 	must(t, err)
 	p.finds("QAT", "sign", "malware 01 01")
 }

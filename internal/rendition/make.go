@@ -91,7 +91,7 @@ func makeOld(o *stix.Object, body []byte, p Plan) (Result, error) {
 func (m *making) cut() {
 	switch seen := m.sees(m.object.ID()); {
 	case m.isStripped(m.object.Type()):
-		m.withhold("rendition.stripped", "/type", "objects of type "+m.object.Type()+" are taken out")
+		m.withhold("rendition.stripped", "/type", "objects of its type are taken out")
 	case seen == Withheld:
 		m.withhold("rendition.hidden", "/id", "the audience may not have the object")
 	default:
@@ -164,7 +164,7 @@ func (m *making) cutStripped() {
 			continue
 		}
 		if typ == "indicator" && strings.Contains(pattern, of+":"+property) {
-			m.withhold("rendition.stripped", "/pattern", "the pattern is about "+s+", which is taken out")
+			m.withhold("rendition.stripped", "/pattern", "the pattern is about what is taken out")
 		}
 		// The objects of the old container refer to each other: where one is touched, all of them go.
 		if container := m.root.get("objects"); container != nil {

@@ -5,9 +5,9 @@ import (
 	"log/slog"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
+	"entente/accord"
 	"entente/dsse"
 	"entente/internal/accords"
 	"entente/internal/decisions"
@@ -41,16 +41,16 @@ type Nation struct {
 	peers   *peers.Room
 	gate    *gate.Gate
 	running bool
-
-	followed atomic.Uint64 // how far the federation followed the journal
 }
 
+// now is the time by the nation's clock.
+func (n *Nation) now() time.Time { return n.net.o.Now().Add(n.net.o.Skew[n.Code]) }
+
 func (n *Nation) open() {
-	n.followed.Store(0)
 	t, ctx := n.net.t, context.Background()
 	var err error
 	must(t, os.MkdirAll(n.dir+"/store", 0o700))
-	n.db, err = sqlite.Open(ctx, sqlite.Config{Dir: n.dir + "/store", Now: n.net.o.Now})
+	n.db, err = sqlite.Open(ctx, sqlite.Config{Dir: n.dir + "/store", Now: n.now})
 	must(t, err)
 	must(t, os.MkdirAll(n.dir+"/ledger", 0o700))
 	conf := ledger.Config{Dir: n.dir + "/ledger"}
@@ -61,17 +61,17 @@ func (n *Nation) open() {
 	must(t, err)
 	n.gate = gate.New(gate.Rules{Nation: n.Code, Org: Org(n.Code), Realm: Realm})
 	g := func() *gate.Gate { return n.gate }
-	n.Exchange, err = exchange.New(ctx, exchange.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Gate: g, Now: n.net.o.Now,
+	n.Exchange, err = exchange.New(ctx, exchange.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Gate: g, Now: n.now,
 		Recall: func(ctx context.Context, id string) error {
 			_, err := n.Federation.TakeBack(ctx, id, peer.Purge, "purged")
 			return err
 		},
 		Forget: func(ctx context.Context, id string) error { return n.Federation.Forget(ctx, id) }}, n.db)
 	must(t, err)
-	n.peers, err = peers.Open(ctx, peers.Config{Nation: n.Code, Realm: Realm, Docs: n.db})
+	n.peers, err = peers.Open(ctx, peers.Config{Nation: n.Code, Realm: Realm, Docs: n.db, Now: n.now})
 	must(t, err)
-	n.Accords, err = accords.New(ctx, accords.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Docs: n.db, Gate: g, OrgOf: Org, Keys: n.keys, Now: n.net.o.Now,
-		Signer: func() dsse.Signer { s, _ := n.ring.Signer(keylog.RoleAccord); return s }})
+	n.Accords, err = accords.New(ctx, accords.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Docs: n.db, Gate: g, OrgOf: Org, Keys: n.keys, Now: n.now,
+		Signer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleAccord) }})
 	must(t, err)
 	n.Decisions, err = decisions.New(ctx, decisions.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Docs: n.db, Gate: g, Keys: n.state, Log: decisionLog{n},
 		Accord: func(d peer.Digest) (decisions.Accord, bool) {
@@ -81,7 +81,7 @@ func (n *Nation) open() {
 		Named:   func(name string) (peer.Digest, bool) { d, ok := n.Accords.Binding(name); return d, ok },
 		Voter:   func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleVote) },
 		Node:    func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleNode) },
-		Execute: n.net.o.Execute, Now: n.net.o.Now, Tick: 100 * time.Millisecond, Slog: slog.New(slog.NewTextHandler(n.net.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))})
+		Execute: n.net.o.Execute, Now: n.now, Tick: n.net.o.Tick / 2, Slog: slog.New(slog.NewTextHandler(n.net.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	must(t, err)
 	var home federation.House = house{n}
 	if f := n.net.o.House; f != nil {
@@ -98,9 +98,9 @@ func (n *Nation) open() {
 			if err != nil {
 				return nil, err
 			}
-			return steady{s.(federation.NodeKey)}, nil
+			return steady{s.(federation.NodeKey), n.net.o.Deaf}, nil
 		},
-		Officer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleRelease) }, Gate: g, Secret: n.ring.Secret("audience"), Now: n.net.o.Now, Tick: 200 * time.Millisecond,
+		Officer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleRelease) }, Gate: g, Secret: n.ring.Secret("audience"), Now: n.now, Tick: n.net.o.Tick,
 		Log: slog.New(slog.NewTextHandler(n.net.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Dial: func(p federation.Partner) (string, peer.Doer) {
 			return "https://" + p.Nation, line{n, n.net.As(p.Nation)}
@@ -135,8 +135,7 @@ func (n *Nation) Stop() {
 // Start opens a nation that was stopped.
 func (n *Nation) Start() {
 	n.open()
-	n.Federation.Start()
-	n.Decisions.Start()
+	n.start()
 }
 
 // decisionLog is where the nation's decisions are said.
@@ -156,6 +155,14 @@ func (n *Nation) state(code string) *keylog.State {
 		return n.ring.KeyState()
 	}
 	return n.peers.Keys(code)
+}
+
+// start sets the nation's workers to work. Where a test plays the partners, the test itself has them work, at times that it chooses.
+func (n *Nation) start() {
+	if !n.net.o.Deaf {
+		n.Federation.Start()
+		n.Decisions.Start()
+	}
 }
 
 // meet takes the other's card, as two people do who compared its fingerprint.
@@ -257,6 +264,24 @@ func (n *Nation) Relabel(id string, to label.Label) {
 	must(n.net.t, err)
 }
 
+// Share names organisations of nations in the audience of an own object, or, with not, no more.
+func (n *Nation) Share(id string, not bool, codes ...string) {
+	n.net.t.Helper()
+	s := exchange.Sharing{ID: id, Not: not}
+	for _, c := range codes {
+		s.With = append(s.With, label.Org(c, Org(c)))
+	}
+	_, err := n.Exchange.Share(context.Background(), n.Viewer(gate.RoleOfficer), s)
+	must(n.net.t, err)
+}
+
+// Say states something about an accord in force.
+func (n *Nation) Say(name string, verb accord.Verb) {
+	n.net.t.Helper()
+	_, err := n.Accords.Say(context.Background(), n.Viewer(gate.RoleOfficer), name, verb, "")
+	must(n.net.t, err)
+}
+
 // Retract tells everybody who has an own object that it was wrong.
 func (n *Nation) Retract(id string) {
 	n.net.t.Helper()
@@ -313,12 +338,7 @@ type house struct{ n *Nation }
 
 func (h house) own() gate.Scope { return h.n.gate.Own(h.n.net.o.Now()) }
 func (h house) Follow(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error) {
-	newest, _ := h.n.db.Newest()
-	entries, err := h.n.db.Follow(ctx, h.own(), after, limit)
-	if err == nil && len(entries) == 0 {
-		h.n.followed.Store(uint64(newest)) // all before was given
-	}
-	return entries, err
+	return h.n.db.Follow(ctx, h.own(), after, limit)
 }
 func (h house) Page(ctx context.Context, q store.Query) (store.Page, error) {
 	return h.n.db.Page(ctx, h.own(), q)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"entente/accord"
 	"entente/label"
 )
 
@@ -14,7 +15,16 @@ type Treaty struct {
 	Parties   []string // nations
 	PerDay    int      // objects that a party gives another; 0: any number
 	Gives     []Give
-	Community bool // TLP:GREEN stays between the parties
+	Community bool    // TLP:GREEN stays between the parties
+	Amends    *Treaty // the version before; nil: this is the first
+}
+
+// Version is the number of the version that the treaty is.
+func (a Treaty) Version() int {
+	if a.Amends == nil {
+		return 1
+	}
+	return a.Amends.Version() + 1
 }
 
 // Give is one clause of a treaty.
@@ -30,7 +40,13 @@ type Give struct {
 // Text is the treaty in the language of accords.
 func (a Treaty) Text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "accord %q {\n  version = 1\n  mode = operational\n  effective = \"2024-01-01\"\n  expires = \"2060-01-01\"\n", a.Name)
+	fmt.Fprintf(&b, "accord %q {\n  version = %d\n", a.Name, a.Version())
+	if a.Amends != nil {
+		if before, err := accord.Format([]byte(a.Amends.Text())); err == nil {
+			fmt.Fprintf(&b, "  supersedes = %q\n", accord.Digest(before))
+		}
+	}
+	b.WriteString("  mode = operational\n  effective = \"2024-01-01\"\n  expires = \"2060-01-01\"\n")
 	for _, c := range a.Parties {
 		fmt.Fprintf(&b, "  party %q {\n    org = %q\n    keys = %q\n  }\n", c, Org(c), "keylog:"+strings.ToLower(c))
 	}

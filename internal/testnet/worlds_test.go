@@ -2,13 +2,14 @@ package testnet_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"entente/accord"
 	"entente/internal/accords"
@@ -40,7 +41,7 @@ type thing struct {
 // treaty is an accord of a world.
 type treaty struct {
 	testnet.Treaty
-	suspended bool
+	by string // who suspended what flows to it and from it; empty: nobody
 }
 
 type world struct {
@@ -76,7 +77,7 @@ func (a *treaty) permits(o *thing, nation string) (ok, whole bool) {
 		if !slices.Contains(g.Kinds, o.kind) || len(g.From) > 0 && !slices.Contains(g.From, o.origin) || len(g.To) > 0 && !slices.Contains(g.To, nation) {
 			continue
 		}
-		if strictness(o.tlp) > strictness(g.Ceiling) || g.Subset && !named && !(o.to == nil && o.tlp == label.Clear) { // what is for everybody is for these, too
+		if strictness(o.tlp) > strictness(g.Ceiling) || g.Subset && !named {
 			continue
 		}
 		ok, whole = true, whole || len(g.Strip) == 0
@@ -96,9 +97,13 @@ func (w *world) judge() {
 			for _, n := range w.nations {
 				now, stays, whole := false, false, false
 				for _, a := range w.accords {
+					for v := a.Amends; v != nil && !o.gone; v = v.Amends { // so does what an earlier version gave
+						ok, _ := (&treaty{Treaty: *v}).permits(o, n)
+						stays = stays || ok
+					}
 					if ok, all := a.permits(o, n); ok && !o.gone {
 						stays = true // what a suspended accord gave stays
-						if !a.suspended {
+						if a.by == "" || a.by != o.origin && a.by != n {
 							now, whole = true, whole || all
 						}
 					}
@@ -127,32 +132,39 @@ func drawWorld(t *testing.T, seed int, o testnet.Options) *world {
 	w.nations = []string{"ALF", "BRA", "CHA", "DEL", "ECH"}[:3+r.IntN(3)]
 	w.rogue = w.nations[r.IntN(len(w.nations))]
 	w.net = testnet.New(t, o, w.nations...)
-	ceilings := []label.TLP{label.Clear, label.Green, label.Amber, label.AmberStrict, label.Red}
 	for i := range 2 + r.IntN(3) {
 		a := &treaty{Treaty: testnet.Treaty{Name: fmt.Sprintf("accord-%d", i), Community: r.IntN(3) == 0}}
 		for _, p := range r.Perm(len(w.nations))[:2+r.IntN(len(w.nations)-1)] {
 			a.Parties = append(a.Parties, w.nations[p])
 		}
 		slices.Sort(a.Parties)
-		kinds := [][]string{{"malware"}, {"campaign"}, {"malware", "campaign"}, {"relationship"}, {"malware", "relationship"}}
-		for range 1 + r.IntN(3) {
-			g := testnet.Give{Kinds: kinds[r.IntN(len(kinds))], Ceiling: ceilings[r.IntN(5)], Subset: r.IntN(4) == 0}
-			if r.IntN(3) == 0 {
-				p := r.Perm(len(a.Parties))
-				g.From, g.To = []string{a.Parties[p[0]]}, []string{a.Parties[p[1]]}
-			}
-			if !slices.Contains(g.Kinds, "relationship") && r.IntN(3) == 0 {
-				for _, k := range g.Kinds {
-					g.Strip = append(g.Strip, k+".description")
-				}
-			}
-			a.Gives = append(a.Gives, g)
-		}
+		a.Gives = w.gives(a.Parties)
 		w.accords = append(w.accords, a)
 		w.say("%s: %v community %v gives %+v", a.Name, a.Parties, a.Community, a.Gives)
 		w.net.Agree(a.Text(), a.Parties...)
 	}
 	return w
+}
+
+// gives draws the clauses of an accord.
+func (w *world) gives(parties []string) (out []testnet.Give) {
+	r := w.r
+	ceilings := []label.TLP{label.Clear, label.Green, label.Amber, label.AmberStrict, label.Red}
+	kinds := [][]string{{"malware"}, {"campaign"}, {"malware", "campaign"}, {"relationship"}, {"malware", "relationship"}}
+	for range 1 + r.IntN(3) {
+		g := testnet.Give{Kinds: kinds[r.IntN(len(kinds))], Ceiling: ceilings[r.IntN(5)], Subset: r.IntN(4) == 0}
+		if r.IntN(3) == 0 {
+			p := r.Perm(len(parties))
+			g.From, g.To = []string{parties[p[0]]}, []string{parties[p[1]]}
+		}
+		if !slices.Contains(g.Kinds, "relationship") && r.IntN(3) == 0 {
+			for _, k := range g.Kinds {
+				g.Strip = append(g.Strip, k+".description")
+			}
+		}
+		out = append(out, g)
+	}
+	return out
 }
 
 // relabel draws a label for a thing.
@@ -209,7 +221,7 @@ func (w *world) act(n int) {
 	if o.gone {
 		return
 	}
-	switch r.IntN(6) {
+	switch r.IntN(7) {
 	case 0, 1:
 		before := label.Label(o.label)
 		w.relabel(o)
@@ -226,26 +238,41 @@ func (w *world) act(n int) {
 		w.net.As(o.origin).Purge(o.id)
 		o.gone, o.purged = true, true
 	case 4:
-		a := w.accords[r.IntN(len(w.accords))]
-		if a.suspended {
-			return
-		}
-		by := a.Parties[r.IntN(len(a.Parties))]
-		w.say("%s suspends %s", by, a.Name)
-		if _, err := w.net.As(by).Accords.Say(context.Background(), w.net.As(by).Viewer(gate.RoleOfficer), a.Name, accord.Suspend, ""); err != nil {
-			w.t.Error(err)
-			return
-		}
-		a.suspended = true
-		w.net.Eventually("the suspension is heard", func() bool {
-			return !slices.ContainsFunc(a.Parties, func(p string) bool {
-				v, err := w.net.As(p).Accords.Get(w.net.As(p).Viewer(gate.RoleAnalyst), a.Name, 0)
-				return err != nil || v.Phase != accords.Suspended
-			})
-		})
+		w.suspend(w.accords[r.IntN(len(w.accords))])
 	case 5:
+		w.amend(w.accords[r.IntN(len(w.accords))])
+	case 6:
 		w.forward()
 	}
+}
+
+// suspend has a party suspend an accord, or take that back.
+func (w *world) suspend(a *treaty) {
+	by, verb, phase := a.by, accord.Resume, accords.Active
+	a.by = ""
+	if by == "" {
+		by, verb, phase = a.Parties[w.r.IntN(len(a.Parties))], accord.Suspend, accords.Suspended
+		a.by = by
+	}
+	w.say("%s: %s %s", by, verb, a.Name)
+	w.net.As(by).Say(a.Name, verb)
+	w.net.Eventually("what was said is heard", func() bool {
+		return !slices.ContainsFunc(a.Parties, func(p string) bool {
+			v, err := w.net.As(p).Accords.Get(w.net.As(p).Viewer(gate.RoleAnalyst), a.Name, 0)
+			return err != nil || v.Phase != phase
+		})
+	})
+}
+
+// amend makes a new version of an accord, which gives more, or less, or other things.
+func (w *world) amend(a *treaty) {
+	if a.by != "" {
+		return
+	}
+	before := a.Treaty
+	a.Amends, a.Community, a.Gives = &before, w.r.IntN(3) == 0, w.gives(a.Parties)
+	w.say("%s is amended: community %v gives %+v", a.Name, a.Community, a.Gives)
+	w.net.Agree(a.Text(), a.Parties...)
 }
 
 // forward lets the rogue put into a log of its own what others signed, for nations that it was not for: as it is, and signed anew in the originator's name.
@@ -334,23 +361,33 @@ func (w *world) leak() (leak string, has, lacks int) {
 	return "", has, lacks
 }
 
-// live makes a world and lets it live.
+// live makes a world and lets it live, in virtual time.
 func live(t *testing.T, seed int, o testnet.Options) (w *world, leak string, has, lacks int) {
-	w = drawWorld(t, seed, o)
-	defer w.net.Close()
-	w.judge()
-	for n := range 8 + w.r.IntN(8) {
-		w.act(n)
+	synctest.Test(t, func(t *testing.T) {
+		o := o
+		o.Now = clock()
+		w = drawWorld(t, seed, o)
+		defer w.net.Close()
 		w.judge()
-		w.net.Settle()
-	}
-	leak, has, lacks = w.leak()
+		for n := range 8 + w.r.IntN(8) {
+			w.act(n)
+			w.judge()
+			w.net.Settle()
+		}
+		leak, has, lacks = w.leak()
+	})
 	return w, leak, has, lacks
+}
+
+// clock is one that begins when the keys of the nations are in force, and goes as virtual time does.
+func clock() func() time.Time {
+	began := time.Now()
+	return func() time.Time { return testnet.Began.Add(time.Hour).Add(time.Since(began)) }
 }
 
 // TestWorldsOfNodes: in no world of whole nodes has anybody what it may not have, in its store or in any file.
 func TestWorldsOfNodes(t *testing.T) {
-	n := number(t, "ENTENTE_FEDERATION_WORLDS", 16)
+	n := number(t, "ENTENTE_FEDERATION_WORLDS", 50)
 	var has, lacks atomic.Int64
 	each(n, func(seed int) bool {
 		w, leak, h, l := live(t, seed, testnet.Options{})

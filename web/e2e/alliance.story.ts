@@ -132,14 +132,41 @@ test('two nations meet: a card, both fingerprints, two people', async () => {
   await page.goto('/app/partners');
   await page.getByText('No nation is known yet').waitFor();
   await page.getByRole('list', { name: 'Our own fingerprint' }).waitFor();
+  await expect.poll(() => page.getByRole('img', { name: 'The fingerprint of UTO as a QR code' }).evaluate((i: HTMLImageElement) => i.naturalWidth)).toBeGreaterThan(0);
   await accessible(page);
+  await page.getByRole('link', { name: 'A page to print' }).click();
+  await page.getByRole('list', { name: 'Our own fingerprint' }).waitFor();
+  await accessible(page);
+  await page.emulateMedia({ media: 'print' });
+  expect(await page.getByRole('button', { name: 'Print' }).isVisible()).toBe(false);
+  expect(await page.getByRole('img', { name: 'The fingerprint of UTO as a QR code' }).isVisible()).toBe(true);
+  expect(await page.getByRole('navigation', { name: 'Console' }).count()).toBe(0);
+  await picture(page, 'sheet');
+  await page.emulateMedia({ media: 'screen' });
+  await page.goto('/app/partners');
   await page.getByRole('link', { name: 'Add a partner' }).click();
   await page.locator('input[type=file]').setInputFiles(file);
   await page.getByRole('list', { name: 'Fingerprint of XER' }).waitFor();
   const add = page.getByRole('button', { name: 'Add XER' });
   expect(await add.isDisabled()).toBe(true);
   await accessible(page);
-  await page.getByRole('checkbox', { name: /XER read these words/ }).check();
+  const heard = page.getByLabel('Write down what they read');
+  const words: string = (await there('GET', '/keys')).body.words;
+  const read = page.getByRole('checkbox', { name: /XER read these words/ });
+  await heard.fill(words.replace(/^\S+ \S+/, (two) => two.split(' ')[0] + ' mistaken'));
+  await page.getByText(/^Word 2 differs/).waitFor();
+  expect(await read.isDisabled()).toBe(true);
+  await accessible(page);
+  await heard.fill(words.toUpperCase());
+  await page.getByText('Every word is the same', { exact: true }).waitFor();
+  expect(await read.isChecked()).toBe(true); // what was written down is compared for the reader
+  await heard.fill(`ENTENTE:XER:${'0'.repeat(64)}`);
+  await page.getByText('This is the code of another key log').waitFor();
+  expect(await read.isChecked()).toBe(false);
+  await heard.fill('');
+  await page.getByText('Show our code to their camera').click();
+  await accessible(page);
+  await read.check();
   await page.getByRole('checkbox', { name: /We read these words/ }).check();
   await add.click();
   await page.getByText('XER is a partner now').waitFor();
@@ -289,4 +316,51 @@ test.each(['light', 'dark'] as const)('an amendment says what becomes wider and 
   await page.getByText('XER', { exact: true }).first().click();
   await accessible(page);
   await leave(v);
+});
+
+test('a new accord is begun with a form, edited with its sentences beside it, kept and proposed', async () => {
+  const drafter = await visit(browser, { as: 'ana' });
+  let { page } = drafter;
+  await page.goto('/app/accords/new');
+  const go = page.getByRole('button', { name: 'Write the text' });
+  await page.getByText('This form needs 2 parties.').waitFor();
+  expect(await go.isDisabled()).toBe(true);
+  await page.getByRole('checkbox', { name: /^XER/ }).check();
+  await expect.poll(() => page.getByRole('textbox', { name: 'Name' }).inputValue()).toBe('uto-xer-2'); // there is one of that name
+  await page.getByRole('radio', { name: /^Meeting of experts/ }).check();
+  expect(await page.getByRole('checkbox', { name: /^Papers/ }).isChecked()).toBe(true);
+  await page.getByRole('checkbox', { name: /^Sightings/ }).check();
+  await page.getByRole('textbox', { name: 'Name' }).fill('Quay Papers');
+  await page.getByRole('textbox', { name: 'Title' }).fill('Papers of the harbour');
+  await accessible(page);
+  await go.click();
+  await page.getByRole('alert').waitFor(); // the node says what a name is
+  await page.getByRole('textbox', { name: 'Name' }).fill('quay-papers');
+  await go.click();
+  const field = page.getByRole('textbox', { name: 'The text that is signed' });
+  await expect.poll(() => field.inputValue()).toContain('give "sightings"');
+  expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('TEXTAREA');
+  await page.getByText('The text can be read').waitFor();
+  await page.getByText('It has no end.').waitFor();
+  await field.fill((await field.inputValue()).replace('onward      = none', 'onward      = community'));
+  await field.fill((await field.inputValue()).replace(/community\s+= parties\n/, ''));
+  await page.getByText('[handle.onward]').waitFor(); // a warning comes while one writes
+  await field.fill((await field.inputValue()).replace('onward      = community', 'onward      = none'));
+  await page.getByText('[handle.onward]').waitFor({ state: 'detached' });
+  await accessible(page);
+  await picture(page, 'accord-new');
+  await page.getByRole('button', { name: 'Keep the draft' }).click();
+  await page.getByRole('heading', { level: 1, name: 'Papers of the harbour' }).waitFor();
+  await leave(drafter);
+
+  const signatory = await visit(browser, { as: 'sigrid' });
+  page = signatory.page;
+  await page.goto('/app/accords/quay-papers');
+  await page.getByRole('button', { name: 'Sign…' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Sign quay-papers v1' });
+  await dialog.getByRole('checkbox').check();
+  await dialog.getByRole('button', { name: 'Sign', exact: true }).click();
+  await page.getByText('Proposed', { exact: true }).first().waitFor();
+  await expect.poll(async () => (await there('GET', '/accords/quay-papers')).status).toBe(200); // the other side has it before it
+  await leave(signatory);
 });

@@ -20,6 +20,7 @@ export const routes: Route[] = [
   { path: '/app/blobs', screen: () => import('./screens/Blobs.svelte'), title: 'nav.blobs', right: 'object.read' },
   { path: '/app/partners', screen: () => import('./screens/Partners.svelte'), title: 'nav.partners', right: 'accord.read' },
   { path: '/app/partners/new', screen: () => import('./screens/PartnerNew.svelte'), title: 'partner.add', right: 'peer.manage' },
+  { path: '/app/partners/sheet', screen: () => import('./screens/PartnerSheet.svelte'), title: 'sheet.print', right: 'accord.read' },
   { path: '/app/accords', screen: () => import('./screens/Accords.svelte'), title: 'nav.accords', right: 'accord.read' },
   { path: '/app/accords/new', screen: () => import('./screens/AccordNew.svelte'), title: 'accord.new', right: 'accord.read' },
   { path: '/app/accords/:name', screen: () => import('./screens/Accord.svelte'), title: 'accord.one', right: 'accord.read' },

@@ -37,6 +37,23 @@ type AccordReview struct {
 	Changes   []accord.Change     `json:"changes,omitempty"` // against the highest version of that name that is here
 }
 
+// AccordTemplate says what a new accord is made from.
+type AccordTemplate struct {
+	Kind     string   `json:"kind"`
+	Name     string   `json:"name"`
+	Title    string   `json:"title,omitempty"`
+	Parties  []string `json:"parties,omitempty"`
+	Register string   `json:"register,omitempty"`
+	Gives    []string `json:"gives,omitempty"`
+	From     string   `json:"from,omitempty"`
+	Until    string   `json:"until,omitempty"`
+}
+
+// AccordText is the text of an accord that nobody has kept yet.
+type AccordText struct {
+	Text string `json:"text"`
+}
+
 // AccordError is what is wrong with a text, and where.
 type AccordError struct {
 	Line    int    `json:"line"`
@@ -69,11 +86,19 @@ type Orders struct {
 	Orders int `json:"orders"`
 }
 
+// ReleaseAsk asks to look at a release before signing it.
+type ReleaseAsk struct {
+	Key   string `json:"key"`
+	Hours int    `json:"hours,omitempty"`
+}
+
 // ReleaseDecision signs or refuses a release.
 type ReleaseDecision struct {
 	Key    string `json:"key"`
 	Sign   bool   `json:"sign"`
 	Reason string `json:"reason,omitempty"`
+
+	Envelope []byte `json:"envelope,omitempty"` // the statement that a review gave, signed with the officer's own key
 }
 
 const accordBytes = accord.MaxBundle
@@ -81,26 +106,37 @@ const accordBytes = accord.MaxBundle
 var accordRoutes = []Route{
 	{get, "/accords", "The accords of the node: every version, without texts.", gate.AccordRead, nil, pages[accords.View](), (*API).accordList},
 	{post, "/accords", "Keep an accord: a text, or the file of one with signatures, which join those that are here.", gate.AccordWrite, nil, makes(accords.View{}).upload(bytesType), (*API).addAccord},
-	{post, "/accords/review", "Check a text, or the file of one with signatures, and say in sentences what it means, and whose signatures hold. Nothing is stored.", gate.AccordRead, []Param{accordLang}, gives(AccordReview{}).upload(bytesType), (*API).reviewAccord},
-	{get, "/accords/{name}", "One version of an accord with its text and its sentences.", gate.AccordRead, []Param{accordVersion, accordLang}, gives(AccordPage{}), (*API).accordPage},
+	{post, "/accords/review", "Check a text, or the file of one with signatures, and say in sentences what it means, and whose signatures hold. Nothing is stored.", gate.AccordRead, []Param{langParam}, gives(AccordReview{}).upload(bytesType), (*API).reviewAccord},
+	{post, "/accords/new", "The text of a new accord, to be edited: complete, in its canonical form, and stricter than most will want it. Nothing is stored.", gate.AccordRead, nil,
+		gives(AccordText{}).of(AccordTemplate{}, "kind", "name"), (*API).newAccord},
+	{get, "/accords/{name}", "One version of an accord with its text and its sentences.", gate.AccordRead, []Param{accordVersion, langParam}, gives(AccordPage{}), (*API).accordPage},
 	{get, "/accords/{name}/file", "The file of one version: its text and the signatures that are here, for the other parties.", gate.AccordRead, []Param{accordVersion}, copies(bytesType), (*API).accordFile},
 	{post, "/accords/{name}/sign", "Sign a version for the own organisation. It cannot be taken back.", gate.AccordSign, []Param{accordVersion}, gives(accords.View{}), (*API).signAccord},
 	{post, "/accords/{name}/notice", "State that the own nation suspends, resumes or terminates an accord, or withdraws from it.", gate.AccordSuspend, nil,
 		gives(accords.View{}).of(AccordNotice{}, "verb"), (*API).accordNotice},
-	{get, "/objects/{id}/simulation", "What each party of an accord, or of every accord, would be given of an own object now, byte for byte, and why.", gate.AccordRead, []Param{
-		{Name: "accord", Doc: "Only under the accord of this name."},
+	{get, "/objects/{id}/simulation", "What each party of an accord, or of every accord, is or would be given of an own object now, byte for byte, and why. Of an accord that is not in force, or of a version that is named, it says what it would be if that were in force now, and what it is.", gate.AccordRead, []Param{
+		{Name: "accord", Doc: "Only under the accord of this name, or the version of this digest."},
+		{Name: "version", Doc: "As if this version were in force now. Without it what is in force counts, and of an accord that is not in force its highest version."},
+		langParam,
 	}, pages[federation.Judged](), (*API).simulate},
+	{post, "/objects/{id}/simulation", "What each party of an accord would be given of an own object if this text, or the file of one with signatures, were in force now. Nothing is stored.", gate.AccordRead, []Param{langParam},
+		pages[federation.Judged]().upload(bytesType), (*API).supposeText},
 	{post, "/objects/{id}/share", "Name organisations of an accord in the audience of an own object, or name them no more.", gate.Share, nil, pages[exchange.Relabelled]().of(SharingRequest{}), (*API).share},
 	{post, "/objects/{id}/retract", "Tell everybody who was given an own object that it was wrong: they take it out. It stays here.", gate.Share, nil, gives(Orders{}).of(Retraction{}), (*API).retract},
 	{get, "/objects/{id}/given", "Where an own object went in audience logs, and what its receivers say they did with it. Who may purge is told it of what was purged, too.", gate.AccordRead, nil, pages[federation.Given](), (*API).given},
 	{get, "/releases", "Releases that wait for a release officer, or were decided, the oldest first.", gate.AccordRead, nil, pages[federation.Release](), (*API).releases},
+	{post, "/releases/review", "What would go out if a release officer signed now, to the byte, and the statement that the officer signs with a key of its own. Nothing is stored.", gate.ReleaseSign, nil,
+		gives(federation.ReleaseReview{}).of(ReleaseAsk{}, "key"), (*API).reviewRelease},
+	{get, "/releases/file", "A release that an officer signed with a key of its own, with the nation's key log: entente release verify reads it without a node.", gate.AccordRead, []Param{releaseKey},
+		copies(bytesType), (*API).releaseFile},
 	{post, "/releases/decide", "Sign or refuse a release.", gate.ReleaseSign, nil, gives(federation.Release{}).of(ReleaseDecision{}, "key", "sign"), (*API).decideRelease},
 	{get, "/links", "How the connections to partners' nodes are.", gate.AccordRead, nil, pages[federation.Health](), (*API).links},
+	{post, "/links/{nation}/retry", "Try now to reach a partner's node that cannot be reached, and not only when it is due.", gate.PeerManage, nil, ends(), (*API).retryLink},
 }
 
 var (
 	accordVersion = Param{Name: "version", Doc: "The version; without it the highest. The name may be the digest of a version, too."}
-	accordLang    = Param{Name: "lang", Doc: "The language of the sentences: en, de, es or fr."}
+	releaseKey    = Param{Name: "key", Doc: "The key of the release."}
 )
 
 func (a *API) accordList(c *call) error {
@@ -134,16 +170,6 @@ func (a *API) addAccord(c *call) error {
 	return c.answerStatus(http.StatusCreated, v)
 }
 
-func (c *call) lang() string {
-	l := c.q.get("lang")
-	for _, known := range accord.Languages {
-		if l == known {
-			return l
-		}
-	}
-	return "en"
-}
-
 func (c *call) number() (int, error) {
 	s := c.q.get("version")
 	if s == "" {
@@ -154,6 +180,36 @@ func (c *call) number() (int, error) {
 		return 0, fault.New(fault.Invalid, "accord.version", "a version is a number from 1").At("version")
 	}
 	return n, nil
+}
+
+func (a *API) newAccord(c *call) error {
+	var q AccordTemplate
+	if err := c.body(&q); err != nil {
+		return err
+	}
+	t := accord.Template{Kind: q.Kind, Name: q.Name, Title: q.Title, Nations: q.Parties, Register: q.Register, Gives: q.Gives, Effective: time.Now()}
+	for _, d := range []struct {
+		at, text string
+		into     *time.Time
+	}{{"from", q.From, &t.Effective}, {"until", q.Until, &t.Expires}} {
+		if d.text == "" {
+			continue
+		}
+		day, err := time.Parse(time.DateOnly, d.text)
+		if err != nil {
+			return fault.New(fault.Invalid, "accord.day", "%s is not a day such as 2026-01-31", clip(d.text)).At(d.at)
+		}
+		*d.into = day
+	}
+	t.Orgs = map[string]string{a.us.Nation: a.us.Org}
+	for _, p := range a.ops.Peers().List() {
+		t.Orgs[p.Nation] = p.Org
+	}
+	text, err := accord.New(t)
+	if err != nil {
+		return fault.New(fault.Invalid, "accord.template", "%v", err)
+	}
+	return c.answer(AccordText{string(text)})
 }
 
 func (a *API) reviewAccord(c *call) error {
@@ -182,14 +238,15 @@ func (a *API) reviewOf(c *call, src []byte) AccordReview {
 	}
 	r.Text = string(text.Bytes())
 	r.Digest = accord.Digest(text.Bytes())
-	ctx := accord.Context{Now: time.Now()}
+	lang := c.lang()
+	ctx := accord.Context{Now: time.Now(), Language: lang}
 	if before, err := a.ops.Accords().Get(c.v, text.Name, 0); err == nil && before.Digest != r.Digest {
 		if old, err := accord.Parse("accord", []byte(before.Text)); err == nil {
 			ctx.Before, ctx.BeforeDigest = old, before.Digest
-			r.Changes = accord.Diff(old, text)
+			r.Changes = accord.ChangesIn(lang, accord.Diff(old, text))
 		}
 	}
-	r.Warnings, r.Sentences = text.Check(ctx), text.Explain(c.lang())
+	r.Warnings, r.Sentences = text.Check(ctx), text.Explain(lang)
 	return r
 }
 
@@ -219,11 +276,12 @@ func (a *API) accordPage(c *call) error {
 	if err != nil {
 		return err
 	}
-	page.Sentences = text.Explain(c.lang())
+	lang := c.lang()
+	page.Sentences = text.Explain(lang)
 	if v.Version > 1 {
 		if before, err := a.ops.Accords().Get(c.v, v.Name, v.Version-1); err == nil {
 			if old, err := accord.Parse("accord", []byte(before.Text)); err == nil {
-				page.Changes = accord.Diff(old, text)
+				page.Changes = accord.ChangesIn(lang, accord.Diff(old, text))
 			}
 		}
 	}
@@ -271,19 +329,59 @@ func (a *API) simulate(c *call) error {
 	if err != nil {
 		return err
 	}
-	name := c.q.get("accord")
-	all, err := a.ops.Federation().Simulate(c.ctx(), c.v, &it, name)
+	number, err := c.number()
 	if err != nil {
 		return err
 	}
-	if name != "" && len(all) == 0 {
-		v, err := a.ops.Accords().Get(c.v, name, 0)
+	name := c.q.get("accord")
+	if name == "" && number > 0 {
+		return fault.New(fault.Invalid, "accord.version", "a version is one of an accord: name that, too").At("version")
+	}
+	if number == 0 {
+		all, err := a.ops.Federation().Simulate(c.ctx(), c.v, &it, name)
 		if err != nil {
 			return err
 		}
-		return fault.New(fault.Invalid, "accord.phase", "nothing can flow under %s: it is %s", v.Name, v.Phase).Try("see who has still to sign: entente accord show " + v.Name)
+		if name == "" || len(all) > 0 && all[0].Phase != accords.Signed {
+			return c.answer(list(judgedIn(c.lang(), all), ""))
+		}
 	}
-	return c.answer(list(all, ""))
+	supposed, err := a.ops.Accords().Suppose(c.v, name, number)
+	if err != nil {
+		return err
+	}
+	return a.suppose(c, &it, &supposed)
+}
+
+func (a *API) supposeText(c *call) error {
+	it, err := a.x.Get(c.ctx(), c.v, "", c.path("id"), store.Versions{})
+	if err != nil {
+		return err
+	}
+	b, err := c.accordText()
+	if err != nil {
+		return err
+	}
+	supposed, err := a.ops.Accords().SupposeText(c.v, b)
+	if err != nil {
+		return err
+	}
+	return a.suppose(c, &it, &supposed)
+}
+
+func (a *API) suppose(c *call, it *store.Item, s *accords.Supposed) error {
+	f := a.ops.Federation()
+	var all []federation.Judged
+	var err error
+	if s.Stands { // there is nothing to suppose
+		all, err = f.Simulate(c.ctx(), c.v, it, s.Name)
+	} else {
+		all, err = f.Suppose(c.ctx(), c.v, it, s)
+	}
+	if err != nil {
+		return err
+	}
+	return c.answer(list(judgedIn(c.lang(), all), ""))
 }
 
 func (a *API) share(c *call) error {
@@ -387,12 +485,38 @@ func (a *API) releases(c *call) error {
 	return c.answer(list(all, ""))
 }
 
+func (a *API) reviewRelease(c *call) error {
+	var q ReleaseAsk
+	if err := c.body(&q); err != nil {
+		return err
+	}
+	if most := int(federation.MaxReleaseLife / time.Hour); q.Hours < 0 || q.Hours > most {
+		return fault.New(fault.Invalid, "release.life", "a signature is to be used within 1 to %d hours", most).At("hours")
+	}
+	r, err := a.ops.Federation().ReviewRelease(c.ctx(), c.v, q.Key, time.Duration(q.Hours)*time.Hour, func(id string) error {
+		_, err := a.x.Get(c.ctx(), c.v, "", id, store.Versions{})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.answer(r)
+}
+
+func (a *API) releaseFile(c *call) error {
+	b, err := a.ops.Federation().ReleaseBundle(c.ctx(), c.v, c.q.get("key"))
+	if err != nil {
+		return err
+	}
+	return c.bytes("release.json", b)
+}
+
 func (a *API) decideRelease(c *call) error {
 	var q ReleaseDecision
 	if err := c.body(&q); err != nil {
 		return err
 	}
-	r, err := a.ops.Federation().Decide(c.ctx(), c.v, q.Key, q.Sign, q.Reason)
+	r, err := a.ops.Federation().Decide(c.ctx(), c.v, federation.Decision{Key: q.Key, Sign: q.Sign, Reason: q.Reason, Envelope: q.Envelope})
 	if err != nil {
 		return err
 	}
@@ -405,4 +529,11 @@ func (a *API) links(c *call) error {
 		return err
 	}
 	return c.answer(list(all, ""))
+}
+
+func (a *API) retryLink(c *call) error {
+	if err := a.ops.Federation().Retry(c.path("nation")); err != nil {
+		return err
+	}
+	return c.done()
 }

@@ -43,7 +43,7 @@ func (w *world) openFederation() {
 	w.t.Cleanup(func() { _ = l.Close() })
 	theGate := func() *gate.Gate { return w.gate }
 	w.accords, err = accords.New(w.t.Context(), accords.Config{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Docs: w.st, Gate: theGate, Keys: w.signers, OrgOf: w.orgOf,
-		Signer: func() dsse.Signer { return w.signer(keylog.RoleAccord) }})
+		Signer: func() (dsse.Signer, error) { return w.ring.Signer(keylog.RoleAccord) }})
 	w.must(err)
 	w.federation, err = federation.New(w.t.Context(), federation.Config{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, House: house{w.st.(*sqlite.Store), w}, Door: w.x,
 		Ledger: l, Accords: w.accords, Partners: partners{w}, Gate: theGate, Secret: w.ring.Secret("audience"),
@@ -124,11 +124,9 @@ func (p partners) Learn(ctx context.Context, nation string, from int64, statemen
 }
 
 func (p partners) Log(nation string) (*keylog.Log, error) { return p.w.peers.Log(nation) }
-
 func (p partners) Fork(ctx context.Context, evidence []byte) error {
 	return p.w.peers.TakeFork(ctx, evidence)
 }
-
 func (p partners) KeyLog() *keylog.Log      { return p.w.ring.KeyLog() }
 func (p partners) Changed() <-chan struct{} { return p.w.peers.Changed() }
 
@@ -180,6 +178,10 @@ func sharedObjects() string {
 func accordRows(w *world, do func(route, path, body string), last *string) {
 	other := w.befriend()
 	text := pact
+	do("POST /accords/new", "/accords/new", `{"kind":"bilateral","name":"uto-rur","title":"Utopia and Ruritania","parties":["UTO","RUR"],"gives":["indicators","sightings","incidents"],"from":"2026-01-01"}`)
+	if b, _ := json.Marshal(text); !strings.Contains(*last, string(b)) {
+		w.t.Errorf("a template: %s", *last)
+	}
 	do("POST /accords/review", "/accords/review?lang=de", text)
 	do("POST /accords/review", "/accords/review", w.countersigned(text, other))
 	if !strings.Contains(*last, `"nation":"RUR","org":"Ruritania CERT","have":1`) {
@@ -201,7 +203,16 @@ func accordRows(w *world, do func(route, path, body string), last *string) {
 
 	w.federation.Start()
 	w.importAll(admin, nil, sharedObjects())
+	do("GET /objects/{id}/simulation", "/objects/"+indicatorID+"/simulation?accord=uto-rur&lang=de", "")
+	if !strings.Contains(*last, "der Empfängerkreis des Urhebers erreicht den Empfänger nicht namentlich") {
+		w.t.Errorf("reasons in German: %s", *last)
+	}
 	do("GET /objects/{id}/simulation", "/objects/"+indicatorID+"/simulation?accord=uto-rur", "")
+	do("GET /objects/{id}/simulation", "/objects/"+indicatorID+"/simulation?accord=uto-rur&version=1", "")
+	do("POST /objects/{id}/simulation", "/objects/"+indicatorID+"/simulation", amended)
+	if !strings.Contains(*last, `"supposed":true`) || !strings.Contains(*last, `"before":{`) || !strings.Contains(*last, `"phase":"draft"`) {
+		w.t.Errorf("a draft is not told from what is in force: %s", *last)
+	}
 	if strings.Contains(*last, `"permit":true,"clause"`) {
 		w.t.Errorf("nobody is named, and somebody would be given it: %s", *last)
 	}
@@ -229,6 +240,7 @@ func accordRows(w *world, do func(route, path, body string), last *string) {
 	if !strings.Contains(*last, `"kind":"put"`) {
 		w.t.Errorf("released, and not given: %s", *last)
 	}
+	releaseRows(w, do, last)
 	do("POST /objects/{id}/retract", "/objects/"+indicatorID+"/retract", `{"reason":"a mistake"}`)
 	if strings.Contains(*last, `{"orders":0}`) { // one for each leaf that gave it
 		w.t.Errorf("%s", *last)
@@ -249,6 +261,7 @@ func accordRows(w *world, do func(route, path, body string), last *string) {
 		do("GET /links", "/links", "")
 		return strings.Contains(*last, `"nation":"RUR"`)
 	})
+	do("POST /links/{nation}/retry", "/links/RUR/retry", "")
 	do("POST /accords/{name}/notice", "/accords/uto-rur/notice", `{"verb":"suspend","reason":"a leak"}`)
 	if !strings.Contains(*last, `"phase":"suspended"`) {
 		w.t.Errorf("%s", *last)
@@ -378,12 +391,15 @@ func TestAccordRefusals(t *testing.T) {
 		"an accord that is none":      {errOf(c.Accord(ctx, "none", 0, "")), fault.NotFound, nothing},
 		"a version that is none":      {errOf(c.Accord(ctx, "uto-rur", 7, "")), fault.NotFound, nothing},
 		"a notice on a draft":         {errOf(c.NotifyAccord(ctx, "uto-rur", accord.Suspend, "")), fault.NotFound, nothing},
-		"simulating under a draft":    {errOf(c.Simulate(ctx, indicatorID, "uto-rur")), fault.Invalid, "it is draft"},
+		"a version of no accord":      {errOf(c.Simulate(ctx, indicatorID, "", 2)), fault.Invalid, "name that, too"},
+		"a version that is not there": {errOf(c.Simulate(ctx, indicatorID, "uto-rur", 9)), fault.NotFound, nothing},
+		"supposing what is no accord": {errOf(c.Suppose(ctx, indicatorID, []byte("accord"))), fault.Unprocessable, ""},
+		"supposing of what is hidden": {errOf(c.Suppose(ctx, hiddenID, []byte("accord"))), fault.NotFound, nothing},
 		"sharing with no party":       {share(SharingRequest{Accord: "uto-rur", With: []string{"XER"}}), fault.Invalid, "XER"},
 		"sharing under no accord":     {share(SharingRequest{Accord: "none"}), fault.NotFound, nothing},
 		"sharing with a stranger":     {share(SharingRequest{With: []string{"XER"}}), fault.NotFound, nothing},
-		"an object that is none":      {errOf(c.Simulate(ctx, hiddenID, "")), fault.NotFound, nothing},
-		"simulating no accord":        {errOf(c.Simulate(ctx, indicatorID, "none")), fault.NotFound, nothing},
+		"an object that is none":      {errOf(c.Simulate(ctx, hiddenID, "", 0)), fault.NotFound, nothing},
+		"simulating no accord":        {errOf(c.Simulate(ctx, indicatorID, "none", 0)), fault.NotFound, nothing},
 		"deciding on no release":      {errOf(c.DecideRelease(ctx, ReleaseDecision{Key: "none", Sign: true})), fault.NotFound, nothing},
 		"too long a reason":           {errOf(c.Retract(ctx, indicatorID, strings.Repeat("x", 501))), fault.Invalid, "reason"},
 		"retracting what is not here": {errOf(c.Retract(ctx, hiddenID, "")), fault.NotFound, nothing},

@@ -25,6 +25,14 @@ type Client struct {
 	base string
 	http *http.Client
 	auth Auth
+	lang string // of sentences; empty: as the node gives them
+}
+
+// Speaking is the client that asks for sentences in one of accord.Languages.
+func (c *Client) Speaking(lang string) *Client {
+	in := *c
+	in.lang = lang
+	return &in
 }
 
 // Auth puts a credential on a request; nil: none is needed.
@@ -70,6 +78,9 @@ func (c *Client) send(ctx context.Context, method, path string, q url.Values, co
 	}
 	if c.auth != nil {
 		c.auth(r)
+	}
+	if c.lang != "" {
+		r.Header.Set("Accept-Language", c.lang)
 	}
 	resp, err := c.http.Do(r)
 	if err != nil {

@@ -69,13 +69,21 @@ func (c *Client) NotifyAccord(ctx context.Context, name string, verb accord.Verb
 	return ask[accords.View](ctx, c, post, "/accords/"+seg(name)+"/notice", nil, AccordNotice{verb, reason})
 }
 
-// Simulate says what each party of an accord, or of every accord, would be given of an own object, and why.
-func (c *Client) Simulate(ctx context.Context, id, accord string) ([]federation.Judged, error) {
-	q := url.Values{}
+// Simulate says what each party of an accord, or of every accord, is or would be given of an own object, and why. Of a version that is named, or of an
+// accord that is not in force, it says what it would be if that were in force now.
+func (c *Client) Simulate(ctx context.Context, id, accord string, version int) ([]federation.Judged, error) {
+	q := versionQuery(version)
 	if accord != "" {
 		q.Set("accord", accord)
 	}
 	l, err := ask[List[federation.Judged]](ctx, c, get, "/objects/"+seg(id)+"/simulation", q, nil)
+	return l.Items, err
+}
+
+// Suppose says what each party of an accord would be given of an own object if a text, or the file of one with signatures, were in force now.
+func (c *Client) Suppose(ctx context.Context, id string, src []byte) ([]federation.Judged, error) {
+	var l List[federation.Judged]
+	err := c.upload(ctx, "/objects/"+seg(id)+"/simulation", nil, src, &l)
 	return l.Items, err
 }
 
@@ -103,6 +111,17 @@ func (c *Client) Releases(ctx context.Context) ([]federation.Release, error) {
 	return l.Items, err
 }
 
+// ReviewRelease is what would go out if a release officer signed now, and the statement to sign, to be used within some hours; 0 is a week.
+func (c *Client) ReviewRelease(ctx context.Context, key string, hours int) (federation.ReleaseReview, error) {
+	return ask[federation.ReleaseReview](ctx, c, post, "/releases/review", nil, ReleaseAsk{key, hours})
+}
+
+// ReleaseFile writes the file of a release that an officer signed with a key of its own.
+func (c *Client) ReleaseFile(ctx context.Context, key string, w io.Writer) error {
+	_, err := c.copy(ctx, "/releases/file", url.Values{"key": {key}}, w)
+	return err
+}
+
 // DecideRelease signs or refuses a release.
 func (c *Client) DecideRelease(ctx context.Context, in ReleaseDecision) (federation.Release, error) {
 	return ask[federation.Release](ctx, c, post, "/releases/decide", nil, in)
@@ -112,6 +131,12 @@ func (c *Client) DecideRelease(ctx context.Context, in ReleaseDecision) (federat
 func (c *Client) Links(ctx context.Context) ([]federation.Health, error) {
 	l, err := ask[List[federation.Health]](ctx, c, get, "/links", nil, nil)
 	return l.Items, err
+}
+
+// RetryLink has the node try now to reach a partner's node.
+func (c *Client) RetryLink(ctx context.Context, nation string) error {
+	_, err := ask[nothing](ctx, c, post, "/links/"+seg(nation)+"/retry", nil, nil)
+	return err
 }
 
 // upload posts bytes and reads the answer.

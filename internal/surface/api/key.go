@@ -30,6 +30,7 @@ type KeyItem struct {
 	ID          string        `json:"id"`
 	Org         string        `json:"org"`
 	Node        string        `json:"node,omitempty"`
+	Holder      string        `json:"holder,omitempty"` // of a person's key
 	Address     string        `json:"address,omitempty"`
 	Roles       []keylog.Role `json:"roles"`
 	Hybrid      bool          `json:"hybrid"`
@@ -89,7 +90,7 @@ func (a *API) keyBook() KeyBook {
 		b.Roots = append(b.Roots, k.ID())
 	}
 	for _, k := range s.All() {
-		b.Keys = append(b.Keys, KeyItem{k.Key.ID(), k.Org, k.Node, k.Address, k.Roles, k.Key.Hybrid(), k.Since, k.NotAfter, k.Until, k.Compromised, k.Reason, k.Replaced,
+		b.Keys = append(b.Keys, KeyItem{k.Key.ID(), k.Org, k.Node, k.Holder, k.Address, k.Roles, k.Key.Hybrid(), k.Since, k.NotAfter, k.Until, k.Compromised, k.Reason, k.Replaced,
 			s.Valid(k.Key.ID(), "", now) == nil, keyring.Due(s, k, now)})
 	}
 	return b

@@ -25,6 +25,7 @@ type KeyAsk struct {
 	Realm    string        `json:"realm"`
 	Org      string        `json:"org"`
 	Node     string        `json:"node,omitempty"`
+	Holder   string        `json:"holder,omitempty"`
 	Address  string        `json:"address,omitempty"`
 	Roles    []keylog.Role `json:"roles"`
 	Kinds    []string      `json:"kinds,omitempty"`
@@ -83,7 +84,7 @@ func (a *API) reviewRequests(c *call) error {
 	for _, q := range asked {
 		e := q.Entry
 		_, known := state.Find(e.Key.ID())
-		out = append(out, KeyAsk{e.Key.ID(), q.Nation, q.Realm, e.Org, e.Node, e.Address, e.Roles, e.Kinds, e.Key.Hybrid(), e.NotAfter, known})
+		out = append(out, KeyAsk{e.Key.ID(), q.Nation, q.Realm, e.Org, e.Node, e.Holder, e.Address, e.Roles, e.Kinds, e.Key.Hybrid(), e.NotAfter, known})
 	}
 	return c.answer(list(out, ""))
 }

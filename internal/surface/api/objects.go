@@ -239,6 +239,10 @@ func (a *API) why(c *call) error {
 	if err != nil {
 		return err
 	}
+	lang := c.lang()
+	for i := range out {
+		out[i].Decision = out[i].Decision.In(lang)
+	}
 	return c.answer(list(out, ""))
 }
 

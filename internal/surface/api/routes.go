@@ -94,6 +94,7 @@ var houseRoutes = []Route{
 		{Name: "person", Doc: "Who would ask."},
 		{Name: "role", Doc: "The roles of who would ask; reader where none is given.", Kind: Words},
 		{Name: "purpose", Doc: "What for.", Kind: Words},
+		langParam,
 	}, pages[exchange.Explanation](), (*API).why},
 	{get, "/objects/{id}/holders", "Which organisations were given an object.", gate.AuditRead, nil, pages[store.Holding](), (*API).holders},
 	{post, "/objects/{id}/purge", "Destroy every version of an object.", gate.Purge,

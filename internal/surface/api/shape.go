@@ -86,7 +86,7 @@ func (r Route) fails() []fault.Kind {
 	out := []fault.Kind{fault.Invalid, fault.Unauthenticated, fault.Forbidden, fault.TooLarge, fault.Throttled, fault.Internal, fault.Unavailable}
 	finds := strings.Contains(r.Path, "{") || r.Method == post
 	for _, p := range r.Query {
-		finds = finds || p.Name == inCollection.Name || p.Name == ofUser.Name
+		finds = finds || p.Name == inCollection.Name || p.Name == ofUser.Name || p.Name == releaseKey.Name
 	}
 	if finds {
 		out = append(out, fault.NotFound)
