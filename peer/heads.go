@@ -3,6 +3,7 @@ package peer
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -14,7 +15,12 @@ type Heads struct {
 	KeyLogs []Head   `json:"keylogs,omitempty"` // of nations, the origin being KeyLogPrefix and the nation
 	Logs    [][]byte `json:"logs,omitempty"`    // newest checkpoints, as their logs signed them
 	Custody [][]byte `json:"custody,omitempty"` // what relays said that they have of logs that the other reads
+	// Witnessed are checkpoints of logs of who tells them, each cosigned by another recipient of the log than who is told; at most MaxWitnessed.
+	Witnessed [][]byte `json:"witnessed,omitempty"`
 }
+
+// MaxWitnessed bounds the cosigned checkpoints that are told at once.
+const MaxWitnessed = 64
 
 // KeyLogPrefix begins what stands for the origin of a nation's key log.
 const KeyLogPrefix = "keylog:"
@@ -49,7 +55,10 @@ func (h *Heads) check(logs int) error {
 			return refuse(CodeForm, "the head of a key log is named %sNATION", KeyLogPrefix)
 		}
 	}
-	for _, n := range append(h.Logs[:len(h.Logs):len(h.Logs)], h.Custody...) {
+	if len(h.Witnessed) > MaxWitnessed {
+		return refuse(CodeSize, "more than %d cosigned checkpoints are told at once", MaxWitnessed)
+	}
+	for _, n := range slices.Concat(h.Logs, h.Custody, h.Witnessed) {
 		if len(n) > maxCheckpoint {
 			return refuse(CodeSize, "a checkpoint has more than %d bytes", maxCheckpoint)
 		}

@@ -57,10 +57,11 @@ type Finding struct {
 	Realm       string             `json:"realm"`
 	Nation      string             `json:"nation"`
 	Org         string             `json:"org,omitempty"`
-	Keys        []string           `json:"keys,omitempty"`  // ids of the keys that signed
-	Times       []time.Time        `json:"times,omitempty"` // that the two say of themselves, where they do
-	Fingerprint keylog.Fingerprint `json:"-"`               // of the nation's key log
-	Text        string             `json:"text"`            // in a sentence, in English
+	Object      string             `json:"object,omitempty"` // of a conflict: the id of what was signed twice
+	Keys        []string           `json:"keys,omitempty"`   // ids of the keys that signed
+	Times       []time.Time        `json:"times,omitempty"`  // that the two say of themselves, where they do
+	Fingerprint keylog.Fingerprint `json:"-"`                // of the nation's key log
+	Text        string             `json:"text"`             // in a sentence, in English
 }
 
 // Error says why a file proves nothing. Code is stable.
@@ -281,6 +282,7 @@ func (p *Proof) objects(f Finding, keys *keylog.State) (Finding, error) {
 	}
 	f.Keys = slices.Compact(f.Keys)
 	id, version, _ := strings.Cut(ids[0], " ")
+	f.Object = id
 	f.Text = fmt.Sprintf("%s of %s signed two different objects as version %s of %s", f.Org, p.Nation, version, id)
 	return f, nil
 }

@@ -156,7 +156,7 @@ func (b backend) Ack(ctx context.Context, a peer.Ack) error {
 		if err != nil || !g.Own || !slices.Contains(g.Parties, who) {
 			return inWire(err)
 		}
-		if err := b.acked(ctx, p, &l); err != nil {
+		if err := b.acked(ctx, p, &g, &l); err != nil {
 			return err
 		}
 	}
@@ -164,7 +164,7 @@ func (b backend) Ack(ctx context.Context, a peer.Ack) error {
 }
 
 // acked keeps what a partner says of one log, once its signatures hold.
-func (b backend) acked(ctx context.Context, p Partner, l *peer.LogAck) error {
+func (b backend) acked(ctx context.Context, p Partner, g *ledger.Log, l *peer.LogAck) error {
 	opener := peer.Opener{Realm: b.cfg.Realm, Limits: b.cfg.Limits, Keys: func(id string) *dsse.Key {
 		if p.Keys.Valid(id, keylog.RoleNode, b.cfg.Now()) != nil {
 			return nil
@@ -191,6 +191,8 @@ func (b backend) acked(ctx context.Context, p Partner, l *peer.LogAck) error {
 		if err != nil || c.Origin != l.Origin {
 			continue
 		}
+		b.clocked(p.Nation, at)
+		b.pass(g, p.Nation, l.Cosigned)
 		return inWireOrNil(b.cfg.Ledger.Cosign(ctx, l.Origin, ledger.Cosigned{Party: p.Nation, Size: c.Size, At: at, Note: l.Cosigned}))
 	}
 	return &peer.Error{Code: peer.CodeSignature, Message: "the checkpoint is not cosigned by the caller's node"}
@@ -261,7 +263,7 @@ func (b backend) Offer(ctx context.Context, what peer.Offered, document []byte) 
 	case peer.OfferNotice:
 		return inWireOrNil(b.cfg.Accords.Hear(ctx, c.Nation, document))
 	case peer.OfferProof:
-		return inWireOrNil(b.accused(ctx, c.Nation, document))
+		return inWireOrNil(b.accused(ctx, c.Nation, document, time.Time{}))
 	case peer.OfferKeys:
 		var k peer.KeyLog
 		if err := json.Unmarshal(document, &k); err != nil {

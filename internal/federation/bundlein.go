@@ -277,7 +277,7 @@ func (f *Federation) importFile(ctx context.Context, by string, file *os.File, b
 		if e := asFault(err).Kind; e == fault.Internal || e == fault.Unavailable || e == fault.Full {
 			return Imported{}, err
 		}
-		return Imported{}, f.refused(ctx, by, bytes, l, err)
+		return Imported{}, f.turnedDown(ctx, by, bytes, l, err)
 	case l.in.State == BundleKnown:
 		return l.in, nil
 	case !l.report.Takes():
@@ -581,7 +581,7 @@ func (f *Federation) wait(ctx context.Context, by string, file *os.File, bytes i
 		kept += w.Bytes
 	}
 	if len(all) >= maxWaiting || kept > waitingBytes {
-		return Imported{}, f.refused(ctx, by, bytes, l, fault.New(fault.Full, "bundle.waiting", "too many bundles of %s wait for what is missing before them: %s", in.Nation, strings.Join(in.Missing, "; ")).
+		return Imported{}, f.turnedDown(ctx, by, bytes, l, fault.New(fault.Full, "bundle.waiting", "too many bundles of %s wait for what is missing before them: %s", in.Nation, strings.Join(in.Missing, "; ")).
 			Try("bring what is missing first, or ask the sender for a bundle that begins earlier"))
 	}
 	if err := file.Sync(); err != nil {
@@ -652,9 +652,9 @@ func (f *Federation) filled(ctx context.Context, w *waitingDoc) bool {
 	return true
 }
 
-// refused lists a bundle that is not taken, and keeps the proof where the sender's own signatures contradict each other. Its bytes are not kept: who brought
+// turnedDown lists a bundle that is not taken, and keeps the proof where the sender's own signatures contradict each other. Its bytes are not kept: who brought
 // them still has them.
-func (f *Federation) refused(ctx context.Context, by string, bytes int64, l *looked, why error) error {
+func (f *Federation) turnedDown(ctx context.Context, by string, bytes int64, l *looked, why error) error {
 	var fork *keylog.Fork
 	if errors.As(why, &fork) {
 		if b, err := json.Marshal(fork); err == nil {

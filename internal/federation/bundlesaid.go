@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -171,7 +172,7 @@ func (f *Federation) hearSaid(ctx context.Context, p Partner, b []byte, in *Impo
 		}
 	}
 	for _, e := range s.Proofs {
-		if err := f.accused(ctx, p.Nation, e); refusal("a proof", err) != nil {
+		if err := f.accused(ctx, p.Nation, e, time.Time{}); refusal("a proof", err) != nil {
 			return err
 		}
 	}
@@ -182,7 +183,7 @@ func (f *Federation) hearSaid(ctx context.Context, p Partner, b []byte, in *Impo
 			err = fault.New(fault.NotFound, "", "no such log")
 		}
 		if err == nil {
-			err = backend{f}.acked(ctx, p, l)
+			err = backend{f}.acked(ctx, p, &g, l)
 		}
 		if refusal("receipts", err) != nil {
 			return err

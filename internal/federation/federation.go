@@ -120,6 +120,7 @@ type Config struct {
 	SealKey    func(now time.Time) (statement []byte, err error) // to which one seals now, in an envelope of the node's key
 	Limits     peer.Limits
 	Now        func() time.Time
+	Leaves     int                                  // of one nation that are taken in a day, decisions aside; 1,000,000
 	After      func(time.Duration) <-chan time.Time // between two attempts to reach a partner; time.After
 	Tick       time.Duration                        // how often time itself is looked at; 30 s
 	Recover    Recover
@@ -163,6 +164,11 @@ type Federation struct {
 	guilty  map[string]string            // by nation: the proof that weighs against it
 	missing map[string]missing           // by origin: what others were shown and did not come here
 	marks   map[string][]peer.Checkpoint
+	passing map[string]map[string][]byte // by nation: checkpoints that others cosigned, which it is to be told
+	clocks  map[string]*offset           // by nation
+	refused map[string]refusals          // by nation
+	leaves  map[string]leafCount         // by nation
+	raised  map[string]bool              // alarms that were told
 
 	over relaying // what goes and comes over relays
 
@@ -209,9 +215,13 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 	if cfg.Recover.Wait <= 0 {
 		cfg.Recover.Wait = recoverWait
 	}
+	if cfg.Leaves <= 0 {
+		cfg.Leaves = 1_000_000
+	}
 	cfg.Limits = cfg.Limits.Values()
 	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, judged: map[string]string{}, retired: map[string]int{}, earlier: map[string]openLog{},
 		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{}, came: map[[2]string]map[string]int{}, missing: map[string]missing{}, marks: map[string][]peer.Checkpoint{},
+		passing: map[string]map[string][]byte{}, clocks: map[string]*offset{}, refused: map[string]refusals{}, raised: map[string]bool{}, leaves: map[string]leafCount{},
 		began: cfg.Now(), recovered: make(chan struct{}, 1), settles: make(chan struct{}, 1), packing: make(chan struct{}, 1), filing: make(chan struct{}, 1), stirred: map[string]bool{}, shelves: shelves(cfg.Shelves), over: newRelaying()}
 	own, err := cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
 	if err != nil {
@@ -253,6 +263,7 @@ func (f *Federation) Start() {
 	f.workers.Go(func() { f.obeying(ctx) })
 	f.workers.Go(func() { f.keeping(ctx) })
 	f.workers.Go(func() { f.relays(ctx) })
+	f.workers.Go(func() { f.watching(ctx) })
 }
 
 // Close ends all work.

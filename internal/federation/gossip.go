@@ -68,6 +68,7 @@ func (f *Federation) seen(ctx context.Context, p Partner, fresh func(head peer.H
 			h.Logs = append(h.Logs, g.Note)
 		}
 	}
+	h.Witnessed = f.passed(p.Nation)
 	return h, err
 }
 
@@ -109,7 +110,7 @@ func (f *Federation) compare(ctx context.Context, c *peer.Client, p Partner, tol
 	if err := f.custodies(ctx, theirs.Custody); err != nil {
 		return err
 	}
-	return f.compareLogs(ctx, theirs.Logs)
+	return errors.Join(f.compareLogs(ctx, theirs.Logs), f.attested(ctx, theirs.Witnessed))
 }
 
 // compareKeys takes from a partner what it has of a third nation's key log: what the nation's root signed counts, whoever shows it.
@@ -268,8 +269,21 @@ func (f *Federation) caught(ctx context.Context, p Partner, e *peer.Equivocation
 // docProof is the kind of the documents of proofs; their key is Accusation.ID.
 const docProof = "proof"
 
-// maxProofs bounds the proofs that are kept.
-const maxProofs = 1000
+// Bounds of the proofs that are kept: of all, and of those against one nation that are not settled.
+const (
+	maxProofs  = 1000
+	maxAgainst = 20
+)
+
+// against counts the proofs against a nation that are not settled.
+func against(all []accusationDoc, nation string) (n int) {
+	for i := range all {
+		if all[i].Found.Nation == nation && all[i].Settled == "" {
+			n++
+		}
+	}
+	return n
+}
 
 // Accusation is a proof as it is kept.
 type Accusation struct {
@@ -279,14 +293,19 @@ type Accusation struct {
 	From    string        `json:"from"`              // the nation that showed it; this node's own: it was found here
 	Settled string        `json:"settled,omitempty"` // by whom
 	Reason  string        `json:"reason,omitempty"`  // why it does not weigh any more
+	Gone    bool          `json:"gone,omitempty"`    // the object was purged or has expired, and the file with it
 	File    []byte        `json:"-"`
 }
 
 type accusationDoc struct {
 	Accusation
-	File    []byte `json:"file"`
-	Version int64  `json:"-"` // of the document
+	File    []byte    `json:"file,omitempty"`
+	Until   time.Time `json:"until,omitzero"` // until when the file may be kept, by the labels of what it holds; zero: always
+	Version int64     `json:"-"`              // of the document
 }
+
+// weighs tells whether nothing is taken from the accused. One that contradicts itself about one object is taken from: that object is in quarantine.
+func (a *Accusation) weighs() bool { return a.Settled == "" && a.Found.Kind != proof.Conflict }
 
 func decodeProof(d store.Doc) (a accusationDoc, err error) {
 	if err := json.Unmarshal(d.Value, &a); err != nil {
@@ -302,19 +321,29 @@ func (f *Federation) accuse(ctx context.Context, p *proof.Proof) error {
 	if err != nil {
 		return err
 	}
-	return f.accused(ctx, f.cfg.Nation, b)
+	return f.accused(ctx, f.cfg.Nation, b, time.Time{})
 }
 
-func (f *Federation) accused(ctx context.Context, from string, file []byte) error {
+// logOf is what is known of a nation's key log, the own one too.
+func (f *Federation) logOf(nation string) (*keylog.Log, error) {
+	if nation == f.cfg.Nation {
+		return f.cfg.Partners.KeyLog(), nil
+	}
+	return f.cfg.Partners.Log(nation)
+}
+
+// accused keeps a proof that a nation showed, which may be kept until a time; zero: always.
+func (f *Federation) accused(ctx context.Context, from string, file []byte, until time.Time) error {
 	found, err := proof.Verify(file)
 	if err != nil {
 		return fault.New(fault.Invalid, "proof.invalid", "%v", err)
 	}
-	l, err := f.cfg.Partners.Log(found.Nation)
-	if err != nil || found.Realm != f.cfg.Realm || l.Fingerprint() != found.Fingerprint {
+	l, err := f.logOf(found.Nation)
+	// A conflict holds objects: only their originator is shown it.
+	if err != nil || found.Realm != f.cfg.Realm || l.Fingerprint() != found.Fingerprint || found.Kind == proof.Conflict && from != f.cfg.Nation && found.Nation != f.cfg.Nation {
 		return fault.New(fault.NotFound, "proof.unknown", "the proof is about a nation that this node does not know")
 	}
-	a := Accusation{ID: proofID(&found), Found: found, At: f.stamp(), From: from}
+	a := accusationDoc{Accusation: Accusation{ID: proofID(&found), Found: found, At: f.stamp(), From: from}, File: file, Until: until}
 	f.judging.Lock()
 	defer f.judging.Unlock()
 	known, err := f.proofs(ctx)
@@ -323,10 +352,13 @@ func (f *Federation) accused(ctx context.Context, from string, file []byte) erro
 		return err
 	case slices.ContainsFunc(known, func(k accusationDoc) bool { return k.ID == a.ID }):
 		return nil
+	case against(known, found.Nation) >= maxAgainst:
+		f.cfg.Log.Warn("one more proof against a nation is not kept: there are enough", "partner", found.Nation, "proofs", maxAgainst)
+		return nil
 	case len(known) >= maxProofs:
 		return fault.New(fault.Full, "proof.full", "this node keeps %d proofs, and no more", maxProofs)
 	}
-	if found.Kind == proof.KeyLogFork {
+	if found.Kind == proof.KeyLogFork && found.Nation != f.cfg.Nation {
 		p, err := proof.Parse(file)
 		if err != nil {
 			return err
@@ -335,16 +367,12 @@ func (f *Federation) accused(ctx context.Context, from string, file []byte) erro
 			return err
 		}
 	}
-	value, err := json.Marshal(accusationDoc{Accusation: a, File: file})
-	if err != nil {
-		return fault.New(fault.Internal, "", "a proof cannot be written down").Because(err)
-	}
 	act := store.Act{Actor: "node", Verb: "proof.found", Target: a.ID, Detail: "nation=" + found.Nation + " kind=" + string(found.Kind) + " from=" + from}
-	if err := f.cfg.House.PutDocs(ctx, act, store.Doc{Kind: docProof, Key: a.ID, Value: value}); err != nil {
+	if err := f.putProof(ctx, act, &a); err != nil {
 		return err
 	}
-	f.cfg.Log.Warn("a partner signed what contradicts itself; nothing more is taken from it until this is settled", "partner", found.Nation, "proof", a.ID, "kind", string(found.Kind))
-	f.weighProofs(append(known, accusationDoc{Accusation: a}))
+	f.cfg.Log.Warn("a nation signed what contradicts itself", "partner", found.Nation, "proof", a.ID, "kind", string(found.Kind), "cut off", a.weighs() && found.Nation != f.cfg.Nation)
+	f.weighProofs(append(known, a))
 	f.nudgeAll()
 	return nil
 }
@@ -365,7 +393,7 @@ func proofID(f *proof.Finding) string {
 func (f *Federation) weighProofs(all []accusationDoc) {
 	bad := map[string]string{}
 	for _, a := range all {
-		if a.Settled == "" {
+		if a.weighs() && a.Found.Nation != f.cfg.Nation {
 			bad[a.Found.Nation] = a.ID
 		}
 	}
@@ -478,11 +506,7 @@ func (f *Federation) SettleProof(ctx context.Context, id, who, reason string) er
 		return fault.New(fault.Conflict, "proof.keylog", "two key logs are not settled by word").Try("remove the nation and add it anew by a first contact: entente peer remove " + a.Found.Nation)
 	}
 	a.Settled, a.Reason = who, reason
-	value, err := json.Marshal(a)
-	if err != nil {
-		return fault.New(fault.Internal, "", "a proof cannot be written down").Because(err)
-	}
-	if err := f.cfg.House.PutDocs(ctx, store.Act{Actor: who, Verb: "proof.settle", Target: id, Detail: "nation=" + a.Found.Nation + " " + reason}, store.Doc{Kind: docProof, Key: id, Value: value, Version: a.Version}); err != nil {
+	if err := f.putProof(ctx, store.Act{Actor: who, Verb: "proof.settle", Target: id, Detail: "nation=" + a.Found.Nation + " " + reason}, &a); err != nil {
 		return err
 	}
 	all, err := f.proofs(ctx)
@@ -526,7 +550,8 @@ func (f *Federation) tellProofs(ctx context.Context, c *peer.Client, p Partner, 
 
 // concerns tells whether a nation that is bound with others is to be shown a proof.
 func (f *Federation) concerns(a *accusationDoc, nation string, bound []string) bool {
-	return a.Found.Nation != nation && a.From != nation && slices.Contains(bound, a.Found.Nation)
+	conflict := a.Found.Kind == proof.Conflict // the originator's own objects, for nobody else
+	return (a.Found.Nation == nation) == conflict && a.From != nation && !a.Gone && slices.Contains(bound, a.Found.Nation)
 }
 
 // caughtLive is a contradiction that showed while a partner's own batch was read.
@@ -553,7 +578,7 @@ func (b backend) Heads(ctx context.Context, h peer.Heads) (peer.Heads, error) {
 	if !ok {
 		return peer.Heads{}, errNone
 	}
-	if err := b.compareLogs(ctx, h.Logs); err != nil {
+	if err := errors.Join(b.compareLogs(ctx, h.Logs), b.attested(ctx, h.Witnessed)); err != nil {
 		return peer.Heads{}, inWire(err)
 	}
 	if err := b.custodies(ctx, h.Custody); err != nil {

@@ -33,14 +33,21 @@ func (f *Federation) listen(ctx context.Context, c *peer.Client, p Partner, l *l
 	if err != nil {
 		return err
 	}
+	parked := map[string]bool{} // logs of which nothing more is taken today
 	return c.Stream(ctx, at, func(b *peer.Batch) error {
-		if b == nil { // the partner is there, and has nothing to say
+		if b == nil || parked[b.Origin] { // the partner is there, and has nothing to say
 			return nil
 		}
 		one := f.turn(p.Nation)
 		one.Lock()
 		n, err := f.take(withWay(ctx, wayStream), p.Nation, b)
 		one.Unlock()
+		var own *peer.Error
+		if errors.As(err, &own) && own.Code == peer.CodeThrottled {
+			f.cfg.Log.Warn("a partner floods: of this log nothing more is taken on this line", "partner", p.Nation, "log", b.Origin)
+			parked[b.Origin] = true
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -92,6 +99,9 @@ func (f *Federation) takeVia(ctx context.Context, nation, via string, b *peer.Ba
 	if err != nil {
 		return 0, err
 	}
+	if err := f.throttled(ctx, nation, b.Origin, len(b.Frames)); err != nil {
+		return 0, err
+	}
 	from := v.Size()
 	last, _ := v.Last()
 	var keys []*dsse.Key
@@ -125,6 +135,8 @@ func (f *Federation) takeVia(ctx context.Context, nation, via string, b *peer.Ba
 	if err = f.cfg.Ledger.Extend(ctx, v, from, t.taken, receipts...); err == nil {
 		c, _ := v.Last()
 		f.mark(c)
+		f.clocked(nation, c.Time)
+		f.refusing(nation, b.Origin, from, t.taken)
 		if t.about.Accord != "" {
 			_, err = f.cfg.Ledger.Mirror(ctx, b.Origin, nation, t.about)
 			f.freshen(t.about.Parties)
@@ -195,7 +207,7 @@ func (t *taking) frame(ctx context.Context, i int, fr *peer.Frame) error {
 			return err
 		}
 		if full {
-			t.refuse(i, "accord.quota")
+			t.refuse(i, codeQuota)
 			t.taken[i].Bare = true
 			return nil
 		}
@@ -355,6 +367,12 @@ func (t *taking) accept(ctx context.Context) error {
 			}
 		case exchange.Held:
 			taken.Did, taken.Code = peer.DidQuarantine, o.Code
+		case exchange.Different:
+			a := &t.puts[i]
+			if err := t.f.conflicted(ctx, t.partner, taken.Object, taken.Version, a, taken.Frame.Envelope); err != nil {
+				return err
+			}
+			taken.Did, taken.Code, taken.Object, taken.Version = peer.DidRefuse, o.Code, "", ""
 		default:
 			taken.Did, taken.Code, taken.Object, taken.Version = peer.DidRefuse, o.Code, "", ""
 		}
@@ -556,6 +574,9 @@ func (f *Federation) destroy(ctx context.Context, order exchange.Order, version,
 		order.Version = ""
 	}
 	if _, err := f.cfg.Door.Destroy(ctx, order); err != nil || object {
+		return err
+	}
+	if err := f.forgetProofs(ctx, func(a *accusationDoc) bool { return a.Found.Object == order.ID }); err != nil {
 		return err
 	}
 	_, err := f.cfg.Ledger.Purge(ctx, order.ID)

@@ -17,11 +17,12 @@ import (
 
 // link is the connection to one partner.
 type link struct {
-	wake   chan struct{} // something is to be told
-	sooner chan struct{} // the partner may be reached now
-	health Health
-	told   map[string]bool // notices that the partner has
-	fresh  bool            // something came of a log that the partner has part in, and was not compared with it yet
+	wake     chan struct{} // something is to be told
+	sooner   chan struct{} // the partner may be reached now
+	health   Health
+	told     map[string]bool      // notices that the partner has
+	attested map[string]time.Time // by origin: the newest checkpoint that was cosigned for the partner; of who tells it
+	fresh    bool                 // something came of a log that the partner has part in, and was not compared with it yet
 }
 
 // Health is how the connection to a partner is.
@@ -34,13 +35,17 @@ type Health struct {
 	Received time.Time `json:"received,omitzero"` // something last came
 	Error    string    `json:"error,omitempty"`
 	Code     string    `json:"code,omitempty"`
-	Fork     bool      `json:"fork,omitempty"`  // it signed two pasts of a log
-	Proof    string    `json:"proof,omitempty"` // the proof that weighs against it: nothing is taken from it
-	Behind   time.Time `json:"behind,omitzero"` // since when others have more of a log of it than came here: it, or who carries it, keeps something back
-	Stale    time.Time `json:"stale,omitzero"`  // since when a log of it stands still unsigned: something may be kept from us
-	Relay    string    `json:"relay,omitempty"` // the relay over which something last came
-	Owed     int       `json:"owed"`            // receipts that are not sent yet
-	Got      int64     `json:"got"`             // records taken since the node started
+	Fork     bool      `json:"fork,omitempty"`    // it signed two pasts of a log
+	Proof    string    `json:"proof,omitempty"`   // the proof that weighs against it: nothing is taken from it
+	Behind   time.Time `json:"behind,omitzero"`   // since when others have more of a log of it than came here: it, or who carries it, keeps something back
+	Stale    time.Time `json:"stale,omitzero"`    // since when a log of it stands still unsigned: something may be kept from us
+	Relay    string    `json:"relay,omitempty"`   // the relay over which something last came
+	Owed     int       `json:"owed"`              // receipts that are not sent yet
+	Got      int64     `json:"got"`               // records taken since the node started
+	Ahead    int       `json:"ahead,omitempty"`   // seconds by which its clock is ahead of this node's, as its signatures tell; negative: behind
+	Overdue  time.Time `json:"overdue,omitzero"`  // since when a leaf of a log for it waits to be cosigned by it
+	Refused  int64     `json:"refused,omitempty"` // of what it gave since the node started
+	Alarms   []Alarm   `json:"alarms,omitempty"`  // what a person must look at
 }
 
 // meet holds a link to each partner that has an address.
@@ -73,7 +78,7 @@ func (f *Federation) meet(ctx context.Context) {
 			}
 			c, stop := context.WithCancel(ctx)
 			running[nation], known[nation] = stop, f.node(&p)
-			l := &link{wake: make(chan struct{}, 1), sooner: make(chan struct{}, 1), health: Health{Nation: nation, Org: p.Org, Address: p.Address}, told: map[string]bool{}}
+			l := &link{wake: make(chan struct{}, 1), sooner: make(chan struct{}, 1), health: Health{Nation: nation, Org: p.Org, Address: p.Address}, told: map[string]bool{}, attested: map[string]time.Time{}}
 			f.mu.Lock()
 			f.links[nation] = l
 			f.mu.Unlock()
@@ -266,6 +271,7 @@ func (f *Federation) visit(ctx context.Context, p Partner, l *link) error {
 func (f *Federation) telling(ctx context.Context, c *peer.Client, nation string, l *link, heads map[string]string) error {
 	tick := time.NewTicker(5 * time.Second)
 	defer tick.Stop()
+	var cosigned time.Time
 	for compared := f.cfg.Now(); ; {
 		select {
 		case <-ctx.Done():
@@ -279,6 +285,12 @@ func (f *Federation) telling(ctx context.Context, c *peer.Client, nation string,
 		}
 		if err := f.tellPartner(ctx, c, p, l); err != nil && ctx.Err() == nil {
 			f.cfg.Log.Info("telling a partner; it will be tried again", "partner", nation, "error", err)
+		}
+		if now := f.cfg.Now(); now.Sub(cosigned) >= attestEvery {
+			cosigned = now
+			if err := f.attest(ctx, c, p, l); err != nil && ctx.Err() == nil {
+				f.cfg.Log.Info("telling a partner what was seen of its logs; it will be tried again", "partner", nation, "error", err)
+			}
 		}
 		if now := f.cfg.Now(); now.Sub(compared) >= compareEvery || l.compares(f) && now.Sub(compared) >= compareSoon {
 			compared = now
@@ -443,8 +455,8 @@ func (f *Federation) cosign(ctx context.Context, origin string) ([]byte, error) 
 	return peer.Cosign(g.Note, peer.CosignerName(k.Key()), f.cfg.Now(), k)
 }
 
-// stale is how old the newest checkpoint of a log may be: its originator signs one every minute at least.
-const stale = 3 * time.Minute
+// stale is how old the newest checkpoint of a log may be: its originator signs one every 30 s at least, and it has as long again twice to arrive.
+const stale = 90 * time.Second
 
 // Links says how the connections to partners are.
 func (f *Federation) Links(ctx context.Context) ([]Health, error) {
@@ -470,9 +482,15 @@ func (f *Federation) Links(ctx context.Context) ([]Health, error) {
 				out[i].Stale = at
 			}
 		}
+		if err := f.observe(ctx, &out[i]); err != nil {
+			return nil, err
+		}
 	}
 	for _, p := range f.cfg.Partners.Forked() {
 		out = append(out, Health{Nation: p.Nation, Org: p.Org, Fork: true, Code: peer.CodeFork, Error: "the nation showed two key logs: nothing of it counts until it is removed and added anew"})
+	}
+	if err := f.alarm(ctx, out); err != nil {
+		return nil, err
 	}
 	slices.SortFunc(out, func(a, b Health) int { return strings.Compare(a.Nation, b.Nation) })
 	return out, nil

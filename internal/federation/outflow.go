@@ -849,6 +849,9 @@ func (f *Federation) Forget(ctx context.Context, id string) error {
 	if err := f.cfg.Ledger.SetCursor(ctx, ledger.Cursor{Name: spreadName, Value: []byte{}}); err != nil {
 		return err
 	}
+	if err := f.forgetProofs(ctx, func(a *accusationDoc) bool { return a.Found.Object == id }); err != nil {
+		return err
+	}
 	places, err := f.cfg.Ledger.Out(ctx, id)
 	if err != nil {
 		return err

@@ -313,7 +313,7 @@ func (v *relayVisit) message(ctx context.Context, m *peer.Message) error {
 		if err != nil || !g.Own || !slices.Contains(g.Parties, who) {
 			return refuse("it is about a log that its sender has no part in")
 		}
-		if err := (backend{f}).acked(ctx, p, l); err != nil {
+		if err := (backend{f}).acked(ctx, p, &g, l); err != nil {
 			return err
 		}
 	}

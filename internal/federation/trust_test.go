@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -340,9 +341,23 @@ func TestStaleness(t *testing.T) {
 		links, err := rur.Links(context.Background())
 		return err == nil && len(links) == 1 && !links[0].Stale.IsZero()
 	}
+	net.eventually("a log that is idle is signed every 30 seconds", func() bool {
+		logs, err := rur.ledger.Logs(context.Background(), ledger.Filter{Nation: "UTO"})
+		return err == nil && len(logs) == 1 && net.now().Sub(logs[0].Signed.Time) <= 30*time.Second
+	})
 	net.part("UTO", "RUR", true)
-	net.wait(time.Hour)
-	net.eventually("it is stale", is)
+	net.wait(50 * time.Second)
+	if is() {
+		t.Error("it is stale too early")
+	}
+	net.wait(40*time.Second + time.Second)
+	if !is() {
+		t.Error("after 90 seconds it is not stale")
+	}
+	alarms, err := rur.Alarms(context.Background())
+	if err != nil || !slices.ContainsFunc(alarms, func(a federation.Alarm) bool { return a.Nation == "UTO" && a.Kind == federation.AlarmStale }) {
+		t.Errorf("no alarm: %+v %v", alarms, err)
+	}
 	net.part("UTO", "RUR", false)
 	net.eventually("a new checkpoint says that nothing is missing", func() bool { return !is() })
 }

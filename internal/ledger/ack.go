@@ -202,3 +202,23 @@ func (l *Ledger) Cosignatures(ctx context.Context, origin string) (out []Cosigne
 	})
 	return out, err
 }
+
+// Unseen says since when an own log waits for a party: the time of the first leaf under no checkpoint that it cosigned. Zero: it cosigned all of them.
+func (l *Ledger) Unseen(ctx context.Context, origin, party string) (since time.Time, err error) {
+	err = l.read(ctx, "reading what a party has not seen", func(c *zs.Conn) error {
+		g, err := findLog(c, origin)
+		if err != nil {
+			return err
+		}
+		seen := int64(0)
+		if err := lite.Exec(c, "SELECT size FROM cosigned WHERE log = ? AND party = ?", func(st *zs.Stmt) error { seen = st.ColumnInt64(0); return nil }, g.id, party); err != nil {
+			return err
+		}
+		return lite.Exec(c, "SELECT leaf FROM leaf WHERE pos = ?", func(st *zs.Stmt) error {
+			leaf, err := peer.ParseLeaf(lite.Blob(st, 0))
+			since = leaf.Time
+			return err
+		}, position(g.id, uint64(seen)))
+	})
+	return since, err
+}

@@ -197,6 +197,8 @@ func apiScript(reading, changing leakScript) {
 	reading["api GET /releases/file"] = plain("GET", "", "/releases/file?key=none")
 	reading["api GET /relay"] = plain("GET", "", "/relay")
 	reading["api GET /links"] = plain("GET", "", "/links")
+	reading["api GET /alarms"] = plain("GET", "", "/alarms")
+	reading["api GET /links/{nation}/logs"] = plain("GET", "", "/links/RUR/logs", "/links/NONE/logs")
 	reading["api GET /proofs"] = plain("GET", "", "/proofs")
 	reading["api GET /proofs/{id}"] = plain("GET", "", "/proofs/none")
 	reading["api GET /proofs/{id}/file"] = plain("GET", "", "/proofs/none/file")

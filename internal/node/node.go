@@ -294,7 +294,7 @@ func (n *Node) surfaces() error {
 	}
 	n.registry.MustRegister(n.index.Collectors()...)
 	n.registry.MustRegister(n.desk.Collectors()...)
-	n.registry.MustRegister(storeCollector{n.store}, keyCollector{n.ring, n.cfg.Now})
+	n.registry.MustRegister(storeCollector{n.store}, keyCollector{n.ring, n.cfg.Now}, allianceCollector{n})
 	return nil
 }
 

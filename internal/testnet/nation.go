@@ -109,7 +109,7 @@ func (n *Nation) open() {
 		n.Relay, err = relay.Open(ctx, relay.Config{Dir: n.dir + "/relay", Now: n.net.o.Now})
 		must(t, err)
 	}
-	n.Federation, err = federation.New(ctx, federation.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, House: home, Door: door, Ledger: n.Ledger, Accords: n.Accords, Decisions: n.Decisions,
+	n.Federation, err = federation.New(ctx, federation.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, House: home, Door: door, Ledger: n.Ledger, Accords: n.Accords, Decisions: n.Decisions, Leaves: n.net.o.Leaves,
 		Relay: n.Relay, Carries: func(string) bool { return true }, Seals: seals{n.ring}, Partners: partners{n}, Originate: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleOriginate) },
 		Node: func() (federation.NodeKey, error) {
 			s, err := n.ring.Signer(keylog.RoleNode)

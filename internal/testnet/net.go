@@ -31,11 +31,13 @@ const Realm = "operational"
 
 // Options say how an alliance is. The zero value is one as it would be, in real time.
 type Options struct {
-	Now  func() time.Time         // clock of every node
-	Skew map[string]time.Duration // by nation: how far its clock is ahead
-	Tick time.Duration            // how often a node looks at what time calls for; 200 ms
-	Rand func() io.Reader         // of salts and of the names of logs, made anew for each nation
-	Deaf bool                     // the nations do not call each other: partners are played by the test
+	Now    func() time.Time         // clock of every node
+	Skew   map[string]time.Duration // by nation: how far its clock is ahead
+	Tick   time.Duration            // how often a node looks at what time calls for; 200 ms
+	Rand   func() io.Reader         // of salts and of the names of logs, made anew for each nation
+	Deaf   bool                     // the nations do not call each other: partners are played by the test
+	Leaves int                      // of one nation that another takes in a day; 0: as it is otherwise
+
 	// Known are nations that the others know by their keys, and that have no node here.
 	Known []string
 

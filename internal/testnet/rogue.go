@@ -53,22 +53,43 @@ func (n *Nation) Smuggle(to *Nation, envelope []byte, forged peer.Rendition) int
 // Tell makes a log of the nation that holds objects under an accord, for some, and tells it to one: a log of the same name and the same start with each call,
 // whatever it is to hold. It gives the status of the answer.
 func (n *Nation) Tell(to *Nation, accord [32]byte, l label.Label, parties []string, objects ...string) int {
+	n.net.t.Helper()
+	return n.TellIn("told", to, accord, l, parties, objects...)
+}
+
+// Retraction stands among the objects of Tell for an order to take the first of them out.
+const Retraction = "retract the first"
+
+// TellIn is Tell in a log that stands for itself under a name of its own.
+func (n *Nation) TellIn(name string, to *Nation, accord [32]byte, l label.Label, parties []string, objects ...string) int {
 	t, ctx := n.net.t, context.Background()
 	t.Helper()
 	book, err := ledger.Open(ctx, ledger.Config{Dir: t.TempDir(), Rand: rand.NewChaCha8([32]byte{})})
 	must(t, err)
 	defer book.Close()
-	g, err := book.OpenLog(ctx, ledger.Identity{Org: Org(n.Code), Accord: "told", Parties: parties})
+	g, err := book.OpenLog(ctx, ledger.Identity{Org: Org(n.Code), Accord: name, Parties: parties})
 	must(t, err)
 	s, err := n.ring.Signer(keylog.RoleOriginate)
 	must(t, err)
+	var first peer.Leaf
 	for i, o := range objects {
+		at := n.net.began.Add(time.Duration(i))
+		if o == Retraction {
+			order, err := peer.SignOrder(Realm, peer.Order{Do: peer.Retract.String(), Accord: accord, Target: peer.Digest(first.Commit), Time: at}, s)
+			must(t, err)
+			_, err = book.Append(ctx, ledger.Cursor{}, ledger.Entry{Origin: g.Origin, Envelope: order, Leaf: peer.Leaf{Kind: peer.Retract, Accord: accord, Time: at, Target: 1}})
+			must(t, err)
+			continue
+		}
 		payload, err := (&peer.Rendition{Accord: accord, Audience: parties, Class: peer.Full, Label: l, Nation: n.Code, Org: Org(n.Code), Object: []byte(o)}).Payload()
 		must(t, err)
 		signed, err := peer.SignRenditions(Realm, [][]byte{payload}, s)
 		must(t, err)
-		_, err = book.Append(ctx, ledger.Cursor{}, ledger.Entry{Origin: g.Origin, Envelope: signed[0], Leaf: peer.Leaf{Kind: peer.Put, Accord: accord, Order: 1, Time: n.net.began.Add(time.Duration(i))}})
+		places, err := book.Append(ctx, ledger.Cursor{}, ledger.Entry{Origin: g.Origin, Envelope: signed[0], Leaf: peer.Leaf{Kind: peer.Put, Accord: accord, Order: 1, Time: at}})
 		must(t, err)
+		if i == 0 {
+			first = places[0].Leaf
+		}
 	}
 	k, err := n.ring.Signer(keylog.RoleNode)
 	must(t, err)

@@ -13,6 +13,7 @@ import (
 type Treaty struct {
 	Name      string
 	Parties   []string // nations
+	PerDay    int      // objects that a party gives another; 0: any number
 	Gives     []Give
 	Relays    []string // nations whose nodes carry for the parties
 	Community bool     // TLP:GREEN stays between the parties
@@ -79,9 +80,17 @@ func (a Treaty) Text() string {
 		}
 		b.WriteString("  }\n")
 	}
-	b.WriteString("  handle {\n    default = AMBER\n    retain = \"365d\"\n    pap = GREEN\n    onward = none\n    access = copy\n  }\n  suspend { by = any-party }\n" +
+	b.WriteString("  handle {\n    default = AMBER\n    retain = \"365d\"\n    pap = GREEN\n    onward = none\n    access = copy\n  }\n  suspend { by = any-party }\n" + a.limits() +
 		"  terminate {\n    notice = \"30d\"\n    purge = \"30d\"\n    receipts = required\n  }\n}\n")
 	return b.String()
+}
+
+// limits is the block that bounds what goes out in a day.
+func (a Treaty) limits() string {
+	if a.PerDay == 0 {
+		return ""
+	}
+	return fmt.Sprintf("  limits {\n    objects-per-day = %d\n  }\n", a.PerDay)
 }
 
 // To is a label that names the organisations of nations.

@@ -13,6 +13,18 @@ func (c *Client) Proofs(ctx context.Context) ([]federation.Accusation, error) {
 	return l.Items, err
 }
 
+// Alarms is what people must look at in the alliance.
+func (c *Client) Alarms(ctx context.Context) ([]federation.Alarm, error) {
+	l, err := ask[List[federation.Alarm]](ctx, c, get, "/alarms", nil, nil)
+	return l.Items, err
+}
+
+// SharedLogs are the logs that the node shares with a partner.
+func (c *Client) SharedLogs(ctx context.Context, nation string) ([]federation.LogView, error) {
+	l, err := ask[List[federation.LogView]](ctx, c, get, "/links/"+seg(nation)+"/logs", nil, nil)
+	return l.Items, err
+}
+
 // Proof is one of them.
 func (c *Client) Proof(ctx context.Context, id string) (federation.Accusation, error) {
 	return ask[federation.Accusation](ctx, c, get, "/proofs/"+seg(id), nil, nil)

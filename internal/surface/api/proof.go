@@ -26,12 +26,30 @@ type ProofSettlement struct {
 const maxReason = 500
 
 var proofRoutes = []Route{
+	{get, "/alarms", "What people must look at in the alliance: contradictions that were proved, logs that others have more of or that stand still, clocks, receipts, refusals.", gate.AccordRead, nil, pages[federation.Alarm](), (*API).alarms},
+	{get, "/links/{nation}/logs", "The logs that this node shares with a partner, and who else saw them as they are here.", gate.AccordRead, nil, pages[federation.LogView](), (*API).sharedLogs},
 	{get, "/proofs", "What was proved against partners, the latest first.", gate.AccordRead, nil, pages[federation.Accusation](), (*API).proofs},
 	{post, "/proofs/verify", "Say what a file proves, by the signatures in it alone. Nothing is stored.", gate.AccordRead, nil, gives(ProofFinding{}).upload(bytesType), (*API).verifyProof},
 	{get, "/proofs/{id}", "One proof.", gate.AccordRead, nil, gives(federation.Accusation{}), (*API).proof},
-	{get, "/proofs/{id}/file", "The file of a proof, which stands alone: who verifies it needs no node.", gate.AccordRead, nil, copies(jsonType), (*API).proofFile},
+	{get, "/proofs/{id}/file", "The file of a proof, which stands alone: who verifies it needs no node. That of a conflict holds objects: it is for who sees quarantine.", gate.AccordRead, nil, copies(jsonType), (*API).proofFile},
 	{post, "/proofs/{id}/settlement", "Say that a proof does not weigh any more: what the nation gives is taken again.", gate.ProofSettle, nil,
 		gives(federation.Accusation{}).of(ProofSettlement{}, "reason"), (*API).settleProof},
+}
+
+func (a *API) alarms(c *call) error {
+	all, err := a.ops.Federation().Alarms(c.ctx())
+	if err != nil {
+		return err
+	}
+	return c.answer(list(all, ""))
+}
+
+func (a *API) sharedLogs(c *call) error {
+	all, err := a.ops.Federation().Shared(c.ctx(), c.path("nation"))
+	if err != nil {
+		return err
+	}
+	return c.answer(list(all, ""))
 }
 
 func (a *API) proofs(c *call) error {
@@ -54,6 +72,14 @@ func (a *API) proofFile(c *call) error {
 	p, err := a.ops.Federation().Proof(c.ctx(), c.path("id"))
 	if err != nil {
 		return err
+	}
+	if p.Found.Kind == proof.Conflict { // it holds what is in quarantine
+		if err := a.may(c.v, gate.QuarantineRead); err != nil {
+			return err
+		}
+	}
+	if p.Gone {
+		return fault.New(fault.NotFound, "proof.gone", "what the proof held was purged, and its file with it")
 	}
 	h := c.w.Header()
 	h.Set("Content-Type", jsonType)

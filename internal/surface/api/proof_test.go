@@ -7,31 +7,29 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
+	"entente/dsse"
 	"entente/internal/fault"
 	"entente/internal/federation"
 	"entente/internal/gate"
 	"entente/internal/keyring"
 	"entente/keylog"
-	"entente/label"
 	"entente/peer"
 	"entente/proof"
 )
 
-// accuse has a partner sign two objects under one version, and another partner show the proof of it. It gives the file.
+// accuse has a partner's node sign two roots of one log, and the partner itself show the proof of it. It gives the file.
 func (w *world) accuse(other *keyring.Ring) []byte {
 	w.t.Helper()
-	s, err := other.Signer(keylog.RoleOriginate)
+	s, err := other.Signer(keylog.RoleNode)
 	w.must(err)
-	var pair [2][]byte
-	for i, name := range []string{"one", "two"} {
-		payload, err := (&peer.Rendition{Accord: [32]byte{1}, Audience: []string{label.Org("UTO", "Utopia CERT")}, Class: peer.Full, Label: label.Label{TLP: label.Green}, Nation: "RUR", Org: "Ruritania CERT",
-			Object: []byte(object(visibleUUID, name, ""))}).Payload()
+	var notes [2][]byte
+	for i := range notes {
+		notes[i], err = peer.SignCheckpoint(peer.Checkpoint{Origin: peer.OriginPrefix + strings.Repeat("A", 20), Size: 1, Root: tlog.Hash{byte(i)}, Time: time.Now()}, s.(dsse.Notary))
 		w.must(err)
-		signed, err := peer.SignRenditions(keyring.Operational, [][]byte{payload}, s)
-		w.must(err)
-		pair[i] = signed[0]
 	}
-	p, err := proof.OfObjects(other.KeyLog(), pair[0], pair[1])
+	p, err := proof.OfLog(other.KeyLog(), &peer.Equivocation{First: notes[0], Second: notes[1]})
 	w.must(err)
 	b, err := p.Bytes()
 	w.must(err)
@@ -54,6 +52,8 @@ func proofRows(w *world, do func(route, path, body string), last *string) {
 	if *last != string(file) {
 		w.t.Error("the file is another than the one that came")
 	}
+	do("GET /alarms", "/alarms", "")
+	do("GET /links/{nation}/logs", "/links/RUR/logs", "")
 	do("POST /proofs/verify", "/proofs/verify", string(file))
 	do("POST /proofs/{id}/settlement", at+"/settlement", `{"reason":"they explained it"}`)
 	w.must(w.peers.Remove(w.t.Context(), "test", "RUR"))
@@ -67,7 +67,7 @@ func TestProofsOverTheInterface(t *testing.T) {
 	c, ctx := w.client(admin), t.Context()
 	all, err := c.Proofs(ctx)
 	w.must(err)
-	if len(all) != 1 || all[0].Found.Nation != "RUR" || all[0].Found.Kind != proof.Conflict || all[0].Settled != "" {
+	if len(all) != 1 || all[0].Found.Nation != "RUR" || all[0].Found.Kind != proof.LogFork || all[0].Settled != "" {
 		t.Fatalf("%+v", all)
 	}
 	id := all[0].ID
@@ -86,7 +86,7 @@ func TestProofsOverTheInterface(t *testing.T) {
 		kind fault.Kind
 	}{
 		"a file that is none": {errOf(c.VerifyProof(ctx, []byte("{}"))), fault.Unprocessable},
-		"a changed file":      {errOf(c.VerifyProof(ctx, bytes.Replace(file.Bytes(), []byte(`"conflict"`), []byte(`"log-fork"`), 1))), fault.Unprocessable},
+		"a changed file":      {errOf(c.VerifyProof(ctx, bytes.Replace(file.Bytes(), []byte(`"log-fork"`), []byte(`"conflict"`), 1))), fault.Unprocessable},
 		"no such proof":       {errOf(c.Proof(ctx, "none")), fault.NotFound},
 		"no reason":           {errOf(c.SettleProof(ctx, id, " ")), fault.Invalid},
 		"too long a reason":   {errOf(c.SettleProof(ctx, id, strings.Repeat("x", maxReason+1))), fault.Invalid},
