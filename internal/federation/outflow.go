@@ -522,11 +522,6 @@ func (f *Federation) put(ctx context.Context, g *group, it *store.Item, places [
 	if word := g.judged[0].word; word != nil && f.cfg.Now().After(word.NotAfter) {
 		return f.askAgain(ctx, word.Key, "the signature of "+stampText(word.Time)+" was to be used before "+stampText(word.NotAfter))
 	}
-	for i := range w.puts { // as in decide, where both are given at once
-		if p := &w.puts[i]; p.origin == l.origin && p.item.Record.ID == it.Record.ID && p.group.mark.class == rendition.Reduced && g.mark.class == rendition.Reduced && p.group.mark.body == g.mark.body {
-			return nil
-		}
-	}
 	w.puts = append(w.puts, putting{*g, it, l.origin, w.order(l.origin, it.Record.ID, places)})
 	w.ids = append(w.ids, it.Record.ID)
 	for _, j := range g.judged {

@@ -289,3 +289,48 @@ func TestAnAmendmentIsSupposed(t *testing.T) {
 		}
 	}
 }
+
+// What a party sees goes back to what it was: it is given that anew, whether all came at once or one after the other. An edit that it may not see is not given.
+func TestAReducedCopyGoesBack(t *testing.T) {
+	t.Parallel()
+	net := ally(t, "UTO", "RUR")
+	uto, rur := net.nodes["UTO"], net.nodes["RUR"]
+	net.agree(stripping("ut-ru", "UTO", "RUR"), "UTO", "RUR")
+	m := func(n, day int, name, hidden string) string {
+		return strings.Replace(described(n, fmt.Sprintf("2026-11-%02dT00:00:00.000Z", day), hidden), fmt.Sprintf(`"name":"m%d"`, n), fmt.Sprintf(`"name":%q`, name), 1)
+	}
+	edits := []struct {
+		name, hidden string
+		given        int
+	}{{"a", "x", 1}, {"a", "y", 1}, {"b", "x", 2}, {"a", "x", 3}, {"a", "z", 3}, {"b", "z", 4}}
+	names := func(n int) (out []string) {
+		given, err := uto.Given(context.Background(), uto.as(gate.RoleAnalyst), id("malware", n))
+		must(t, err)
+		if len(given) == 0 {
+			return nil
+		}
+		page, err := rur.db.Page(context.Background(), rur.gate.Own(net.now()), store.Query{IDs: []string{given[0].ID}, Versions: all})
+		must(t, err)
+		for _, it := range page.Items {
+			_, name, _ := strings.Cut(string(it.Record.Body), `"name":"`)
+			out = append(out, name[:1])
+		}
+		return out
+	}
+	for i, e := range edits { // one after the other
+		uto.push(m(1, i+1, e.name, e.hidden), to(label.Amber, "UTO", "RUR"))
+		must(t, uto.Settle(context.Background()))
+		if places, err := uto.ledger.Out(context.Background(), id("malware", 1)); err != nil || len(places) != e.given {
+			t.Fatalf("after edit %d there are %d copies in the log, not %d (%v)", i+1, len(places), e.given, err)
+		}
+	}
+	uto.Close()
+	for i, e := range edits { // all at once
+		uto.push(m(2, i+1, e.name, e.hidden), to(label.Amber, "UTO", "RUR"))
+	}
+	uto.federate()
+	uto.Start()
+	for _, n := range []int{1, 2} {
+		net.eventually("it has each change that it sees", func() bool { return slices.Equal(names(n), []string{"a", "b", "a", "b"}) })
+	}
+}
