@@ -491,7 +491,7 @@ func (f *Federation) consider(ctx context.Context, standings []accords.Standing,
 		}
 		f.await(ctx, s.Name, it, judged, went.live)
 		if relabelled || len(went.live) > 0 {
-			if err := f.narrow(ctx, s, it, judged, alone(went.live), w, relabelled); err != nil {
+			if err := f.narrow(ctx, s, it, judged, groups, alone(went.live), w, relabelled); err != nil {
 				return err
 			}
 		}
@@ -537,7 +537,7 @@ func (f *Federation) relabel(l openLog, p ledger.Place, it *store.Item, to label
 
 // narrow has destroyed what a party has and may not have any more, because of the record itself: its label became stricter, or something that it names
 // went. That an accord is suspended or has ended takes nothing back: the accord says what happens then.
-func (f *Federation) narrow(ctx context.Context, s *accords.Standing, it *store.Item, judged []Judged, given []ledger.Place, w *writing, relabelled bool) error {
+func (f *Federation) narrow(ctx context.Context, s *accords.Standing, it *store.Item, judged []Judged, groups []group, given []ledger.Place, w *writing, relabelled bool) error {
 	denied := map[string]bool{}
 	for _, j := range judged {
 		denied[orgOf(j.party)] = !j.Permit && (!j.apart && byRecord(j, relabelled) || j.refused)
@@ -560,7 +560,7 @@ func (f *Federation) narrow(ctx context.Context, s *accords.Standing, it *store.
 			continue
 		}
 		if relabelled {
-			if err := f.tighten(l, p, it, judged, w); err != nil {
+			if err := f.tighten(l, p, it, judged, groups, w); err != nil {
 				return err
 			}
 		}
@@ -568,25 +568,31 @@ func (f *Federation) narrow(ctx context.Context, s *accords.Standing, it *store.
 	return nil
 }
 
-// tighten tells a party that what it has by an officer's word is under a stricter label now, though what the record would be today waits for another word.
-func (f *Federation) tighten(l openLog, p ledger.Place, it *store.Item, judged []Judged, w *writing) error {
+// tighten tells of a stricter label those who have a record in another way than it would go now, and keep what they have: one party has it by an officer's word, and what
+// the record would be today waits for another word; or they have a reduced copy, and what would go now is one for others, too.
+func (f *Federation) tighten(l openLog, p ledger.Place, it *store.Item, judged []Judged, groups []group, w *writing) error {
+	m := parseMark(p.Version)
+	var labels []label.Label
 	for i := range judged {
-		j := &judged[i]
-		if !j.lapsed || len(l.parties) != 1 || l.parties[0] != orgOf(j.party) {
-			continue
-		}
-		to := whole(j.label())
-		timeless, err := to.Timeless().MarshalJSON()
-		if err != nil {
-			return err
-		}
-		m := parseMark(p.Version)
-		if m.label != short(timeless) {
-			m.label = short(timeless)
-			return f.relabel(l, p, it, to, m, w)
+		if j := &judged[i]; j.lapsed && len(l.parties) == 1 && l.parties[0] == orgOf(j.party) {
+			labels = append(labels, whole(j.label()))
 		}
 	}
-	return nil
+	for i := range groups {
+		if g := &groups[i]; m.class == rendition.Reduced && !slices.Equal(g.parties, l.parties) && slices.ContainsFunc(l.parties, func(p string) bool { return slices.Contains(g.parties, p) }) {
+			labels = append(labels, g.label)
+		}
+	}
+	if len(labels) == 0 {
+		return nil
+	}
+	to := label.JoinAll(labels...)
+	timeless, err := to.Timeless().MarshalJSON()
+	if err != nil || m.label == short(timeless) {
+		return err
+	}
+	m.label = short(timeless)
+	return f.relabel(l, p, it, to, m, w)
 }
 
 // byRecord tells whether a denial is because of the record's label or what it names, and not of the state of the accord.
