@@ -81,6 +81,7 @@ func (f faulty) Ack(ctx context.Context, a peer.Ack) error {
 
 // TestSeededLeaks: two runs find every leak that is put into the wire.
 func TestSeededLeaks(t *testing.T) {
+	timeless(t)
 	for _, fault := range []string{"size-of-all", "every-log-listed", "filter-after-transfer", "forbidden-for-missing", "ack-of-anothers-log"} {
 		t.Run(fault, func(t *testing.T) {
 			o := testnet.Options{Backend: func(n *testnet.Nation, b peer.Backend) peer.Backend { return faulty{b, n, fault} }}
@@ -151,6 +152,7 @@ func withDoor(fault string) testnet.Options {
 
 // TestSeededFaultsOfReceivers: the worlds of nodes find what a receiver of the project's own would do wrong, whatever its receipts say.
 func TestSeededFaultsOfReceivers(t *testing.T) {
+	timeless(t)
 	for _, fault := range []string{"owner-becomes-forwarder", "deletions-not-propagated", "receipt-without-purge", "hidden-and-not-destroyed"} {
 		t.Run(fault, func(t *testing.T) {
 			for seed := range 40 {
@@ -176,6 +178,7 @@ func TestSeededFaultsOfReceivers(t *testing.T) {
 
 // TestNobodyTakesBackWhatAnotherGave: of two objects with one id, each originator's orders are about its own.
 func TestNobodyTakesBackWhatAnotherGave(t *testing.T) {
+	timeless(t)
 	if lost := anothers(t, testnet.Options{}); len(lost) > 0 {
 		t.Errorf("%v have lost what another gave", lost)
 	}
@@ -183,6 +186,7 @@ func TestNobodyTakesBackWhatAnotherGave(t *testing.T) {
 
 // TestStricterLabelsAreFollowed: whatever of a label becomes stricter is so wherever the object is.
 func TestStricterLabelsAreFollowed(t *testing.T) {
+	timeless(t)
 	if laxer := tightened(t, testnet.Options{}); len(laxer) > 0 {
 		t.Errorf("%v did not become stricter", laxer)
 	}
