@@ -132,11 +132,12 @@ type Federation struct {
 	cfg  Config
 	self gate.Party
 
-	out   sync.Mutex         // held by who adds to own logs
-	logs  map[string]openLog // own ones, by origin
-	ids   map[string]string  // origins by identity
-	today map[string]int     // objects that went out today, by accord and party; those of which it was asked
-	day   string
+	out    sync.Mutex          // held by who adds to own logs
+	logs   map[string]openLog  // own ones, by origin
+	ids    map[string]string   // origins by identity
+	judged map[string]*judging // by accord
+	today  map[string]int      // objects that went out today, by accord and party; those of which it was asked
+	day    string
 
 	settles chan struct{}   // held by who brings the own logs to where the journal is, and keeps what follows it
 	stirred map[string]bool // own objects with another label since the shelves were arranged
@@ -153,7 +154,6 @@ type Federation struct {
 	at      record.Seq // followed up to here
 	saved   record.Seq // as the ledger has it
 	savedAt time.Time
-	judged  map[string]string // by which state of each accord every record was judged
 
 	mu      sync.Mutex
 	links   map[string]*link             // by nation
@@ -219,7 +219,7 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 		cfg.Leaves = 1_000_000
 	}
 	cfg.Limits = cfg.Limits.Values()
-	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, judged: map[string]string{}, retired: map[string]int{}, earlier: map[string]openLog{},
+	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, judged: map[string]*judging{}, retired: map[string]int{}, earlier: map[string]openLog{},
 		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{}, came: map[[2]string]map[string]int{}, missing: map[string]missing{}, marks: map[string][]peer.Checkpoint{},
 		passing: map[string]map[string][]byte{}, clocks: map[string]*offset{}, refused: map[string]refusals{}, raised: map[string]bool{}, leaves: map[string]leafCount{},
 		began: cfg.Now(), recovered: make(chan struct{}, 1), settles: make(chan struct{}, 1), packing: make(chan struct{}, 1), filing: make(chan struct{}, 1), stirred: map[string]bool{}, shelves: shelves(cfg.Shelves), over: newRelaying()}

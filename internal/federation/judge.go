@@ -54,6 +54,7 @@ type Judged struct {
 	copies  []string                   // logs in which it has reduced copies of that
 	apart   bool                       // it is permitted, and cannot be made for those whom it is for
 	word    *Statement                 // that a release officer signed, under which it goes
+	signed  bool                       // it goes because an officer signed, with whatever key
 	lapsed  bool                       // that word is about something else than what would go now, or counts no longer
 	refused bool                       // an officer refused it, after it was signed
 }
@@ -87,7 +88,7 @@ func (f *Federation) judge(ctx context.Context, s *accords.Standing, it *store.I
 		v := s.Permit(f.self, to, &offer, now, counters, bases)
 		j := Judged{Accord: s.Name, Version: newest.Version, Party: to.String(), Class: rendition.Withheld.String(), party: to}
 		if v.Waits() && f.released(ctx, it, w, &j) {
-			v = s.Permit(f.self, to, &signed, now, counters, bases)
+			v, j.signed = s.Permit(f.self, to, &signed, now, counters, bases), true
 		}
 		j.Permit, j.Waits, j.Clause, j.verdict = v.Permit(), v.Waits(), v.Clause(), v
 		out = append(out, j)
@@ -202,7 +203,7 @@ func (f *Federation) render(ctx context.Context, accord string, it *store.Item, 
 		}
 		fmt.Fprintf(&plan, " %s=%d%s", id, c, by)
 	}
-	if j.word != nil { // what was signed is for this party alone
+	if j.signed { // for this party alone, whoever else is signed for later
 		plan.WriteString(" " + j.Party)
 	}
 	j.plan = plan.String()

@@ -362,8 +362,9 @@ func (n *nation) crash() {
 type house struct{ n *nation }
 
 func (h house) own() gate.Scope { return h.n.gate.Own(h.n.net.now()) }
-func (h house) Follow(ctx context.Context, after record.Seq, limit int) ([]store.Entry, error) {
-	return h.n.db.Follow(ctx, h.own(), after, limit)
+func (h house) Follow(ctx context.Context, after record.Seq, limit int) (e []store.Entry, err error) {
+	err = h.n.do("follow", func() (err error) { e, err = h.n.db.Follow(ctx, h.own(), after, limit); return err })
+	return e, err
 }
 func (h house) Page(ctx context.Context, q store.Query) (p store.Page, err error) {
 	step := "page"

@@ -258,27 +258,13 @@ func (f *Federation) stateOf(s *accords.Standing) string {
 // reconsider judges every own record anew by the accords that may permit what they did not: one that begins, is amended or resumed. It takes some
 // pages at a time, so that what is new need not wait, and says whether nothing is left.
 func (f *Federation) reconsider(ctx context.Context, standings []accords.Standing) (done bool, err error) {
-	states := map[string]string{}
-	all := sha256.New()
-	for i := range standings {
-		s := &standings[i]
-		state := f.stateOf(s)
-		was, known := f.judged[s.Name]
-		if !known {
-			b, err := f.cfg.Ledger.Cursor(ctx, judgedName+s.Name)
-			if err != nil {
-				return false, err
-			}
-			was = string(b)
-			f.judged[s.Name] = was
-		}
-		if was != state {
-			states[s.Name] = state
-			fmt.Fprintf(all, "%s %x\n", s.Name, state)
-		}
+	states, err := f.unjudged(ctx, standings)
+	if err != nil || len(states) == 0 {
+		return err == nil, err
 	}
-	if len(states) == 0 {
-		return true, nil
+	all := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(states)) {
+		fmt.Fprintf(all, "%s %x\n", name, states[name])
 	}
 	key := string(all.Sum(nil))
 	b, err := f.cfg.Ledger.Cursor(ctx, judgingName)
@@ -288,6 +274,8 @@ func (f *Federation) reconsider(ctx context.Context, standings []accords.Standin
 	q := store.Query{Nation: f.cfg.Nation, Org: f.cfg.Org, Versions: store.Versions{All: true}, Specs: specs, Limit: step}
 	if len(b) == len(key)+8 && string(b[:len(key)]) == key {
 		q.After = record.Seq(binary.BigEndian.Uint64(b[len(key):]))
+	} else {
+		f.lost(states, false)
 	}
 	for range 20 {
 		page, err := f.cfg.House.Page(ctx, q)
@@ -301,15 +289,92 @@ func (f *Federation) reconsider(ctx context.Context, standings []accords.Standin
 		if page.More {
 			continue
 		}
-		for name, state := range states {
-			if err := f.cfg.Ledger.SetCursor(ctx, ledger.Cursor{Name: judgedName + name, Value: []byte(state)}); err != nil {
-				return false, err
-			}
-			f.judged[name] = state
-		}
-		return true, f.cfg.Ledger.SetCursor(ctx, ledger.Cursor{Name: judgingName, Value: []byte{}})
+		return f.judgedAll(ctx, states)
 	}
-	return false, f.cfg.Ledger.SetCursor(ctx, ledger.Cursor{Name: judgingName, Value: binary.BigEndian.AppendUint64([]byte(key), uint64(q.After))})
+	at := ledger.Cursor{Name: judgingName, Value: []byte{}}
+	if !f.lost(states, true) {
+		at.Value = binary.BigEndian.AppendUint64([]byte(key), uint64(q.After))
+	}
+	return false, f.cfg.Ledger.SetCursor(ctx, at)
+}
+
+// judging is how far an accord was judged by.
+type judging struct {
+	all  string // the state of it by which every own record was judged; empty: none
+	now  string // the one by which they are being judged
+	lost bool   // some were judged by another state meanwhile
+}
+
+// unjudged are the accords by which not every own record was judged in the state that they are in, with that state.
+func (f *Federation) unjudged(ctx context.Context, standings []accords.Standing) (map[string]string, error) {
+	f.out.Lock()
+	defer f.out.Unlock()
+	states := map[string]string{}
+	for i := range standings {
+		s := &standings[i]
+		j, known := f.judged[s.Name]
+		if !known {
+			b, err := f.cfg.Ledger.Cursor(ctx, judgedName+s.Name)
+			if err != nil {
+				return nil, err
+			}
+			j = &judging{all: string(b)}
+			f.judged[s.Name] = j
+		}
+		if j.now = f.stateOf(s); j.all != j.now {
+			states[s.Name] = j.now
+		}
+	}
+	return states, nil
+}
+
+// overtaken notes accords that are in another state now than the one by which every own record was judged, or is being judged: what is judged in that state is judged
+// once more when the accord comes back from it, however soon. The caller holds out.
+func (f *Federation) overtaken(ctx context.Context, standings []accords.Standing) error {
+	for name, j := range f.judged {
+		i := slices.IndexFunc(standings, func(s accords.Standing) bool { return s.Name == name })
+		if i >= 0 && f.stateOf(&standings[i]) == j.now {
+			continue
+		}
+		if j.lost = true; j.all == "" {
+			continue
+		}
+		if err := f.cfg.Ledger.SetCursor(ctx, ledger.Cursor{Name: judgedName + name, Value: []byte{}}); err != nil {
+			return err
+		}
+		j.all = ""
+	}
+	return nil
+}
+
+// lost tells whether some records were judged by another state than the named one since it was last forgotten, or forgets it.
+func (f *Federation) lost(states map[string]string, keep bool) (lost bool) {
+	f.out.Lock()
+	defer f.out.Unlock()
+	for name := range states {
+		lost = lost || f.judged[name].lost
+		f.judged[name].lost = f.judged[name].lost && keep
+	}
+	return lost
+}
+
+// judgedAll keeps by which states every own record was judged. It is not done where one was in another state meanwhile.
+func (f *Federation) judgedAll(ctx context.Context, states map[string]string) (done bool, err error) {
+	f.out.Lock()
+	defer f.out.Unlock()
+	done = true
+	for name, state := range states {
+		j := f.judged[name]
+		if j.lost {
+			done = false
+			continue
+		}
+		if err := f.cfg.Ledger.SetCursor(ctx, ledger.Cursor{Name: judgedName + name, Value: []byte(state)}); err != nil {
+			return false, err
+		}
+		j.all = state
+	}
+	return done, f.cfg.Ledger.SetCursor(ctx, ledger.Cursor{Name: judgingName, Value: []byte{}})
 }
 
 // specs are the versions of the language that are given.
@@ -327,6 +392,9 @@ func (f *Federation) give(ctx context.Context, items []store.Item, relabelled ma
 func (f *Federation) spread(ctx context.Context, items []store.Item, relabelled map[record.Seq]bool, only map[string]string) error {
 	for todo := items; len(todo) > 0; only = nil {
 		standings := f.cfg.Accords.Standings() // as they are now: a suspension binds at once
+		if err := f.overtaken(ctx, standings); err != nil {
+			return err
+		}
 		w := writing{given: map[string]int{}, again: only != nil}
 		for i := range todo {
 			it := &todo[i]
@@ -430,7 +498,7 @@ func (f *Federation) consider(ctx context.Context, standings []accords.Standing,
 		}
 		f.await(ctx, s.Name, it, judged, went.live)
 		if relabelled || len(went.live) > 0 {
-			if err := f.narrow(ctx, s, it, judged, alone(went.live), w, relabelled); err != nil {
+			if err := f.narrow(ctx, s, it, judged, groups, alone(went.live), w, relabelled); err != nil {
 				return err
 			}
 		}
@@ -461,11 +529,6 @@ func (f *Federation) put(ctx context.Context, g *group, it *store.Item, places [
 	if word := g.judged[0].word; word != nil && f.cfg.Now().After(word.NotAfter) {
 		return f.askAgain(ctx, word.Key, "the signature of "+stampText(word.Time)+" was to be used before "+stampText(word.NotAfter))
 	}
-	for i := range w.puts { // as in decide, where both are given at once
-		if p := &w.puts[i]; p.origin == l.origin && p.item.Record.ID == it.Record.ID && p.group.mark.class == rendition.Reduced && g.mark.class == rendition.Reduced && p.group.mark.body == g.mark.body {
-			return nil
-		}
-	}
 	w.puts = append(w.puts, putting{*g, it, l.origin, w.order(l.origin, it.Record.ID, places)})
 	w.ids = append(w.ids, it.Record.ID)
 	for _, j := range g.judged {
@@ -481,7 +544,7 @@ func (f *Federation) relabel(l openLog, p ledger.Place, it *store.Item, to label
 
 // narrow has destroyed what a party has and may not have any more, because of the record itself: its label became stricter, or something that it names
 // went. That an accord is suspended or has ended takes nothing back: the accord says what happens then.
-func (f *Federation) narrow(ctx context.Context, s *accords.Standing, it *store.Item, judged []Judged, given []ledger.Place, w *writing, relabelled bool) error {
+func (f *Federation) narrow(ctx context.Context, s *accords.Standing, it *store.Item, judged []Judged, groups []group, given []ledger.Place, w *writing, relabelled bool) error {
 	denied := map[string]bool{}
 	for _, j := range judged {
 		denied[orgOf(j.party)] = !j.Permit && (!j.apart && byRecord(j, relabelled) || j.refused)
@@ -504,7 +567,7 @@ func (f *Federation) narrow(ctx context.Context, s *accords.Standing, it *store.
 			continue
 		}
 		if relabelled {
-			if err := f.tighten(l, p, it, judged, w); err != nil {
+			if err := f.tighten(l, p, it, judged, groups, w); err != nil {
 				return err
 			}
 		}
@@ -512,25 +575,31 @@ func (f *Federation) narrow(ctx context.Context, s *accords.Standing, it *store.
 	return nil
 }
 
-// tighten tells a party that what it has by an officer's word is under a stricter label now, though what the record would be today waits for another word.
-func (f *Federation) tighten(l openLog, p ledger.Place, it *store.Item, judged []Judged, w *writing) error {
+// tighten tells of a stricter label those who have a record in another way than it would go now, and keep what they have: one party has it by an officer's word, and what
+// the record would be today waits for another word; or they have a reduced copy, and what would go now is one for others, too.
+func (f *Federation) tighten(l openLog, p ledger.Place, it *store.Item, judged []Judged, groups []group, w *writing) error {
+	m := parseMark(p.Version)
+	var labels []label.Label
 	for i := range judged {
-		j := &judged[i]
-		if !j.lapsed || len(l.parties) != 1 || l.parties[0] != orgOf(j.party) {
-			continue
-		}
-		to := whole(j.label())
-		timeless, err := to.Timeless().MarshalJSON()
-		if err != nil {
-			return err
-		}
-		m := parseMark(p.Version)
-		if m.label != short(timeless) {
-			m.label = short(timeless)
-			return f.relabel(l, p, it, to, m, w)
+		if j := &judged[i]; j.lapsed && len(l.parties) == 1 && l.parties[0] == orgOf(j.party) {
+			labels = append(labels, whole(j.label()))
 		}
 	}
-	return nil
+	for i := range groups {
+		if g := &groups[i]; m.class == rendition.Reduced && !slices.Equal(g.parties, l.parties) && slices.ContainsFunc(l.parties, func(p string) bool { return slices.Contains(g.parties, p) }) {
+			labels = append(labels, g.label)
+		}
+	}
+	if len(labels) == 0 {
+		return nil
+	}
+	to := label.JoinAll(labels...)
+	timeless, err := to.Timeless().MarshalJSON()
+	if err != nil || m.label == short(timeless) {
+		return err
+	}
+	m.label = short(timeless)
+	return f.relabel(l, p, it, to, m, w)
 }
 
 // byRecord tells whether a denial is because of the record's label or what it names, and not of the state of the accord.

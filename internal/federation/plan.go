@@ -14,6 +14,7 @@ import (
 	"entente/internal/store"
 	"entente/label"
 	"entente/peer"
+	"entente/stix"
 )
 
 // past is what own logs say of an object.
@@ -72,7 +73,7 @@ func (f *Federation) plan(ctx context.Context, s *accords.Standing, it *store.It
 		for _, list := range apart {
 			g, ok, err := f.group(s, it, list)
 			if err == nil && ok {
-				err = f.decide(ctx, &g, it, went, w.again)
+				err = f.decide(ctx, &g, it, went, w)
 				groups = append(groups, g)
 			}
 			if err != nil {
@@ -152,7 +153,7 @@ func (f *Federation) mapped(g *group) bool {
 }
 
 // decide finds what a group calls for, by what went out of the object before.
-func (f *Federation) decide(ctx context.Context, g *group, it *store.Item, went past, again bool) error {
+func (f *Federation) decide(ctx context.Context, g *group, it *store.Item, went past, w *writing) error {
 	timeless, err := g.label.Timeless().MarshalJSON()
 	if err != nil {
 		return err
@@ -167,27 +168,54 @@ func (f *Federation) decide(ctx context.Context, g *group, it *store.Item, went 
 		return err
 	}
 	origin := f.ids[identity(g.accord.Name, g.parties)]
+	var there []ledger.Place
 	for _, p := range went.live {
-		if p.Origin != origin || p.Refused && again {
+		if p.Origin != origin || p.Refused && w.again {
 			continue
 		}
+		there = append(there, p)
 		old := parseMark(p.Version)
-		g.at = p
-		switch {
-		case old.version != g.mark.version || old.class != g.mark.class:
-			if old.class == rendition.Reduced && g.mark.class == rendition.Reduced && old.body == g.mark.body {
-				g.due = keep // nothing changed that this audience may see, and that something did is not for it to know
-				return nil
-			}
-		case old.body == g.mark.body && old.label == g.mark.label:
+		if old.version != g.mark.version || old.class != g.mark.class || old.body != g.mark.body {
+			continue
+		}
+		g.at, g.due = p, relabel
+		if old.label == g.mark.label {
 			g.due = keep
-			return nil
-		case old.body == g.mark.body:
-			g.due = relabel
-			return nil
+		}
+		return nil
+	}
+	for i := range w.puts {
+		if p := &w.puts[i]; p.origin == origin && p.item.Record.ID == it.Record.ID {
+			there = append(there, ledger.Place{Origin: origin, Version: p.group.mark.String()})
 		}
 	}
+	if i := g.mark.shown(there); i >= 0 {
+		g.at, g.due = there[i], keep // nothing changed that this audience may see, and that something did is not for it to know
+	}
 	return nil
+}
+
+// shown is the place among those of a log where its parties see just what they would see in a reduced copy: in the one of the version before, or of a later one; -1: nowhere.
+func (m mark) shown(there []ledger.Place) int {
+	order, last := m.order(), ""
+	for _, p := range there {
+		if old := parseMark(p.Version); old.class == rendition.Reduced && old.order() < order {
+			last = max(last, old.order())
+		}
+	}
+	return slices.IndexFunc(there, func(p ledger.Place) bool {
+		old := parseMark(p.Version)
+		return m.class == rendition.Reduced && old.class == m.class && old.body == m.body && old.order() >= last
+	})
+}
+
+// order is the version as it compares with others.
+func (m mark) order() string {
+	o, err := stix.Order(m.version)
+	if err != nil {
+		return ""
+	}
+	return o
 }
 
 // sent is what went out at a place; nil: it was destroyed.

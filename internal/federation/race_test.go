@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"entente/accord"
 	"entente/internal/exchange"
 	"entente/internal/fault"
 	"entente/internal/federation"
@@ -158,4 +159,32 @@ func TestEverythingAtOnce(t *testing.T) {
 			return slices.Equal(got, want)
 		})
 	}
+}
+
+// An accord that is suspended after every record was judged by it, and resumed before that is looked at again, still lets pass what came between.
+func TestASuspensionThatWasNotLookedAt(t *testing.T) {
+	net, uto, rur := bound(t)
+	ctx := context.Background()
+	uto.Close()
+	uto.federate()
+	must(t, uto.Settle(ctx))
+	say := func(verb accord.Verb) {
+		_, err := uto.accords.Say(ctx, uto.as(gate.RoleOfficer), "ut-ru", verb, "")
+		must(t, err)
+	}
+	uto.push(malware(1, v1), to(label.Amber, "RUR"))
+	uto.fail = func(step string) error {
+		if step == "before follow" {
+			uto.fail = nil
+			say(accord.Suspend)
+		}
+		return nil
+	}
+	must(t, uto.Settle(ctx))
+	if places, err := uto.ledger.Out(ctx, id("malware", 1)); err != nil || len(places) > 0 {
+		t.Fatalf("it went out under a suspended accord: %v %v", places, err)
+	}
+	say(accord.Resume)
+	uto.Start()
+	net.eventually("what came while the accord was suspended arrives", func() bool { return rur.sees(id("malware", 1)) })
 }

@@ -289,3 +289,89 @@ func TestAnAmendmentIsSupposed(t *testing.T) {
 		}
 	}
 }
+
+// What a party sees goes back to what it was: it is given that anew, whether all came at once or one after the other. An edit that it may not see is not given.
+func TestAReducedCopyGoesBack(t *testing.T) {
+	t.Parallel()
+	net := ally(t, "UTO", "RUR")
+	uto, rur := net.nodes["UTO"], net.nodes["RUR"]
+	net.agree(stripping("ut-ru", "UTO", "RUR"), "UTO", "RUR")
+	m := func(n, day int, name, hidden string) string {
+		return strings.Replace(described(n, fmt.Sprintf("2026-11-%02dT00:00:00.000Z", day), hidden), fmt.Sprintf(`"name":"m%d"`, n), fmt.Sprintf(`"name":%q`, name), 1)
+	}
+	edits := []struct {
+		name, hidden string
+		given        int
+	}{{"a", "x", 1}, {"a", "y", 1}, {"b", "x", 2}, {"a", "x", 3}, {"a", "z", 3}, {"b", "z", 4}}
+	names := func(n int) (out []string) {
+		given, err := uto.Given(context.Background(), uto.as(gate.RoleAnalyst), id("malware", n))
+		must(t, err)
+		if len(given) == 0 {
+			return nil
+		}
+		page, err := rur.db.Page(context.Background(), rur.gate.Own(net.now()), store.Query{IDs: []string{given[0].ID}, Versions: all})
+		must(t, err)
+		for _, it := range page.Items {
+			_, name, _ := strings.Cut(string(it.Record.Body), `"name":"`)
+			out = append(out, name[:1])
+		}
+		return out
+	}
+	for i, e := range edits { // one after the other
+		uto.push(m(1, i+1, e.name, e.hidden), to(label.Amber, "UTO", "RUR"))
+		must(t, uto.Settle(context.Background()))
+		if places, err := uto.ledger.Out(context.Background(), id("malware", 1)); err != nil || len(places) != e.given {
+			t.Fatalf("after edit %d there are %d copies in the log, not %d (%v)", i+1, len(places), e.given, err)
+		}
+	}
+	uto.Close()
+	for i, e := range edits { // all at once
+		uto.push(m(2, i+1, e.name, e.hidden), to(label.Amber, "UTO", "RUR"))
+	}
+	uto.federate()
+	uto.Start()
+	for _, n := range []int{1, 2} {
+		net.eventually("it has each change that it sees", func() bool { return slices.Equal(names(n), []string{"a", "b", "a", "b"}) })
+	}
+}
+
+// An officer signs for one party after the other: each has one reduced copy, and keeps it.
+func TestAPartyHasOneReducedCopy(t *testing.T) {
+	t.Parallel()
+	net := ally(t, "UTO", "RUR", "FRE")
+	uto, rur, fre := net.nodes["UTO"], net.nodes["RUR"], net.nodes["FRE"]
+	net.agree(strings.Replace(stripping("all", "UTO", "RUR", "FRE"), "    strip   = ", "    release-officer = required\n    strip   = ", 1), "UTO", "RUR", "FRE")
+	uto.push(described(1, v1, "secret"), to(label.Amber, "UTO", "RUR", "FRE"))
+	net.eventually("an officer is asked for each", func() bool { return len(uto.releases(federation.Waiting)) == 2 })
+	for n := range 2 {
+		_, err := uto.Decide(context.Background(), uto.as(gate.RoleReleaser), federation.Decision{Key: uto.releases(federation.Waiting)[0].Key, Sign: true})
+		must(t, err)
+		net.eventually("who was signed for has it", func() bool { return len(rur.has("UTO"))+len(fre.has("UTO")) == n+1 })
+	}
+	must(t, uto.Settle(context.Background()))
+	if places, err := uto.ledger.Out(context.Background(), id("malware", 1)); err != nil || len(places) != 2 {
+		t.Errorf("%d copies went out to two parties, %v", len(places), err)
+	}
+}
+
+// What is shared with another party later comes to both as one more reduced copy, under an id for the two. The first copy stays with who has it: under the label that
+// is in force, and until the object is taken back.
+func TestACopyThatWasForFewer(t *testing.T) {
+	t.Parallel()
+	net := ally(t, "UTO", "RUR", "FRE")
+	uto, rur, fre := net.nodes["UTO"], net.nodes["RUR"], net.nodes["FRE"]
+	net.agree(stripping("all", "UTO", "RUR", "FRE"), "UTO", "RUR", "FRE")
+	uto.push(described(1, v1, "secret"), to(label.Green, "UTO", "RUR"))
+	net.eventually("the first has it", func() bool { return len(rur.has("UTO")) == 1 })
+	uto.relabel(id("malware", 1), "", to(label.Amber, "UTO", "RUR", "FRE"))
+	net.eventually("both have it", func() bool { return len(rur.has("UTO")) == 2 && len(fre.has("UTO")) == 1 })
+	net.eventually("no copy has the laxer label", func() bool {
+		page, err := rur.db.Page(context.Background(), rur.gate.Own(net.now()), store.Query{Nation: "UTO", Org: org("UTO"), Versions: all})
+		must(t, err)
+		return len(page.Items) == 2 && page.Items[0].Record.Label.TLP == label.Amber && page.Items[1].Record.Label.TLP == label.Amber
+	})
+	if n, err := uto.TakeBack(context.Background(), id("malware", 1), peer.Purge, ""); err != nil || n != 2 {
+		t.Errorf("%d orders, %v", n, err)
+	}
+	net.eventually("nothing is left", func() bool { return len(rur.has("UTO")) == 0 && len(fre.has("UTO")) == 0 })
+}

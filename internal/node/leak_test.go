@@ -137,6 +137,7 @@ var (
 	rankedTime = regexp.MustCompile(`<time [0-9]+>`)
 	pending    = regexp.MustCompile(`"status":"pending"`)
 	madeDigest = regexp.MustCompile(`"digest":"[0-9a-f]{64}"`) // of what the node made, and gave a time
+	lastDrawn  = regexp.MustCompile(`"last":[0-9]+`)           // a place of the journal, which is drawn
 	seconds    = regexp.MustCompile(`"seconds":[0-9.e-]+`)
 	anyUUID    = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[45][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|blob--[0-9a-f]{32}|(?:alert|notice)-[0-9a-f]{24}`)
 	anyTime    = regexp.MustCompile(`20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z`)
@@ -163,6 +164,7 @@ func (s *session) evened() []exchanged {
 		text = streamID.ReplaceAllStringFunc(text, func(m string) string { return fmt.Sprintf("id: <%d>", len(m)) })
 		text = heldToken.ReplaceAllString(text, `"id":"<held>"`)
 		text = errorID.ReplaceAllString(text, `"error_id":<>`)
+		text = lastDrawn.ReplaceAllString(text, `"last":<>`)
 		text = seconds.ReplaceAllString(text, `"seconds":<>`)
 		text = madeDigest.ReplaceAllString(text, `"digest":<>`)
 		text = anyUUID.ReplaceAllStringFunc(text, func(id string) string {

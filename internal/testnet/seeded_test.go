@@ -81,6 +81,7 @@ func (f faulty) Ack(ctx context.Context, a peer.Ack) error {
 
 // TestSeededLeaks: two runs find every leak that is put into the wire.
 func TestSeededLeaks(t *testing.T) {
+	timeless(t)
 	for _, fault := range []string{"size-of-all", "every-log-listed", "filter-after-transfer", "forbidden-for-missing", "ack-of-anothers-log"} {
 		t.Run(fault, func(t *testing.T) {
 			o := testnet.Options{Backend: func(n *testnet.Nation, b peer.Backend) peer.Backend { return faulty{b, n, fault} }}
@@ -151,7 +152,8 @@ func withDoor(fault string) testnet.Options {
 
 // TestSeededFaultsOfReceivers: the worlds of nodes find what a receiver of the project's own would do wrong, whatever its receipts say.
 func TestSeededFaultsOfReceivers(t *testing.T) {
-	for _, fault := range []string{"owner-becomes-forwarder", "deletions-not-propagated", "tightening-not-followed", "receipt-without-purge", "hidden-and-not-destroyed"} {
+	timeless(t)
+	for _, fault := range []string{"owner-becomes-forwarder", "deletions-not-propagated", "receipt-without-purge", "hidden-and-not-destroyed"} {
 		t.Run(fault, func(t *testing.T) {
 			for seed := range 40 {
 				if _, leak, _, _ := live(t, seed, withDoor(fault)); leak != "" {
@@ -162,6 +164,11 @@ func TestSeededFaultsOfReceivers(t *testing.T) {
 			t.Error("no world shows the fault")
 		})
 	}
+	t.Run("tightening-not-followed", func(t *testing.T) {
+		if laxer := tightened(t, withDoor("tightening-not-followed")); len(laxer) != 2 {
+			t.Errorf("of two stricter labels %v are seen not to be followed", laxer)
+		}
+	})
 	t.Run("order-names-an-id", func(t *testing.T) {
 		if lost := anothers(t, withDoor("order-names-an-id")); len(lost) == 0 {
 			t.Error("nothing shows the fault")
@@ -171,9 +178,50 @@ func TestSeededFaultsOfReceivers(t *testing.T) {
 
 // TestNobodyTakesBackWhatAnotherGave: of two objects with one id, each originator's orders are about its own.
 func TestNobodyTakesBackWhatAnotherGave(t *testing.T) {
+	timeless(t)
 	if lost := anothers(t, testnet.Options{}); len(lost) > 0 {
 		t.Errorf("%v have lost what another gave", lost)
 	}
+}
+
+// TestStricterLabelsAreFollowed: whatever of a label becomes stricter is so wherever the object is.
+func TestStricterLabelsAreFollowed(t *testing.T) {
+	timeless(t)
+	if laxer := tightened(t, testnet.Options{}); len(laxer) > 0 {
+		t.Errorf("%v did not become stricter", laxer)
+	}
+}
+
+// tightened has a nation give two objects to another, and make the label of each stricter in another way. It gives those that the other has under a laxer label.
+func tightened(t *testing.T, o testnet.Options) (laxer []int) {
+	synctest.Test(t, func(t *testing.T) {
+		o.Now = clock()
+		all := []string{"ALF", "BRA", "CHA"}
+		net := testnet.New(t, o, all...)
+		defer net.Close()
+		net.Agree(testnet.Treaty{Name: "all", Parties: all, Gives: []testnet.Give{{Kinds: []string{"malware"}, Ceiling: label.Red}}}.Text(), all...)
+		red, pap := testnet.To(label.Red, all...), testnet.To(label.Green, all...)
+		pap.PAP = label.PAPRed
+		strict := []label.Label{red, pap}
+		for n := range strict {
+			net.As("ALF").Push(testnet.To(label.Green, all...), testnet.Malware(n+1, 1, "a", "b"))
+		}
+		net.Settle()
+		for n, l := range strict {
+			net.As("ALF").Relabel(testnet.ID("malware", n+1), l)
+		}
+		net.Settle()
+		held := net.As("CHA").Held()
+		for n, l := range strict {
+			i := slices.IndexFunc(held, func(it store.Item) bool { return it.Record.ID == testnet.ID("malware", n+1) })
+			if i < 0 {
+				t.Errorf("object %d did not come, or is gone", n+1)
+			} else if !label.LessEqual(l.To(label.All()), held[i].Record.Label.To(label.All())) {
+				laxer = append(laxer, n+1)
+			}
+		}
+	})
+	return laxer
 }
 
 // anothers has two nations give objects of one id to a third, and one of them purge its own. It gives who does not have the other's any more.
@@ -186,8 +234,8 @@ func anothers(t *testing.T, o testnet.Options) (lost []string) {
 		net.Agree(testnet.Treaty{Name: "all", Parties: all, Gives: []testnet.Give{{Kinds: []string{"malware"}, Ceiling: label.Amber}}}.Text(), all...)
 		for _, code := range all[:2] {
 			net.As(code).Push(testnet.To(label.Amber, "CHA"), testnet.Malware(1, 1, "of "+code, "of "+code))
+			net.Settle() // what comes second, under an id that is known, waits in quarantine
 		}
-		net.Settle()
 		net.As("BRA").Purge(testnet.ID("malware", 1))
 		net.Settle()
 		for _, code := range []string{"ALF", "CHA"} {

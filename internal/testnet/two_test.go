@@ -307,6 +307,7 @@ func two(t *testing.T, o testnet.Options, from, n int) (leak string) {
 
 // TestNothingHiddenShowsOnTheWire: whatever is hidden from a partner, what it receives is the same to the byte.
 func TestNothingHiddenShowsOnTheWire(t *testing.T) {
+	timeless(t)
 	n := number(t, "ENTENTE_TWO_RUNS", 500)
 	each((n+together-1)/together, func(i int) bool {
 		leak := two(t, testnet.Options{}, i*together, min(together, n-i*together))

@@ -387,6 +387,7 @@ func clock() func() time.Time {
 
 // TestWorldsOfNodes: in no world of whole nodes has anybody what it may not have, in its store or in any file.
 func TestWorldsOfNodes(t *testing.T) {
+	timeless(t)
 	n := number(t, "ENTENTE_FEDERATION_WORLDS", 50)
 	var has, lacks atomic.Int64
 	each(n, func(seed int) bool {
