@@ -72,8 +72,8 @@ func (f *Federation) clocked(nation string, at time.Time) {
 }
 
 // ahead is the estimate. A second that is not whole is not counted: checkpoints tell whole ones.
-func (o *offset) ahead() time.Duration {
-	if o == nil {
+func (o *offset) ahead(now time.Time) time.Duration {
+	if o == nil || !o.has && now.Sub(o.since) < time.Minute { // what came first may have been under way
 		return 0
 	}
 	d := o.now
@@ -128,7 +128,7 @@ func (f *Federation) refusing(nation, origin string, from uint64, taken []ledger
 // observe adds to a link what is known of the partner's clock, of receipts, and of what was refused.
 func (f *Federation) observe(ctx context.Context, h *Health) error {
 	f.mu.Lock()
-	h.Ahead = int(f.clocks[h.Nation].ahead() / time.Second)
+	h.Ahead = int(f.clocks[h.Nation].ahead(f.cfg.Now()) / time.Second)
 	h.Refused = f.refused[h.Nation].all
 	f.mu.Unlock()
 	own, err := f.cfg.Ledger.Logs(ctx, ledger.Filter{Own: true, Party: "org:" + h.Nation + "/" + h.Org})

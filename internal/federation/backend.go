@@ -191,7 +191,6 @@ func (b backend) acked(ctx context.Context, p Partner, g *ledger.Log, l *peer.Lo
 		if err != nil || c.Origin != l.Origin {
 			continue
 		}
-		b.clocked(p.Nation, at)
 		b.pass(g, p.Nation, l.Cosigned)
 		return inWireOrNil(b.cfg.Ledger.Cosign(ctx, l.Origin, ledger.Cosigned{Party: p.Nation, Size: c.Size, At: at, Note: l.Cosigned}))
 	}

@@ -94,7 +94,7 @@ func (f *Federation) compare(ctx context.Context, c *peer.Client, p Partner, tol
 		news[h.Origin] = headOf(h)
 		return told[h.Origin] != news[h.Origin]
 	})
-	if err != nil || len(mine.KeyLogs)+len(mine.Logs)+len(mine.Custody) == 0 {
+	if err != nil || len(mine.KeyLogs)+len(mine.Logs)+len(mine.Custody)+len(mine.Witnessed) == 0 {
 		return err
 	}
 	theirs, err := c.Heads(ctx, mine)

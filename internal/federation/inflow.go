@@ -51,6 +51,9 @@ func (f *Federation) listen(ctx context.Context, c *peer.Client, p Partner, l *l
 		if err != nil {
 			return err
 		}
+		if c, err := peer.PeekCheckpoint(b.Checkpoint); err == nil { // what comes on other ways comes late
+			f.clocked(p.Nation, c.Time)
+		}
 		f.mu.Lock()
 		l.health.Received = f.cfg.Now()
 		l.health.Got += int64(n)
@@ -135,7 +138,6 @@ func (f *Federation) takeVia(ctx context.Context, nation, via string, b *peer.Ba
 	if err = f.cfg.Ledger.Extend(ctx, v, from, t.taken, receipts...); err == nil {
 		c, _ := v.Last()
 		f.mark(c)
-		f.clocked(nation, c.Time)
 		f.refusing(nation, b.Origin, from, t.taken)
 		if t.about.Accord != "" {
 			_, err = f.cfg.Ledger.Mirror(ctx, b.Origin, nation, t.about)

@@ -111,6 +111,15 @@ type MISPFeed struct {
 	Anonymous bool `toml:"anonymous"` // anybody may fetch what is TLP:CLEAR, without a credential
 }
 
+// Relay says for whom this node carries what it cannot read. Without a nation it carries for nobody.
+type Relay struct {
+	Carry    []string `toml:"carry"`    // nations whose logs are taken; "*": every partner's
+	Bytes    int64    `toml:"bytes"`    // of one nation's logs; 0: 1 GiB
+	Logs     int      `toml:"logs"`     // of one nation; 0: 1000
+	Days     int      `toml:"days"`     // after which what was carried is destroyed; 0: 30
+	Messages int      `toml:"messages"` // that one nation may leave for another; 0: 1000
+}
+
 // Federation says how partners' nodes are met.
 type Federation struct {
 	Listen     string   `toml:"listen"`     // host:port for partners' nodes; empty: they cannot call, this node calls them

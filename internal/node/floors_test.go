@@ -64,11 +64,11 @@ var floors = []struct {
 	{"internal/peers", []string{"keylog", "internal/fault", "internal/keyring", "internal/store"}},
 	{"internal/sso", []string{"internal/fault", "internal/identity", "internal/outbound"}},
 	// surfaces: none of them imports a store driver
-	{"internal/surface", []string{"internal/fault", "internal/gate", "internal/identity"}},
+	{"internal/surface", []string{"label", "internal/fault", "internal/gate", "internal/identity"}},
 	{"internal/surface/console", []string{"internal/fault", "internal/identity", "internal/surface"}},
 	{"internal/surface/taxiiapi", []string{"taxii", "stix", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/surface"}},
 	{"internal/surface/mispapi", []string{"label", "stix", "misp", "misp/*", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/identity", "internal/lists", "internal/surface"}},
-	{"internal/surface/api", []string{"accord", "bundle", "peer", "seal", "internal/accords", "internal/federation", "keylog", "label", "misp", "misp/*", "observable", "register", "stix", "internal/fault", "internal/record", "internal/gate", "internal/keyring", "internal/store",
+	{"internal/surface/api", []string{"accord", "bundle", "decision", "dsse", "peer", "proof", "seal", "internal/accords", "internal/decisions", "internal/federation", "keylog", "label", "misp", "misp/*", "observable", "register", "stix", "internal/fault", "internal/record", "internal/gate", "internal/keyring", "internal/store",
 		"internal/blob", "internal/identity", "internal/exchange", "internal/asset", "internal/feed", "internal/index", "internal/lists", "internal/notify", "internal/peers", "internal/surface", "internal/build"}},
 	{"internal/surface/peerapi", []string{"peer", "internal/federation", "internal/keyring"}},
 	{"internal/surface/api/apitest", nil},

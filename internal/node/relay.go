@@ -12,15 +12,6 @@ import (
 	"entente/label"
 )
 
-// Relay says for whom this node carries what it cannot read. Without a nation it carries for nobody.
-type Relay struct {
-	Carry    []string `toml:"carry"`    // nations whose logs are taken; "*": every partner's
-	Bytes    int64    `toml:"bytes"`    // of one nation's logs; 0: 1 GiB
-	Logs     int      `toml:"logs"`     // of one nation; 0: 1000
-	Days     int      `toml:"days"`     // after which what was carried is destroyed; 0: 30
-	Messages int      `toml:"messages"` // that one nation may leave for another; 0: 1000
-}
-
 func (r *Relay) validate(bad func(at, format string, args ...any) *fault.Error) error {
 	for _, nation := range r.Carry {
 		if nation != "*" && !label.IsNation(nation) {

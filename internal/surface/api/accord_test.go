@@ -157,7 +157,7 @@ func (w *world) befriend() *keyring.Ring {
 // pact is the text of an accord between Utopia and Ruritania.
 var pact = func() string {
 	text, err := accord.New(accord.Template{Kind: "bilateral", Name: "uto-rur", Title: "Utopia and Ruritania", Nations: []string{"UTO", "RUR"},
-		Effective: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)})
+		Orgs: map[string]string{"UTO": "Utopia CERT", "RUR": "Ruritania CERT"}, Effective: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)})
 	if err != nil {
 		panic(err)
 	}

@@ -22,7 +22,7 @@ var spoken = func() language.Matcher {
 
 // lang is one of accord.Languages: the one that is asked for, else what the caller prefers, else English.
 func (c *call) lang() string {
-	if l := c.q.get(langParam.Name); slices.Contains(accord.Languages, l) {
+	if l := c.q.get("lang"); slices.Contains(accord.Languages, l) {
 		return l
 	}
 	c.w.Header().Add("Vary", "Accept-Language")

@@ -38,6 +38,8 @@ var made = []probe{
 	{"/roots", `{"path":"second","title":"Second"}`},
 	{"/constituents", `{"name":"Harbour"}`},
 	{"/collections", `{"title":"New","read":[],"write":[]}`},
+	{"/decisions", `{"accord":"joint","rule":"one","title":"block 192.0.2.0/24"}`},
+	{"/bundles", `{"nation":"RUR"}`},
 	{"/keys/rotate", `{"role":"accord"}`},
 	{"/accords", pact},
 }
@@ -45,6 +47,14 @@ var made = []probe{
 // Every route that makes something makes it once under a key, whoever else uses the same key, and the answer is the same to the byte.
 func TestOneKeyMakesOneThing(t *testing.T) {
 	w := newWorld(t)
+	other := w.befriend()
+	statement, err := other.SealStatement(time.Now())
+	w.must(err)
+	for _, before := range []probe{{"/bundles/key", string(statement)}, {"/accords", w.countersigned(decidable, other)}, {"/accords/joint/sign", ""}} {
+		if status, answer := w.ask(admin, post, before.path, before.body); status >= 300 {
+			t.Fatalf("%s: %d %s", before.path, status, answer)
+		}
+	}
 	tried := map[string]bool{}
 	for _, m := range made {
 		tried[m.path] = true

@@ -471,6 +471,7 @@ var words = map[string]string{
 	"/peers/{nation}":          "The nation's code.",
 	"/orgs/{name}":             "The organisation's name.",
 	"/communities/{name}":      "The community's name.",
+	"/decisions/{id}":          "The decision's id, or the beginning of it.",
 	"/quarantine/{id}":         "The record's id in quarantine, or the object's id where one version is held only.",
 	"AccordTemplate":           "What a new accord is made from.",
 	"AccordTemplate.kind":      "The form: bilateral, trilateral, alliance or meeting.",
