@@ -455,9 +455,9 @@ func (c *checking) decides() {
 		everybody := strings.HasPrefix(d.Consent, "all")
 		switch {
 		case everybody && d.Unreachable == "abstains":
-			c.say(Caution, "decide.unreachable", "decide", d.Name, "unreachable", "unreachable = abstains has no effect on consent = %s: who abstains does not consent, and each must", d.Consent)
+			c.say(Caution, "decide.unreachable", "decide", d.Name, "unreachable", "unreachable = abstains has no effect on consent = %[1]s: who abstains does not consent, and each must", d.Consent)
 		case everybody && d.Veto != "":
-			c.say(Information, "decide.veto", "decide", d.Name, "veto", "veto has no effect on consent = %s: the veto of any party decides", d.Consent)
+			c.say(Information, "decide.veto", "decide", d.Name, "veto", "veto has no effect on consent = %[1]s: the veto of any party decides", d.Consent)
 		}
 		if d.Silence && d.Unreachable == "abstains" && !everybody {
 			c.say(Caution, "decide.silence", "decide", d.Name, "unreachable", "silence is consent, and who cannot be reached abstains: few could decide for all")

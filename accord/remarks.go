@@ -76,11 +76,18 @@ var remarks = Phrasebook{
 	"suspend-after is shorter than within: the flow would stop before anything is due":                           {"suspend-after ist kürzer als within: der Fluss endete, bevor etwas fällig ist", "suspend-after es más corto que within: el flujo se detendría antes de que nada venza", "suspend-after est plus court que within : le flux s'arrêterait avant que rien ne soit dû"},
 
 	// decisions and leaving
-	"%[1]d parties must propose, and there are %[2]d":                                          {"%[1]d Parteien müssen vorschlagen, und es gibt %[2]d", "deben proponer %[1]d partes, y hay %[2]d", "%[1]d parties doivent proposer, et il y en a %[2]d"},
-	"%[1]d parties must consent, and there are %[2]d":                                          {"%[1]d Parteien müssen zustimmen, und es gibt %[2]d", "deben consentir %[1]d partes, y hay %[2]d", "%[1]d parties doivent consentir, et il y en a %[2]d"},
-	"%[1]d parties must say yes themselves, and there are %[2]d":                               {"%[1]d Parteien müssen selbst ja sagen, und es gibt %[2]d", "%[1]d partes deben decir sí por sí mismas, y hay %[2]d", "%[1]d parties doivent dire oui elles-mêmes, et il y en a %[2]d"},
-	"between two parties, one decides about the other alone":                                   {"zwischen zwei Parteien entscheidet eine allein über die andere", "entre dos partes, una decide sola sobre la otra", "entre deux parties, l'une décide seule de l'autre"},
-	"silence alone can decide: min-positive says how many must say yes themselves":             {"Schweigen allein kann entscheiden: min-positive sagt, wie viele selbst ja sagen müssen", "el silencio solo puede decidir: min-positive dice cuántas deben decir sí por sí mismas", "le silence seul peut décider : min-positive dit combien doivent dire oui elles-mêmes"},
+	"%[1]d parties must propose, and there are %[2]d":            {"%[1]d Parteien müssen vorschlagen, und es gibt %[2]d", "deben proponer %[1]d partes, y hay %[2]d", "%[1]d parties doivent proposer, et il y en a %[2]d"},
+	"%[1]d parties must consent, and there are %[2]d":            {"%[1]d Parteien müssen zustimmen, und es gibt %[2]d", "deben consentir %[1]d partes, y hay %[2]d", "%[1]d parties doivent consentir, et il y en a %[2]d"},
+	"%[1]d parties must say yes themselves, and there are %[2]d": {"%[1]d Parteien müssen selbst ja sagen, und es gibt %[2]d", "%[1]d partes deben decir sí por sí mismas, y hay %[2]d", "%[1]d parties doivent dire oui elles-mêmes, et il y en a %[2]d"},
+	"between two parties, one decides about the other alone":     {"zwischen zwei Parteien entscheidet eine allein über die andere", "entre dos partes, una decide sola sobre la otra", "entre deux parties, l'une décide seule de l'autre"},
+	"unreachable = abstains has no effect on consent = %[1]s: who abstains does not consent, and each must": {
+		"unreachable = abstains hat keine Wirkung auf consent = %[1]s: wer sich enthält, stimmt nicht zu, und jede muss",
+		"unreachable = abstains no tiene efecto sobre consent = %[1]s: quien se abstiene no consiente, y cada una debe",
+		"unreachable = abstains est sans effet sur consent = %[1]s : qui s'abstient ne consent pas, et chacune le doit"},
+	"veto has no effect on consent = %[1]s: the veto of any party decides": {
+		"veto hat keine Wirkung auf consent = %[1]s: das Veto jeder Partei entscheidet",
+		"veto no tiene efecto sobre consent = %[1]s: decide el veto de cualquier parte",
+		"veto est sans effet sur consent = %[1]s : le veto de toute partie décide"},
 	"silence is consent, and who cannot be reached abstains: few could decide for all":         {"Schweigen ist Zustimmung, und wer nicht erreichbar ist, enthält sich: wenige könnten für alle entscheiden", "el silencio es consentimiento y quien es inalcanzable se abstiene: pocas podrían decidir por todas", "le silence vaut consentement et qui est injoignable s'abstient : peu pourraient décider pour toutes"},
 	"weights have no effect on consent = %[1]s: write a share, \"75%%\"":                       {"weights haben keine Wirkung auf consent = %[1]s: schreiben Sie einen Anteil, \"75%%\"", "weights no tiene efecto sobre consent = %[1]s: escriba una parte, \"75%%\"", "weights est sans effet sur consent = %[1]s : écrivez une part, \"75%%\""},
 	"the accord never expires, and nobody can end it or leave it: write terminate or withdraw": {"die Vereinbarung endet nie, und niemand kann sie beenden oder verlassen: schreiben Sie terminate oder withdraw", "el acuerdo no vence nunca, y nadie puede terminarlo ni dejarlo: escriba terminate o withdraw", "l'accord n'expire jamais, et personne ne peut y mettre fin ni le quitter : écrivez terminate ou withdraw"},
