@@ -139,7 +139,7 @@ func TestARestoredReaderReadsOn(t *testing.T) {
 	for n := 1; n <= 3; n++ {
 		uto.push(malware(n, v1), to(label.Amber, "RUR"))
 	}
-	net.eventually("what is in the backup arrives", func() bool { return rur.sees(id("malware", 3)) })
+	net.eventually("what is in the backup arrives", func() bool { return uto.receipts(id("malware", 3), peer.DidStore) == 1 }) // store and ledger have it
 	db, logs := rur.backup()
 	uto.push(malware(4, v1), to(label.Amber, "RUR"))
 	uto.push(malware(5, v1), to(label.Amber, "RUR"))
