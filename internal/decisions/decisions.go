@@ -37,8 +37,8 @@ type Docs interface {
 type Log interface {
 	// Say adds a statement to the node's own log of decisions under an accord, durably, and only once for the same bytes.
 	Say(ctx context.Context, accord [32]byte, topic [16]byte, about string, envelope []byte) (Place, error)
-	// Own gives what stands in the node's own logs of decisions, each from an index on, in order.
-	Own(ctx context.Context, from func(origin string) uint64, take func(at Place, envelope []byte) error) error
+	// Spoken gives what stands in the node's own logs of decisions, each from an index on, in order.
+	Spoken(ctx context.Context, from func(origin string) uint64, take func(at Place, envelope []byte) error) error
 	// Stretch gives a log from an index to its newest checkpoint, as far as it was read: the edge before it, the leaves, and the signed note.
 	Stretch(ctx context.Context, origin string, from uint64) (before peer.Edge, leaves []peer.Leaf, note []byte, err error)
 }

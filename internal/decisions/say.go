@@ -421,7 +421,7 @@ func (r *Room) catchUp(ctx context.Context) error {
 		}
 		return i
 	}
-	err := r.cfg.Log.Own(ctx, first, func(at Place, envelope []byte) error {
+	err := r.cfg.Log.Spoken(ctx, first, func(at Place, envelope []byte) error {
 		if kept[at.Origin][at.Index] {
 			return nil
 		}

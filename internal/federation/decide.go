@@ -52,8 +52,8 @@ func (f *Federation) Say(ctx context.Context, accord [32]byte, topic [16]byte, a
 	return decisions.Place{}, fault.New(fault.Internal, "", "what was said is not in the log")
 }
 
-// Own gives what stands in this node's own logs of decisions, each from an index on, in order.
-func (f *Federation) Own(ctx context.Context, from func(origin string) uint64, take func(at decisions.Place, envelope []byte) error) error {
+// Spoken gives what stands in this node's own logs of decisions, each from an index on, in order.
+func (f *Federation) Spoken(ctx context.Context, from func(origin string) uint64, take func(at decisions.Place, envelope []byte) error) error {
 	logs, err := f.cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
 	if err != nil {
 		return err

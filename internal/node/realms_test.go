@@ -189,10 +189,10 @@ func TestNothingSignedCrossesRealms(t *testing.T) {
 			return peer.SignReceipt(r, peer.Receipt{Origin: origin, Party: "RUR", Time: now, Acts: []peer.Act{{Did: peer.DidStore, At: now}}}, node)
 		}, func(r string, b []byte) error { _, _, err := peerIn(r).Receipt(b); return err }},
 		"a relay's word to the originator": {func(r string) ([]byte, error) {
-			return peer.SignCustody(r, peer.Custody{Origin: origin, Nation: "UTO", Org: "Utopia CERT", Size: 7, Time: now}, node)
+			return peer.SignCustody(r, peer.Custody{Origin: origin, Of: "RUR", Nation: "UTO", Org: "Utopia CERT", Size: 7, Time: now}, node)
 		}, func(r string, b []byte) error { _, _, err := peerIn(r).Custody(b); return err }},
 		"a relay's word to a reader": {func(r string) ([]byte, error) {
-			return peer.SignRelayHead(r, peer.RelayHead{Origin: origin, Nation: "UTO", Org: "Utopia CERT", Size: 7, Time: now}, node)
+			return peer.SignRelayHead(r, peer.RelayHead{Origin: origin, Of: "RUR", Nation: "UTO", Org: "Utopia CERT", Size: 7, Time: now}, node)
 		}, func(r string, b []byte) error { _, _, err := peerIn(r).RelayHead(b); return err }},
 		"an acknowledgement of a proposal": {func(r string) ([]byte, error) {
 			return decision.SignAck(r, decision.Ack{V: 1, Proposal: peer.Digest{1}, Round: 1, Nation: "UTO", Org: "ut.cert", Time: now}, node)

@@ -192,8 +192,8 @@ func (l decisionLog) Say(ctx context.Context, accord [32]byte, topic [16]byte, a
 	return l.n.Federation.Say(ctx, accord, topic, about, envelope)
 }
 
-func (l decisionLog) Own(ctx context.Context, from func(string) uint64, take func(decisions.Place, []byte) error) error {
-	return l.n.Federation.Own(ctx, from, take)
+func (l decisionLog) Spoken(ctx context.Context, from func(string) uint64, take func(decisions.Place, []byte) error) error {
+	return l.n.Federation.Spoken(ctx, from, take)
 }
 
 func (l decisionLog) Stretch(ctx context.Context, origin string, from uint64) (peer.Edge, []peer.Leaf, []byte, error) {

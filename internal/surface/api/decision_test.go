@@ -23,8 +23,8 @@ func (l tongue) Say(ctx context.Context, accord [32]byte, topic [16]byte, about 
 	return l.w.federation.Say(ctx, accord, topic, about, envelope)
 }
 
-func (l tongue) Own(ctx context.Context, from func(string) uint64, take func(decisions.Place, []byte) error) error {
-	return l.w.federation.Own(ctx, from, take)
+func (l tongue) Spoken(ctx context.Context, from func(string) uint64, take func(decisions.Place, []byte) error) error {
+	return l.w.federation.Spoken(ctx, from, take)
 }
 
 func (l tongue) Stretch(ctx context.Context, origin string, from uint64) (peer.Edge, []peer.Leaf, []byte, error) {
