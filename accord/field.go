@@ -104,7 +104,6 @@ var (
 	nation    = bare("a nation's code, three capital letters without quotes", accepted(label.IsNation), itself)
 	kind      = bare("a kind, in small letters without quotes", accepted(isWord), itself)
 	anyWord   = bare("a word in small letters without quotes", accepted(isWord), itself)
-	name      = inQuotes("a name in quotes: small letters, digits, - . _", accepted(isName), itself)
 	org       = inQuotes("the name of an organisation in quotes, as its nation's key log has it, without /", accepted(isOrg), itself)
 	host      = inQuotes("a host, with or without a port, in quotes", accepted(isHost), itself)
 	path      = inQuotes(`a type or "type.property" in quotes`, accepted(isPath), itself)

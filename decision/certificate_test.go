@@ -140,9 +140,9 @@ func TestWhatALogDoesNotShow(t *testing.T) {
 			return s
 		}, CodeSilence},
 		"another salt": {func(w *world, s *Silence) *Silence { s.Said[0].Salt[0] ^= 1; return s }, CodeSilence},
-		"what it said is left out": {func(w *world, s *Silence) *Silence {
+		"what it said is left out": {func(w *world, _ *Silence) *Silence {
 			usa(w).say(w.proposal.Topic(), w.position("USA", Veto, opens.Add(time.Hour)), opens.Add(time.Hour))
-			s = w.silence("USA", 5, deadline)
+			s := w.silence("USA", 5, deadline)
 			s.Said = s.Said[:1]
 			return s
 		}, CodeSilence},
