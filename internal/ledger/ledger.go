@@ -176,11 +176,11 @@ func (l *Ledger) prepare() error {
 	case version > schemaVersion:
 		return fault.New(fault.Conflict, "ledger.schema", "the ledger was written by a later program (schema %d)", version).Try("run that program")
 	case version == 0:
-		if err := transact(l.w, func() error { return lite.Script(l.w, schema) }); err != nil {
+		if err := lite.Transact(l.w, func() error { return lite.Script(l.w, schema) }); err != nil {
 			return err
 		}
 	case version == 1:
-		if err := transact(l.w, func() error { return lite.Script(l.w, schema2) }); err != nil {
+		if err := lite.Transact(l.w, func() error { return lite.Script(l.w, schema2) }); err != nil {
 			return err
 		}
 	}
@@ -230,7 +230,7 @@ func (l *Ledger) release() (err error) {
 
 // write runs f in a transaction, one at a time.
 func (l *Ledger) write(ctx context.Context, doing string, f func(*zs.Conn) error) error {
-	return l.alone(ctx, doing, func(c *zs.Conn) error { return transact(c, func() error { return f(c) }) })
+	return l.alone(ctx, doing, func(c *zs.Conn) error { return lite.Transact(c, func() error { return f(c) }) })
 }
 
 // alone runs f when nobody else writes.
@@ -277,20 +277,6 @@ func (l *Ledger) read(ctx context.Context, doing string, f func(*zs.Conn) error)
 	case <-l.closing:
 		return room.Closed()
 	}
-}
-
-func transact(c *zs.Conn, f func() error) error {
-	err := lite.Exec(c, "BEGIN IMMEDIATE", nil)
-	if err != nil {
-		return err
-	}
-	if err = f(); err == nil {
-		err = lite.Exec(c, "COMMIT", nil)
-	}
-	if err != nil && !c.AutocommitEnabled() {
-		err = errors.Join(err, lite.Exec(c, "ROLLBACK", nil))
-	}
-	return err
 }
 
 // A position is a leaf of a log as one number.

@@ -42,7 +42,7 @@ func (l *Ledger) Purge(ctx context.Context, objects ...string) (p Purged, err er
 		if err != nil {
 			return err
 		}
-		err = transact(c, func() error {
+		err = lite.Transact(c, func() error {
 			for _, o := range objects {
 				if err := purge(c, o, l.blind(o), &gone, &p); err != nil {
 					return err

@@ -52,6 +52,21 @@ func Exec(c *zs.Conn, query string, each func(*zs.Stmt) error, args ...any) (err
 	}
 }
 
+// Transact runs f between BEGIN IMMEDIATE and COMMIT, and takes everything back when either fails.
+func Transact(c *zs.Conn, f func() error) error {
+	err := Exec(c, "BEGIN IMMEDIATE", nil)
+	if err != nil {
+		return err
+	}
+	if err = f(); err == nil {
+		err = Exec(c, "COMMIT", nil)
+	}
+	if err != nil && !c.AutocommitEnabled() {
+		err = errors.Join(err, Exec(c, "ROLLBACK", nil))
+	}
+	return err
+}
+
 // Number is the first column of the first row, or 0.
 func Number(c *zs.Conn, query string, args ...any) (n int64, err error) {
 	err = Exec(c, query, func(st *zs.Stmt) error { n = st.ColumnInt64(0); return nil }, args...)

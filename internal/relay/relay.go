@@ -130,7 +130,7 @@ func Open(ctx context.Context, cfg Config) (_ *Room, err error) {
 	case version > 1:
 		return nil, fault.New(fault.Conflict, "relay.schema", "the relay was written by a later program (schema %d)", version).Try("run that program")
 	case version == 0:
-		if err := transact(r.w, func() error { return lite.Script(r.w, schema) }); err != nil {
+		if err := lite.Transact(r.w, func() error { return lite.Script(r.w, schema) }); err != nil {
 			return nil, err
 		}
 	}
@@ -205,7 +205,7 @@ func (r *Room) write(ctx context.Context, doing string, f func(*zs.Conn) error) 
 	case <-r.closing:
 		return room.Closed()
 	}
-	return room.Wrap(doing, transact(r.w, func() error { return f(r.w) }))
+	return room.Wrap(doing, lite.Transact(r.w, func() error { return f(r.w) }))
 }
 
 func (r *Room) read(ctx context.Context, doing string, f func(*zs.Conn) error) error {
@@ -222,20 +222,6 @@ func (r *Room) read(ctx context.Context, doing string, f func(*zs.Conn) error) e
 	case <-r.closing:
 		return room.Closed()
 	}
-}
-
-func transact(c *zs.Conn, f func() error) error {
-	err := lite.Exec(c, "BEGIN IMMEDIATE", nil)
-	if err != nil {
-		return err
-	}
-	if err = f(); err == nil {
-		err = lite.Exec(c, "COMMIT", nil)
-	}
-	if err != nil && !c.AutocommitEnabled() {
-		err = errors.Join(err, lite.Exec(c, "ROLLBACK", nil))
-	}
-	return err
 }
 
 // Grown is closed when something next came: whoever waits takes it, then looks, then waits.
