@@ -81,7 +81,7 @@ func (k *parts) next(n int) *beside {
 }
 
 func (f *Federation) loadProofs(ctx context.Context, p Partner, c *cargo, k *parts) error {
-	all, err := f.proofs(ctx)
+	all, err := f.readProofs(ctx)
 	bound := f.together(p.Nation)
 	for _, a := range all {
 		if len(a.File) <= partBytes && f.concerns(&a, p.Nation, bound) && !slices.Contains(c.sent.Told, a.ID) {

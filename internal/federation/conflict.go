@@ -80,10 +80,25 @@ func (f *Federation) forgetProofs(ctx context.Context, ended func(a *accusationD
 	return nil
 }
 
+// putProof writes a proof down, and has it weigh from then on. The caller holds judging.
 func (f *Federation) putProof(ctx context.Context, act store.Act, a *accusationDoc) error {
 	value, err := json.Marshal(a)
 	if err != nil {
 		return fault.New(fault.Internal, "", "a proof cannot be written down").Because(err)
 	}
-	return f.cfg.House.PutDocs(ctx, act, store.Doc{Kind: docProof, Key: a.ID, Value: value, Version: a.Version})
+	if err := f.cfg.House.PutDocs(ctx, act, store.Doc{Kind: docProof, Key: a.ID, Value: value, Version: a.Version}); err != nil {
+		return err
+	}
+	kept := *a
+	kept.File = nil
+	kept.Version++
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if i := slices.IndexFunc(f.proved, func(k accusationDoc) bool { return k.ID == a.ID }); i >= 0 {
+		f.proved[i] = kept
+	} else {
+		f.proved = append(f.proved, kept)
+	}
+	f.weighProofs(f.proved)
+	return nil
 }

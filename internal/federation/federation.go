@@ -161,6 +161,7 @@ type Federation struct {
 	orders  chan struct{}                // orders wait
 	taking  map[string]*sync.Mutex       // by nation: one batch or order at a time
 	came    map[[2]string]map[string]int // objects that came, by nation and accord, and by day: of accords that limit them
+	proved  []accusationDoc              // the proofs that are kept, without their files; nil: not read yet
 	guilty  map[string]string            // by nation: the proof that weighs against it
 	missing map[string]missing           // by origin: what others were shown and did not come here
 	marks   map[string][]peer.Checkpoint

@@ -372,7 +372,6 @@ func (f *Federation) accused(ctx context.Context, from string, file []byte, unti
 		return err
 	}
 	f.cfg.Log.Warn("a nation signed what contradicts itself", "partner", found.Nation, "proof", a.ID, "kind", string(found.Kind), "cut off", a.weighs() && found.Nation != f.cfg.Nation)
-	f.weighProofs(append(known, a))
 	f.nudgeAll()
 	return nil
 }
@@ -389,7 +388,7 @@ func proofID(f *proof.Finding) string {
 	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(h.Sum(nil)[:10]))
 }
 
-// weighProofs says of which nations nothing is taken.
+// weighProofs says of which nations nothing is taken. The caller holds mu, or is alone.
 func (f *Federation) weighProofs(all []accusationDoc) {
 	bad := map[string]string{}
 	for _, a := range all {
@@ -397,8 +396,6 @@ func (f *Federation) weighProofs(all []accusationDoc) {
 			bad[a.Found.Nation] = a.ID
 		}
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.guilty = bad
 	for nation, l := range f.links {
 		l.health.Proof = bad[nation]
@@ -463,7 +460,7 @@ const late = time.Minute
 
 // Proofs lists what was proved, the latest first.
 func (f *Federation) Proofs(ctx context.Context) ([]Accusation, error) {
-	all, err := f.proofs(ctx)
+	all, err := f.readProofs(ctx)
 	out := make([]Accusation, len(all))
 	for i, a := range all {
 		out[i] = a.Accusation
@@ -509,15 +506,34 @@ func (f *Federation) SettleProof(ctx context.Context, id, who, reason string) er
 	if err := f.putProof(ctx, store.Act{Actor: who, Verb: "proof.settle", Target: id, Detail: "nation=" + a.Found.Nation + " " + reason}, &a); err != nil {
 		return err
 	}
-	all, err := f.proofs(ctx)
-	if err == nil {
-		f.weighProofs(all)
-		f.nudgeAll()
-	}
-	return err
+	f.nudgeAll()
+	return nil
 }
 
-func (f *Federation) proofs(ctx context.Context) (out []accusationDoc, err error) {
+// proofs are those that are kept, without their files: they are asked for at every meeting, and for every object that goes. The list is the caller's.
+func (f *Federation) proofs(ctx context.Context) ([]accusationDoc, error) {
+	f.mu.Lock()
+	kept, read := slices.Clone(f.proved), f.proved != nil
+	f.mu.Unlock()
+	if read {
+		return kept, nil
+	}
+	kept, err := f.readProofs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range kept {
+		kept[i].File = nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.proved == nil {
+		f.proved = append([]accusationDoc{}, kept...)
+	}
+	return slices.Clone(f.proved), nil
+}
+
+func (f *Federation) readProofs(ctx context.Context) (out []accusationDoc, err error) {
 	docs, err := f.cfg.House.Docs(ctx, docProof, "", maxProofs)
 	for _, d := range docs {
 		a, e := decodeProof(d)
@@ -539,6 +555,9 @@ func (f *Federation) tellProofs(ctx context.Context, c *peer.Client, p Partner, 
 	for _, a := range all {
 		if !f.concerns(&a, p.Nation, bound) || l.has(f, a.ID) {
 			continue
+		}
+		if a, err = f.proof(ctx, a.ID); err != nil {
+			return err
 		}
 		if err := c.Offer(ctx, peer.OfferProof, a.File); err != nil && !isRefusal(err) {
 			return err
