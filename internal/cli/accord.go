@@ -23,7 +23,8 @@ See docs/accords.md.`}
 		a.noticeCmd(accord.Suspend, "Suspend an accord: nothing flows under it until it is resumed", false),
 		a.noticeCmd(accord.Resume, "Take back the own nation's suspension", false),
 		a.noticeCmd(accord.Terminate, "End an accord for all its parties, after its notice", true),
-		a.noticeCmd(accord.Withdraw, "Leave an accord, after its notice", true))
+		a.noticeCmd(accord.Withdraw, "Leave an accord, after its notice", true),
+		a.noticeCmd(accord.Decline, "Decline to sign an accord that others propose", true))
 	return c
 }
 

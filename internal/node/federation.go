@@ -110,7 +110,7 @@ func (l decisionLog) Stretch(ctx context.Context, origin string, from uint64) (p
 func (n *Node) voter() (dsse.Signer, error) {
 	if org := n.ring.Names().Org; n.ring.KeyState().NamesPersons(org, keylog.RoleVote) {
 		return nil, fault.New(fault.Conflict, "decision.person", "persons of %s vote with keys of their own, and this node's key does not vote for them", org).
-			Try("sign what GET /api/v1/decisions/{id}/ballot gives with the person's key, and send the envelope to POST /api/v1/decisions/envelopes")
+			Try("give the person's key: entente decision say|propose|second --signing-key FILE; without a node entente decision ballot, sign and submit")
 	}
 	return n.ring.Signer(keylog.RoleVote)
 }
