@@ -248,7 +248,18 @@ func (a *app) noticeCmd(verb accord.Verb, short string, asks bool) *cobra.Comman
 				return err
 			}
 		}
-		v, err := n.NotifyAccord(ctx, args[0], verb, reason)
+		name, version, err := accordName(args[0])
+		if err != nil {
+			return err
+		}
+		if version > 0 {
+			page, err := n.Accord(ctx, name, version, "")
+			if err != nil {
+				return err
+			}
+			name = page.Digest
+		}
+		v, err := n.NotifyAccord(ctx, name, verb, reason)
 		if err != nil {
 			return err
 		}
