@@ -70,8 +70,8 @@ func (n *Node) openFederation(ctx context.Context) error {
 		Named:   func(name string) (peer.Digest, bool) { d, ok := n.accords.Binding(name); return d, ok },
 		Voter:   n.voter,
 		Execute: map[string]decisions.Executor{decisions.AboutAccord: n.accordDecided},
-		Accuse: func(ctx context.Context, nation string, first, second []byte) error {
-			return n.federation.Contradicts(ctx, nation, first, second)
+		Accuse: func(ctx context.Context, nation, accord string, proposal, first, second []byte) error {
+			return n.federation.Contradicts(ctx, nation, accord, proposal, first, second)
 		},
 		Node: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleNode) },
 		Now:  n.cfg.Now, Slog: n.cfg.Log}); err != nil {
