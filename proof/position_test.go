@@ -159,4 +159,3 @@ func TestAChangedProofOfPositionsProvesNothingElse(t *testing.T) {
 		}
 	}
 }
-

@@ -204,7 +204,9 @@ func (v *View) Declined(nation string) *accord.Notice {
 	return nil
 }
 
-func (v *View) said(nation, org string) bool { return v.Signed(nation, org) || v.Declined(nation) != nil }
+func (v *View) said(nation, org string) bool {
+	return v.Signed(nation, org) || v.Declined(nation) != nil
+}
 
 func (a *Accords) phase(v *version, complete, any bool, now time.Time) Phase {
 	switch {
@@ -245,25 +247,32 @@ func (a *Accords) BundleOf(digest [32]byte) ([]byte, error) {
 	return v.bundle.Bytes(), nil
 }
 
-// Signed is a version that every party has signed, and whether it binds now; nil: there is none of that digest.
-func (a *Accords) Signed(digest [32]byte) (b *accord.Bundle, text *accord.Accord, binds bool) {
-	binds = slices.ContainsFunc(a.Standings(), func(s Standing) bool {
-		return slices.ContainsFunc(s.Versions, func(t *accord.Terms) bool { return t.Digest == digest })
-	})
+// Signed is a version that every party has signed, and whether it binds now, or a later one that took its place, under which goes on what was begun; nil: there is none of
+// that digest.
+func (a *Accords) Signed(digest [32]byte) (b *accord.Bundle, text *accord.Accord, binds, goesOn bool) {
+	standings := a.Standings()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	v := a.versions["sha256:"+hex.EncodeToString(digest[:])]
 	if v == nil || !a.complete(v) {
-		return nil, nil, false
+		return nil, nil, false, false
 	}
-	return v.bundle, v.accord, binds
+	for _, s := range standings {
+		switch {
+		case slices.ContainsFunc(s.Versions, func(t *accord.Terms) bool { return t.Digest == digest }):
+			binds, goesOn = true, true
+		case s.Name == v.accord.Name && s.Versions[len(s.Versions)-1].Version > v.accord.Version:
+			goesOn = true
+		}
+	}
+	return v.bundle, v.accord, binds, goesOn
 }
 
-// Binding is the newest version of an accord that binds now.
+// Binding is the version of an accord by whose rules is decided now: of two that apply together the older one, which every party has.
 func (a *Accords) Binding(name string) (digest [32]byte, ok bool) {
 	for _, s := range a.Standings() {
 		if s.Name == name && len(s.Versions) > 0 {
-			return s.Versions[len(s.Versions)-1].Digest, true
+			return s.Versions[0].Digest, true
 		}
 	}
 	return digest, false

@@ -353,8 +353,8 @@ func (a *Accords) Decided(ctx context.Context, d Decision) error {
 		if err := n.Fits(v.accord, v.digest); err != nil {
 			return asFault(err)
 		}
-		for _, old := range v.notices {
-			if old.Notice == n.Notice {
+		for _, old := range v.notices { // at another time, too: a decision is carried out once
+			if old.envelope == nil && old.Reason == n.Reason {
 				return nil
 			}
 		}

@@ -72,6 +72,9 @@ func (a *app) decisionView(v decisions.View, err error) error {
 			return err
 		}
 	}
+	if len(v.Means) > 0 {
+		fmt.Fprintln(a.out, map[bool]string{true: "changes:", false: "says:"}[v.What.Action != nil && v.What.Action.Do == "amend"])
+	}
 	for _, s := range v.Means {
 		fmt.Fprintln(a.out, "  "+clean(s))
 	}
@@ -88,7 +91,10 @@ func (a *app) decisionView(v decisions.View, err error) error {
 }
 
 func (a *app) proposal(p *decision.Proposal, accord string, version int, rule, voters []string) error {
-	action, by := "", ""
+	action, by, opens, deadline := "", "", "opens", "deadline"
+	if p.Rule == "" { // the text of an accord, which is signed
+		opens, deadline = "effective", "expires"
+	}
 	if x := p.Action; x != nil {
 		action = x.Type + " " + x.Do
 	}
@@ -96,7 +102,7 @@ func (a *app) proposal(p *decision.Proposal, accord string, version int, rule, v
 		by = p.Org + " of " + p.Nation
 	}
 	if err := a.fields("title", p.Title, "action", action, "body", actionBody(p), "accord", fmt.Sprintf("%s version %d", accord, version), "rule", p.Rule, "proposed by", by,
-		"about", strings.Join(p.Subject, ", "), "affects", strings.Join(p.Affected, ", "), "opens", when(p.Opens), "deadline", when(p.Deadline), "begun before", when(p.NotAfter), "have a vote", strings.Join(voters, ", ")); err != nil {
+		"about", strings.Join(p.Subject, ", "), "affects", strings.Join(p.Affected, ", "), opens, when(p.Opens), deadline, when(p.Deadline), "begun before", when(p.NotAfter), "have a vote", strings.Join(voters, ", ")); err != nil {
 		return err
 	}
 	for _, s := range rule {

@@ -1,13 +1,11 @@
 package decisions
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -103,20 +101,6 @@ func (r *Room) Draft(v gate.Viewer, w Wish) (*decision.Proposal, error) {
 	slices.Sort(p.Affected)
 	slices.SortFunc(p.Evidence, func(a, b peer.Digest) int { return slices.Compare(a[:], b[:]) })
 	return p, nil
-}
-
-// AboutAccord is the type of actions that suspend, resume or terminate the accord by whose rule they are decided.
-const AboutAccord = "accord"
-
-// accordBody names the accord that an action is about.
-func accordBody(d peer.Digest) []byte {
-	text, _ := d.MarshalText()
-	return fmt.Appendf(nil, `{"accord":%q}`, text)
-}
-
-// OwnAccord tells whether a decision about an accord is about the one by whose rule it was taken: about no other one can be decided.
-func OwnAccord(r *decision.Result) bool {
-	return r.What.Action != nil && r.What.Action.Type == AboutAccord && bytes.Equal(r.What.Action.Body, accordBody(r.Accord))
 }
 
 func newID() string {

@@ -32,9 +32,9 @@ type View struct {
 	Said     []Statement       `json:"said"`
 	Own      decision.Choice   `json:"own,omitempty"`  // what this organisation has said last
 	Half     decision.Choice   `json:"half,omitempty"` // what persons of this organisation have signed, and fewer than the rule asks for
-	Mine     bool              `json:"mine"`          // this organisation has a right to vote and can still say something
-	Second   bool              `json:"second"`        // more parties have to propose it, and this one has not
-	Executes bool              `json:"executes"`      // this node carries it out by itself
+	Mine     bool              `json:"mine"`           // this organisation has a right to vote and can still say something
+	Second   bool              `json:"second"`         // more parties have to propose it, and this one has not
+	Executes bool              `json:"executes"`       // this node carries it out by itself
 	Decided  time.Time         `json:"decided,omitzero"`
 	Text     string            `json:"text,omitempty"` // of what came of it
 	By       string            `json:"by,omitempty"`

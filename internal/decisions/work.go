@@ -70,7 +70,7 @@ func (r *Room) advance(ctx context.Context, m *matter) error {
 	r.mu.Lock()
 	replaced := r.replaced(m)
 	r.mu.Unlock()
-	if !late && !replaced && a.Active && slices.Contains(c.Voters(), r.cfg.Nation) {
+	if !late && !replaced && a.GoesOn && slices.Contains(c.Voters(), r.cfg.Nation) {
 		r.saying.Lock()
 		err := r.ack(ctx, m)
 		r.saying.Unlock()

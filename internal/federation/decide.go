@@ -120,6 +120,19 @@ func (f *Federation) decisionLog(ctx context.Context, accord [32]byte) (openLog,
 			return l, f.tell(ctx, l, &s)
 		}
 	}
+	// What was proposed under a version that a later one replaced goes on in the log that it began in.
+	if _, text, _, goesOn := f.cfg.Accords.Signed(accord); goesOn {
+		var parties []string
+		for _, p := range text.Parties {
+			if p.Nation != f.cfg.Nation {
+				parties = append(parties, "org:"+p.Nation+"/"+f.orgOf(p.Nation, p.Org))
+			}
+		}
+		slices.Sort(parties)
+		if origin, ok := f.ids[identity(text.Name+decided, parties)]; ok {
+			return f.logs[origin], nil
+		}
+	}
 	return openLog{}, fault.New(fault.Conflict, "decision.accord", "the accord does not bind this node now")
 }
 

@@ -151,6 +151,13 @@ func Signer(t testing.TB, code string) dsse.Signer {
 	return s
 }
 
+// Voter is the key with which a nation votes from its node.
+func Voter(t testing.TB, code string) dsse.Signer {
+	s, err := ring(t, code).Signer(keylog.RoleVote)
+	must(t, err)
+	return s
+}
+
 // As is the nation of a code.
 func (net *Net) As(code string) *Nation {
 	n := net.nodes[code]
