@@ -10,8 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"entente/accord"
-	"entente/decision"
 	"entente/dsse"
 	"entente/internal/accords"
 	"entente/internal/decisions"
