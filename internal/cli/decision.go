@@ -13,6 +13,7 @@ import (
 
 	"entente/decision"
 	"entente/internal/decisions"
+	"entente/internal/keyring"
 	"entente/internal/surface/api"
 	"entente/keylog"
 )
@@ -401,6 +402,9 @@ The exit code is 1 when the certificate does not hold.`,
 		}
 		if a.asJSON {
 			return a.line(judged{r, unpinned})
+		}
+		if c, err := decision.Parse(b); err == nil && c.Realm != keyring.Operational {
+			fmt.Fprintf(a.out, "of the realm %s, and of no other:\n", clean(c.Realm))
 		}
 		fmt.Fprintf(a.out, "The parties of %s decided %s: %s\n", clean(r.Name), r.Outcome, clean(r.What.Title))
 		if err := a.proposal(&r.What, r.Name, accordVersionOf(b), nil, nil); err != nil {

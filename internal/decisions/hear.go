@@ -45,7 +45,7 @@ func (r *Room) Hear(ctx context.Context, nation string, at Place, envelope []byt
 		}
 		about, kind, of = a.Proposal, "report", a.Nation
 	default:
-		return fault.New(fault.Unprocessable, "decision.form", "this is no statement of a decision")
+		return fault.New(fault.Unprocessable, "decision.form", "this is no statement of a decision of the realm %s", r.cfg.Realm)
 	}
 	if of != nation || decision.Topic(about) != at.Leaf.Topic {
 		return fault.New(fault.Unprocessable, "decision.binding", "the statement is not what its place says")

@@ -171,6 +171,9 @@ func (r *Room) Verify(v gate.Viewer, certificate []byte, logs func(nation string
 	if err := r.may(v, gate.AccordRead); err != nil {
 		return Verdict{}, err
 	}
+	if c, err := decision.Parse(certificate); err == nil && c.Realm != r.cfg.Realm {
+		return Verdict{}, fault.New(fault.Unprocessable, "decision.realm", "the certificate is of the realm %s, and this node of %s", c.Realm, r.cfg.Realm)
+	}
 	result, err := decision.Verify(certificate, r.cfg.Keys, r.knows)
 	if err == nil {
 		return Verdict{Result: *result}, nil
