@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"entente/dsse"
 	"entente/internal/decisions"
 	"entente/internal/fault"
+	"entente/internal/gate"
 	"entente/internal/identity"
 	"entente/internal/keyring"
 	"entente/internal/surface"
@@ -501,11 +503,11 @@ func TestNothingEntersFromAnotherRealm(t *testing.T) {
 				return here.decisions.Hear(ctx, "UTO", decisions.Place{}, ack)
 			},
 			"a position that persons signed": func() error {
-				_, err := here.decisions.Submit(ctx, gate.Viewer{Nation: "UTO", Org: "Utopia CERT", Person: "vera", Roles: []string{gate.RoleSignatory}}, position, nil)
+				_, err := here.decisions.Submit(ctx, gate.Viewer{Nation: "UTO", Org: "Utopia CERT", Person: Local, Roles: everyRole(), Realm: r}, position, nil)
 				return err
 			},
 			"a certificate": func() error {
-				_, err := here.decisions.Verify(gate.Viewer{Nation: "UTO", Org: "Utopia CERT", Person: "vera", Roles: []string{gate.RoleSignatory}}, certificate, func(string) (*keylog.Log, error) { return here.ring.KeyLog(), nil })
+				_, err := here.decisions.Verify(gate.Viewer{Nation: "UTO", Org: "Utopia CERT", Person: Local, Roles: everyRole(), Realm: r}, certificate, func(string) (*keylog.Log, error) { return here.ring.KeyLog(), nil })
 				if err != nil && !strings.Contains(err.Error(), "realm") {
 					t.Errorf("it does not say why: %v", err)
 				}
