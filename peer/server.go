@@ -403,6 +403,10 @@ func (s *server) streams(w http.ResponseWriter, r *http.Request, since, media st
 				at, places[h.Origin] = append(at, Position{Origin: h.Origin}), i
 			}
 			b, err := log(r.Context(), h.Origin, Pull{From: at[i].Size, Known: at[i].Known, Frames: s.o.Limits.Frames, Bytes: maxTurn})
+			if e, ok := errors.AsType[*Error](err); ok && e.Code == CodeNotFound { // it went, or what is missing of it did: the other logs go on
+				at[i] = Position{Origin: h.Origin, Size: h.Size, Known: h.Size, Time: h.Time}
+				continue
+			}
 			if err != nil {
 				s.ended(r, err)
 				return nil

@@ -79,7 +79,11 @@ func (c carrier) Carried(ctx context.Context, of string) ([]peer.CarriedLog, err
 	if err != nil {
 		return nil, inWire(err)
 	}
-	logs, err := c.room.Logs(ctx, "org:"+who.Nation+"/"+who.Org, of)
+	var nations []string
+	if of != "" {
+		nations = []string{of}
+	}
+	logs, err := c.room.Logs(ctx, "org:"+who.Nation+"/"+who.Org, nations...)
 	if err != nil {
 		return nil, inWire(err)
 	}
@@ -99,7 +103,7 @@ func (c carrier) Carried(ctx context.Context, of string) ([]peer.CarriedLog, err
 }
 
 // Sealed implements peer.Carrier.
-func (c carrier) Sealed(ctx context.Context, of, origin string, p peer.Pull) (*peer.SealedBatch, error) {
+func (c carrier) Sealed(ctx context.Context, of []string, origin string, p peer.Pull) (*peer.SealedBatch, error) {
 	who, _, err := c.who(ctx)
 	if err != nil {
 		return nil, err
@@ -108,42 +112,50 @@ func (c carrier) Sealed(ctx context.Context, of, origin string, p peer.Pull) (*p
 	return b, inWireOrNil(err)
 }
 
+// errMail ends a wait: a message came.
+var errMail = errors.New("a message came")
+
 // Await implements peer.Carrier.
-func (c carrier) Await(ctx context.Context, of string, since []peer.Position) ([]peer.Head, error) {
-	who, _, err := c.who(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (c carrier) Await(ctx context.Context, of []string, since []peer.Position) ([]peer.Head, error) {
 	at := make(map[string]peer.Position, len(since))
 	for _, p := range since {
 		at[p.Origin] = p
 	}
-	end := time.NewTimer(pingEvery)
-	defer end.Stop()
-	for {
-		grown := c.room.Grown()
-		logs, err := c.room.Logs(ctx, "org:"+who.Nation+"/"+who.Org, of)
+	first := int64(-1)
+	heads, err := c.wait(ctx, since, c.room.Grown, func(ctx context.Context) ([]peer.Head, error) {
+		who, _, err := c.who(ctx)
+		if err != nil {
+			return nil, err
+		}
+		newest, err := c.room.Newest(ctx, who.Nation)
+		if err != nil {
+			return nil, inWire(err)
+		}
+		if first < 0 {
+			first = newest
+		}
+		if newest > first {
+			return nil, errMail
+		}
+		logs, err := c.room.Logs(ctx, "org:"+who.Nation+"/"+who.Org, of...)
 		if err != nil {
 			return nil, inWire(err)
 		}
 		var heads []peer.Head
+		seen := map[string]bool{}
 		for _, l := range logs {
 			p := at[l.Origin]
-			if l.Shown.Size > p.Size || l.Shown.Size > p.Known || l.Shown.Time.After(p.Time) {
+			if !seen[l.Origin] && l.Shown.Size >= p.Size && l.Shown.Size >= p.Known { // else the reader has more
 				heads = append(heads, peer.Head{Origin: l.Origin, Size: l.Shown.Size, Root: l.Shown.Root, Time: l.Shown.Time})
 			}
+			seen[l.Origin] = true
 		}
-		if len(heads) > 0 {
-			return heads, nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-end.C:
-			return nil, nil
-		case <-grown:
-		}
+		return heads, nil
+	})
+	if errors.Is(err, errMail) {
+		return nil, nil
 	}
+	return heads, err
 }
 
 // Send implements peer.Carrier. Whether somebody of that name is known here is not told.

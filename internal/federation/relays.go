@@ -22,16 +22,17 @@ import (
 // relaying is what this node remembers of the relays that its accords name. All of it can be asked for again.
 type relaying struct {
 	mu      sync.Mutex
-	states  map[string]*RelayHealth // by nation of the relay
-	epochs  map[string]*epoch       // of own logs, by origin
-	keys    map[string][32]byte     // of others' epochs, by nation, origin and epoch
-	heads   map[string]said         // newest of each relay, by place
-	custody map[string]said         // the first of the largest size, of each relay, by place
-	owes    map[string]missing      // what it took and does not show, by place
+	states  map[string]*RelayHealth  // by nation of the relay
+	epochs  map[string]*epoch        // of own logs, by origin
+	keys    map[string][32]byte      // of others' epochs, by nation, origin and epoch
+	heads   map[string]said          // newest of each relay, by place
+	custody map[string]said          // the first of the largest size, of each relay, by place
+	owes    map[string]missing       // what it took and does not show, by place
+	sooner  map[string]chan struct{} // visits, by nation of the relay
 }
 
 func newRelaying() relaying {
-	return relaying{states: map[string]*RelayHealth{}, epochs: map[string]*epoch{}, keys: map[string][32]byte{}, heads: map[string]said{}, custody: map[string]said{}, owes: map[string]missing{}}
+	return relaying{states: map[string]*RelayHealth{}, epochs: map[string]*epoch{}, keys: map[string][32]byte{}, heads: map[string]said{}, custody: map[string]said{}, owes: map[string]missing{}, sooner: map[string]chan struct{}{}}
 }
 
 // said is what a relay signed.
@@ -110,6 +111,7 @@ func (f *Federation) relays(ctx context.Context) {
 				delete(running, nation)
 				f.over.mu.Lock()
 				delete(f.over.states, nation)
+				delete(f.over.sooner, nation)
 				f.over.mu.Unlock()
 			}
 		}
@@ -133,13 +135,31 @@ func (f *Federation) relays(ctx context.Context) {
 	}
 }
 
-// relayEvery is how often a relay is asked what is new.
-const relayEvery = 2 * time.Second
+// How often a relay has its turn, whatever its stream brings; and how soon after something came, or is to be answered.
+const (
+	relayEvery = 2 * time.Second
+	relaySoon  = 100 * time.Millisecond
+)
 
+// turn is how much is done at a relay.
+type turn int
+
+const (
+	giving    turn = iota // own logs are handed over: as soon as they grew
+	answering             // and messages are read and left: soon after something came
+	looking               // and what is there is looked at: again and again
+)
+
+// visitRelay goes to a relay again and again.
 func (f *Federation) visitRelay(ctx context.Context, nation string) {
-	wait := relayEvery
-	v := relayVisit{f: f, keys: map[string]asked{}, wrote: map[string]time.Time{}}
-	for ctx.Err() == nil {
+	v := relayVisit{f: f, life: ctx, keys: map[string]asked{}, wrote: map[string]time.Time{}, sooner: make(chan struct{}, 1), live: newRelayStream()}
+	f.over.mu.Lock()
+	f.over.sooner[nation] = v.sooner
+	f.over.mu.Unlock()
+	defer v.live.end()
+	wait, next := relayEvery, time.NewTimer(0)
+	defer next.Stop()
+	for do := looking; ; {
 		grown := f.cfg.Ledger.Grown()
 		p, ok := f.partner(nation)
 		accords := f.relaysOf()[nation]
@@ -148,23 +168,35 @@ func (f *Federation) visitRelay(ctx context.Context, nation string) {
 		}
 		v.relay, v.accords = p, accords
 		c, stop := context.WithTimeout(ctx, time.Minute)
-		err := v.round(c)
+		err := v.round(c, do)
 		stop()
 		if ctx.Err() != nil {
 			return
 		}
 		f.relaySeen(nation, err)
-		if wait = min(2*wait, lastWait); err == nil {
-			wait = min(relayEvery, f.cfg.Tick)
-		} else {
+		sooner := v.sooner
+		if err != nil {
 			v.told = time.Time{}
-			grown = nil
+			grown, sooner = nil, nil
 		}
+		if do > giving { // the next turn is a whole one
+			if wait = min(2*wait, lastWait); err == nil {
+				wait = min(relayEvery, f.cfg.Tick)
+			}
+			next.Reset(wait)
+		}
+		do = looking
 		select {
 		case <-ctx.Done():
 			return
 		case <-grown:
-		case <-time.After(wait):
+			do = giving
+		case <-sooner:
+			if !pause(ctx, relaySoon) { // whoever rings without end is heard as often
+				return
+			}
+			do = answering
+		case <-next.C:
 		}
 	}
 }
@@ -211,6 +243,9 @@ type relayVisit struct {
 	mail    int64                // the last message that was read
 	keys    map[string]asked     // of readers, by nation
 	wrote   map[string]time.Time // when a message was last left, by nation
+	life    context.Context      // ends with the visits
+	sooner  chan struct{}        // there is something to read or to answer
+	live    relayStream
 }
 
 // asked is what a relay said of a nation's keys.
@@ -223,9 +258,10 @@ type asked struct {
 const askAgain = 5 * time.Minute
 
 // round leaves what is new at the relay, and takes what is there.
-func (v *relayVisit) round(ctx context.Context) error {
+func (v *relayVisit) round(ctx context.Context, do turn) error {
 	f := v.f
 	if err := f.trusted(v.relay.Nation); err != nil {
+		v.live.end()
 		return err
 	}
 	url, doer := f.cfg.Dial(v.relay)
@@ -233,9 +269,19 @@ func (v *relayVisit) round(ctx context.Context) error {
 	if err := v.state(ctx); err != nil {
 		return err
 	}
+	steps := []func(context.Context) error{v.give}
+	if do >= answering {
+		steps = append(steps, v.read)
+	}
+	if do == looking || v.lacks() {
+		steps = append(steps, v.take, v.listen)
+	}
+	if do >= answering {
+		steps = append(steps, v.answer)
+	}
 	var bad error // refusals: all the rest goes on
-	for _, do := range []func(context.Context) error{v.give, v.read, v.take, v.answer} {
-		if err := do(ctx); err != nil && !isRefusal(err) {
+	for _, step := range steps {
+		if err := step(ctx); err != nil && !isRefusal(err) {
 			return err
 		} else if err != nil {
 			bad = errors.Join(bad, err)

@@ -60,6 +60,15 @@ func (r *Room) Mail(ctx context.Context, to string, after int64) (out []peer.Mes
 	return out, err
 }
 
+// Newest is the number of the newest message that waits for a nation; 0: none does.
+func (r *Room) Newest(ctx context.Context, to string) (n int64, err error) {
+	err = r.read(ctx, "looking for messages", func(c *zs.Conn) error {
+		n, err = lite.Number(c, "SELECT max(id) FROM mail WHERE recipient = ?", to)
+		return err
+	})
+	return n, err
+}
+
 // Statement is a key that somebody seals to, as its holder states it.
 type Statement struct {
 	Epoch    uint32
