@@ -174,3 +174,46 @@ func pass(ctx context.Context, n *testnet.Nation, from, to string, hop int, numb
 		}
 	}
 }
+
+// BenchmarkRelay is what goes through a relay when much waits: taken from the originator, kept, given to the reader, and verified and durable there.
+func BenchmarkRelay(b *testing.B) {
+	for _, size := range []int{1, 32} { // KiB of an object
+		b.Run(fmt.Sprintf("KiB=%d", size), func(b *testing.B) {
+			net := carried(b, testnet.Options{})
+			arc, bal := net.As("ARC"), net.As("BAL")
+			text := strings.Repeat("0123456789abcde\n", size*64)
+			text = strings.ReplaceAll(text, "\n", ".")
+			objects, at := 8192/size, 0
+			load := func(n int) {
+				for end := at + n; at < end; {
+					var all []string
+					for ; at < end && len(all) < 256; at++ {
+						all = append(all, testnet.Malware(at, 1, "one", text))
+					}
+					arc.Push(testnet.To(label.Green, "BAL"), all...)
+				}
+			}
+			load(1)
+			net.Eventually("the first is there", func() bool { return bal.Sees(testnet.ID("malware", 0)) })
+			var took time.Duration
+			b.ResetTimer()
+			for range b.N {
+				net.Part("ARC", "HUB")
+				load(objects)
+				for arc.Federation.Settle(b.Context()) != nil {
+				}
+				net.Heal("ARC", "HUB")
+				began := time.Now()
+				for got := int64(0); got < int64(at); time.Sleep(5 * time.Millisecond) {
+					got = 0
+					for _, r := range bal.Federation.Relays() {
+						got += r.Got
+					}
+				}
+				took += time.Since(began)
+			}
+			b.ReportMetric(float64(b.N*objects*len(text))/1e6/took.Seconds(), "MB/s")
+			b.ReportMetric(float64(b.N*objects)/took.Seconds(), "objects/s")
+		})
+	}
+}
