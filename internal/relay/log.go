@@ -117,6 +117,7 @@ func (r *Room) replace(c *zs.Conn, l *Log, b *peer.SealedBatch, i int, now int64
 		return err
 	}
 	l.Bytes -= before
+	r.traces = r.traces || before > 0
 	return r.keep(c, l, b, i, now)
 }
 

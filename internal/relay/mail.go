@@ -122,6 +122,7 @@ func (r *Room) Expire(ctx context.Context) (n int, err error) {
 		if err := lite.Exec(c, "DELETE FROM box WHERE pos IN (SELECT pos FROM box WHERE at < ? LIMIT 10000)", nil, before); err != nil {
 			return err
 		}
+		r.traces = r.traces || n > 0
 		for log, bytes := range sizes {
 			if err := lite.Exec(c, "UPDATE log SET bytes = bytes - ? WHERE id = ?", nil, bytes, log); err != nil {
 				return err
