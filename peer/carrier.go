@@ -19,6 +19,8 @@ type Carrier interface {
 	// Carry takes the next items of a log of the caller for readers, "org:NATION/ORG" each, and gives the envelope of a Custody. Items that are there
 	// already get the boxes of the batch: what is in theirs was destroyed.
 	Carry(ctx context.Context, readers []string, b *SealedBatch) (custody []byte, err error)
+	// Done destroys the boxes of a log of the caller that stand before a leaf: all for whom it is carried have them. How far it was taken is not changed.
+	Done(ctx context.Context, origin string, before uint64) error
 	// Carried gives the logs of a nation that are carried for the caller; of an empty one, of all.
 	Carried(ctx context.Context, of string) ([]CarriedLog, error)
 	// Sealed gives items of one of them: of the first nation that handed over a log of that name.
@@ -72,6 +74,11 @@ func (c *Client) Carry(ctx context.Context, readers []string, b *SealedBatch) (c
 		err = refuse(CodeSize, "the receipt has more than %d bytes", maxCheckpoint)
 	}
 	return custody, err
+}
+
+// Done tells a relay that nobody waits for what it keeps of one's own log before a leaf.
+func (c *Client) Done(ctx context.Context, origin string, before uint64) error {
+	return c.post(ctx, "/fed/v1/relay/done/"+strings.TrimPrefix(origin, OriginPrefix)+"?before="+strconv.FormatUint(before, 10), rawMedia, []byte{})
 }
 
 // Carried asks a relay which logs of a nation it carries for the caller.
@@ -161,6 +168,22 @@ func (s *server) carry(w http.ResponseWriter, r *http.Request) error {
 		s.write(w, http.StatusOK, rawMedia, custody)
 	}
 	return err
+}
+
+func (s *server) release(w http.ResponseWriter, r *http.Request) error {
+	q, err := query(r, "before")
+	if err != nil {
+		return err
+	}
+	before, err := number(q, "before")
+	if err != nil {
+		return err
+	}
+	origin := OriginPrefix + r.PathValue("name")
+	if !IsOrigin(origin) {
+		return errNotFound
+	}
+	return s.done(w, s.o.Carrier.Done(r.Context(), origin, before))
 }
 
 func (s *server) carried(w http.ResponseWriter, r *http.Request) error {
@@ -303,6 +326,7 @@ type noCarrier struct{}
 func (noCarrier) Carry(context.Context, []string, *SealedBatch) ([]byte, error) {
 	return nil, errNotFound
 }
+func (noCarrier) Done(context.Context, string, uint64) error            { return errNotFound }
 func (noCarrier) Carried(context.Context, string) ([]CarriedLog, error) { return nil, errNotFound }
 func (noCarrier) Sealed(context.Context, []string, string, Pull) (*SealedBatch, error) {
 	return nil, errNotFound

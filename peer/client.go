@@ -203,7 +203,7 @@ func (c *Client) do(r *http.Request, unchanged bool) (*http.Response, error) {
 	_ = json.Unmarshal(b, &said) // an answer that is not ours has no code
 	code := CodeRefused
 	for _, known := range [...]string{CodeForm, CodeSize, CodeOrigin, CodeCheckpoint, CodeRollback, CodeFork, CodeGap, CodeProof, CodeCommitment, CodeSealed, CodeSignature,
-		CodeRendition, CodeNotFound, CodeThrottled, CodeUnavailable, CodeInternal} {
+		CodeRendition, CodeNotFound, CodeThrottled, CodeUnavailable, CodeFull, CodeInternal} {
 		if said.Code == known {
 			code = known
 		}

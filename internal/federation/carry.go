@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"entente/dsse"
+	"entente/internal/fault"
 	"entente/internal/relay"
 	"entente/keylog"
 	"entente/peer"
@@ -56,7 +57,7 @@ func (c carrier) Carry(ctx context.Context, readers []string, b *peer.SealedBatc
 		if errors.As(err, &own) || errors.As(err, &fork) {
 			return nil, err
 		}
-		return nil, inWire(err)
+		return nil, orFull(err)
 	}
 	k, err := c.cfg.Node()
 	if err != nil {
@@ -67,6 +68,23 @@ func (c carrier) Carry(ctx context.Context, readers []string, b *peer.SealedBatc
 		return nil, inWire(err)
 	}
 	return peer.SignCustody(c.cfg.Realm, peer.Custody{Origin: l.Origin, Of: l.Nation, Nation: c.cfg.Nation, Org: c.cfg.Org, Size: l.Shown.Size, Root: l.Root(), Time: at}, k)
+}
+
+// orFull tells that no more is kept for the caller; else it is inWire.
+func orFull(err error) error {
+	if fault.Of(err) == fault.Full {
+		return &peer.Error{Code: peer.CodeFull, Message: err.Error()}
+	}
+	return inWireOrNil(err)
+}
+
+// Done implements peer.Carrier.
+func (c carrier) Done(ctx context.Context, origin string, before uint64) error {
+	of, _, err := c.who(ctx)
+	if err != nil {
+		return err
+	}
+	return inWireOrNil(c.room.Done(ctx, of.Nation, origin, before))
 }
 
 // Carried implements peer.Carrier.
@@ -167,7 +185,7 @@ func (c carrier) Send(ctx context.Context, to string, message []byte) error {
 	if _, ok := c.partner(to); !ok {
 		return nil
 	}
-	return inWireOrNil(c.room.Send(ctx, who.Nation, to, message))
+	return orFull(c.room.Send(ctx, who.Nation, to, message))
 }
 
 // Mail implements peer.Carrier.

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"entente/dsse"
 	"entente/internal/ledger"
 	"entente/keylog"
@@ -175,12 +173,15 @@ func (f *Federation) visitRelay(ctx context.Context, nation string) {
 		}
 		f.relaySeen(nation, err)
 		sooner := v.sooner
-		if err != nil {
-			v.told = time.Time{}
-			grown, sooner = nil, nil
+		if err != nil { // what is refused now would be refused again
+			grown = nil
+		}
+		failed := err != nil && !isRefusal(err)
+		if failed {
+			v.told, sooner = time.Time{}, nil
 		}
 		if do > giving { // the next turn is a whole one
-			if wait = min(2*wait, lastWait); err == nil {
+			if wait = min(2*wait, lastWait); !failed {
 				wait = min(relayEvery, f.cfg.Tick)
 			}
 			next.Reset(wait)
@@ -208,7 +209,7 @@ func (f *Federation) relaySeen(nation string, err error) {
 	if s == nil {
 		return
 	}
-	if up := err == nil; up != s.Up || s.Since.IsZero() {
+	if up := err == nil || isRefusal(err); up != s.Up || s.Since.IsZero() {
 		s.Up, s.Since = up, f.cfg.Now()
 	}
 	s.Error = ""
@@ -269,10 +270,11 @@ func (v *relayVisit) round(ctx context.Context, do turn) error {
 	if err := v.state(ctx); err != nil {
 		return err
 	}
-	steps := []func(context.Context) error{v.give}
+	var steps []func(context.Context) error
 	if do >= answering {
 		steps = append(steps, v.read)
 	}
+	steps = append(steps, v.give)
 	if do == looking || v.lacks() {
 		steps = append(steps, v.take, v.listen)
 	}
@@ -353,23 +355,31 @@ type handed struct {
 	Known   uint64    `json:"known"`
 	Time    time.Time `json:"time"`
 	Readers []string  `json:"readers"` // who can open it, from its beginning
+	Done    uint64    `json:"done"`    // the relay destroyed what is before
+	Bytes   int64     `json:"bytes"`   // of envelopes that it keeps
 }
 
 func (v *relayVisit) cursor(origin string) string { return "relay/" + v.relay.Nation + "/" + origin }
 
-// give hands the own logs over.
+// give hands the own logs over. Where no more is kept, room is made, of what all readers have: what then still waits for them goes other ways, or later.
 func (v *relayVisit) give(ctx context.Context) error {
-	own, err := v.f.cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
+	all, err := v.handings(ctx)
 	if err != nil {
 		return err
 	}
 	var bad error // what is wrong with one log does not hold up the others
-	for i := range own {
-		g := &own[i]
-		if g.Retired || g.Note == nil || !slices.Contains(v.accords, strings.TrimSuffix(g.Accord, decided)) {
-			continue
+	for _, h := range all {
+		err := v.giveLog(ctx, h, all)
+		if isFull(err) {
+			made, e := v.makeRoom(ctx, all)
+			if e != nil {
+				return e
+			}
+			if made {
+				err = v.giveLog(ctx, h, all)
+			}
 		}
-		if err := v.giveLog(ctx, g); err != nil && !isRefusal(err) {
+		if err != nil && !isRefusal(err) {
 			return err
 		} else if err != nil {
 			bad = fmt.Errorf("it does not take a log: %w", err)
@@ -378,16 +388,8 @@ func (v *relayVisit) give(ctx context.Context) error {
 	return bad
 }
 
-func (v *relayVisit) giveLog(ctx context.Context, g *ledger.Log) error {
-	f := v.f
-	var at handed
-	b, err := f.cfg.Ledger.Cursor(ctx, v.cursor(g.Origin))
-	if err == nil && len(b) > 0 {
-		err = json.Unmarshal(b, &at)
-	}
-	if err != nil {
-		return err
-	}
+func (v *relayVisit) giveLog(ctx context.Context, h *handing, all []*handing) error {
+	f, g, at := v.f, h.Log, h.at
 	if at.Size == g.Signed.Size && at.Known == g.Signed.Size && !g.Signed.Time.After(at.Time) {
 		return v.bare(ctx, g)
 	}
@@ -418,7 +420,10 @@ func (v *relayVisit) giveLog(ctx context.Context, g *ledger.Log) error {
 	}
 	at.Readers = can
 	for {
-		if err := v.hand(ctx, g, &at, to, can); err != nil {
+		if at.Size >= at.Known && at.Size < g.Signed.Size && h.isFull(all) { // what leads to a checkpoint is handed over whole: nobody could read a part
+			return &peer.Error{Code: peer.CodeFull, Message: fmt.Sprintf("the accord %s lets it keep %d bytes, and they wait for their readers", h.accord, h.queue)}
+		}
+		if err := v.hand(ctx, g, &at, to); err != nil {
 			var e *peer.Error
 			if errors.As(err, &e) && e.Code == peer.CodeGap && at.Size > 0 { // it has less than it took
 				at = handed{Readers: can}
@@ -426,11 +431,8 @@ func (v *relayVisit) giveLog(ctx context.Context, g *ledger.Log) error {
 			}
 			return err
 		}
-		value, err := json.Marshal(at)
-		if err == nil {
-			err = f.cfg.Ledger.SetCursor(ctx, ledger.Cursor{Name: v.cursor(g.Origin), Value: value})
-		}
-		if err != nil {
+		h.at = at
+		if err := v.keep(ctx, h); err != nil {
 			return err
 		}
 		if at.Size >= g.Signed.Size {
@@ -440,7 +442,7 @@ func (v *relayVisit) giveLog(ctx context.Context, g *ledger.Log) error {
 }
 
 // hand hands over the next batch.
-func (v *relayVisit) hand(ctx context.Context, g *ledger.Log, at *handed, to map[string]*seal.Statement, readers []string) error {
+func (v *relayVisit) hand(ctx context.Context, g *ledger.Log, at *handed, to map[string]*seal.Statement) error {
 	f := v.f
 	b, err := f.cfg.Ledger.Frames(ctx, g.Origin, peer.Pull{From: at.Size, Known: at.Known, Bytes: 8 << 20})
 	if err != nil {
@@ -454,9 +456,12 @@ func (v *relayVisit) hand(ctx context.Context, g *ledger.Log, at *handed, to map
 	if err != nil {
 		return err
 	}
-	word, err := v.carry(ctx, readers, sealed, ids)
+	word, err := v.carry(ctx, at.Readers, sealed, ids)
 	if err != nil {
 		return err
+	}
+	for i := range b.Frames {
+		at.Bytes += int64(len(b.Frames[i].Envelope))
 	}
 	if c.Size == b.End() && (word.Size != c.Size || word.Root != c.Root) {
 		return &peer.Error{Code: peer.CodeProof, Message: "the relay says that it took another log than it was given"}

@@ -23,7 +23,9 @@ type relayStream struct {
 	unknown bool              // something came of another
 }
 
-func newRelayStream() relayStream { return relayStream{deaf: map[string]bool{}, owner: map[string]string{}} }
+func newRelayStream() relayStream {
+	return relayStream{deaf: map[string]bool{}, owner: map[string]string{}}
+}
 
 // end ends the stream, and waits for it.
 func (l *relayStream) end() {

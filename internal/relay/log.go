@@ -82,6 +82,26 @@ func (r *Room) Take(ctx context.Context, of Party, readers []string, b *peer.Sea
 	return l, err
 }
 
+// Done destroys the boxes of a nation's log that stand before a leaf: so their originator says, whose readers all have them. How far the log was taken stays known.
+func (r *Room) Done(ctx context.Context, nation, origin string, before uint64) error {
+	return r.write(ctx, "destroying what nobody waits for", func(c *zs.Conn) error {
+		l, err := find(c, nation, origin)
+		if err != nil {
+			return err
+		}
+		first, last := position(l.id, 0), position(l.id, min(before, l.Size))
+		n, err := lite.Number(c, "SELECT coalesce(sum(length(box)), 0) FROM box WHERE pos >= ? AND pos < ?", first, last)
+		if err != nil || n == 0 {
+			return err
+		}
+		r.traces = true
+		if err := lite.Exec(c, "DELETE FROM box WHERE pos >= ? AND pos < ?", nil, first, last); err != nil {
+			return err
+		}
+		return lite.Exec(c, "UPDATE log SET bytes = bytes - ? WHERE id = ?", nil, n, l.id)
+	})
+}
+
 // begin finds a log, and makes it when it is new.
 func (r *Room) begin(c *zs.Conn, of Party, origin string) (l Log, err error) {
 	l, err = find(c, of.Nation, origin)

@@ -231,6 +231,37 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// What all readers have is destroyed when the originator says so; then there is room again, and what still waits is given.
+func TestRoomIsMade(t *testing.T) {
+	w := newWorld(t, Bounds{Bytes: 4000})
+	w.grow(3)
+	must(t, w.take(w.batch(peer.Pull{})))
+	w.grow(8)
+	if err := w.take(w.batch(peer.Pull{From: 3, Known: 3})); fault.Of(err) != fault.Full {
+		t.Fatalf("more bytes than are carried: %v", err)
+	}
+	for _, nation := range []string{"MEX", "CAN"} {
+		if err := w.room.Done(t.Context(), nation, w.origin, 3); (err == nil) != (nation == "CAN") {
+			t.Errorf("%s: %v", nation, err)
+		}
+	}
+	must(t, w.take(w.batch(peer.Pull{From: 3, Known: 3})))
+	for from, want := range map[uint64]int{0: 0, 2: 0, 3: 8} {
+		b, err := w.room.Batch(t.Context(), []string{"CAN"}, w.origin, reader, peer.Pull{From: from, Frames: 100})
+		if want == 0 && fault.Of(err) != fault.NotFound || want > 0 && (err != nil || len(b.Items) != want) {
+			t.Errorf("from %d: %v %v", from, b, err)
+		}
+	}
+	l, err := w.room.All(t.Context())
+	if err != nil || l[0].Size != 11 {
+		t.Errorf("%+v %v", l, err)
+	}
+	must(t, w.room.Done(t.Context(), "CAN", w.origin, 1<<40)) // no more than there is
+	if l, err = w.room.All(t.Context()); err != nil || l[0].Bytes != 0 || l[0].Size != 11 {
+		t.Errorf("%+v %v", l, err)
+	}
+}
+
 // What a relay signs is judged by its times, so that they never go back.
 func TestTimesDoNotGoBack(t *testing.T) {
 	w := newWorld(t, Bounds{})
