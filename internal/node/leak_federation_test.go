@@ -94,7 +94,7 @@ func (p *leakPair) carry() {
 			size = at.Size
 		}
 	}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(2 * time.Millisecond) {
 		if waiting, err := p.n.ledger.Orders(ctx, "", 0); err == nil && len(waiting) == 0 {
 			return
 		} else if time.Now().After(deadline) {
