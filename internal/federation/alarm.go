@@ -258,5 +258,8 @@ func (f *Federation) Watch(ctx context.Context) error {
 			f.cfg.Log.Info("an alarm ended", "alarm", key)
 		}
 	}
-	return nil
+	if f.cfg.Alarmed == nil {
+		return nil
+	}
+	return f.cfg.Alarmed(ctx, all)
 }
