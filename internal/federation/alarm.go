@@ -30,14 +30,14 @@ const (
 	AlarmStale    = "stale"    // a log of it stands still unsigned
 	AlarmRefused  = "refused"  // much of what it gives is refused
 	AlarmClock    = "clock"    // its clock is wrong, or this node's
-	AlarmOverdue  = "overdue"  // it does not say that it received something
+	AlarmOverdue  = "overdue"  // it does not say that it received something, or what it did with an order
 	AlarmAccused  = "accused"  // a partner shows a proof against this nation
 )
 
 // When something is an alarm.
 const (
 	offClock    = time.Minute      // clocks differ by so much: what they say of deadlines and of what is fresh is doubtful
-	unseen      = 15 * time.Minute // a leaf waits so long to be cosigned
+	unseen      = 15 * time.Minute // a leaf waits so long to be cosigned, an order to be receipted
 	manyRefused = 10               // leaves of one kind of refusal, within refusingIn
 )
 
@@ -135,6 +135,11 @@ func (f *Federation) observe(ctx context.Context, h *Health) error {
 	if err != nil {
 		return err
 	}
+	overdue := func(since time.Time, first *time.Time) {
+		if !since.IsZero() && f.cfg.Now().Sub(since) > unseen && (first.IsZero() || since.Before(*first)) {
+			*first = since
+		}
+	}
 	for _, g := range own {
 		if g.Retired {
 			continue
@@ -143,9 +148,11 @@ func (f *Federation) observe(ctx context.Context, h *Health) error {
 		if err != nil {
 			return err
 		}
-		if !since.IsZero() && f.cfg.Now().Sub(since) > unseen && (h.Overdue.IsZero() || since.Before(h.Overdue)) {
-			h.Overdue = since
+		overdue(since, &h.Overdue)
+		if since, err = f.cfg.Ledger.Unreceipted(ctx, g.Origin, h.Nation); err != nil {
+			return err
 		}
+		overdue(since, &h.Unreceipted)
 	}
 	return nil
 }
@@ -183,6 +190,8 @@ func (f *Federation) alarm(ctx context.Context, links []Health) error {
 		}
 		if !h.Overdue.IsZero() {
 			raise(AlarmOverdue, h.Overdue, "", "%s has not confirmed that it received what it was given at %s", h.Nation, h.Overdue.UTC().Format(time.RFC3339))
+		} else if !h.Unreceipted.IsZero() {
+			raise(AlarmOverdue, h.Unreceipted, "", "%s received an order to take back or destroy at %s, and gives no receipt for it", h.Nation, h.Unreceipted.UTC().Format(time.RFC3339))
 		}
 		f.mu.Lock()
 		r := f.refused[h.Nation]
