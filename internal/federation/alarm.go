@@ -31,6 +31,7 @@ const (
 	AlarmRefused  = "refused"  // much of what it gives is refused
 	AlarmClock    = "clock"    // its clock is wrong, or this node's
 	AlarmOverdue  = "overdue"  // it does not say that it received something, or what it did with an order
+	AlarmQueue    = "queue"    // more waits for it than an accord says
 	AlarmAccused  = "accused"  // a partner shows a proof against this nation
 )
 
@@ -193,6 +194,11 @@ func (f *Federation) alarm(ctx context.Context, links []Health) error {
 		} else if !h.Unreceipted.IsZero() {
 			raise(AlarmOverdue, h.Unreceipted, "", "%s received an order to take back or destroy at %s, and gives no receipt for it", h.Nation, h.Unreceipted.UTC().Format(time.RFC3339))
 		}
+		waiting, err := f.overfull(ctx, h)
+		if err != nil {
+			return err
+		}
+		h.Alarms = append(h.Alarms, waiting...)
 		f.mu.Lock()
 		r := f.refused[h.Nation]
 		for code, n := range r.byCode {
