@@ -124,6 +124,7 @@ type Config struct {
 	After      func(time.Duration) <-chan time.Time // between two attempts to reach a partner; time.After
 	Tick       time.Duration                        // how often time itself is looked at; 30 s
 	Recover    Recover
+	Alarmed    func(ctx context.Context, stand []Alarm) error // is told at every tick which alarms stand; nil: nobody is
 	Log        *slog.Logger
 }
 

@@ -549,6 +549,11 @@ func (f *Federation) apply(ctx context.Context, p Partner, w *ledger.Waiting, o 
 	if err != nil {
 		return "", "", err
 	}
+	if target.Object == "" && w.Leaf.Kind != peer.Relabel {
+		if err := f.unnamed(ctx, order.Origin); err != nil {
+			return "", "", err
+		}
+	}
 	switch w.Leaf.Kind {
 	case peer.Retract:
 		if target.Object != "" && !version {

@@ -254,3 +254,21 @@ func (l *Ledger) Unseen(ctx context.Context, origin, party string) (since time.T
 	})
 	return since, err
 }
+
+// Unreceipted says since when a party owes a receipt for an order to retract, relabel or purge: the time of the first order in an own log of which it has
+// said nothing. Zero: it has said what it did with all of them.
+func (l *Ledger) Unreceipted(ctx context.Context, origin, party string) (since time.Time, err error) {
+	err = l.read(ctx, "reading which orders a party has not receipted", func(c *zs.Conn) error {
+		g, err := findLog(c, origin)
+		if err != nil {
+			return err
+		}
+		return lite.Exec(c, "SELECT leaf FROM leaf WHERE pos >= ?1 AND pos < ?2 AND "+isOrder+" AND envelope IS NOT NULL AND NOT EXISTS (SELECT 1 FROM act a WHERE a.pos = leaf.pos AND a.party = ?3) ORDER BY pos LIMIT 1",
+			func(st *zs.Stmt) error {
+				leaf, err := peer.ParseLeaf(lite.Blob(st, 0))
+				since = leaf.Time
+				return err
+			}, position(g.id, 0), position(g.id, g.Size), party)
+	})
+	return since, err
+}

@@ -17,6 +17,7 @@ import (
 	"entente/internal/federation"
 	"entente/internal/keyring"
 	"entente/internal/ledger"
+	"entente/internal/notify"
 	"entente/internal/peers"
 	"entente/internal/record"
 	"entente/internal/store"
@@ -84,8 +85,17 @@ func (n *Node) openFederation(ctx context.Context) error {
 		Node:      n.nodeKey,
 		Dial:      func(p federation.Partner) (string, peer.Doer) { return "https://" + p.Address, doer },
 		Bundles:   filepath.Join(n.cfg.Data, bundleFolder), SealKeys: n.ring.SealKeys, SealKey: n.ring.SealStatement,
-		Now: n.cfg.Now, Log: n.cfg.Log})
+		Alarmed: n.alarmed, Now: n.cfg.Now, Log: n.cfg.Log})
 	return err
+}
+
+// alarmed has the desk tell people of alarms.
+func (n *Node) alarmed(ctx context.Context, stand []federation.Alarm) error {
+	out := make([]notify.Alarm, len(stand))
+	for i, a := range stand {
+		out[i] = notify.Alarm{Nation: a.Nation, Kind: a.Kind, Ref: a.Proof, Since: a.Since}
+	}
+	return n.desk.Alarmed(ctx, out)
 }
 
 // decisionLog is where decisions are said: the federation's logs, which are opened after the decisions are.

@@ -495,6 +495,7 @@ var words = map[string]string{
 	"/proofs/{id}":             "The proof's id.",
 	"Health.ahead":             "Seconds by which its clock is ahead, as its signatures tell; negative: behind.",
 	"Health.behind":            "Since when others have more of its logs than came here.",
+	"Health.unreceipted":       "Since when it owes a receipt for an order to take back or destroy that it has received.",
 	"Health.overdue":           "Since when something waits for it to confirm that it came.",
 	"Health.refused":           "Records and orders of it that were refused since the node started.",
 	"Health.proof":             "The id of the proof that weighs against it: nothing is taken from it.",
