@@ -539,7 +539,7 @@ func (f *Federation) takeBatch(ctx context.Context, b *peer.Batch, in *Imported)
 	for i := range b.Frames { // the ledger keeps them; the bytes are the reader's
 		b.Frames[i].Envelope = slices.Clone(b.Frames[i].Envelope)
 	}
-	n, err := f.take(ctx, in.Nation, b)
+	n, err := f.take(withWay(ctx, wayBundle), in.Nation, b)
 	in.Stored += n
 	var old *peer.Error
 	if errors.As(err, &old) && old.Code == peer.CodeRollback && b.End() <= g.Size {

@@ -142,7 +142,7 @@ func (v *relayVisit) takeBatch(ctx context.Context, h *peer.RelayHead, at peer.P
 	}
 	one := f.turn(h.Of)
 	one.Lock()
-	n, err := f.takeVia(ctx, h.Of, "peer:"+h.Of+" relay:"+v.relay.Org, b)
+	n, err := f.takeVia(withWay(ctx, wayRelay+v.relay.Org), h.Of, "peer:"+h.Of+" relay:"+v.relay.Org, b)
 	one.Unlock()
 	if err != nil {
 		return 0, err

@@ -462,7 +462,7 @@ var words = map[string]string{
 	"Provenance.came":          "By which ways it came from partners' nodes, for callers who may know of accords. It is stored once.",
 	"Came":                     "One way by which a version of an object came from a partner.",
 	"Came.nation":              "That gave it.",
-	"Came.way":                 "stream: asked for at the partner's node; push: brought by it.",
+	"Came.way":                 "stream: asked for at the partner's node; push: brought by it; bundle: in a file; relay: and an organisation: over its relay.",
 	"Came.log":                 "The audience log's name.",
 	"Came.index":               "Of the leaf that brought it.",
 	"Came.did":                 "What this node did with it, and told in its receipt.",
