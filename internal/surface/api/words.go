@@ -552,7 +552,7 @@ var words = map[string]string{
 	"BundleWords.nation":       "For whom it was; empty: any.",
 	"BundleWords.words":        "The 24 words that are shown where it was imported, or the first four letters of each.",
 	"Imported":                 "What a bundle is found to be, and what became of it.",
-	"Imported.state":           "taken, known (it was taken before), waiting (for what is missing) or holds (it was only verified).",
+	"Imported.state":           "taken, known (it was taken before), waiting (for what is missing) or holds (it was only verified, and can be taken).",
 	"Imported.words":           "24 words by which the sender knows that it arrived.",
 	"Imported.leaves":          "That it holds.",
 	"Imported.new":             "Leaves that were not here.",

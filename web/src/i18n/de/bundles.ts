@@ -35,7 +35,7 @@ export const bundles: Record<keyof typeof en, string> = {
   'bundle.file.of': 'Nummer {number} für {name} herunterladen',
   'bundle.records': '{n} Eintrag eines Protokolls|{n} Einträge von Protokollen',
   'bundle.statements': '{n} Erklärung aus Schlüsselprotokollen|{n} Erklärungen aus Schlüsselprotokollen',
-  'bundle.accords': '{n} Abkommen',
+  'bundle.accords': '{n} Abkommen|{n} Abkommen',
   'bundle.receipts': '{n} Quittung|{n} Quittungen',
   'bundle.nothing': 'nichts Neues',
 
