@@ -75,7 +75,8 @@ type Config struct {
 	Voter   func() (dsse.Signer, error)                                          // the key that votes for the organisation from this node; an error where persons vote with their own
 	Node    func() (dsse.Signer, error)                                          // signs acknowledgements and reports
 	Execute map[string]Executor                                                  // by the type of the action
-	Accuse  func(ctx context.Context, nation string, first, second []byte) error // two positions of one party that contradict each other
+	// Accuse is told of two positions of one party that contradict each other, with the text of the accord and the payload of the proposal.
+	Accuse func(ctx context.Context, nation, accord string, proposal, first, second []byte) error
 	Now     func() time.Time
 	Tick    time.Duration // how often deadlines are looked at; 5 s
 	Slog    *slog.Logger

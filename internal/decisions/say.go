@@ -19,6 +19,7 @@ import (
 	"entente/internal/fault"
 	"entente/internal/gate"
 	"entente/internal/store"
+	"entente/keylog"
 	"entente/peer"
 )
 
@@ -317,7 +318,7 @@ func (r *Room) Second(ctx context.Context, v gate.Viewer, id string) (View, erro
 	return r.Submit(ctx, v, e, weights)
 }
 
-// Ballot is the position that is to be signed.
+// Ballot is the position that is to be signed: the one that others of the organisation have signed, where it waits for one more of them.
 func (r *Room) Ballot(v gate.Viewer, id string, choice decision.Choice, reason string) (*decision.Position, error) {
 	if err := r.may(v, gate.Vote); err != nil {
 		return nil, err
@@ -328,7 +329,27 @@ func (r *Room) Ballot(v gate.Viewer, id string, choice decision.Choice, reason s
 	if err != nil {
 		return nil, err
 	}
+	if c, _, _ := r.open(m); c != nil {
+		for _, s := range slices.Backward(m.statements("position", r.cfg.Nation)) {
+			if !waits(c, s) {
+				break
+			}
+			e, err := dsse.Parse(s.Envelope)
+			if err != nil {
+				return nil, refused(err)
+			}
+			if p, err := decision.ReadPosition(e.Payload); err == nil && p.Choice == choice && (reason == "" || p.Reason == reason) {
+				return p, nil
+			}
+		}
+	}
 	return &decision.Position{V: 1, Proposal: m.digest, Round: m.what.Round, Accord: m.what.Accord, Choice: choice, Reason: reason, Nation: r.cfg.Nation, Org: r.cfg.Org, Time: r.stamp()}, nil
+}
+
+// waits tells whether all that a position lacks is that more persons of its organisation sign it.
+func waits(c *decision.Case, s said) bool {
+	_, err := c.Position(s.Envelope)
+	return err != nil && short(err)
 }
 
 func (r *Room) position(ctx context.Context, v gate.Viewer, envelope []byte) (View, error) {
@@ -368,6 +389,12 @@ func (r *Room) position(ctx context.Context, v gate.Viewer, envelope []byte) (Vi
 	}
 	if _, err := c.Position(envelope); err != nil && !short(err) {
 		return View{}, refused(err)
+	}
+	o := r.opener(r.cfg.Nation)
+	if _, signers, err := o.Position(envelope); err != nil {
+		return View{}, refused(err)
+	} else if o.Count(signers, p.Nation, p.Org, keylog.RoleVote, p.Time) == 0 {
+		return View{}, fault.New(fault.Unprocessable, "decision.signature", "no voter of %s whose key counted at %s signed the position", p.Org, p.Time.Format(time.RFC3339))
 	}
 	if err := r.ack(ctx, m); err != nil { // an ack stands before every position
 		return View{}, err

@@ -138,12 +138,12 @@ func (f *Federation) Stretch(ctx context.Context, origin string, from uint64) (p
 }
 
 // Contradicts keeps the proof of two final positions of a nation on one proposal, and tells the others.
-func (f *Federation) Contradicts(ctx context.Context, nation string, first, second []byte) error {
+func (f *Federation) Contradicts(ctx context.Context, nation, accord string, proposal, first, second []byte) error {
 	l, err := f.cfg.Partners.Log(nation)
 	if err != nil {
 		return err
 	}
-	made, err := proof.OfPositions(l, first, second)
+	made, err := proof.OfPositions(l, proof.Positions{First: first, Second: second, Proposal: proposal, Accord: accord})
 	if err != nil {
 		return err
 	}

@@ -70,8 +70,8 @@ func (n *Node) openFederation(ctx context.Context) error {
 		Named:   func(name string) (peer.Digest, bool) { d, ok := n.accords.Binding(name); return d, ok },
 		Voter:   n.voter,
 		Execute: map[string]decisions.Executor{decisions.AboutAccord: n.accordDecided},
-		Accuse: func(ctx context.Context, nation string, first, second []byte) error {
-			return n.federation.Contradicts(ctx, nation, first, second)
+		Accuse: func(ctx context.Context, nation, accord string, proposal, first, second []byte) error {
+			return n.federation.Contradicts(ctx, nation, accord, proposal, first, second)
 		},
 		Node: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleNode) },
 		Now:  n.cfg.Now, Slog: n.cfg.Log}); err != nil {
@@ -110,7 +110,7 @@ func (l decisionLog) Stretch(ctx context.Context, origin string, from uint64) (p
 func (n *Node) voter() (dsse.Signer, error) {
 	if org := n.ring.Names().Org; n.ring.KeyState().NamesPersons(org, keylog.RoleVote) {
 		return nil, fault.New(fault.Conflict, "decision.person", "persons of %s vote with keys of their own, and this node's key does not vote for them", org).
-			Try("sign what GET /api/v1/decisions/{id}/ballot gives with the person's key, and send the envelope to POST /api/v1/decisions/envelopes")
+			Try("give the person's key: entente decision say|propose|second --signing-key FILE; without a node entente decision ballot, sign and submit")
 	}
 	return n.ring.Signer(keylog.RoleVote)
 }

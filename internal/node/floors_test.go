@@ -34,7 +34,7 @@ var floors = []struct {
 	{"decision", []string{"accord", "dsse", "keylog", "label", "peer"}},
 	{"seal", []string{"dsse"}},
 	{"bundle", []string{"dsse", "keylog", "peer", "seal"}},
-	{"proof", []string{"decision", "dsse", "keylog", "peer", "stix"}},
+	{"proof", []string{"accord", "decision", "dsse", "keylog", "peer", "stix"}},
 	// memory and key
 	{"internal/fault", nil},
 	{"internal/outbound", []string{"internal/fault"}},

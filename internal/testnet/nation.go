@@ -90,8 +90,8 @@ func (n *Nation) open() {
 		Named: func(name string) (peer.Digest, bool) { d, ok := n.Accords.Binding(name); return d, ok },
 		Voter: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleVote) },
 		Node:  func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleNode) },
-		Accuse: func(ctx context.Context, nation string, first, second []byte) error {
-			return n.Federation.Contradicts(ctx, nation, first, second)
+		Accuse: func(ctx context.Context, nation, accord string, proposal, first, second []byte) error {
+			return n.Federation.Contradicts(ctx, nation, accord, proposal, first, second)
 		},
 		Execute: n.net.o.Execute, Now: n.now, Tick: n.net.o.Tick / 2, Slog: slog.New(slog.NewTextHandler(n.net.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	must(t, err)
