@@ -62,6 +62,7 @@ export function alarms(links: readonly Link[], told: readonly Told[], relays: re
   const out: Alarm[] = [];
   const add = (nation: string, kind: Kind, more: Partial<Alarm> = {}) => out.push({ nation, kind, tone: bad.includes(kind) ? 'bad' : 'warn', ...more });
   for (const a of told) if (kinds.some((k) => k === a.kind)) add(a.nation, a.kind as Kind, { since: a.since, proof: a.proof, text: a.text });
+  for (const l of links) if (l.fork && !out.some((a) => a.nation === l.nation && (a.kind === 'proof' || a.kind === 'forked'))) add(l.nation, 'forked');
   for (const l of links) if (linkState(l) === 'down') add(l.nation, 'down', { since: l.since });
   for (const r of relays) {
     if (r.proof && !out.some((a) => a.proof === r.proof)) add(r.nation, 'withheld', { proof: r.proof });
