@@ -78,6 +78,8 @@ export const bundles: Record<keyof typeof en, string> = {
   'bundle.take.then': 'Was es enthält, wird übernommen, als wäre es über die Leitung gekommen: Datensätze werden gespeichert oder kommen in Quarantäne, und Weisungen zu vernichten werden ausgeführt. Das wird nicht rückgängig gemacht.',
   'bundle.take.done': 'Nummer {number} von {name} ist übernommen',
   'bundle.take.kept': 'Nummer {number} von {name} wartet auf das Fehlende',
+  'bundle.note': 'Zurückweisen lassen',
+  'bundle.note.lead': 'Widerspricht sich ein Absender, ist die Datei ein Beleg. Eingereicht wird nichts von ihr übernommen: Die Zurückweisung wird vermerkt, was sie beweist, wird aufbewahrt, und von der Nation wird nichts mehr übernommen, bis ein Mensch es klärt.',
   'bundle.words': 'Die 24 Wörter für den Rückweg',
   'bundle.words.lead': 'Lesen Sie sie {name} am Telefon vor, oder bringen Sie sie schriftlich. Das nächste Bündel von dort beginnt dann, wo dieses endete.',
   'bundle.words.show': 'Wörter zeigen',

@@ -76,6 +76,8 @@ export const bundles = {
   'bundle.take.then': 'What it holds is taken as if it came over the wire: records are stored or put into quarantine, and orders to destroy are carried out. That is not undone.',
   'bundle.take.done': 'Number {number} of {name} is taken',
   'bundle.take.kept': 'Number {number} of {name} waits for what is missing',
+  'bundle.note': 'Have it refused',
+  'bundle.note.lead': 'Where a sender contradicts itself, the file is evidence. Handed in, nothing of it is taken: the refusal is listed, what it proves is kept, and the nation is cut off until a person settles it.',
   'bundle.words': 'The 24 words for the way back',
   'bundle.words.lead': 'Read them to {name} on the telephone, or bring them in writing. Its next bundle then begins where this one ended.',
   'bundle.words.show': 'Show the words',
