@@ -3,6 +3,7 @@ import { countWords, gapOf, sealsTo } from './bundles';
 
 test.each([
   ['bundle 7 of UTO/ut.cert is missing', { what: 'bundle', name: 'UTO/ut.cert', from: '7', to: '7' }],
+  ['bundle 2 of SYL/Sylvania CERT is missing', { what: 'bundle', name: 'SYL/Sylvania CERT', from: '2', to: '2' }],
   ['bundle 3 to 5 of UTO/ut.cert is missing', { what: 'bundle', name: 'UTO/ut.cert', from: '3', to: '5' }],
   ['statement 4 to 6 of the key log of RUR is missing', { what: 'keylog', name: 'RUR', from: '4', to: '6' }],
   ['leaf 120 to 339 of log fed/v1/abc is missing', { what: 'log', name: 'fed/v1/abc', from: '120', to: '339' }],

@@ -18,8 +18,8 @@ export interface Gap {
 }
 
 const forms: [Gap['what'], RegExp][] = [
-  ['bundle', /^bundle (\d+)(?: to (\d+))? of (\S+) is missing$/],
-  ['keylog', /^statement (\d+)(?: to (\d+))? of the key log of (\S+) is missing$/],
+  ['bundle', /^bundle (\d+)(?: to (\d+))? of (.+) is missing$/],
+  ['keylog', /^statement (\d+)(?: to (\d+))? of the key log of (.+) is missing$/],
   ['log', /^leaf (\d+)(?: to (\d+))? of log (\S+) is missing$/],
 ];
 
