@@ -167,6 +167,10 @@ func (f *Federation) compareLog(ctx context.Context, note []byte) error {
 	if err != nil || g.Own || g.Note == nil {
 		return ignoreMissing(err)
 	}
+	if f.agrees(&c, &g) {
+		f.behind(c, &g)
+		return nil
+	}
 	p, ok := f.partner(g.Nation)
 	if !ok {
 		return nil
@@ -176,15 +180,9 @@ func (f *Federation) compareLog(ctx context.Context, note []byte) error {
 		return nil // not signed by whose log it is: whoever shows it lies, or an old key signed it
 	}
 	f.behind(c, &g)
-	if root, ok := f.marked(c.Origin, c.Size); ok && root == c.Root {
-		return nil
-	}
 	var e *peer.Equivocation
 	switch {
 	case c.Size == g.Signed.Size:
-		if c.Root == g.Signed.Root {
-			return nil
-		}
 		e = &peer.Equivocation{First: g.Note, Second: note}
 	case c.Size > 0 && c.Size < g.Signed.Size && g.Signed.Size == g.Size: // what is here reaches as far as what is signed
 		root, proof, err := f.cfg.Ledger.Past(ctx, c.Origin, c.Size)
@@ -196,6 +194,15 @@ func (f *Federation) compareLog(ctx context.Context, note []byte) error {
 		return nil
 	}
 	return f.caught(ctx, p, e)
+}
+
+// agrees tells whether a checkpoint says of a log what one said that was verified here: then nothing can be learned from it, whoever signed it.
+func (f *Federation) agrees(c *peer.Checkpoint, g *ledger.Log) bool {
+	if c.Size == g.Signed.Size && c.Root == g.Signed.Root {
+		return true
+	}
+	root, ok := f.marked(c.Origin, c.Size)
+	return ok && root == c.Root
 }
 
 // pasts is how many checkpoints of each log are remembered, so that what others were shown is compared without reading the log.
@@ -255,6 +262,9 @@ func (f *Federation) nodeKeys(p *Partner, at time.Time) (out []*dsse.Key) {
 
 // caught keeps the proof that a partner signed two pasts of a log, and tells those who are bound with it.
 func (f *Federation) caught(ctx context.Context, p Partner, e *peer.Equivocation) error {
+	if c, err := peer.PeekCheckpoint(e.First); err == nil && f.knows(proof.Matter{Kind: proof.LogFork, Nation: p.Nation, About: c.Origin}) {
+		return nil
+	}
 	l, err := f.cfg.Partners.Log(p.Nation)
 	if err != nil {
 		return err
@@ -299,6 +309,7 @@ type Accusation struct {
 
 type accusationDoc struct {
 	Accusation
+	About   string    `json:"about,omitempty"` // of its proof.Matter
 	File    []byte    `json:"file,omitempty"`
 	Until   time.Time `json:"until,omitzero"` // until when the file may be kept, by the labels of what it holds; zero: always
 	Version int64     `json:"-"`              // of the document
@@ -332,8 +343,27 @@ func (f *Federation) logOf(nation string) (*keylog.Log, error) {
 	return f.cfg.Partners.Log(nation)
 }
 
+// knows tells whether a proof of the same is kept that is not settled: what shows it once more is not even verified.
+func (f *Federation) knows(m proof.Matter) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.ContainsFunc(f.proved, func(a accusationDoc) bool {
+		return a.Settled == "" && a.Found.Kind == m.Kind && a.Found.Nation == m.Nation && a.About == m.About
+	})
+}
+
 // accused keeps a proof that a nation showed, which may be kept until a time; zero: always.
 func (f *Federation) accused(ctx context.Context, from string, file []byte, until time.Time) error {
+	parsed, err := proof.Parse(file)
+	if err != nil {
+		return fault.New(fault.Invalid, "proof.invalid", "%v", err)
+	}
+	matter, one := parsed.Matter()
+	f.verifying.Lock() // partners tell of the same at the same time
+	defer f.verifying.Unlock()
+	if one && f.knows(matter) {
+		return nil
+	}
 	found, err := proof.Verify(file)
 	if err != nil {
 		return fault.New(fault.Invalid, "proof.invalid", "%v", err)
@@ -343,7 +373,7 @@ func (f *Federation) accused(ctx context.Context, from string, file []byte, unti
 	if err != nil || found.Realm != f.cfg.Realm || l.Fingerprint() != found.Fingerprint || found.Kind == proof.Conflict && from != f.cfg.Nation && found.Nation != f.cfg.Nation {
 		return fault.New(fault.NotFound, "proof.unknown", "the proof is about a nation that this node does not know")
 	}
-	a := accusationDoc{Accusation: Accusation{ID: proofID(&found), Found: found, At: f.stamp(), From: from}, File: file, Until: until}
+	a := accusationDoc{Accusation: Accusation{ID: proofID(&found), Found: found, At: f.stamp(), From: from}, About: matter.About, File: file, Until: until}
 	f.judging.Lock()
 	defer f.judging.Unlock()
 	known, err := f.proofs(ctx)
@@ -359,11 +389,7 @@ func (f *Federation) accused(ctx context.Context, from string, file []byte, unti
 		return fault.New(fault.Full, "proof.full", "this node keeps %d proofs, and no more", maxProofs)
 	}
 	if found.Kind == proof.KeyLogFork && found.Nation != f.cfg.Nation {
-		p, err := proof.Parse(file)
-		if err != nil {
-			return err
-		}
-		if err := f.cfg.Partners.Fork(ctx, p.Evidence); err != nil {
+		if err := f.cfg.Partners.Fork(ctx, parsed.Evidence); err != nil {
 			return err
 		}
 	}

@@ -20,7 +20,6 @@ import (
 	"entente/internal/federation"
 	"entente/internal/keyring"
 	"entente/internal/ledger"
-	"entente/internal/peers"
 	"entente/internal/record"
 	"entente/internal/store"
 	"entente/internal/surface/peerapi"
@@ -290,7 +289,7 @@ func (p partners) Partners() []federation.Partner {
 	var out []federation.Partner
 	for _, k := range p.n.peers.List() {
 		if s := p.n.peers.Keys(k.Nation); s != nil {
-			out = append(out, federation.Partner{Nation: k.Nation, Org: k.Org, Node: k.Node, Address: addressOf(s, &k), Keys: s})
+			out = append(out, federation.Partner{Nation: k.Nation, Org: k.Org, Node: k.Node, Address: k.Address, Keys: s})
 		}
 	}
 	return out
@@ -304,16 +303,6 @@ func (p partners) Forked() []federation.Partner {
 		}
 	}
 	return out
-}
-
-// addressOf is where a nation's key log says that the node is, else where its card did.
-func addressOf(s *keylog.State, p *peers.Peer) string {
-	for _, k := range s.All() {
-		if k.Org == p.Org && k.Node == p.Node && k.Address != "" {
-			return k.Address
-		}
-	}
-	return p.Address
 }
 
 func (p partners) Learn(ctx context.Context, nation string, from int64, statements [][]byte) error {
