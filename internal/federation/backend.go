@@ -183,6 +183,7 @@ func (b backend) acked(ctx context.Context, p Partner, g *ledger.Log, l *peer.Lo
 	if err := b.cfg.Ledger.Ack(ctx, l.Origin, received...); err != nil {
 		return inWire(err)
 	}
+	b.declined(g.Accord, received)
 	if len(l.Cosigned) == 0 {
 		return nil
 	}

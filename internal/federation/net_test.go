@@ -273,7 +273,7 @@ type line struct {
 }
 
 func (l line) Do(r *http.Request) (*http.Response, error) {
-	if l.n.net.isCut(l.n.code, l.to) {
+	if l.n.net.isCut(l.n.code, l.to) || l.n.net.isCut(l.n.code, l.to+r.URL.Path) {
 		return nil, fmt.Errorf("the line from %s to %s is cut", l.n.code, l.to)
 	}
 	return http.DefaultClient.Do(r)

@@ -37,7 +37,8 @@ func (f *Federation) follow(ctx context.Context) {
 			case <-more:
 			case <-changed:
 			case <-f.recovered:
-			case <-time.After(f.cfg.Tick): // accords begin, days and shortages end
+			case <-f.tooSoon:
+			case <-time.After(f.pauseTo(f.cfg.Tick)): // accords begin, days and shortages end
 			}
 		case ctx.Err() == nil:
 			f.cfg.Log.Warn("giving to partners; it will be tried again", "error", err)
@@ -236,6 +237,9 @@ func cursor(at record.Seq) ledger.Cursor {
 func (f *Federation) stateOf(s *accords.Standing) string {
 	h := sha256.New()
 	fmt.Fprintln(h, s.State, f.retired[s.Name])
+	if n := f.attempt(s.Name); n > 0 {
+		fmt.Fprintln(h, "attempt", n)
+	}
 	if f.asking.Load() {
 		fmt.Fprintln(h, "asking") // what is not given meanwhile is judged again
 	}
