@@ -163,9 +163,16 @@ func (f *Federation) compareLog(ctx context.Context, note []byte) error {
 	if err != nil || !peer.IsOrigin(c.Origin) {
 		return nil // it proves nothing
 	}
+	if f.familiar(&c) {
+		return nil
+	}
 	g, err := f.cfg.Ledger.Log(ctx, c.Origin)
+	if fault.Of(err) == fault.NotFound {
+		f.unshown(note, &c)
+		return nil
+	}
 	if err != nil || g.Own || g.Note == nil {
-		return ignoreMissing(err)
+		return err
 	}
 	if f.agrees(&c, &g) {
 		f.behind(c, &g)
@@ -203,6 +210,15 @@ func (f *Federation) agrees(c *peer.Checkpoint, g *ledger.Log) bool {
 	}
 	root, ok := f.marked(c.Origin, c.Size)
 	return ok && root == c.Root
+}
+
+// familiar tells, without asking the ledger, whether a checkpoint says what one said that was verified here, and nothing of the log is missed.
+func (f *Federation) familiar(c *peer.Checkpoint) bool {
+	f.mu.Lock()
+	_, misses := f.missing[c.Origin]
+	f.mu.Unlock()
+	root, ok := f.marked(c.Origin, c.Size)
+	return ok && !misses && root == c.Root
 }
 
 // pasts is how many checkpoints of each log are remembered, so that what others were shown is compared without reading the log.
@@ -454,13 +470,42 @@ func (f *Federation) behind(c peer.Checkpoint, g *ledger.Log) {
 	switch b, ok := f.missing[c.Origin]; {
 	case c.Size <= g.Size && b.size <= g.Size:
 		delete(f.missing, c.Origin)
-	case !ok:
+	case !ok && len(f.missing) < maxMissing:
 		f.missing[c.Origin] = missing{g.Nation, c.Size, f.cfg.Now()}
+	case !ok:
 	case c.Size > b.size:
 		b.size = c.Size
 		f.missing[c.Origin] = b
 	}
 }
+
+// unshown remembers that somebody was shown a log of a partner of which nothing came here: who shows it says that this nation has part in it.
+func (f *Federation) unshown(note []byte, c *peer.Checkpoint) {
+	f.mu.Lock()
+	known := f.missing[c.Origin].size >= c.Size
+	f.mu.Unlock()
+	if known {
+		return
+	}
+	for _, p := range f.cfg.Partners.Partners() {
+		if _, err := peer.OpenCheckpoint(note, c.Origin, f.nodeKeys(&p, c.Time)...); err == nil {
+			f.behind(*c, &ledger.Log{Nation: p.Nation})
+			return
+		}
+	}
+}
+
+// caughtUp forgets that others were shown more of a log than came here, once it came.
+func (f *Federation) caughtUp(origin string, size uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if b, ok := f.missing[origin]; ok && b.size <= size {
+		delete(f.missing, origin)
+	}
+}
+
+// maxMissing bounds the logs of which others were shown more.
+const maxMissing = 4096
 
 // missing is what somebody else was shown of a log.
 type missing struct {

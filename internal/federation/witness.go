@@ -121,17 +121,20 @@ func (f *Federation) attested(ctx context.Context, notes [][]byte) (err error) {
 	if len(notes) == 0 {
 		return nil
 	}
-	seen, cosigners := map[string][]ledger.Cosigned{}, f.cosigners()
+	seen, logs, cosigners := map[string][]ledger.Cosigned{}, map[string]ledger.Log{}, f.cosigners()
 	for _, note := range notes {
 		c, err := peer.PeekCheckpoint(note)
 		if err != nil || !peer.IsOrigin(c.Origin) {
 			continue
 		}
-		g, err := f.cfg.Ledger.Log(ctx, c.Origin)
-		if err != nil || g.Own {
-			if err := ignoreMissing(err); err != nil {
+		g, known := logs[c.Origin]
+		if !known {
+			if g, err = f.cfg.Ledger.Log(ctx, c.Origin); ignoreMissing(err) != nil {
 				return err
 			}
+			logs[c.Origin] = g // of an unknown one nothing is known
+		}
+		if g.Own || g.Note == nil {
 			continue
 		}
 		if !f.agrees(&c, &g) { // else it is what the log signed, and nothing is to be compared

@@ -305,6 +305,14 @@ func (r *Room) Keys(nation string) *keylog.State {
 	return nil
 }
 
+// Mirrored is what a nation's key log says as far as it is here, also of one that showed two: what it bound itself to before goes on binding the others.
+func (r *Room) Mirrored(nation string) *keylog.State {
+	if e := r.find(nation); e != nil {
+		return e.state
+	}
+	return nil
+}
+
 // Log is what is mirrored of a nation's key log.
 func (r *Room) Log(nation string) (*keylog.Log, error) {
 	e := r.find(nation)
