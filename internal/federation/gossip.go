@@ -64,8 +64,15 @@ func (f *Federation) seen(ctx context.Context, p Partner, fresh func(head peer.H
 	}
 	logs, err := f.cfg.Ledger.Logs(ctx, ledger.Filter{Party: "org:" + p.Nation + "/" + p.Org})
 	for _, g := range logs {
-		if g.Nation != p.Nation && !g.Own && !g.Retired && g.Note != nil && len(h.Logs) < f.cfg.Limits.Logs && fresh(peer.Head{Origin: g.Origin, Size: g.Signed.Size, Root: g.Signed.Root}) {
-			h.Logs = append(h.Logs, g.Note)
+		if g.Nation == p.Nation || g.Own || g.Retired || g.Note == nil || len(h.Logs) >= f.cfg.Limits.Logs {
+			continue
+		}
+		note, head := g.Note, peer.Head{Origin: g.Origin, Size: g.Signed.Size, Root: g.Signed.Root}
+		if m, more := f.lacks(g.Origin); more && m.size > head.Size {
+			note, head.Size, head.Root = m.note, m.size, m.root
+		}
+		if fresh(head) {
+			h.Logs = append(h.Logs, note)
 		}
 	}
 	h.Witnessed = f.passed(p.Nation)
@@ -175,7 +182,7 @@ func (f *Federation) compareLog(ctx context.Context, note []byte) error {
 		return err
 	}
 	if f.agrees(&c, &g) {
-		f.behind(c, &g)
+		f.behind(c, &g, note)
 		return nil
 	}
 	p, ok := f.partner(g.Nation)
@@ -186,7 +193,7 @@ func (f *Federation) compareLog(ctx context.Context, note []byte) error {
 	if _, err := peer.OpenCheckpoint(note, c.Origin, keys...); err != nil {
 		return nil // not signed by whose log it is: whoever shows it lies, or an old key signed it
 	}
-	f.behind(c, &g)
+	f.behind(c, &g, note)
 	var e *peer.Equivocation
 	switch {
 	case c.Size == g.Signed.Size:
@@ -464,17 +471,17 @@ func (f *Federation) nudgeAll() {
 }
 
 // behind remembers that somebody was shown more of a log than came here.
-func (f *Federation) behind(c peer.Checkpoint, g *ledger.Log) {
+func (f *Federation) behind(c peer.Checkpoint, g *ledger.Log, note []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch b, ok := f.missing[c.Origin]; {
 	case c.Size <= g.Size && b.size <= g.Size:
 		delete(f.missing, c.Origin)
 	case !ok && len(f.missing) < maxMissing:
-		f.missing[c.Origin] = missing{g.Nation, c.Size, f.cfg.Now()}
+		f.missing[c.Origin] = unread{missing{g.Nation, c.Size, f.cfg.Now()}, c.Root, note}
 	case !ok:
 	case c.Size > b.size:
-		b.size = c.Size
+		b.size, b.root, b.note = c.Size, c.Root, note
 		f.missing[c.Origin] = b
 	}
 }
@@ -489,7 +496,7 @@ func (f *Federation) unshown(note []byte, c *peer.Checkpoint) {
 	}
 	for _, p := range f.cfg.Partners.Partners() {
 		if _, err := peer.OpenCheckpoint(note, c.Origin, f.nodeKeys(&p, c.Time)...); err == nil {
-			f.behind(*c, &ledger.Log{Nation: p.Nation})
+			f.behind(*c, &ledger.Log{Nation: p.Nation}, note)
 			return
 		}
 	}
@@ -504,6 +511,14 @@ func (f *Federation) caughtUp(origin string, size uint64) {
 	}
 }
 
+// lacks is what somebody else was shown of a log and did not come here, if there is something.
+func (f *Federation) lacks(origin string) (unread, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	m, ok := f.missing[origin]
+	return m, ok
+}
+
 // maxMissing bounds the logs of which others were shown more.
 const maxMissing = 4096
 
@@ -512,6 +527,13 @@ type missing struct {
 	nation string
 	size   uint64
 	since  time.Time
+}
+
+// unread is a checkpoint beyond what came here of a log: others are told of it too.
+type unread struct {
+	missing
+	root tlog.Hash
+	note []byte
 }
 
 // behindOf is since when others have more of a nation's logs, once it is longer than it may take.

@@ -202,10 +202,11 @@ func (a *alliance) push(most int) {
 	a.net.As(of).Push(testnet.To(label.Amber, to...), batch...)
 }
 
-// carry has one of those for whom the relay carries give something to another.
+// carry has one of those for whom the relay carries give something to another, and to a third that reaches both and hears what the relay says to each.
 func (a *alliance) carry(from, to string, n int) {
-	a.net.As(from).Push(testnet.To(label.Green, to), testnet.Campaign(n, 1, fmt.Sprintf("campaign %d", n), "of "+from))
-	for _, c := range []string{from, to} {
+	third := a.far[2]
+	a.net.As(from).Push(testnet.To(label.Green, to, third), testnet.Campaign(n, 1, fmt.Sprintf("campaign %d", n), "of "+from))
+	for _, c := range []string{from, to, third} {
 		a.want[c][testnet.ID("campaign", n)] = from + " over the relay"
 	}
 }

@@ -243,19 +243,26 @@ func (a *alliance) hostility() {
 // overRelay has the relay become hostile: what it changes is not taken, what it keeps back is proved, and when the line is there again all is.
 func (a *alliance) overRelay() {
 	a.t.Helper()
+	bad := func(c string) bool {
+		return slices.ContainsFunc(a.net.As(c).Federation.Relays(), func(r federation.RelayHealth) bool { return !r.Behind.IsZero() || strings.Contains(r.Error, "not taken") })
+	}
+	x, y := a.far[0], a.far[1]
+	a.until("the relay is as it is to be", 0, []string{x, y}, func(c string) string {
+		if bad(c) {
+			return "it is not"
+		}
+		return ""
+	})
 	a.mode.Store(tampering)
 	a.hostile.Begin()
 	a.lied = a.clock.Now()
-	x, y := a.far[0], a.far[1]
 	for n := 100; n < 103; n++ {
 		a.carry(x, y, n)
 		a.carry(y, x, n+100)
 	}
-	a.until("what the relay changed is noticed", fresh, a.far[:2], func(c string) string {
-		for _, r := range a.net.As(c).Federation.Relays() {
-			if !r.Behind.IsZero() || strings.Contains(r.Error, "not taken") {
-				return ""
-			}
+	a.until("what the relay changed is noticed", fresh, []string{x, y}, func(c string) string {
+		if bad(c) {
+			return ""
 		}
 		return "it is not"
 	})
