@@ -82,6 +82,7 @@ var floors = []struct {
 	{"starter", nil},
 	{"web", nil},
 	{"internal/shareddata", nil},
+	{"internal/phrasebook", nil},
 	// measuring and breaking: they run the real program
 	{"internal/sample", []string{"label", "stix"}},
 	{"internal/testnode", nil},

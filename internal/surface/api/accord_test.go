@@ -286,7 +286,7 @@ func accordRows(w *world, do func(route, path, body string), last *string) {
 // until waits for what other workers bring about.
 func (w *world) until(what string, holds func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(90 * time.Second); !holds(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			w.t.Fatalf("this did not come about: %s", what)
 		}
