@@ -71,6 +71,7 @@ type signed struct {
 	standing []accord.Standing
 	err      error
 	bundle   *accord.Bundle // nil: not known
+	bytes    []byte         // of the bundle
 	asked    []asked
 }
 
@@ -84,7 +85,10 @@ type asked struct {
 func (a *Accords) standing(v *version) ([]accord.Standing, error) {
 	others := func(k asked) bool { return !slices.Equal(k.keys, a.cfg.Signed(k.nation, k.org)) }
 	if v.signed.bundle != v.bundle || slices.ContainsFunc(v.signed.asked, others) {
-		s := signed{bundle: v.bundle}
+		s := signed{bundle: v.bundle, bytes: v.signed.bytes}
+		if v.signed.bundle != v.bundle {
+			s.bytes = v.bundle.Bytes()
+		}
 		s.standing, s.err = v.bundle.Signed(func(nation, org string) []*dsse.Key {
 			keys := a.cfg.Signed(nation, org)
 			s.asked = append(s.asked, asked{nation, org, keys})
