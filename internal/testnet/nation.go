@@ -471,3 +471,11 @@ func (s seals) SealStatement(now time.Time) ([]byte, error) {
 	names := s.ring.Names()
 	return seal.Statement{Nation: names.Nation, Org: names.Org, Epoch: 1, Key: keys[0].Public(), NotBefore: now.Add(-time.Hour), NotAfter: now.Add(30 * 24 * time.Hour)}.Sign(names.Realm, by)
 }
+
+// Follow gives what the nation's journal has after an entry, and is called again when what it gives beside is closed.
+func (n *Nation) Follow(after record.Seq) ([]store.Entry, <-chan struct{}) {
+	_, grown := n.db.Newest()
+	all, err := house{n}.Follow(context.Background(), after, 1000)
+	must(n.net.t, err)
+	return all, grown
+}
