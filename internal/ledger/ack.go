@@ -176,15 +176,23 @@ type Cosigned struct {
 	Note  []byte
 }
 
-// Cosign keeps a checkpoint of a log that a party cosigned, which was verified, if it is of more leaves than the one that is kept, or later.
-func (l *Ledger) Cosign(ctx context.Context, origin string, k Cosigned) error {
+// Cosign keeps checkpoints of a log that parties cosigned, which were verified, each if it is of more leaves than the one that is kept of the party, or later.
+func (l *Ledger) Cosign(ctx context.Context, origin string, all ...Cosigned) error {
+	if len(all) == 0 {
+		return nil
+	}
 	return l.write(ctx, "keeping a cosignature", func(c *zs.Conn) error {
 		g, err := findLog(c, origin)
 		if err != nil {
 			return err
 		}
-		return lite.Exec(c, `INSERT INTO cosigned VALUES(?,?,?,?,?) ON CONFLICT(log, party) DO UPDATE SET size = excluded.size, at = excluded.at, note = excluded.note
-			WHERE (excluded.size, excluded.at) > (size, at)`, nil, g.id, k.Party, int64(k.Size), lite.PackTime(k.At), k.Note)
+		for _, k := range all {
+			if err := lite.Exec(c, `INSERT INTO cosigned VALUES(?,?,?,?,?) ON CONFLICT(log, party) DO UPDATE SET size = excluded.size, at = excluded.at, note = excluded.note
+			WHERE (excluded.size, excluded.at) > (size, at)`, nil, g.id, k.Party, int64(k.Size), lite.PackTime(k.At), k.Note); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
