@@ -60,6 +60,9 @@ func (n *Node) Backup(ctx context.Context, w io.Writer) error {
 	z.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) { return fast.NewWriter(out, flate.BestSpeed) })
 	put := func(name string, fill func(io.Writer) error) error {
 		e, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: n.cfg.Now().UTC()})
+		if err == nil {
+			err = z.Flush() // whoever watches sees the part begin
+		}
 		if err != nil {
 			return err
 		}
