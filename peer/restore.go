@@ -13,12 +13,14 @@ type Reconcile struct {
 	Origin  string `json:"origin,omitempty"`  // of a log that the caller gives or reads; empty: all of the caller's logs
 	Compare []byte `json:"compare,omitempty"` // a message of a comparison
 	Want    []Item `json:"want,omitempty"`    // to be given: of the caller's own logs only
+	Notices bool   `json:"notices,omitempty"` // to be given what the caller's own nation stated about accords
 }
 
 // Reconciled is the answer.
 type Reconciled struct {
-	Compare []byte  `json:"compare,omitempty"`
-	Held    []Known `json:"held,omitempty"` // as many as an answer holds; what is not held is not there
+	Compare []byte   `json:"compare,omitempty"`
+	Held    []Known  `json:"held,omitempty"`    // as many as an answer holds; what is not held is not there
+	Notices [][]byte `json:"notices,omitempty"` // of the caller's own nation, as many as an answer holds
 }
 
 // Known is a leaf of the caller's own log, as its reader has it.
@@ -27,7 +29,7 @@ type Known struct {
 	Index      uint64      `json:"index"`
 	Leaf       []byte      `json:"leaf"`
 	Did        string      `json:"did"`                  // what the reader did with it
-	Envelope   []byte      `json:"envelope,omitempty"`   // of a put, where the record is held still
+	Envelope   []byte      `json:"envelope,omitempty"`   // of a put, where the record is held still; of what was said in a decision; of an accord, with the signatures that the reader has
 	Checkpoint []byte      `json:"checkpoint,omitempty"` // that the caller signed
 	Proof      []tlog.Hash `json:"proof,omitempty"`      // that the leaf stands under it, as package tlog has it; with no other leaf it is empty
 }
@@ -74,6 +76,16 @@ func (c *Client) Differences(ctx context.Context, origin string, s *Set, most in
 	return d, nil
 }
 
+// asks counts what is asked at once.
+func asks(q Reconcile) (n int) {
+	for _, asked := range []bool{len(q.Compare) > 0, len(q.Want) > 0, q.Notices} {
+		if asked {
+			n++
+		}
+	}
+	return n
+}
+
 func (s *server) reconcile(w http.ResponseWriter, r *http.Request) error {
 	b, err := body(w, r, jsonMedia, s.o.Limits.Body)
 	if err != nil {
@@ -86,8 +98,8 @@ func (s *server) reconcile(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case q.Origin != "" && !IsOrigin(q.Origin):
 		return errNotFound
-	case (len(q.Compare) > 0) == (len(q.Want) > 0):
-		return refuse(CodeForm, "a reconciliation compares, or asks for leaves")
+	case asks(q) != 1:
+		return refuse(CodeForm, "a reconciliation compares, or asks for leaves, or for notices")
 	case len(q.Want) > s.o.Limits.Frames:
 		return refuse(CodeSize, "more than %d leaves are asked for", s.o.Limits.Frames)
 	}

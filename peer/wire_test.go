@@ -408,6 +408,8 @@ func TestReconcileOverTheWire(t *testing.T) {
 	}{
 		{"nothing", `{}`, CodeForm},
 		{"both", `{"compare":"AQ==","want":["` + strings.Repeat("A", 54) + `=="]}`, CodeForm},
+		{"a comparison and notices", `{"compare":"AQ==","notices":true}`, CodeForm},
+		{"no notices", `{"notices":false}`, CodeForm},
 		{"another member", `{"compare":"AQ==","x":1}`, CodeForm},
 		{"no message", `{"compare":"AgA="}`, CodeForm},
 		{"no log", `{"origin":"x","compare":"AQ=="}`, CodeNotFound},

@@ -156,6 +156,20 @@ func (a *Accords) Outgoing() []Outgoing {
 	return out
 }
 
+// Notices gives what a nation stated about accords, as it signed that.
+func (a *Accords) Notices(nation string) (out [][]byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, v := range a.ordered() {
+		for _, n := range v.notices {
+			if n.Party == nation && n.envelope != nil {
+				out = append(out, n.envelope)
+			}
+		}
+	}
+	return out
+}
+
 // view is a version as people see it. The caller holds mu.
 func (a *Accords) view(v *version) View {
 	out := View{Name: v.accord.Name, Title: v.accord.Title, Version: v.accord.Version, Digest: v.digest, Effective: v.accord.Effective, Expires: v.accord.Expires}

@@ -28,7 +28,7 @@ func mistaken() []alliance.Act {
 
 // TestStories runs the command line as people do, each story in a directory of its own.
 func TestStories(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: map[string]func(*testscript.TestScript, bool, []string){"cut": cut, "until": until, "accuse": accuse}, Setup: func(e *testscript.Env) error {
+	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: map[string]func(*testscript.TestScript, bool, []string){"cut": cut, "until": until, "accuse": accuse, "sway": sway}, Setup: func(e *testscript.Env) error {
 		e.Setenv("ENTENTE_DATA", "")
 		for _, name := range []string{"ADDR", "UTO", "RUR", "FRE"} { // of a node, and of the doors that nations have for each other
 			l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,11 +1,15 @@
 package cli
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"os"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"entente/accord"
+	"entente/decision"
 	"entente/internal/keyring"
 	"entente/keylog"
 	"entente/label"
@@ -37,4 +41,36 @@ func accuse(ts *testscript.TestScript, neg bool, args []string) {
 	b, err := p.Bytes()
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), b, 0o600))
+}
+
+// sway writes the proof that the nation of a node consented to a proposal and vetoed it: its own key says both. A second file has it consent twice, which is no contradiction.
+func sway(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: sway DIR FILE FILE")
+	}
+	ring, err := keyring.Open(ts.MkAbs(args[0]), keyring.Operational, time.Now)
+	ts.Check(err)
+	voter, err := ring.Signer(keylog.RoleVote)
+	ts.Check(err)
+	us, now := ring.Names(), time.Now().UTC().Truncate(time.Microsecond)
+	text, err := accord.New(accord.Template{Kind: "bilateral", Name: "pact", Nations: []string{us.Nation, "FRE"}, Effective: now.Add(-time.Hour)})
+	ts.Check(err)
+	text = bytes.Replace(text, []byte("  suspend {"), []byte("  decide \"all\" {\n    propose = any\n    consent = all\n    deadline = \"1h\"\n  }\n  suspend {"), 1)
+	text, err = accord.Format(text)
+	ts.Check(err)
+	what := decision.Proposal{V: 1, ID: "p", Round: 1, Accord: sha256.Sum256(text), Rule: "all", Nation: "FRE", Org: "Freedonia CERT", Title: "Block the network", Opens: now.Add(-time.Minute), Deadline: now.Add(time.Hour)}
+	proposal, err := what.Payload()
+	ts.Check(err)
+	say := func(c decision.Choice, at time.Time) []byte {
+		e, err := decision.SignPosition(us.Realm, decision.Position{V: 1, Proposal: what.Digest(), Round: 1, Accord: what.Accord, Choice: c, Nation: us.Nation, Org: us.Org, Time: at}, voter)
+		ts.Check(err)
+		return e
+	}
+	for i, second := range [][]byte{say(decision.Veto, now.Add(time.Second)), say(decision.Consent, now.Add(time.Second))} {
+		p, err := proof.OfPositions(ring.KeyLog(), proof.Positions{First: say(decision.Consent, now), Second: second, Proposal: proposal, Accord: string(text)})
+		ts.Check(err)
+		b, err := p.Bytes()
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(args[1+i]), b, 0o600))
+	}
 }

@@ -39,6 +39,8 @@ type Log interface {
 	Say(ctx context.Context, accord [32]byte, topic [16]byte, about string, envelope []byte) (Place, error)
 	// Spoken gives what stands in the node's own logs of decisions, each from an index on, in order.
 	Spoken(ctx context.Context, from func(origin string) uint64, take func(at Place, envelope []byte) error) error
+	// Awaits tells that nothing can be said yet: the node was restored from a backup, and what it had said since is asked back first.
+	Awaits(ctx context.Context) (bool, error)
 	// Stretch gives a log from an index to its newest checkpoint, as far as it was read: the edge before it, the leaves, and the signed note.
 	Stretch(ctx context.Context, origin string, from uint64) (before peer.Edge, leaves []peer.Leaf, note []byte, err error)
 }
@@ -89,6 +91,7 @@ type Room struct {
 
 	saying sync.Mutex // held by who says something: an acknowledgement stands before every position
 	behind bool       // something may stand in the own log and in no document; of who holds saying
+	again  bool       // what was said may stand in logs that ended and not in those that go on; of who holds saying
 	mu     sync.Mutex
 	known  map[peer.Digest]*matter
 	tables map[peer.Digest][]byte // of weights
@@ -191,7 +194,7 @@ func New(ctx context.Context, cfg Config) (*Room, error) {
 	if cfg.Slog == nil {
 		cfg.Slog = slog.New(slog.DiscardHandler)
 	}
-	r := &Room{cfg: cfg, behind: true, known: map[peer.Digest]*matter{}, tables: map[peer.Digest][]byte{}, spoken: map[string]int{}, news: make(chan struct{}, 1), change: make(chan struct{})}
+	r := &Room{cfg: cfg, behind: true, again: true, known: map[peer.Digest]*matter{}, tables: map[peer.Digest][]byte{}, spoken: map[string]int{}, news: make(chan struct{}, 1), change: make(chan struct{})}
 	for _, read := range []struct {
 		kind string
 		take func(m *matter, d store.Doc) error

@@ -2,6 +2,7 @@ package decisions
 
 import (
 	"context"
+	"slices"
 
 	"entente/decision"
 	"entente/dsse"
@@ -61,6 +62,46 @@ func (r *Room) Hear(ctx context.Context, nation string, at Place, envelope []byt
 	}
 	r.contradicts(ctx, m, nation)
 	return nil
+}
+
+// Heard is the statement of a nation that stands at a place of its log; nil: it is not here.
+func (r *Room) Heard(nation, origin string, index uint64) []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.known {
+		for i := range m.said {
+			if s := &m.said[i]; s.Index == index && s.Origin == origin && s.Nation == nation {
+				return s.Envelope
+			}
+		}
+	}
+	return nil
+}
+
+// Remember takes what this node itself said before it was restored from a backup that does not have it, as a partner shows it. It tells whether that was new here. Nothing is
+// said meanwhile, so that nothing is said against it.
+func (r *Room) Remember(ctx context.Context, at Place, envelope []byte) (bool, error) {
+	r.saying.Lock()
+	defer r.saying.Unlock()
+	r.mu.Lock()
+	for _, m := range r.known {
+		if slices.ContainsFunc(m.said, func(s said) bool {
+			return s.Nation == r.cfg.Nation && same(s.Envelope, envelope) && signatures(s.Envelope) >= signatures(envelope)
+		}) {
+			r.mu.Unlock()
+			return false, nil
+		}
+	}
+	r.mu.Unlock()
+	return true, r.Hear(ctx, r.cfg.Nation, at, envelope)
+}
+
+func signatures(envelope []byte) int {
+	e, err := dsse.Parse(envelope)
+	if err != nil {
+		return 0
+	}
+	return len(e.Signatures)
 }
 
 // room tells whether there is room for one more statement of a nation. The caller holds mu.

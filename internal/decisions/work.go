@@ -17,11 +17,23 @@ import (
 
 // Work does once what is due: what was proposed is acknowledged, what can be decided is counted, and what was decided is carried out.
 func (r *Room) Work(ctx context.Context) (err error) {
-	if err := r.inTurn(ctx, func() error { return nil }); err != nil {
+	mute, err := r.cfg.Log.Awaits(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.inTurn(ctx, func() error {
+		if mute {
+			return nil
+		}
+		return r.repeat(ctx)
+	}); err != nil {
 		return err
 	}
 	for _, m := range r.which(func(m *matter) bool { return m.end == nil }) {
-		err = errors.Join(err, r.advance(ctx, m))
+		err = errors.Join(err, r.advance(ctx, m, mute))
+	}
+	if mute { // and what was begun after the backup is not begun again before its report came back
+		return err
 	}
 	for _, m := range r.which(func(m *matter) bool { return m.end != nil && m.end.State == Decided }) {
 		err = errors.Join(err, r.execute(ctx, m))
@@ -54,8 +66,47 @@ func (r *Room) which(holds func(*matter) bool) (out []*matter) {
 	return out
 }
 
-// advance acknowledges a proposal and counts what was said about it.
-func (r *Room) advance(ctx context.Context, m *matter) error {
+// repeat says what is open once more in the logs that go on, where it stands in logs that ended with a restore and which nobody can read any more. The caller holds saying.
+func (r *Room) repeat(ctx context.Context) error {
+	if !r.again {
+		return nil
+	}
+	now := r.cfg.Now()
+	for _, m := range r.which(func(m *matter) bool { return m.end == nil && now.Before(m.what.Deadline) }) {
+		r.mu.Lock()
+		var own []said
+		for _, s := range m.said {
+			if s.Nation == r.cfg.Nation {
+				own = append(own, s)
+			}
+		}
+		ends := r.later(m.what)
+		r.mu.Unlock()
+		if ends {
+			continue
+		}
+		for _, s := range own {
+			at, err := r.say(ctx, m.what.Accord, m.digest, s.Envelope)
+			if fault.Of(err) == fault.Conflict { // its accord does not bind any more
+				break
+			}
+			if err != nil {
+				return err
+			}
+			r.mu.Lock()
+			err = r.kept(ctx, m, place(s.Kind, s.Nation, at, s.Envelope), store.Act{Actor: "node", Verb: "decision.repeat", Target: key(m.digest), Detail: "kind=" + s.Kind})
+			r.mu.Unlock()
+			if err != nil {
+				return err
+			}
+		}
+	}
+	r.again = false
+	return nil
+}
+
+// advance acknowledges a proposal, if anything may be said, and counts what was said about it.
+func (r *Room) advance(ctx context.Context, m *matter, mute bool) error {
 	now := r.cfg.Now()
 	r.mu.Lock()
 	c, a, err := r.open(m)
@@ -75,7 +126,7 @@ func (r *Room) advance(ctx context.Context, m *matter) error {
 	r.mu.Lock()
 	replaced := r.replaced(m)
 	r.mu.Unlock()
-	if !late && !replaced && a.GoesOn && slices.Contains(c.Voters(), r.cfg.Nation) {
+	if !mute && !late && !replaced && a.GoesOn && slices.Contains(c.Voters(), r.cfg.Nation) {
 		if err := r.inTurn(ctx, func() error { return r.ack(ctx, m) }); err != nil {
 			return err
 		}
@@ -110,15 +161,13 @@ func (r *Room) parts(ctx context.Context, m *matter, c *decision.Case, a Accord,
 	r.mu.Lock()
 	p = decision.Parts{Accord: a.Bundle, Proposal: m.proposal, Weights: m.weights}
 	n = len(m.said)
-	acks := map[string]said{}
+	acks := map[string][]said{} // of a party that was restored there is one in its old log and one in its new
 	for _, s := range m.said {
 		switch s.Kind {
 		case "position":
 			p.Positions = append(p.Positions, s.Envelope)
 		case "ack":
-			if old, ok := acks[s.Nation]; !ok || s.Index < old.Index {
-				acks[s.Nation] = s
-			}
+			acks[s.Nation] = append(acks[s.Nation], s)
 		}
 	}
 	r.mu.Unlock()
@@ -126,16 +175,16 @@ func (r *Room) parts(ctx context.Context, m *matter, c *decision.Case, a Accord,
 		return p, n, nil
 	}
 	for _, nation := range c.Voters() {
-		ack, ok := acks[nation]
-		if !ok {
-			continue
-		}
-		s, err := r.silence(ctx, m, c, ack)
-		if err != nil {
-			return p, n, err
-		}
-		if s != nil {
-			p.Silences = append(p.Silences, s)
+		slices.SortFunc(acks[nation], func(a, b said) int { return a.At.Compare(b.At) })
+		for _, ack := range acks[nation] {
+			s, err := r.silence(ctx, m, c, ack)
+			if err != nil {
+				return p, n, err
+			}
+			if s != nil {
+				p.Silences = append(p.Silences, s)
+				break
+			}
 		}
 	}
 	return p, n, nil

@@ -60,6 +60,13 @@ func (x *Exchange) Purge(ctx context.Context, v gate.Viewer, id string, dryRun b
 	if err := x.may(v, gate.Purge); err != nil {
 		return store.PurgeReport{}, err
 	}
+	if !dryRun {
+		done, err := x.purging() // before partners are told
+		if err != nil {
+			return store.PurgeReport{}, err
+		}
+		defer done()
+	}
 	if !dryRun && x.cfg.Recall != nil {
 		if err := x.cfg.Recall(ctx, id); err != nil {
 			return store.PurgeReport{}, fmt.Errorf("telling partners to destroy an object: %w", err)

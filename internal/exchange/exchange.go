@@ -67,6 +67,7 @@ type Exchange struct {
 
 	shelf    shelf    // roots and collections
 	markings markings // labels of marking definitions
+	turns    turns
 	metrics  Metrics
 	waiting  atomic.Int64 // objects in the queue of large posts
 

@@ -84,6 +84,11 @@ func (x *Exchange) Mark(ctx context.Context, o Order, to label.Label) (int, erro
 // Destroy purges what its originator orders to purge: of what came from it, no file of the store holds a byte afterwards.
 func (x *Exchange) Destroy(ctx context.Context, o Order) (store.PurgeReport, error) {
 	defer x.markings.forget()
+	done, err := x.purging()
+	if err != nil {
+		return store.PurgeReport{}, err
+	}
+	defer done()
 	p := store.Purge{ID: o.ID, Nation: o.Origin.Nation, Org: o.Origin.Org, Act: store.Act{Actor: o.Actor, Verb: "object.purge", Detail: o.Detail}}
 	if o.Version != "" {
 		items, err := x.ofOriginator(ctx, o)

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"strings"
+	"time"
 
 	"entente/internal/decisions"
 	"entente/internal/fault"
@@ -19,6 +20,12 @@ const decided = "/decisions"
 
 // Say adds a statement about a decision to this node's own log of decisions under an accord, durably and under a checkpoint, and only once for the same bytes.
 func (f *Federation) Say(ctx context.Context, accord [32]byte, topic [16]byte, about string, envelope []byte) (decisions.Place, error) {
+	if waits, err := f.Awaits(ctx); err != nil {
+		return decisions.Place{}, err
+	} else if waits {
+		return decisions.Place{}, fault.New(fault.Unavailable, "decision.restored", "this node was restored from a backup, and asks its partners first what it had said since").After(time.Minute).
+			Try("wait until the partners are reached: entente peer list")
+	}
 	f.out.Lock()
 	defer f.out.Unlock()
 	sum := sha256.Sum256(envelope)
@@ -52,14 +59,14 @@ func (f *Federation) Say(ctx context.Context, accord [32]byte, topic [16]byte, a
 	return decisions.Place{}, fault.New(fault.Internal, "", "what was said is not in the log")
 }
 
-// Spoken gives what stands in this node's own logs of decisions, each from an index on, in order.
+// Spoken gives what stands in this node's own logs of decisions, each from an index on, in order: also in those that ended with a restore.
 func (f *Federation) Spoken(ctx context.Context, from func(origin string) uint64, take func(at decisions.Place, envelope []byte) error) error {
 	logs, err := f.cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
 	if err != nil {
 		return err
 	}
 	for _, g := range logs {
-		if g.Retired || !strings.HasSuffix(g.Accord, decided) {
+		if !strings.HasSuffix(g.Accord, decided) {
 			continue
 		}
 		for at := from(g.Origin); at < g.Signed.Size; {

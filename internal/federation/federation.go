@@ -78,6 +78,10 @@ type Partners interface {
 type Decisions interface {
 	// Hear takes a statement that stands in a partner's log.
 	Hear(ctx context.Context, nation string, at decisions.Place, envelope []byte) error
+	// Heard is the statement of a nation that stands at a place of its log; nil: it is not here.
+	Heard(nation, origin string, index uint64) []byte
+	// Remember takes a statement of this node that it had lost, and tells whether it was new.
+	Remember(ctx context.Context, at decisions.Place, envelope []byte) (bool, error)
 }
 
 // Seals are the keys that others seal to.
@@ -184,6 +188,7 @@ type Federation struct {
 	began     time.Time
 	recovered chan struct{} // a partner was asked what it has
 	tooSoon   chan struct{} // a partner refused what came too early
+	speaks    atomic.Bool   // what this node had said before a restore was asked for, or need not be
 	asking    atomic.Bool   // nothing is given: partners are asked first
 
 	comparing sync.Mutex // held by who compares

@@ -31,6 +31,8 @@ type Recover struct {
 const (
 	recoverWait   = 15 * time.Minute
 	recoveredName = "recovered/" // and a restore, and / and a nation that was asked, or nothing: all were, or were waited for
+	recoveredAll  = "done"       // all partners were asked
+	recoveredLate = "late"       // not all, and they were waited for
 	docRecovery   = "recovery"   // what a partner had, by restore and nation
 	maxRecovered  = 1 << 20      // leaves that a partner has and this node has not
 )
@@ -44,6 +46,7 @@ type Recovery struct {
 	Present   int       `json:"present"`   // records that were here
 	Ordered   int       `json:"ordered"`   // records that were taken back since the backup, and wait for a person
 	Reduced   int       `json:"reduced"`   // copies with parts left out: what they were made of does not come back by them
+	Words     int       `json:"words"`     // statements in decisions, accords and notices that were lost and are here again
 	Lost      int       `json:"lost"`      // records and orders of which nobody can say any more what they were about
 	Unproven  int       `json:"unproven"`  // what the partner says and this node did not sign
 }
@@ -81,7 +84,11 @@ func (f *Federation) awaiting(ctx context.Context) error {
 			}
 			f.cfg.Log.Warn("after the restore, partners could not be asked what they have; what was taken back since the backup may be given to them again", "partners", strings.Join(waits, " "))
 		}
-		if err := f.cfg.Ledger.SetCursor(ctx, ledger.Cursor{Name: recoveredName + restored, Value: []byte("done")}); err != nil {
+		value := recoveredAll
+		if len(waits) > 0 {
+			value = recoveredLate
+		}
+		if err := f.cfg.Ledger.SetCursor(ctx, ledger.Cursor{Name: recoveredName + restored, Value: []byte(value)}); err != nil {
 			return err
 		}
 	}
@@ -130,12 +137,15 @@ func (f *Federation) recover(ctx context.Context, c *peer.Client, p Partner) err
 		}
 		need = rest
 	}
+	if err := r.notices(ctx, c); err != nil {
+		return err
+	}
 	value, err := json.Marshal(r.Recovery)
 	if err != nil {
 		return fault.New(fault.Internal, "", "a recovery cannot be written down").Because(err)
 	}
 	act := store.Act{Actor: "node", Verb: "recovered", Target: p.Nation,
-		Detail: fmt.Sprintf("leaves=%d recovered=%d present=%d ordered=%d reduced=%d lost=%d unproven=%d", r.Leaves, r.Recovered, r.Present, r.Ordered, r.Reduced, r.Lost, r.Unproven)}
+		Detail: fmt.Sprintf("leaves=%d recovered=%d present=%d ordered=%d reduced=%d words=%d lost=%d unproven=%d", r.Leaves, r.Recovered, r.Present, r.Ordered, r.Reduced, r.Words, r.Lost, r.Unproven)}
 	if err := f.cfg.House.PutDocs(ctx, act, store.Doc{Kind: docRecovery, Key: restored + "/" + p.Nation, Value: value, Version: -1}); err != nil {
 		return err
 	}
@@ -172,6 +182,10 @@ func (r *recovery) take(ctx context.Context, want []peer.Item, held []peer.Known
 			o := r.put(k, &leaf, proven)
 			if o != nil {
 				puts = append(puts, o)
+			}
+		case peer.Accord, peer.Decision:
+			if err := r.word(ctx, k, &leaf); err != nil {
+				return err
 			}
 		case peer.Retract, peer.Relabel, peer.Purge:
 			if !proven {
@@ -325,6 +339,10 @@ func (b backend) Reconcile(ctx context.Context, q peer.Reconcile) (out peer.Reco
 	}
 	b.comparing.Lock() // a comparison reads whole logs
 	defer b.comparing.Unlock()
+	if q.Notices {
+		out.Notices = b.noticesOf(c.Nation)
+		return out, nil
+	}
 	if len(q.Want) > 0 {
 		out.Held, err = b.known(ctx, c.Nation, q.Want)
 		return out, inWireOrNil(err)
@@ -383,6 +401,14 @@ func (f *Federation) known(ctx context.Context, nation string, want []peer.Item)
 			if k.Envelope, err = f.envelope(ctx, &h.Held); err != nil {
 				return nil, err
 			}
+		}
+		switch {
+		case h.Leaf.Kind == peer.Accord:
+			if k.Envelope, err = f.cfg.Accords.BundleOf(h.Leaf.Accord); ignoreMissing(err) != nil {
+				return nil, err
+			}
+		case h.Leaf.Kind == peer.Decision && f.cfg.Decisions != nil:
+			k.Envelope = f.cfg.Decisions.Heard(nation, h.Origin, h.Index)
 		}
 		if room -= int64(len(k.Leaf) + len(k.Checkpoint) + len(k.Envelope) + 64*len(k.Proof) + 200); room < 0 && len(out) > 0 {
 			break

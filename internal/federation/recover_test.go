@@ -18,11 +18,11 @@ import (
 	"entente/peer"
 )
 
-// backup writes store and ledger down, and restore brings a nation that was lost back to them.
+// backup writes ledger and store down in the order of a node's backup, and restore brings a nation that was lost back to them.
 func (n *nation) backup() (db, logs bytes.Buffer) {
 	n.net.t.Helper()
-	must(n.net.t, n.db.Backup(context.Background(), &db, nil))
 	must(n.net.t, n.ledger.Backup(context.Background(), &logs))
+	must(n.net.t, n.db.Backup(context.Background(), &db, nil))
 	return db, logs
 }
 
@@ -109,7 +109,7 @@ func TestALostOriginatorRecovers(t *testing.T) {
 		return rur.sees(id("malware", 6)) && uto.receipts(id("malware", 1), peer.DidKnow) == 2
 	})
 	for _, a := range uto.acts("recovered") {
-		if want := "leaves=5 recovered=2 present=0 ordered=2 reduced=0 lost=0 unproven=0"; a.Target == "RUR" && a.Detail != want || a.Target == "FRE" && !strings.HasPrefix(a.Detail, "leaves=0 ") {
+		if want := "leaves=5 recovered=2 present=0 ordered=2 reduced=0 words=0 lost=0 unproven=0"; a.Target == "RUR" && a.Detail != want || a.Target == "FRE" && !strings.HasPrefix(a.Detail, "leaves=0 ") {
 			t.Errorf("%s: %s", a.Target, a.Detail)
 		}
 	}
@@ -179,6 +179,37 @@ func TestARestoredReaderReadsOn(t *testing.T) {
 	}
 }
 
+// What a partner has purged waits while a backup is made, so that its files are of one mind about it, and is destroyed then.
+func TestAnOrderToPurgeWaitsForABackup(t *testing.T) {
+	t.Parallel()
+	net, uto, rur := bound(t)
+	uto.push(malware(1, v1), to(label.Amber, "RUR"))
+	net.eventually("it arrives", func() bool { return uto.receipts(id("malware", 1), peer.DidStore) == 1 })
+	done, err := rur.exchange.Copying()
+	must(t, err)
+	var logs, db bytes.Buffer
+	must(t, rur.ledger.Backup(context.Background(), &logs))
+	_, err = uto.exchange.Purge(context.Background(), uto.as(gate.RoleOfficer), id("malware", 1), false)
+	must(t, err)
+	net.eventually("the order arrives", func() bool {
+		waiting, err := rur.ledger.Orders(context.Background(), "UTO", 0)
+		must(t, err)
+		return len(waiting) == 1
+	})
+	must(t, rur.db.Backup(context.Background(), &db, nil))
+	if !rur.sees(id("malware", 1)) {
+		t.Error("it was purged between the copies")
+	}
+	done()
+	net.eventually("it is gone", func() bool { return uto.receipts(id("malware", 1), peer.DidPurge) == 1 })
+	rur.restore(db, logs)
+	if !rur.sees(id("malware", 1)) {
+		t.Fatal("this is not the backup")
+	}
+	rur.Start()
+	net.eventually("it is gone again, from every file", func() bool { return !rur.sees(id("malware", 1)) && rur.onDisk(id("malware", 1)) == "" })
+}
+
 // A backup whose store was ahead of its ledger has records that no leaf names. One that was purged meanwhile is not read on: its leaf comes without content.
 func TestAPurgedRecordThatNoLeafNamesIsNotReadOn(t *testing.T) {
 	t.Parallel()
@@ -244,7 +275,7 @@ func TestALyingPartnerRecoversNothing(t *testing.T) {
 	uto.restore(db, logs)
 	uto.Start()
 	net.eventually("the partner was asked", func() bool { return len(uto.acts("recovered")) == 1 })
-	if d := uto.acts("recovered")[0].Detail; d != "leaves=2 recovered=0 present=0 ordered=0 reduced=0 lost=0 unproven=2" {
+	if d := uto.acts("recovered")[0].Detail; d != "leaves=2 recovered=0 present=0 ordered=0 reduced=0 words=0 lost=0 unproven=2" {
 		t.Error(d)
 	}
 	if uto.waits(id("malware", 1)) != "" || uto.waits(id("malware", 3)) != "" {

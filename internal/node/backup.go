@@ -60,6 +60,9 @@ func (n *Node) Backup(ctx context.Context, w io.Writer) error {
 	z.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) { return fast.NewWriter(out, flate.BestSpeed) })
 	put := func(name string, fill func(io.Writer) error) error {
 		e, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: n.cfg.Now().UTC()})
+		if err == nil {
+			err = z.Flush() // whoever watches sees the part begin
+		}
 		if err != nil {
 			return err
 		}
@@ -94,13 +97,21 @@ func (n *Node) Backup(ctx context.Context, w io.Writer) error {
 			return err
 		}
 	}
-	if err := put(storeEntry, func(w io.Writer) error { return n.store.Backup(ctx, w, nil) }); err != nil {
+	// The node goes on between the copies, and each file must know no more than the one that follows. The ledger says how far partners' logs were read, and how far the journal was given: what it
+	// lacks is read and given again, and what it had ahead of the store would be passed over for ever. What this node says stands in its log first and in a document then, so that the
+	// documents, those of partners, accords and decisions, have whatever the log has. Blobs come last: whatever the store knows is there, but for what was removed meanwhile. The index is made
+	// anew. Keys come before all: what was signed by a later one is asked back from partners. A purge reaches ledger and store alike, with orders to partners, and waits.
+	done, err := n.exchange.Copying()
+	if err != nil {
 		return err
 	}
+	defer done()
 	if err := put(ledgerEntry, func(w io.Writer) error { return n.ledger.Backup(ctx, w) }); err != nil {
 		return err
 	}
-	// After the store: whatever it knows is there, but for what was removed meanwhile.
+	if err := put(storeEntry, func(w io.Writer) error { return n.store.Backup(ctx, w, nil) }); err != nil {
+		return err
+	}
 	return errors.Join(n.backupBlobs(ctx, z), z.Close())
 }
 

@@ -108,6 +108,8 @@ func (l decisionLog) Spoken(ctx context.Context, from func(string) uint64, take 
 	return l.n.federation.Spoken(ctx, from, take)
 }
 
+func (l decisionLog) Awaits(ctx context.Context) (bool, error) { return l.n.federation.Awaits(ctx) }
+
 func (l decisionLog) Stretch(ctx context.Context, origin string, from uint64) (peer.Edge, []peer.Leaf, []byte, error) {
 	return l.n.federation.Stretch(ctx, origin, from)
 }

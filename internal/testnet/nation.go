@@ -65,25 +65,25 @@ func (n *Nation) open() {
 	}
 	n.Ledger, err = ledger.Open(ctx, conf)
 	must(t, err)
-	n.gate = gate.New(gate.Rules{Nation: n.Code, Org: Org(n.Code), Realm: Realm})
+	n.gate = gate.New(gate.Rules{Nation: n.Code, Org: Org(n.Code), Realm: n.net.o.Realm})
 	g := func() *gate.Gate { return n.gate }
-	n.Exchange, err = exchange.New(ctx, exchange.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Gate: g, Now: n.now,
+	n.Exchange, err = exchange.New(ctx, exchange.Config{Nation: n.Code, Org: Org(n.Code), Realm: n.net.o.Realm, Gate: g, Now: n.now,
 		Recall: func(ctx context.Context, id string) error {
 			_, err := n.Federation.TakeBack(ctx, id, peer.Purge, "purged")
 			return err
 		},
 		Forget: func(ctx context.Context, id string) error { return n.Federation.Forget(ctx, id) }}, n.db)
 	must(t, err)
-	n.peers, err = peers.Open(ctx, peers.Config{Nation: n.Code, Realm: Realm, Docs: n.db, Now: n.now})
+	n.peers, err = peers.Open(ctx, peers.Config{Nation: n.Code, Realm: n.net.o.Realm, Docs: n.db, Now: n.now})
 	must(t, err)
-	n.Accords, err = accords.New(ctx, accords.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Docs: n.db, Gate: g, OrgOf: Org, Keys: n.keys, Signed: n.signed, Now: n.now,
+	n.Accords, err = accords.New(ctx, accords.Config{Nation: n.Code, Org: Org(n.Code), Realm: n.net.o.Realm, Docs: n.db, Gate: g, OrgOf: Org, Keys: n.keys, Signed: n.signed, Now: n.now,
 		Signer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleAccord) }})
 	must(t, err)
 	var docs decisions.Docs = n.db
 	if f := n.net.o.Docs; f != nil {
 		docs = f(n, docs)
 	}
-	n.Decisions, err = decisions.New(ctx, decisions.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Docs: docs, Gate: g, Keys: n.state, Log: decisionLog{n},
+	n.Decisions, err = decisions.New(ctx, decisions.Config{Nation: n.Code, Org: Org(n.Code), Realm: n.net.o.Realm, Docs: docs, Gate: g, Keys: n.state, Log: decisionLog{n},
 		Accord: func(d peer.Digest) (decisions.Accord, bool) {
 			b, text, binds, goesOn := n.Accords.Signed(d)
 			return decisions.Accord{Bundle: b, Text: text, Active: binds, GoesOn: goesOn}, b != nil
@@ -110,7 +110,7 @@ func (n *Nation) open() {
 		n.Relay, err = relay.Open(ctx, relay.Config{Dir: n.dir + "/relay", Now: n.net.o.Now})
 		must(t, err)
 	}
-	n.Federation, err = federation.New(ctx, federation.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, House: home, Door: door, Ledger: n.Ledger, Accords: n.Accords, Decisions: n.Decisions, Leaves: n.net.o.Leaves,
+	n.Federation, err = federation.New(ctx, federation.Config{Nation: n.Code, Org: Org(n.Code), Realm: n.net.o.Realm, House: home, Door: door, Ledger: n.Ledger, Accords: n.Accords, Decisions: n.Decisions, Leaves: n.net.o.Leaves,
 		Relay: n.Relay, Carries: func(string) bool { return true }, Seals: seals{n.ring}, Partners: partners{n}, Originate: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleOriginate) },
 		Node: func() (federation.NodeKey, error) {
 			s, err := n.ring.Signer(keylog.RoleNode)
@@ -195,7 +195,7 @@ func (n *Nation) sealKey(now time.Time) ([]byte, error) {
 	if _, err := n.sealKeys(now); err != nil {
 		return nil, err
 	}
-	return seal.Statement{Nation: n.Code, Org: Org(n.Code), Epoch: 1, Key: n.sealing.Public(), NotBefore: Began, NotAfter: Began.AddDate(0, 1, 0)}.Sign(Realm, by)
+	return seal.Statement{Nation: n.Code, Org: Org(n.Code), Epoch: 1, Key: n.sealing.Public(), NotBefore: Began, NotAfter: Began.AddDate(0, 1, 0)}.Sign(n.net.o.Realm, by)
 }
 
 // decisionLog is where the nation's decisions are said.
@@ -208,6 +208,8 @@ func (l decisionLog) Say(ctx context.Context, accord [32]byte, topic [16]byte, a
 func (l decisionLog) Spoken(ctx context.Context, from func(string) uint64, take func(decisions.Place, []byte) error) error {
 	return l.n.Federation.Spoken(ctx, from, take)
 }
+
+func (l decisionLog) Awaits(ctx context.Context) (bool, error) { return l.n.Federation.Awaits(ctx) }
 
 func (l decisionLog) Stretch(ctx context.Context, origin string, from uint64) (peer.Edge, []peer.Leaf, []byte, error) {
 	return l.n.Federation.Stretch(ctx, origin, from)
@@ -272,7 +274,7 @@ func (n *Nation) KeyLog() *keylog.Log { return n.ring.KeyLog() }
 
 // Viewer is a person of the nation in a role.
 func (n *Nation) Viewer(role string) gate.Viewer {
-	return gate.Viewer{Nation: n.Code, Org: Org(n.Code), Person: "pat", Roles: []string{role}, Realm: Realm}
+	return gate.Viewer{Nation: n.Code, Org: Org(n.Code), Person: "pat", Roles: []string{role}, Realm: n.net.o.Realm}
 }
 
 // Push hands in objects of the nation's own, under one label.

@@ -26,11 +26,12 @@ import (
 	"entente/peer"
 )
 
-// Realm is that of every alliance here.
+// Realm is that of an alliance which says no other.
 const Realm = "operational"
 
 // Options say how an alliance is. The zero value is one as it would be, in real time.
 type Options struct {
+	Realm  string                   // of every node; empty: Realm
 	Now    func() time.Time         // clock of every node
 	Skew   map[string]time.Duration // by nation: how far its clock is ahead
 	Tick   time.Duration            // how often a node looks at what time calls for; 200 ms
@@ -71,6 +72,9 @@ type Net struct {
 // New stands up nations that know each other.
 func New(t testing.TB, o Options, codes ...string) *Net {
 	t.Helper()
+	if o.Realm == "" {
+		o.Realm = Realm
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -79,7 +83,7 @@ func New(t testing.TB, o Options, codes ...string) *Net {
 	}
 	net := &Net{t: t, o: o, codes: codes, nodes: map[string]*Nation{}, cut: map[string]bool{}, on: map[string]map[*call]bool{}}
 	for _, code := range codes {
-		net.nodes[code] = &Nation{Code: code, net: net, dir: t.TempDir(), ring: ring(t, code)}
+		net.nodes[code] = &Nation{Code: code, net: net, dir: t.TempDir(), ring: ring(t, o.Realm, code)}
 	}
 	t.Cleanup(net.Close)
 	for _, n := range net.nodes {
@@ -94,7 +98,7 @@ func New(t testing.TB, o Options, codes ...string) *Net {
 	}
 	for _, n := range net.nodes {
 		for _, code := range o.Known {
-			n.meet(ring(t, code))
+			n.meet(ring(t, o.Realm, code))
 		}
 		n.start()
 	}
@@ -130,30 +134,38 @@ func Unused() string {
 }
 
 // ring is a nation's keys. Every alliance of a process has the same for the same code.
-func ring(t testing.TB, code string) *keyring.Ring {
+func ring(t testing.TB, realm, code string) *keyring.Ring {
 	t.Helper()
 	ringsMu.Lock()
 	defer ringsMu.Unlock()
-	if r := rings[code]; r != nil {
+	key := code
+	if realm != Realm {
+		key += " " + realm
+	}
+	if r := rings[key]; r != nil {
 		return r
 	}
-	ringsAt[code] = t.TempDir()
-	r, err := keyring.Create(ringsAt[code], keyring.Names{Nation: code, Org: Org(code), Realm: Realm}, func() time.Time { return Began })
+	ringsAt[key] = t.TempDir()
+	r, err := keyring.Create(ringsAt[key], keyring.Names{Nation: code, Org: Org(code), Realm: realm}, func() time.Time { return Began })
 	must(t, err)
-	rings[code] = r
+	rings[key] = r
 	return r
 }
 
 // Signer is the key with which a nation signs accords.
 func Signer(t testing.TB, code string) dsse.Signer {
-	s, err := ring(t, code).Signer(keylog.RoleAccord)
+	return signer(t, Realm, code)
+}
+
+func signer(t testing.TB, realm, code string) dsse.Signer {
+	s, err := ring(t, realm, code).Signer(keylog.RoleAccord)
 	must(t, err)
 	return s
 }
 
 // Voter is the key with which a nation votes from its node.
 func Voter(t testing.TB, code string) dsse.Signer {
-	s, err := ring(t, code).Signer(keylog.RoleVote)
+	s, err := ring(t, Realm, code).Signer(keylog.RoleVote)
 	must(t, err)
 	return s
 }
@@ -197,16 +209,21 @@ var (
 // Bundle is a text with the signatures of nations.
 func Bundle(t testing.TB, text string, codes ...string) *accord.Bundle {
 	t.Helper()
+	return bundle(t, Realm, text, codes...)
+}
+
+func bundle(t testing.TB, realm, text string, codes ...string) *accord.Bundle {
+	t.Helper()
 	signedMu.Lock()
 	defer signedMu.Unlock()
 	key := sha256.Sum256(fmt.Appendf([]byte(text), "\x00%q", codes))
 	if b := signed[key]; b != nil {
 		return b
 	}
-	b, err := accord.NewBundle([]byte(text), Realm)
+	b, err := accord.NewBundle([]byte(text), realm)
 	must(t, err)
 	for _, code := range codes {
-		must(t, b.Sign(Signer(t, code)))
+		must(t, b.Sign(signer(t, realm, code)))
 	}
 	if len(signed) > 10_000 {
 		clear(signed)
@@ -218,7 +235,7 @@ func Bundle(t testing.TB, text string, codes ...string) *accord.Bundle {
 // Agree has an accord signed by nations, so that it binds at each that is here.
 func (net *Net) Agree(text string, codes ...string) {
 	net.t.Helper()
-	ctx, b := context.Background(), Bundle(net.t, text, codes...).Bytes()
+	ctx, b := context.Background(), bundle(net.t, net.o.Realm, text, codes...).Bytes()
 	for _, code := range codes {
 		if n := net.nodes[code]; n != nil {
 			v, err := n.Accords.Add(ctx, n.Viewer(gate.RoleAnalyst), b)

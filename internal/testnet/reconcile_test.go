@@ -16,6 +16,7 @@ func askReconcile(w *run, s *script) {
 	post(`{`)
 	post(`{}`)
 	post(`{` + nothing + `}`)
+	post(`{"notices":true}`)
 	post(`{"want":["` + strings.Repeat("A", 54) + `=="]}`)
 	for _, origin := range slices.Sorted(maps.Keys(w.sizes)) {
 		post(fmt.Sprintf(`{"origin":%q,%s}`, origin, nothing))

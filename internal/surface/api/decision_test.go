@@ -27,6 +27,8 @@ func (l tongue) Spoken(ctx context.Context, from func(string) uint64, take func(
 	return l.w.federation.Spoken(ctx, from, take)
 }
 
+func (l tongue) Awaits(context.Context) (bool, error) { return false, nil }
+
 func (l tongue) Stretch(ctx context.Context, origin string, from uint64) (peer.Edge, []peer.Leaf, []byte, error) {
 	return l.w.federation.Stretch(ctx, origin, from)
 }
