@@ -7,13 +7,14 @@ import { ask, signIn, type Answer } from './person';
 import { freePort, listening, password, run, start, type Running } from './setup';
 
 /** A node that carries, and a partner that neither has an address of this node nor gives one: only the relay lies between them. */
-const hub = { nation: 'LAP', org: 'Laputa Exchange' };
+const hub = { nation: 'LAP', org: 'exchange.laputa' };
 const far = { nation: 'LUG', org: 'Luggnagg CERT' };
 const text = `accord "uto-lug" {
   title     = "Utopia and Luggnagg, over Laputa"
   version   = 1
   mode      = operational
   effective = "2026-01-01"
+  expires   = never
   purpose   = [net-defence]
 
   party "LUG" {
@@ -119,17 +120,17 @@ test.each(['light', 'dark'] as const)('a relay, and who is heard over it, stand 
   const { page } = v;
   await page.goto('/app/links');
   const shown = page.getByRole('group', { name: 'The alliance, seen from this node' });
-  await shown.getByRole('link', { name: /^LAP.*, Laputa Exchange: Connected, Relay$/ }).waitFor();
+  await shown.getByRole('link', { name: /^LAP.*, exchange.laputa: Connected, Relay$/ }).waitFor();
   await page.getByRole('list', { name: 'What the lines mean' }).getByText('Last came over a relay').waitFor();
   const table = page.getByRole('region', { name: 'Relays that carry for this node', exact: true });
-  await table.getByRole('row', { name: /^LAP Laputa Exchange Connected Shows what it signed for No LUG/ }).waitFor();
-  await page.getByRole('row', { name: /^LUG Luggnagg CERT over the relay Laputa Exchange/ }).waitFor();
-  await shown.getByRole('link', { name: /^LUG.*over the relay Laputa Exchange$/ }).click();
+  await table.getByRole('row', { name: /^LAP exchange.laputa Connected Shows what it signed for No LUG/ }).waitFor();
+  await page.getByRole('row', { name: /^LUG Luggnagg CERT over the relay exchange.laputa/ }).waitFor();
+  await shown.getByRole('link', { name: /^LUG.*over the relay exchange.laputa$/ }).click();
   await page.getByRole('heading', { name: 'LUG · Luggnagg CERT' }).waitFor();
   await accessible(page);
   await picture(page, `relay-${scheme}`);
   await page.goto('/app/objects/' + object(1, '').id + '?tab=provenance');
-  await page.getByText('Over the relay Laputa Exchange').first().waitFor();
+  await page.getByText('Over the relay exchange.laputa').first().waitFor();
   await accessible(page);
   await leave(v);
 });
@@ -142,8 +143,8 @@ test('the relay says what it carries for whom, and has nothing of it', async () 
   await page.goto('/app/links');
   await page.getByRole('img', { name: 'LAP: this node, which carries for others' }).waitFor();
   const table = page.getByRole('region', { name: 'What this node carries for others', exact: true });
-  await table.getByRole('row', { name: /^LUG Luggnagg CERT UTO/ }).first().waitFor();
-  await table.getByRole('row', { name: /^UTO Utopia CERT LUG/ }).first().waitFor();
+  await table.getByRole('row', { name: /^LUG Luggnagg CERT .*Utopia CERT \(UTO\)/ }).first().waitFor();
+  await table.getByRole('row', { name: /^UTO Utopia CERT .*Luggnagg CERT \(LUG\)/ }).first().waitFor();
   await page.getByText('Closed boxes that only their readers open').waitFor();
   await accessible(page);
   await picture(page, 'relay-carries');

@@ -83,7 +83,7 @@ func TestAccordsAreDecisions(t *testing.T) {
 	}
 	d = decisions.View{}
 	w.must(json.Unmarshal([]byte(ask(post, "/decisions/"+second.ID+"/position", `{"choice":"veto","reason":"notes name our sources"}`, 200)), &d))
-	if d.State != decisions.Rejected || d.Own != decision.Veto || d.Mine || len(d.Said) != 2 || d.Said[0].Choice != decision.Consent || d.Said[1].Reason != "notes name our sources" || d.Count.Outcome != decision.No {
+	if d.State != decisions.Rejected || d.Own != decision.Veto || d.Mine || len(d.Said) != 2 || d.Said[0].Reason != "notes name our sources" || d.Said[1].Choice != decision.Consent || d.Count.Outcome != decision.No {
 		t.Errorf("%+v %+v", d, d.Count)
 	}
 	if got := ask(post, "/accords/sha256:"+second.ID+"/sign", "", 409); !strings.Contains(got, "accord.declined") {
