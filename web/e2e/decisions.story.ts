@@ -118,7 +118,7 @@ test('the text of an accord is signed on its page, after what it says was read',
   await page.getByText('2 of 2 parties have signed').waitFor();
   expect(await page.getByRole('button', { name: /^(Sign|Decline)…$/ }).count()).toBe(0);
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Download, with all signatures' }).click()]);
-  expect(download.suggestedFilename()).toBe('uto-gra-drills-1.json');
+  expect(download.suggestedFilename()).toBe('accord.json');
   await accessible(page);
   await expect.poll(async () => (await there('GET', '/accords/uto-gra-drills')).body.phase).toBe('active');
   await leave(v);
