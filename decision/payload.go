@@ -39,7 +39,7 @@ type Proposal struct {
 	Affected []string      `json:"affected,omitempty"` // nations that it affects, sorted
 	Evidence []peer.Digest `json:"evidence,omitempty"` // of what it rests on, sorted
 	Opens    time.Time     `json:"opens"`
-	Deadline time.Time     `json:"deadline"`          // positions are taken before then
+	Deadline time.Time     `json:"deadline,omitzero"` // positions are taken before then; every signed proposal has it
 	NotAfter time.Time     `json:"notAfter,omitzero"` // the action is not begun then or later; zero: no end
 	Weights  peer.Digest   `json:"weights,omitzero"`  // of the table that the rule names
 }

@@ -83,7 +83,7 @@ func (a *app) decisionView(v decisions.View, err error) error {
 		fmt.Fprintf(a.out, "waits for another person of the organisation to sign: %s\n", v.Half)
 	}
 	for _, s := range v.Said {
-		fmt.Fprintln(a.out, clean(strings.TrimRight(fmt.Sprintf("%s %s: %s %s%s %s", when(s.At), s.Nation, s.Kind, s.Choice, s.Did, s.Reason), " ")))
+		fmt.Fprintln(a.out, clean(strings.TrimSpace(fmt.Sprintf("%s %s: %s %s%s %s", when(s.At), s.Nation, s.Kind, s.Choice, s.Did, s.Reason))))
 	}
 	if v.Text != "" || v.By != "" {
 		return a.fields("outcome", v.Text, "by", v.By, "decided", when(v.Decided))

@@ -58,8 +58,8 @@ type Statement struct {
 	Choice decision.Choice `json:"choice,omitempty"`
 	Did    decision.Did    `json:"did,omitempty"`
 	Reason string          `json:"reason,omitempty"`
-	At     time.Time       `json:"at"`
-	Log    string          `json:"log"`
+	At     time.Time       `json:"at,omitzero"`   // zero: the signature of an accord, which says no time
+	Log    string          `json:"log,omitempty"` // empty: it stands in no log, since it is about the text of an accord
 	Index  uint64          `json:"index"`
 }
 

@@ -82,6 +82,68 @@ test('the accord with its rule comes into force', async () => {
   await expect.poll(async () => (await here('sigrid', 'GET', '/accords/uto-gra')).body.phase).toBe('active');
 });
 
+/** Has the partner propose and sign another accord, and waits until it stands among the decisions here: gives the address of its page. */
+async function proposed(name: string): Promise<string> {
+  expect((await there('POST', '/accords', { body: text.replace('"uto-gra"', `"${name}"`).replace('"2036-01-01"', 'never') })).status).toBe(201);
+  expect((await there('POST', `/accords/${name}/sign`)).status).toBe(200);
+  const found = async () => (await here('sigrid', 'GET', '/decisions')).body.items.find((d: { accord: string }) => d.accord === name);
+  await expect.poll(async () => (await found())?.mine).toBe(true);
+  const row = await found();
+  expect(row.what.deadline).toBeUndefined(); // it never expires
+  expect(row.said.map((s: { nation: string; choice: string }) => [s.nation, s.choice])).toEqual([['GRA', 'consent']]);
+  return '/app/decisions/' + row.id;
+}
+
+test('the text of an accord is signed on its page, after what it says was read', async () => {
+  const path = await proposed('uto-gra-drills');
+  const v = await visit(browser, { as: 'sigrid' });
+  const { page } = v;
+  await page.goto('/app/decisions');
+  await page.getByRole('row', { name: /Sign uto-gra-drills, version 1.*Sign it, or decline/ }).getByRole('link').click();
+  await page.getByRole('heading', { level: 1, name: 'Sign uto-gra-drills, version 1' }).waitFor();
+  expect(new URL(page.url()).pathname).toBe(path);
+  await page.getByText('1 of 2 parties have signed').waitFor();
+  await page.getByRole('listitem').filter({ hasText: /^GRA\s*Has signed$/ }).waitFor();
+  await page.getByRole('listitem').filter({ hasText: /^UTO\s*Has not signed yet$/ }).waitFor();
+  await page.getByRole('heading', { name: 'What it says' }).waitFor();
+  await accessible(page);
+  await picture(page, 'decision-text');
+  await page.getByRole('button', { name: 'Sign…' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Sign uto-gra-drills v1' });
+  expect(await dialog.getByRole('button', { name: 'Sign', exact: true }).isDisabled()).toBe(true);
+  await dialog.getByRole('checkbox', { name: /I have read/ }).check();
+  await accessible(page);
+  await dialog.getByRole('button', { name: 'Sign', exact: true }).click();
+  await page.getByText('Your organisation has signed. That is final.').waitFor();
+  await page.getByText('2 of 2 parties have signed').waitFor();
+  expect(await page.getByRole('button', { name: /^(Sign|Decline)…$/ }).count()).toBe(0);
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Download, with all signatures' }).click()]);
+  expect(download.suggestedFilename()).toBe('accord.json');
+  await accessible(page);
+  await expect.poll(async () => (await there('GET', '/accords/uto-gra-drills')).body.phase).toBe('active');
+  await leave(v);
+});
+
+test('the text of an accord is declined with a reason, which the other side reads', async () => {
+  const path = await proposed('uto-gra-names');
+  const v = await visit(browser, { as: 'sigrid' });
+  const { page } = v;
+  await page.goto(path);
+  await page.getByRole('button', { name: 'Decline…' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Utopia CERT does not sign uto-gra-names v1?' });
+  await dialog.getByText('Every party is told, with your reason.').waitFor();
+  await dialog.getByLabel('Reason').fill('A year is too long to keep names.');
+  await accessible(page);
+  await dialog.getByRole('button', { name: 'Decline', exact: true }).click();
+  await page.getByText('Your organisation declined to sign.').waitFor();
+  await page.getByRole('listitem').filter({ hasText: /^UTO\s*Declined$/ }).waitFor();
+  await page.getByText('“A year is too long to keep names.”').waitFor();
+  expect(await page.getByRole('button', { name: /^(Sign|Decline)…$/ }).count()).toBe(0);
+  await accessible(page);
+  await expect.poll(async () => (await there('GET', path.replace('/app', ''))).body.said?.find((s: { nation: string }) => s.nation === 'UTO')?.reason).toBe('A year is too long to keep names.');
+  await leave(v);
+});
+
 test('a decision is proposed after what it means was seen, consented to in two steps, and proved by its certificate', async () => {
   const v = await visit(browser, { as: 'sigrid' });
   const { page } = v;

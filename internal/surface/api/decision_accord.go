@@ -60,6 +60,7 @@ func (a *API) textDecision(v *accords.View, all []accords.View) decisions.View {
 			voice.How, voice.Counts = decision.Consented, true
 			t.Own++
 			t.Have++
+			d.Said = append(d.Said, decisions.Statement{Nation: p.Nation, Kind: "position", Choice: decision.Consent})
 		case no != nil:
 			voice.How, voice.Decides = decision.Vetoed, true
 			declined = append(declined, p.Nation)

@@ -38,6 +38,9 @@ func TestAccordsAreDecisions(t *testing.T) {
 	}
 	id := list.Items[0].ID
 	d := row(id[:12])
+	if got := ask(get, "/decisions/"+id, "", 200); strings.Contains(got, "0001-01-01") || len(d.Said) != 1 || d.Said[0].Choice != decision.Consent || d.Said[0].Nation == "UTO" {
+		t.Errorf("who signed is silent, or an accord that never expires has a deadline: %s", got)
+	}
 	if len(d.Means) < 5 || d.Count.Have != 1 || d.Count.Need != 2 || len(d.Count.Missing) != 1 || d.Count.Missing[0].Nation != "UTO" {
 		t.Errorf("%+v %+v", d, d.Count)
 	}
@@ -80,7 +83,7 @@ func TestAccordsAreDecisions(t *testing.T) {
 	}
 	d = decisions.View{}
 	w.must(json.Unmarshal([]byte(ask(post, "/decisions/"+second.ID+"/position", `{"choice":"veto","reason":"notes name our sources"}`, 200)), &d))
-	if d.State != decisions.Rejected || d.Own != decision.Veto || d.Mine || len(d.Said) != 1 || d.Said[0].Reason != "notes name our sources" || d.Count.Outcome != decision.No {
+	if d.State != decisions.Rejected || d.Own != decision.Veto || d.Mine || len(d.Said) != 2 || d.Said[0].Reason != "notes name our sources" || d.Said[1].Choice != decision.Consent || d.Count.Outcome != decision.No {
 		t.Errorf("%+v %+v", d, d.Count)
 	}
 	if got := ask(post, "/accords/sha256:"+second.ID+"/sign", "", 409); !strings.Contains(got, "accord.declined") {

@@ -44,6 +44,15 @@ test('what is to take now comes first, the most urgent before the others; what i
   expect([now, under, over].map((l) => l.map((d) => d.id))).toEqual([['soon', 'late'], ['said'], ['newer', 'over']]);
 });
 
+test('an accord that never expires is signed after what has a deadline, and stands by its beginning once it binds', () => {
+  const text = (id: string, more: Partial<Decision>, opens = '2026-03-02T08:00:00Z') => {
+    const d = decision({ id, ...more, what: { action: { type: 'accord', do: 'ratify' }, opens } as Decision['what'] });
+    return { ...d, what: { ...d.what, deadline: undefined } } as Decision;
+  };
+  const { now, over } = byUrgency([text('sign', { mine: true }), text('sign too', { mine: true }), decision({ id: 'say', mine: true }), text('old', { state: 'executed' }, '2026-01-01T00:00:00Z'), decision({ id: 'over', state: 'executed' }), text('new', { state: 'executed' }, '2026-04-01T00:00:00Z')]);
+  expect([now, over].map((l) => l.map((d) => d.id))).toEqual([['say', 'sign', 'sign too'], ['new', 'over', 'old']]);
+});
+
 test('sentences of a rule lose the name of the rule, and nothing else', () => {
   expect(plain('Decision block: silence is no consent.')).toBe('Silence is no consent.');
   expect(plain('Entscheidung block: sie muss binnen 1 Tag fallen.')).toBe('Sie muss binnen 1 Tag fallen.');

@@ -36,15 +36,18 @@ export function waits(d: Decision): 'say' | 'second' | 'report' | undefined {
 
 /** The decisions of a list by what is to be done: to take now, the most urgent first; under way; over, the latest first. */
 export function byUrgency(all: readonly Decision[]): { now: Decision[]; under: Decision[]; over: Decision[] } {
-  const until = (d: Decision) => Date.parse(d.what.deadline);
-  const soonest = (a: Decision, b: Decision) => until(a) - until(b);
+  // An accord that never expires can be signed at any time; when it was decided, its beginning tells best.
+  const until = (d: Decision) => (d.what.deadline ? Date.parse(d.what.deadline) : Infinity);
+  const ended = (d: Decision) => (signing(d) ? Date.parse(d.what.opens) : until(d));
+  const order = (a: number, b: number) => (a < b ? -1 : a > b ? 1 : 0);
+  const soonest = (a: Decision, b: Decision) => order(until(a), until(b));
   const mine = all.filter((d) => waits(d));
   const rest = all.filter((d) => !waits(d));
   const running = ['seeking', 'open', 'counting', 'decided'];
   return {
     now: mine.sort(soonest),
     under: rest.filter((d) => running.includes(d.state)).sort(soonest),
-    over: rest.filter((d) => !running.includes(d.state)).sort((a, b) => until(b) - until(a)),
+    over: rest.filter((d) => !running.includes(d.state)).sort((a, b) => order(ended(b), ended(a))),
   };
 }
 
