@@ -151,7 +151,7 @@ func (a *alliance) caught() {
 		return ""
 	})
 	for _, l := range []time.Duration{fresh, fresh + mostSkew + 30*time.Second} {
-		a.rate.Store(4000)
+		a.rate.Store(fast)
 		for _, r := range a.rogues {
 			if r.alarm != "" && max(r.limit, fresh) == l {
 				codes := a.codes
@@ -167,7 +167,7 @@ func (a *alliance) caught() {
 			}
 		}
 	}
-	a.rate.Store(1000)
+	a.rate.Store(usual)
 	for _, c := range a.codes {
 		for code, found := range a.proofs(c) {
 			if slices.Contains(a.codes, code) {

@@ -395,7 +395,10 @@ func (p partners) Forked() []federation.Partner {
 }
 
 func (p partners) Learn(ctx context.Context, code string, from int64, statements [][]byte) error {
-	_, err := p.n.peers.Extend(ctx, code, from, statements)
+	added, err := p.n.peers.Extend(ctx, code, from, statements)
+	if added > 0 {
+		p.n.Accords.KeysChanged()
+	}
 	return err
 }
 
