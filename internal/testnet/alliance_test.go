@@ -96,6 +96,7 @@ func newAlliance(t *testing.T, nations, objects int) *alliance {
 		a.codes[i] = fmt.Sprintf("A%c%c", 'A'+i/26, 'A'+i%26)
 		skew[a.codes[i]] = time.Duration(a.r.IntN(2*int(mostSkew/time.Second)+1))*time.Second - mostSkew
 	}
+	skew[a.codes[2]] = -skew[a.codes[2]].Abs() // who proposes: or who votes soon by the true time would do it before the vote opens
 	a.far = a.codes[:4]
 	all := slices.Clone(a.codes)
 	for _, l := range lies {
