@@ -24,6 +24,14 @@ type Bundle struct {
 	Text       string           `json:"accord"`
 	Realm      string           `json:"realm"`
 	Signatures []dsse.Signature `json:"signatures,omitempty"`
+
+	read *reading // nil: not read yet
+}
+
+// reading is what a text said when it was read.
+type reading struct {
+	text   string
+	accord *Accord
 }
 
 // Misfit says why a bundle or a notice is refused. Code is stable.
@@ -43,12 +51,23 @@ func NewBundle(text []byte, realm string) (*Bundle, error) {
 		return nil, err
 	}
 	b := &Bundle{Text: string(canonical), Realm: realm}
-	_, err = b.Accord()
-	return b, err
+	return b, b.understand()
 }
 
-// Accord is what the text says. A text that cannot be signed as it stands is an error.
+// understand reads the text, once for all who ask for it.
+func (b *Bundle) understand() error {
+	a, err := b.Accord()
+	if err == nil {
+		b.read = &reading{b.Text, a}
+	}
+	return err
+}
+
+// Accord is what the text says, for reading: others have the same. A text that cannot be signed as it stands is an error.
 func (b *Bundle) Accord() (*Accord, error) {
+	if b.read != nil && b.read.text == b.Text {
+		return b.read.accord, nil
+	}
 	a, err := Parse("accord", []byte(b.Text))
 	switch {
 	case err != nil:
@@ -78,7 +97,7 @@ func ParseBundle(src []byte) (*Bundle, error) {
 	if len(b.Signatures) > maxSignatures {
 		return nil, misfit("bundle.form", "a bundle has at most "+strconv.Itoa(maxSignatures)+" signatures")
 	}
-	if _, err := b.Accord(); err != nil {
+	if err := b.understand(); err != nil {
 		return nil, err
 	}
 	return &b, nil

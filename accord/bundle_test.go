@@ -100,7 +100,7 @@ func TestSignatures(t *testing.T) {
 	if code(b.Merge(other)) != "bundle.other" {
 		t.Error("signatures of another text were merged")
 	}
-	for _, moved := range []*Bundle{{other.Text, "", b.Signatures}, {b.Text, "exercise", b.Signatures}} {
+	for _, moved := range []*Bundle{{Text: other.Text, Signatures: b.Signatures}, {Text: b.Text, Realm: "exercise", Signatures: b.Signatures}} {
 		if u, k, _ := have(moved, s.keys); u+k != 0 {
 			t.Error("signatures hold for another text or realm")
 		}

@@ -53,6 +53,7 @@ type Accords struct {
 	changes  uint64
 	changed  chan struct{} // closed when something changes
 	made     made          // what Standings gave last
+	told     told          // what Outgoing did
 }
 
 // version is one text and all that was said about it.

@@ -1,6 +1,7 @@
 package accords
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"slices"
 	"time"
@@ -116,16 +117,32 @@ type Outgoing struct {
 	Digest   string
 	Parties  []string // the other nations
 	Bundle   []byte   // nil: the own nation declines to sign it, and shows its notices alone
+	Sum      [32]byte // of the bundle, SHA-256
 	Complete bool
 	Held     map[string]bool
 	Notices  [][]byte // of the own nation
 }
 
-// Outgoing lists the texts that the own nation signed or declines to sign, for the nodes of their other parties.
+// told is what Outgoing gave, until something changes.
+type told struct {
+	list    []Outgoing
+	changes uint64
+}
+
+// Outgoing lists the texts that the own nation signed or declines to sign, for the nodes of their other parties. The list is not to be changed: it is asked for whenever
+// a partner is told something.
 func (a *Accords) Outgoing() []Outgoing {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	var out []Outgoing
+	if a.told.list == nil || a.told.changes != a.changes {
+		a.told = told{a.outgoing(), a.changes}
+	}
+	return a.told.list
+}
+
+// outgoing makes the list. The caller holds mu.
+func (a *Accords) outgoing() []Outgoing {
+	out := []Outgoing{}
 	for _, v := range a.ordered() {
 		standing, err := a.standing(v)
 		if err != nil {
@@ -146,7 +163,9 @@ func (a *Accords) Outgoing() []Outgoing {
 				o.Notices = append(o.Notices, n.envelope)
 			}
 		}
-		if !signed {
+		if signed {
+			o.Sum = sha256.Sum256(o.Bundle)
+		} else {
 			o.Bundle = nil
 		}
 		if signed || len(o.Notices) > 0 {

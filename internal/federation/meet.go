@@ -2,6 +2,7 @@ package federation
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"math/rand/v2"
 	"slices"
@@ -93,6 +94,7 @@ func (f *Federation) meet(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-changed:
+			f.cfg.Accords.KeysChanged() // a signature may count that did not
 		case <-accord:
 		}
 		f.mu.Lock()
@@ -338,7 +340,7 @@ func (f *Federation) tellPartner(ctx context.Context, c *peer.Client, p Partner,
 }
 
 func (f *Federation) tellAccord(ctx context.Context, c *peer.Client, p Partner, l *link, o accords.Outgoing) error {
-	if key := o.Digest + short(o.Bundle); o.Bundle != nil && !l.has(f, key) {
+	if key := o.Digest + hex.EncodeToString(o.Sum[:12]); o.Bundle != nil && !l.has(f, key) {
 		err := c.Offer(ctx, peer.OfferAccord, o.Bundle)
 		if err != nil && !isRefusal(err) {
 			return err

@@ -64,17 +64,6 @@ var lies = []lie{
 			n.Sway(a.net.As(x), "all", &a.proposal, parties(append(slices.Clone(a.codes), a.hub)...), decision.Consent, decision.Veto)
 		}
 	}},
-	{name: "it gives some more than others, and then nothing more", alarm: federation.AlarmBehind, seen: func(a *alliance) []string { return a.codes[1:] }, tell: func(a *alliance, n *testnet.Nation, i int) {
-		a.told(n, a.codes[0], a.codes, a.malware(i, 1, "one"), a.malware(i, 2, "two"))
-		for _, x := range a.codes[1 : len(a.codes)/2] { // the others hear nothing at all
-			a.told(n, x, a.codes, a.malware(i, 1, "one"))
-		}
-	}},
-	{name: "it falls silent", alarm: federation.AlarmStale, limit: fresh + mostSkew + 30*time.Second, tell: func(a *alliance, n *testnet.Nation, i int) {
-		for _, x := range a.codes {
-			a.told(n, x, a.codes, a.malware(i, 1, "one"))
-		}
-	}},
 	{name: "it gives what it may not", alarm: federation.AlarmRefused, seen: first, tell: func(a *alliance, n *testnet.Nation, i int) {
 		to := a.codes[0]
 		say := func(change func(l *testnet.Leaf)) testnet.Leaf {
@@ -106,6 +95,17 @@ var lies = []lie{
 		}
 		a.told(n, a.codes[0], a.codes[:1], flood...)
 	}},
+	{name: "it gives some more than others, and then nothing more", alarm: federation.AlarmBehind, seen: func(a *alliance) []string { return a.codes[1:] }, tell: func(a *alliance, n *testnet.Nation, i int) {
+		a.told(n, a.codes[0], a.codes, a.malware(i, 1, "one"), a.malware(i, 2, "two"))
+		for _, x := range a.codes[1 : len(a.codes)/2] { // the others hear nothing at all
+			a.told(n, x, a.codes, a.malware(i, 1, "one"))
+		}
+	}},
+	{name: "it falls silent", alarm: federation.AlarmStale, limit: fresh + mostSkew + 30*time.Second, tell: func(a *alliance, n *testnet.Nation, i int) {
+		for _, x := range a.codes {
+			a.told(n, x, a.codes, a.malware(i, 1, "one"))
+		}
+	}},
 }
 
 // smuggled is what nobody may have.
@@ -128,7 +128,7 @@ func (a *alliance) told(n *testnet.Nation, to string, parts []string, objects ..
 	}
 }
 
-// lie has all who lie do it, at the same time.
+// lie has all who lie do it, at the same time. What is said of limits counts from when all of it was told.
 func (a *alliance) lie() {
 	a.lied = a.clock.Now()
 	var all sync.WaitGroup
@@ -136,7 +136,19 @@ func (a *alliance) lie() {
 		all.Go(func() { r.tell(a, a.net.As(r.code), i) })
 	}
 	all.Wait()
+	a.lied = a.clock.Now()
 }
+
+// heard has the clock go until everybody has compared with the others what came here.
+func (a *alliance) heard() {
+	a.rate.Store(3 * usual)
+	for a.clock.Now().Sub(a.lied) < compared {
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// compared is when nodes have compared once more what they were shown, also where they were busy.
+const compared = 25 * time.Second
 
 // caught waits until every lie shows where it is to show, and nowhere else.
 func (a *alliance) caught() {
@@ -151,9 +163,12 @@ func (a *alliance) caught() {
 		return ""
 	})
 	for _, l := range []time.Duration{fresh, fresh + mostSkew + 30*time.Second} {
-		a.rate.Store(4000)
 		for _, r := range a.rogues {
 			if r.alarm != "" && max(r.limit, fresh) == l {
+				if r.alarm != federation.AlarmRefused {
+					a.heard()
+					a.rate.Store(fast)
+				}
 				codes := a.codes
 				if r.seen != nil {
 					codes = r.seen(a)
@@ -167,7 +182,7 @@ func (a *alliance) caught() {
 			}
 		}
 	}
-	a.rate.Store(1000)
+	a.rate.Store(usual)
 	for _, c := range a.codes {
 		for code, found := range a.proofs(c) {
 			if slices.Contains(a.codes, code) {
@@ -262,6 +277,7 @@ func (a *alliance) overRelay() {
 		a.carry(x, y, n)
 		a.carry(y, x, n+100)
 	}
+	a.rate.Store(5 * usual) // what may come straight is waited for first
 	a.until("what the relay changed is noticed", fresh, []string{x, y}, func(c string) string {
 		if bad(c) {
 			return ""
@@ -273,6 +289,7 @@ func (a *alliance) overRelay() {
 			a.t.Errorf("seed %d: what the relay made up is taken", a.seed)
 		}
 	}
+	a.rate.Store(usual)
 	a.lied = a.clock.Now()
 	a.mode.Store(withholding)
 	a.until("what the relay keeps back is proved", fresh, a.far, func(c string) string {

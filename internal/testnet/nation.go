@@ -52,14 +52,20 @@ type Nation struct {
 // now is the time by the nation's clock.
 func (n *Nation) now() time.Time { return n.net.o.Now().Add(n.net.o.Skew[n.Code]) }
 
+// Of each nation: little memory, since many are in one process.
+const (
+	cacheKiB = 4096
+	readers  = 2
+)
+
 func (n *Nation) open() {
 	t, ctx := n.net.t, context.Background()
 	var err error
 	must(t, os.MkdirAll(n.dir+"/store", 0o700))
-	n.db, err = sqlite.Open(ctx, sqlite.Config{Dir: n.dir + "/store", Now: n.now})
+	n.db, err = sqlite.Open(ctx, sqlite.Config{Dir: n.dir + "/store", CacheKiB: cacheKiB, ReadConns: readers, Now: n.now})
 	must(t, err)
 	must(t, os.MkdirAll(n.dir+"/ledger", 0o700))
-	conf := ledger.Config{Dir: n.dir + "/ledger"}
+	conf := ledger.Config{Dir: n.dir + "/ledger", Readers: readers}
 	if n.net.o.Rand != nil {
 		conf.Rand = n.net.o.Rand()
 	}
@@ -397,7 +403,10 @@ func (p partners) Forked() []federation.Partner {
 }
 
 func (p partners) Learn(ctx context.Context, code string, from int64, statements [][]byte) error {
-	_, err := p.n.peers.Extend(ctx, code, from, statements)
+	added, err := p.n.peers.Extend(ctx, code, from, statements)
+	if added > 0 {
+		p.n.Accords.KeysChanged()
+	}
 	return err
 }
 
