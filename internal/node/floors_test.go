@@ -51,6 +51,8 @@ var floors = []struct {
 	{"internal/accords", []string{"accord", "dsse", "label", "internal/fault", "internal/gate", "internal/store"}},
 	{"internal/decisions", []string{"accord", "decision", "dsse", "keylog", "peer", "internal/fault", "internal/gate", "internal/store"}},
 	{"internal/relay", []string{"dsse", "peer", "internal/fault", "internal/lite"}},
+	{"internal/event", nil},
+	{"internal/recall", []string{"internal/fault"}},
 	// the waist
 	{"internal/exchange", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	// workers: none imports another
