@@ -52,6 +52,7 @@ var floors = []struct {
 	{"internal/decisions", []string{"accord", "decision", "dsse", "keylog", "peer", "internal/fault", "internal/gate", "internal/store"}},
 	{"internal/relay", []string{"dsse", "peer", "internal/fault", "internal/lite"}},
 	{"internal/event", nil},
+	{"internal/input", []string{"internal/fault"}},
 	{"internal/recall", []string{"internal/fault"}},
 	// the waist
 	{"internal/exchange", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
