@@ -20,6 +20,7 @@ var floors = []struct {
 	{"outside", nil},
 	{"label", nil},
 	{"stix/pattern", nil},
+	{"sigma", nil},
 	{"stix", []string{"stix/pattern", "stix/internal/*"}},
 	{"stix/internal/*", []string{"outside"}},
 	{"taxii", nil},

@@ -1,0 +1,64 @@
+package sigma_test
+
+import (
+	"testing"
+
+	"entente/internal/sigmatest"
+	"entente/sigma"
+)
+
+// Every rule of the public corpus is read; those that do not compile are the ones with placeholders, and they say so.
+func TestCorpusParsesAndCompiles(t *testing.T) {
+	files := sigmatest.Corpus(t)
+	rules, compiled, why := 0, 0, map[string]int{}
+	for _, f := range files {
+		c, err := sigma.Parse(f.Name, f.Text)
+		if err != nil {
+			t.Errorf("%v", err)
+		}
+		for _, r := range c.Rules {
+			rules++
+			_, err := r.Compile()
+			if err == nil {
+				compiled++
+				continue
+			}
+			for _, p := range err.(sigma.Problems) {
+				why[p.Code]++
+				if p.Code != sigma.CodePlaceholder {
+					t.Errorf("%v", p)
+				}
+			}
+		}
+	}
+	t.Logf("%d files, %d rules, %d compile, else %v", len(files), rules, compiled, why)
+}
+
+// Every rule of the public regression tests matches its events, as often as they say.
+func TestRegressions(t *testing.T) {
+	rules := sigmatest.Rules(t)
+	cases, events := sigmatest.Regressions(t)
+	for _, c := range cases {
+		for _, id := range c.Rules {
+			r := rules[id]
+			if r == nil {
+				t.Errorf("no rule %s", id)
+				continue
+			}
+			q, err := r.Compile()
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			n := 0
+			for _, e := range events[c.FirstToLast[0] : c.FirstToLast[1]+1] {
+				if ok, _ := q.Eval(e); ok {
+					n++
+				}
+			}
+			if c.Count == nil && n == 0 || c.Count != nil && n != *c.Count {
+				t.Errorf("%s %s: %d matches, expected %v", c.Path, id, n, c.Count)
+			}
+		}
+	}
+}
