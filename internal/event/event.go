@@ -17,12 +17,13 @@ const (
 	Text
 	Number // its text is as it was written
 	Bool   // its text is true or false
+	Empty  // a list without elements, or an object: it is there, and has no text
 )
 
 // Value is what stands in a field.
 type Value struct {
 	Kind Kind
-	Text []byte // unescaped; nil for Missing and Null
+	Text []byte // unescaped; nil for Missing, Null and Empty
 }
 
 // Event is one event, and the values of the fields that its plan asks for. The zero value can be scanned into, again and again.
@@ -30,6 +31,7 @@ type Event struct {
 	Line  []byte // as it came
 	Index uint64 // counted from 0 over all inputs
 
+	all   func(*Event, func(Value) bool) // calls with every value of the line
 	vals  []first
 	epoch uint32
 	more  []further
@@ -59,7 +61,14 @@ func (e *Event) Reset(slots int) {
 		clear(e.vals)
 		e.epoch = 1
 	}
-	e.Line, e.more, e.arena = nil, e.more[:0], e.arena[:0]
+	e.Line, e.all, e.more, e.arena = nil, nil, e.more[:0], e.arena[:0]
+}
+
+// Every calls f with every value of the event that has a text, asked for or not, until f says false. A text is valid until f returns.
+func (e *Event) Every(f func(Value) bool) {
+	if e.all != nil {
+		e.all(e, f)
+	}
 }
 
 // Get is the first value of a slot; the kind is Missing where there is none.

@@ -24,7 +24,7 @@ func (e *Error) Error() string { return fmt.Sprintf("byte %d: %s", e.At, e.Why) 
 // that stands twice gives both values: what one reader takes for the event, and what another.
 func (p *Plan) Scan(line []byte, e *Event) error {
 	e.Reset(p.slots)
-	e.Line = line
+	e.Line, e.all = line, every
 	s := scanner{b: line, e: e}
 	i := s.space(0)
 	if i >= len(line) || line[i] != '{' {
@@ -145,6 +145,7 @@ func (s *scanner) value(i int, m *member, depth int) int {
 		return end + 1
 	case '{':
 		if m.down == nil {
+			s.e.Add(m.slot, Value{Kind: Empty})
 			return s.skip(i, depth)
 		}
 		return s.object(i, m.down, depth+1)
@@ -153,6 +154,7 @@ func (s *scanner) value(i int, m *member, depth int) int {
 			return s.fail(i, "objects and lists stand too deep in each other")
 		}
 		if i = s.space(i + 1); i < len(b) && b[i] == ']' {
+			s.e.Add(m.slot, Value{Kind: Empty})
 			return i + 1
 		}
 		for {
@@ -282,6 +284,49 @@ func (s *scanner) quoted(i int) (end int, escaped bool) {
 		}
 		escaped = true
 		i += 2
+	}
+}
+
+// every goes over the values of a line that was scanned: a text that no colon follows is no name.
+func every(e *Event, f func(Value) bool) {
+	s := scanner{b: e.Line, e: e}
+	mark := len(e.arena)
+	for i := 0; i < len(s.b); {
+		switch c := s.b[i]; c {
+		case '"':
+			end, escaped := s.quoted(i + 1)
+			if end < 0 {
+				return
+			}
+			text := s.b[i+1 : end]
+			if i = s.space(end + 1); i < len(s.b) && s.b[i] == ':' {
+				i++
+				continue
+			}
+			if escaped {
+				text = s.unescape(text)
+				e.arena = e.arena[:mark]
+			}
+			if !f(Value{Text, text}) {
+				return
+			}
+		case '{', '}', '[', ']', ',', ':', ' ', '\t', '\r', '\n':
+			i++
+		case 'n':
+			i = s.bare(i)
+		default:
+			end := s.bare(i)
+			if s.err != nil {
+				return
+			}
+			v := Value{Number, s.b[i:end]}
+			if c == 't' || c == 'f' {
+				v.Kind = Bool
+			}
+			if i = end; !f(v) {
+				return
+			}
+		}
 	}
 }
 

@@ -30,6 +30,9 @@ func flat(line []byte) (map[string][]string, error) {
 		}
 		switch v := t.(type) {
 		case json.Delim:
+			if v == '{' || !d.More() {
+				out[path] = append(out[path], "empty")
+			}
 			for d.More() {
 				inner := path
 				if v == '{' {
@@ -69,6 +72,8 @@ func show(v Value) string {
 		return "number " + string(v.Text)
 	case Bool:
 		return "bool " + string(v.Text)
+	case Empty:
+		return "empty"
 	}
 	return "missing"
 }
@@ -83,6 +88,7 @@ func agrees(t *testing.T, line []byte) {
 	p := NewPlan()
 	slots := map[string]int{}
 	n := 0
+	delete(want, "")
 	for path := range want {
 		if n++; n%3 != 0 && path != "" {
 			slots[path] = p.Slot(strings.Split(path[1:], "\x00")...)
@@ -96,10 +102,32 @@ func agrees(t *testing.T, line []byte) {
 	if e.Get(missing).Kind != Missing {
 		t.Error("there is what is not there")
 	}
+	var every, each []string
+	e.Every(func(v Value) bool { every = append(every, show(v)); return true })
+	for _, vs := range want {
+		for _, v := range vs {
+			if v != "empty" && v != "null" {
+				each = append(each, v)
+			}
+		}
+	}
+	slices.Sort(every)
+	slices.Sort(each)
+	if !slices.Equal(every, each) {
+		t.Fatalf("every value: %q, want %q", every, each)
+	}
 	for path, slot := range slots {
 		var got []string
 		for v := range e.All(slot) {
 			got = append(got, show(v))
+		}
+		inner := false // where something inside is asked for, that an object is there is not said
+		for other := range slots {
+			inner = inner || strings.HasPrefix(other, path+"\x00")
+		}
+		if inner {
+			want[path] = slices.DeleteFunc(want[path], func(v string) bool { return v == "empty" })
+			got = slices.DeleteFunc(got, func(v string) bool { return v == "empty" })
 		}
 		if !slices.Equal(got, want[path]) {
 			t.Fatalf("%q: %q, want %q\n%s", path, got, want[path], line)
@@ -164,8 +192,8 @@ func TestScan(t *testing.T) {
 		{`{"a":"x","o":{"a":"y"},"a":"z"}`, "text x|text y|text z", "", ""},
 		{`{"ThreatName":"\u00e4\ud83d\ude00\\\n\"","Threat Name":2}`, "", "", "text ä😀\\\n\"|number 2"},
 		{`{"\u0061":"\ud800x","b":{}}`, "text \uFFFDx", "", ""},
-		{`{"x":{"a":[{"b":"}"}]},"a":{"a":1}}`, "", "", ""},
-		{`{"a":[],"b":{"c":[]}}`, "", "", ""},
+		{`{"x":{"a":[{"b":"}"}]},"a":{"a":1}}`, "empty", "", ""},
+		{`{"a":[],"b":{"c":[]}}`, "empty", "empty", ""},
 		{`{"a":"C:\\Windows\\cmd.exe","x":"\\"}`, `text C:\Windows\cmd.exe`, "", ""},
 		{`{"a":-1.5e+3}`, "number -1.5e+3", "", ""},
 	} {

@@ -50,7 +50,7 @@ func (t *TSV) Scan(line []byte, e *Event) (ok bool, err error) {
 		return false, &Error{0, "a line of columns comes before the one that names them (#fields)"}
 	}
 	e.Reset(t.plan.slots)
-	e.Line = line
+	e.Line, e.all = line, t.every
 	if t.path >= 0 && t.log != nil {
 		e.Add(t.path, Value{Text, t.log})
 	}
@@ -62,7 +62,7 @@ func (t *TSV) Scan(line []byte, e *Event) (ok bool, err error) {
 		var cell []byte
 		cell, rest, more = bytes.Cut(rest, []byte{t.sep})
 		if c := &t.columns[i]; c.slot >= 0 {
-			t.cell(c, cell, e)
+			t.values(c, cell, e, func(v Value) { e.Add(c.slot, v) })
 		}
 	}
 	if more {
@@ -71,30 +71,49 @@ func (t *TSV) Scan(line []byte, e *Event) (ok bool, err error) {
 	return true, nil
 }
 
-func (t *TSV) cell(c *column, cell []byte, e *Event) {
+// values are those of a cell.
+func (t *TSV) values(c *column, cell []byte, e *Event, f func(Value)) {
 	switch {
-	case bytes.Equal(cell, t.unset), c.list && bytes.Equal(cell, t.empty):
+	case bytes.Equal(cell, t.unset):
 		return
 	case bytes.Equal(cell, t.empty):
+		if c.list {
+			f(Value{Kind: Empty})
+			return
+		}
 		cell = nil
 	}
 	if !c.list {
-		t.add(c, cell, e)
+		f(c.value(cell, e))
 		return
 	}
 	for one := range bytes.SplitSeq(cell, t.list) {
-		t.add(c, one, e)
+		f(c.value(one, e))
+	}
+}
+
+// every goes over the cells.
+func (t *TSV) every(e *Event, f func(Value) bool) {
+	i, going := 0, true
+	for cell := range bytes.SplitSeq(e.Line, []byte{t.sep}) {
+		if i >= len(t.columns) || !going {
+			return
+		}
+		mark := len(e.arena)
+		t.values(&t.columns[i], cell, e, func(v Value) { going = going && f(v) })
+		e.arena = e.arena[:mark]
+		i++
 	}
 }
 
 var truths = map[string][]byte{"T": []byte("true"), "F": []byte("false")}
 
-func (t *TSV) add(c *column, one []byte, e *Event) {
+func (c *column) value(one []byte, e *Event) Value {
 	v := Value{c.kind, one}
 	switch {
 	case c.kind == Bool:
 		if v.Text = truths[string(one)]; v.Text == nil {
-			v = Value{Text, one}
+			return Value{Text, one}
 		}
 	case bytes.Contains(one, []byte(`\x`)):
 		v.Text = e.unhex(one)
@@ -102,7 +121,7 @@ func (t *TSV) add(c *column, one []byte, e *Event) {
 	if v.Text == nil {
 		v.Text = []byte{}
 	}
-	e.Add(c.slot, v)
+	return v
 }
 
 // unhex writes \xHH out.

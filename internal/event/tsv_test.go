@@ -22,7 +22,7 @@ func TestTSV(t *testing.T) {
 	}
 	for line, want := range map[string]string{
 		"1.5\t53\ta.example\tT\tx,y":      "text dns|text a.example|text x|text y|number 53|bool true",
-		"1.5\t-\t\\x41\\xzz\tF\t(empty)":  `text dns|text A\xzz|bool false`,
+		"1.5\t-\t\\x41\\xzz\tF\t(empty)":  `text dns|text A\xzz|empty|bool false`,
 		"1.5\t-\t(empty)\t-\t-":           "text dns|text ",
 		"1.5\t1\tmit\\x09tab\tmaybe\ta\\": "text dns|text mit\ttab|text a\\|number 1|text maybe",
 	} {
