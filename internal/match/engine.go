@@ -10,6 +10,7 @@
 package match
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,6 +45,21 @@ type leaf struct {
 	slot  int // of its field; -1: any value (keywords)
 	cost  int // of being a witness; 0: it cannot be
 	texts []string
+	bytes []byte // of Text
+	plain bool   // the folded text of a value answers it
+}
+
+// holds answers a plain question.
+func (l *leaf) holds(folded []byte) bool {
+	switch l.Op {
+	case sigma.OpEqual:
+		return bytes.Equal(folded, l.bytes)
+	case sigma.OpPrefix:
+		return bytes.HasPrefix(folded, l.bytes)
+	case sigma.OpSuffix:
+		return bytes.HasSuffix(folded, l.bytes)
+	}
+	return bytes.Contains(folded, l.bytes)
 }
 
 // rule is an expression over the engine's leaves.
@@ -144,11 +160,13 @@ func (e *Engine) leaf(m sigma.Match) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	l := leaf{Matcher: x, slot: -1}
+	l := leaf{Matcher: x, slot: -1, bytes: []byte(m.Text)}
 	if m.Field != "" {
 		l.slot = e.slot(m.Field)
 	}
 	switch m.Op {
+	case sigma.OpEqual, sigma.OpPrefix, sigma.OpSuffix, sigma.OpContains:
+		l.plain = !m.Cased
 	case sigma.OpField, sigma.OpFieldPrefix, sigma.OpFieldSuffix, sigma.OpFieldContains:
 		e.slot(m.Text)
 	}

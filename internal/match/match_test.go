@@ -172,3 +172,12 @@ func BenchmarkMatch(b *testing.B) {
 		})
 	}
 }
+
+func FuzzFold(f *testing.F) {
+	f.Add([]byte(`C:\WINDOWS\System32 @[]{}` + "`ÄßK\x80"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if got, want := fold(nil, text), sigma.Fold(nil, text); !bytes.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	})
+}

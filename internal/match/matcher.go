@@ -82,13 +82,21 @@ func (m *Matcher) Match(ev *event.Event, hit func(Hit)) {
 	if t.words != nil {
 		ev.Every(func(v event.Value) bool {
 			mark := len(m.arena)
-			m.arena = sigma.Fold(m.arena, v.Text)
-			t.words.find(m.arena[mark:], found)
+			m.arena = fold(m.arena, v.Text)
+			t.words.find(m.arena[mark:], func(x *entry) {
+				if l := &m.e.leaves[x.leaf]; m.answers[x.leaf].epoch != m.epoch && (l.plain && l.holds(m.arena[mark:]) || !l.plain && l.Accepts(valueOf(v))) {
+					m.answers[x.leaf] = answer{m.epoch, true}
+				}
+			})
 			m.arena = m.arena[:mark]
 			return true
 		})
-		for _, x := range t.words.asked {
-			found(x)
+		for _, x := range t.words.all {
+			if m.answers[x.leaf].epoch == m.epoch {
+				found(x)
+			} else {
+				m.answers[x.leaf] = answer{m.epoch, false}
+			}
 		}
 	}
 	for _, r := range t.always {
@@ -170,6 +178,14 @@ func (m *Matcher) ask(l *leaf) bool {
 	if m.ev.Get(l.slot).Kind == event.Missing {
 		return false
 	}
+	if l.plain {
+		for _, t := range m.texts(l.slot) {
+			if l.holds(t) {
+				return true
+			}
+		}
+		return false
+	}
 	for v := range m.ev.All(l.slot) {
 		if v.Kind != event.Empty && l.Accepts(valueOf(v)) {
 			return true
@@ -184,8 +200,11 @@ func (m *Matcher) texts(slot int) [][]byte {
 	if f.epoch != m.epoch {
 		f.epoch, f.at = m.epoch, f.at[:0]
 		for v := range m.ev.All(slot) {
+			if v.Text == nil {
+				continue
+			}
 			mark := len(m.arena)
-			m.arena = sigma.Fold(m.arena, v.Text)
+			m.arena = fold(m.arena, v.Text)
 			f.at = append(f.at, m.arena[mark:len(m.arena):len(m.arena)])
 		}
 	}

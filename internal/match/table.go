@@ -23,6 +23,7 @@ type field struct {
 	within grams
 	number map[string][]*entry // as sigma.Canonical writes it
 	asked  []*entry            // put to every value
+	all    []*entry
 }
 
 // entry is a witness, and the rules that it is one of.
@@ -145,6 +146,7 @@ func (e *Engine) table(accepts func(route int) bool) *table {
 }
 
 func (f *field) add(l *leaf, x *entry) {
+	f.all = append(f.all, x)
 	switch {
 	case l.Op == sigma.OpNumber && l.Part == sigma.NoPart:
 		if f.number == nil {
