@@ -25,6 +25,12 @@ const (
 
 var correlationTypes = []CorrelationType{EventCount, ValueCount, Temporal, TemporalOrdered, ValueSum, ValueAvg, ValueMedian, ValuePercentile}
 
+// maxRules bounds the rules of a correlation: as many as one word has bits.
+const maxRules = 64
+
+// maxCounted bounds the exponents of numbers that are summed, in powers of ten: those of a float64.
+const maxCounted = 310
+
 // DefaultPercentile is the percentile of value_percentile where the condition does not say one.
 const DefaultPercentile = 50
 
@@ -57,25 +63,10 @@ type Bound struct{ Op, Value string }
 
 var boundOps = []string{"lt", "lte", "gt", "gte", "eq", "neq"}
 
-// Holds compares.
+// Holds compares a number as JSON writes it; what is none is not within any bound.
 func (b Bound) Holds(number string) bool {
 	c, ok := CompareNumbers(number, b.Value)
-	if !ok {
-		return false
-	}
-	switch b.Op {
-	case "lt":
-		return c < 0
-	case "lte":
-		return c <= 0
-	case "gt":
-		return c > 0
-	case "gte":
-		return c >= 0
-	case "eq":
-		return c == 0
-	}
-	return c != 0
+	return ok && boundHolds(b.Op, c)
 }
 
 func (t CorrelationType) temporal() bool { return t == Temporal || t == TemporalOrdered }
@@ -117,6 +108,10 @@ func parseCorrelation(meta Meta, e entry, r *report) *Correlation {
 	}
 	c.condition(condition, e.at, r)
 	switch {
+	case c.Expression != nil && c.Type == TemporalOrdered && len(c.Rules) > maxOrdered:
+		r.fail(e.at, CodeSize, "an ordered correlation with a condition in words is about %d rules at most: split it", maxOrdered)
+	case len(c.Rules) > maxRules:
+		r.fail(e.at, CodeSize, "a correlation is about %d rules at most: split it", maxRules)
 	case len(c.Rules) == 0:
 		r.fail(e.at, CodeMissing, "the correlation does not say what it is about: list ids or names as rules")
 	case len(slices.Compact(slices.Sorted(slices.Values(c.Rules)))) != len(c.Rules):
@@ -184,11 +179,11 @@ func (c *Correlation) bounds(e entry, r *report) {
 	for _, p := range entries(e.value, "the condition", r) {
 		switch {
 		case slices.Contains(boundOps, p.key):
-			number, ok := Canonical(text(p, r))
-			if !ok {
-				r.fail(at(p.value), CodeValue, "%q is no number: write digits", p.value.Value)
+			d, ok := parseDecimal(text(p, r))
+			if !ok || d.exp > maxCounted || d.exp < -maxCounted {
+				r.fail(at(p.value), CodeValue, "%q is no number that can be counted: write digits", p.value.Value)
 			}
-			c.Bounds = append(c.Bounds, Bound{p.key, number})
+			c.Bounds = append(c.Bounds, Bound{p.key, d.String()})
 		case p.key == "field":
 			c.Fields = texts(p, r)
 		case p.key == "percentile":
@@ -201,6 +196,9 @@ func (c *Correlation) bounds(e entry, r *report) {
 		default:
 			r.fail(p.at, CodeValue, "there is no %q in the condition of a correlation: there are %s, field and percentile", p.key, strings.Join(boundOps, ", "))
 		}
+	}
+	if upper := !slices.ContainsFunc(c.Bounds, func(b Bound) bool { return b.Op != "lt" && b.Op != "lte" && b.Op != "neq" }); upper && len(c.Bounds) > 0 && c.Type != ValueAvg && c.Type != ValueMedian && c.Type != ValuePercentile {
+		r.warn(e.at, CodeDoubtful, "this holds already at the first event, since what did not happen yet is not waited for: give a lower bound as well")
 	}
 	if len(c.Bounds) == 0 {
 		r.fail(at(e.value), CodeMissing, "the condition says no number: write one of %s", strings.Join(boundOps, ", "))

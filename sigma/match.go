@@ -12,25 +12,25 @@ import (
 type Op uint8
 
 const (
-	OpEqual        Op = iota // the text is Text
-	OpPrefix                 // the text begins with Text
-	OpSuffix                 // the text ends with Text
-	OpContains               // Text is in the text
-	OpWild                   // the text as a whole is of the form of Text, a text with wildcards as ParsePattern reads it
-	OpAny                    // there is a value, whatever it is: *
-	OpRegex                  // Text, a regular expression, is found in the text
-	OpNumber                 // the number is Text, a number as Canonical writes it
-	OpLess                   // the number is less than Text
-	OpLessEqual              // the number is less than Text or it
-	OpGreater                // the number is greater than Text
-	OpGreaterEqual           // the number is greater than Text or it
-	OpCIDR                   // the address is in Text, a prefix as netip.Prefix writes it
-	OpExists                 // there is the field, even if it is null
-	OpNull                   // the field is null, an empty list, or not there
-	OpField                  // the text is that of the field Text
-	OpFieldPrefix            // the text begins with that of the field Text
-	OpFieldSuffix            // the text ends with that of the field Text
-	OpFieldContains          // the text of the field Text is in the text
+	OpEqual         Op = iota // the text is Text
+	OpPrefix                  // the text begins with Text
+	OpSuffix                  // the text ends with Text
+	OpContains                // Text is in the text
+	OpWild                    // the text as a whole is of the form of Text, a text with wildcards as ParsePattern reads it
+	OpAny                     // there is a value, whatever it is: *
+	OpRegex                   // Text, a regular expression, is found in the text
+	OpNumber                  // the number is Text, a number as Canonical writes it
+	OpLess                    // the number is less than Text
+	OpLessEqual               // the number is less than Text or it
+	OpGreater                 // the number is greater than Text
+	OpGreaterEqual            // the number is greater than Text or it
+	OpCIDR                    // the address is in Text, a prefix as netip.Prefix writes it
+	OpExists                  // there is the field, even if it is null
+	OpNull                    // the field is null, an empty list, or not there
+	OpField                   // the text is that of the field Text
+	OpFieldPrefix             // the text begins with that of the field Text
+	OpFieldSuffix             // the text ends with that of the field Text
+	OpFieldContains           // the text of the field Text is in the text
 )
 
 var opNames = [...]string{"equals", "begins with", "ends with", "contains", "is like", "is there", "matches", "is the number", "<", "<=", ">", ">=", "is in",

@@ -170,7 +170,9 @@ func matchParts(parts []Part, text []byte) bool {
 // dashes are the characters that begin a parameter of a Windows command line.
 var dashes = []string{"-", "/", "\u2013", "\u2014", "\u2015"}
 
-func isDash(r rune) bool { return r == '-' || r == '/' || r == '\u2013' || r == '\u2014' || r == '\u2015' }
+func isDash(r rune) bool {
+	return r == '-' || r == '/' || r == '\u2013' || r == '\u2014' || r == '\u2015'
+}
 
 func isWord(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
 

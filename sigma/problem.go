@@ -32,6 +32,7 @@ const (
 	CodeCondition   = "sigma.condition"   // a condition that cannot be read
 	CodeReference   = "sigma.reference"   // a name that stands for nothing
 	CodeTaxonomy    = "sigma.taxonomy"    // a taxonomy other than sigma that no pipeline translates
+	CodeLogsource   = "sigma.logsource"   // a logsource of which no route knows the events
 	CodePipeline    = "sigma.pipeline"    // a pipeline that asks for what is not done
 	CodeDropped     = "sigma.dropped"     // a rule that a pipeline refuses
 	CodeUnused      = "sigma.unused"      // a search identifier that no condition uses

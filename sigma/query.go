@@ -22,9 +22,11 @@ type Expr struct {
 	Leaf int // into Query.Leaves
 }
 
-// Query is a rule made ready: what it asks of an event, whatever its logsource.
+// Query is a rule made ready: what it asks of an event.
 type Query struct {
 	Rule *Rule
+	// When is what an event must be for the rule to be put to it at all (Rule.When); nil: any event.
+	When *Expr
 	Expr *Expr
 	// Leaves are the questions, each once.
 	Leaves   []Match
@@ -65,6 +67,9 @@ func (r *Rule) compile(rep *report) *Query {
 		return nil
 	}
 	c.q.Expr = group(ExprAnd, all)
+	if r.When != nil {
+		c.q.When = c.clause(r.When)
+	}
 	return c.q
 }
 
@@ -309,11 +314,11 @@ func not(e *Expr) *Expr {
 // Matched is a question that an event answered with yes, and that helped a rule to match.
 type Matched struct{ Match }
 
-// Eval puts a rule to an event: whether it matches, and by which questions, in the order of the rule. The logsource is not looked at:
-// see Pipeline. This is what a rule means; it is exact, and not fast.
+// Eval puts a rule to an event: whether it matches, and by which questions, in the order of the rule. Without
+// When, the logsource is not looked at. This is what a rule means; it is exact, and not fast.
 func (q *Query) Eval(e Event) (bool, []Matched) {
 	v := evaluation{q: q, e: e, known: make([]int8, len(q.matchers))}
-	if !v.eval(q.Expr) {
+	if q.When != nil && !v.eval(q.When) || !v.eval(q.Expr) {
 		return false, nil
 	}
 	var leaves []int

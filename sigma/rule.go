@@ -58,6 +58,10 @@ type Rule struct {
 	Also []Clause
 	// Placeholders are the values that pipelines gave for the names between percent signs. They may hold wildcards.
 	Placeholders map[string][]string
+	// Source and When are the kind of events that a route puts the rule to; nil: every event.
+	Source string
+	When   *Clause
+	names  []func(string) []string
 }
 
 // Clause is search identifiers and conditions over them, of which one must hold.
