@@ -272,7 +272,7 @@ func appendEmail(dst, v []byte) ([]byte, bool) {
 		switch {
 		case c == '@':
 			at = i
-		case c <= ' ', c == '<', c == '>', c == 0x7f:
+		case c <= ' ', c == '<', c == '>', c == 0x7f, c == '[', c == ']', c == '(', c == ')', c == '{', c == '}':
 			return dst, false
 		}
 	}

@@ -11,10 +11,12 @@ import (
 	"encoding/hex"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"golang.org/x/net/publicsuffix"
 
 	"entente/internal/fault"
+	"entente/observable"
 )
 
 // Kind is a kind of value. Its number stands in snapshots and never changes.
@@ -102,7 +104,7 @@ type Value struct {
 // maxValue bounds one value, in bytes.
 const maxValue = 8192
 
-// New is the canonical value that a text means. A network of one address is that address, a file name with a folder a path, an IPv4 address in
+// New is the canonical value that a text means. Addresses and names may be defanged. A network of one address is that address, a file name with a folder a path, an IPv4 address in
 // IPv6 form an IPv4 address. Its error is Invalid and tells the kind.
 func New(k Kind, text string) (Value, error) {
 	refuse := func(why string) (Value, error) {
@@ -116,7 +118,7 @@ func New(k Kind, text string) (Value, error) {
 		return refuse("longer than a value may be")
 	}
 	var buf [512]byte
-	b := []byte(text)
+	b := []byte(refang(k, text))
 	switch k {
 	case IPv4, IPv6, CIDR:
 		v, ok := newAddress(b)
@@ -125,7 +127,7 @@ func New(k Kind, text string) (Value, error) {
 		}
 		return v, nil
 	case Domain:
-		return newDomain(text, refuse)
+		return newDomain(b, refuse)
 	case FileName:
 		for _, c := range b {
 			if c == '/' || c == '\\' {
@@ -138,6 +140,29 @@ func New(k Kind, text string) (Value, error) {
 		return refuse("no " + k.String())
 	}
 	return Value{Kind: k, key: string(key)}, nil
+}
+
+// refang undoes the defanging of what leads into the network. Of a URL that is scheme and host: a path may have brackets of its own.
+func refang(k Kind, text string) string {
+	if k < IPv4 || k > Email {
+		return text
+	}
+	text = strings.TrimSpace(text)
+	if !strings.ContainsAny(text, "[({\\") && (text == "" || !strings.Contains("hHfFmM", text[:1]) || strings.HasPrefix(text, "http")) {
+		return text
+	}
+	if k != URL || strings.Contains(text, "[/]") || strings.Contains(text, "[://]") {
+		return observable.Refang(text)
+	}
+	host := strings.Index(text, "//") + 2
+	if host < 2 {
+		host = 0
+	}
+	end := strings.IndexAny(text[host:], "/?#")
+	if end < 0 {
+		return observable.Refang(text)
+	}
+	return observable.Refang(text[:host+end]) + text[host+end:]
 }
 
 func newAddress(b []byte) (Value, bool) {
@@ -180,8 +205,8 @@ func newNetwork(s string, slash int) (Value, bool) {
 	return Value{Kind: CIDR, key: string(append(p.Addr().AsSlice(), byte(n)))}, true
 }
 
-func newDomain(text string, refuse func(string) (Value, error)) (Value, error) {
-	b := trim([]byte(text))
+func newDomain(b []byte, refuse func(string) (Value, error)) (Value, error) {
+	b = trim(b)
 	explicit := false
 	switch {
 	case len(b) > 2 && b[0] == '*' && b[1] == '.':
@@ -210,7 +235,7 @@ func newDomain(text string, refuse func(string) (Value, error)) (Value, error) {
 
 // Of reads a value whose kind nobody says: an address, a network, a URL, an e-mail address, a hash or a domain name.
 func Of(text string) (Value, error) {
-	b := trim([]byte(text))
+	b := trim([]byte(refang(URL, text)))
 	k, dots, hexadecimal := Domain, 0, true
 	for i, c := range b {
 		switch {
