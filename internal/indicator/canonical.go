@@ -120,17 +120,22 @@ func appendASN(dst, v []byte) ([]byte, bool) {
 	return binary.BigEndian.AppendUint32(dst, uint32(n)), n > 0 && n < 1<<32
 }
 
-// fold is one rune for all that differ by case only.
+// fold is one rune for all that differ by case only: the small letter of them where there is one.
 func fold(r rune) rune {
 	if r < utf8.RuneSelf {
 		return rune(low(byte(r)))
 	}
+	least := leastFold(r)
+	if l := unicode.ToLower(least); leastFold(l) == least {
+		return l
+	}
+	return least
+}
+
+func leastFold(r rune) rune {
 	least := r
 	for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
 		least = min(least, f)
-	}
-	if least < utf8.RuneSelf {
-		return rune(low(byte(least)))
 	}
 	return least
 }

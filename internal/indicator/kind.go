@@ -104,7 +104,7 @@ type Value struct {
 // maxValue bounds one value, in bytes.
 const maxValue = 8192
 
-// New is the canonical value that a text means. Addresses and names may be defanged. A network of one address is that address, a file name with a folder a path, an IPv4 address in
+// New is the canonical value that a text means. Addresses and names may be defanged. A network of one address is that address, a file name with a folder a path and a path without one a file name, an IPv4 address in
 // IPv6 form an IPv4 address. Its error is Invalid and tells the kind.
 func New(k Kind, text string) (Value, error) {
 	refuse := func(why string) (Value, error) {
@@ -128,12 +128,15 @@ func New(k Kind, text string) (Value, error) {
 		return v, nil
 	case Domain:
 		return newDomain(b, refuse)
-	case FileName:
-		for _, c := range b {
-			if c == '/' || c == '\\' {
-				k = FilePath
-			}
+	case FileName, FilePath:
+		key, ok := appendKey(buf[:0], FilePath, b)
+		if k = FileName; indexByte(key, '/') >= 0 {
+			k = FilePath
 		}
+		if !ok {
+			return refuse("no " + k.String())
+		}
+		return Value{Kind: k, key: string(key)}, nil
 	}
 	key, ok := appendKey(buf[:0], k, b)
 	if !ok {
@@ -148,7 +151,7 @@ func refang(k Kind, text string) string {
 		return text
 	}
 	text = strings.TrimSpace(text)
-	if !strings.ContainsAny(text, "[({\\") && (text == "" || !strings.Contains("hHfFmM", text[:1]) || strings.HasPrefix(text, "http")) {
+	if !strings.ContainsAny(text, "[({\\") && (strings.HasPrefix(text, "http") || !strings.Contains(text, "://")) {
 		return text
 	}
 	if k != URL || strings.Contains(text, "[/]") || strings.Contains(text, "[://]") {

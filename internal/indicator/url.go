@@ -57,7 +57,9 @@ func schemeEnd(v []byte) int {
 func appendAuthority(dst, v []byte, scheme string) ([]byte, bool) {
 	for i := len(v) - 1; i >= 0; i-- {
 		if v[i] == '@' {
-			v = v[i+1:]
+			if v = v[i+1:]; scheme == "" {
+				return dst, false // "mailto:" and the like
+			}
 			break
 		}
 	}
