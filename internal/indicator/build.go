@@ -21,6 +21,7 @@ const (
 type Builder struct {
 	key   Key
 	hash  hasher
+	few   int // below so many, IPv4 addresses are hashed: a directory of their own would be larger than they are
 	four  []entry4
 	long  []entryLong
 	nets  []entryNet
@@ -52,7 +53,7 @@ type MetaID uint32
 
 // NewBuilder begins an index under a node's key.
 func NewBuilder(key Key) *Builder {
-	b := &Builder{key: key, hash: newHasher(key)}
+	b := &Builder{key: key, hash: newHasher(key), few: 8192}
 	b.texts.numbers = map[string]uint32{}
 	return b
 }
@@ -101,20 +102,24 @@ func (b *Builder) add(k Kind, alone bool, key []byte, meta uint32) error {
 		a, _ := netip.AddrFromSlice(key[:len(key)-1])
 		b.nets = append(b.nets, entryNet{netip.PrefixFrom(a, int(key[len(key)-1])), meta})
 	default:
-		h := uint64(0)
-		if k == Domain {
-			h = b.hash.sumName(key)
-		} else {
-			h = b.hash.sum(k, key)
-		}
-		b.long = append(b.long, entryLong{hash: h, at: uint32(len(b.blob)), meta: meta})
-		head := byte(k)
-		if alone {
-			head |= aloneFlag
-		}
-		b.blob = append(binary.AppendUvarint(append(b.blob, head), uint64(len(key))), key...)
+		b.addLong(k, alone, key, meta)
 	}
 	return nil
+}
+
+func (b *Builder) addLong(k Kind, alone bool, key []byte, meta uint32) {
+	x := entryLong{at: uint32(len(b.blob)), meta: meta}
+	if k == Domain {
+		x.hash = b.hash.sumName(key)
+	} else {
+		x.hash = b.hash.sum(k, key)
+	}
+	b.long = append(b.long, x)
+	head := byte(k)
+	if alone {
+		head |= aloneFlag
+	}
+	b.blob = append(binary.AppendUvarint(append(b.blob, head), uint64(len(key))), key...)
 }
 
 // record is a hashed value as the snapshot has it.
@@ -127,10 +132,17 @@ func (b *Builder) record(at uint32) []byte {
 // Snapshot is the index of what was added, in memory. The builder is spent by it. cursor is kept for the reader: how much of the journal is in it.
 func (b *Builder) Snapshot(cursor int64) *Snapshot {
 	s := &Snapshot{cursor: cursor, key: b.key, hash: b.hash, nMetas: len(b.metas) / metaSize, nTexts: len(b.texts.ends)}
+	if len(b.four) < b.few {
+		for _, x := range b.four {
+			b.addLong(IPv4, false, binary.BigEndian.AppendUint32(nil, x.address), x.meta)
+		}
+		b.four = nil
+	}
 	metaIDs := s.put4(b, nil)
 	metaIDs = s.putLong(b, metaIDs)
 	s.sec[secMetaIDs] = s.putNets(b, metaIDs)
-	s.counts[IPv4], s.counts[CIDR] = s.n4, s.nets4+s.nets6
+	s.counts[IPv4] += s.n4
+	s.counts[CIDR] = s.nets4 + s.nets6
 	s.sec[secMetas], s.sec[secStrings] = b.metas, b.texts.octets
 	s.sec[secOffsets] = make([]byte, 8, 8*(s.nTexts+1))
 	for _, end := range b.texts.ends {

@@ -162,14 +162,14 @@ func appendFolded(dst, v []byte) []byte {
 // appendPath folds case, writes every separator as one slash and drops the prefixes by which Windows goes around the limits of paths.
 func appendPath(dst, v []byte) ([]byte, bool) {
 	if len(v) > 4 && v[0] == '\\' && (v[1] == '\\' || v[1] == '?') && v[2] == '?' && v[3] == '\\' {
-		v = v[4:]
+		v = trim(v[4:])
 	}
 	start := len(dst)
 	dst = squeeze(appendFolded(dst, v), start, '/')
 	return dst, len(dst) > start
 }
 
-// squeeze writes every run of slashes and backslashes from start on as one separator, and none at the end unless it is all there is.
+// squeeze writes every run of slashes and backslashes from start on as one separator, and none at the end, nor a blank, unless it is all there is.
 func squeeze(b []byte, start int, separator byte) []byte {
 	n := start
 	for _, c := range b[start:] {
@@ -181,7 +181,7 @@ func squeeze(b []byte, start int, separator byte) []byte {
 		b[n] = c
 		n++
 	}
-	if n > start+1 && b[n-1] == separator {
+	for n > start+1 && (b[n-1] == separator || blank(b[n-1])) {
 		n--
 	}
 	return b[:n]

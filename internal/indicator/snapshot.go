@@ -11,7 +11,7 @@ import (
 
 // A snapshot is a header and sections, all numbers little endian:
 //
-//	directory4  65537 × u32   where the addresses with the same first 16 bits begin
+//	directory4  65537 × u32   where the addresses with the same first 16 bits begin; a few IPv4 addresses are hashed values instead
 //	low4        n × u16       the last 16 bits of IPv4 addresses, sorted by address
 //	filter      2^f bits      one bit for the first f bits of each hash
 //	directory   2^r+1 × u32   where the hashes with the same first r bits begin
@@ -66,7 +66,7 @@ type Snapshot struct {
 	cursor int64
 	key    Key
 	hash   hasher
-	n4     int // IPv4 addresses
+	n4     int // IPv4 addresses that are not hashed
 	nh     int // hashed values
 	nets4  int
 	nets6  int

@@ -124,21 +124,20 @@ func (l *lookup) address(value []byte) {
 	if !ok {
 		return
 	}
-	key, kind, h, address := a[:4], IPv4, uint64(0), binary.BigEndian.Uint32(a[:4])
-	w := [2]uint64{uint64(address) << 32}
-	if !four {
-		key, kind = a[:], IPv6
-		h = l.view.hash.sum(IPv6, key)
-		w = [2]uint64{binary.BigEndian.Uint64(a[:]), binary.BigEndian.Uint64(a[8:])}
+	key, kind, address := a[:], IPv6, binary.BigEndian.Uint32(a[:4])
+	w := [2]uint64{binary.BigEndian.Uint64(a[:]), binary.BigEndian.Uint64(a[8:])}
+	if four {
+		key, kind, w = a[:4], IPv4, [2]uint64{uint64(address) << 32}
 	}
+	h := l.view.hash.sum(kind, key)
 	for i := range l.view.layers {
 		s := l.view.layers[i].Snapshot
-		if four {
+		if four && s.n4 > 0 {
 			for from, to := s.find4(address); from < to; from++ {
 				l.judge(i, from, kind, false, key)
 			}
 		} else {
-			l.verify(i, h, IPv6, key, false)
+			l.verify(i, h, kind, key, false)
 		}
 		for n := s.findNet(w, four); n >= 0; _, _, n = s.net(n) {
 			var buf [17]byte

@@ -179,6 +179,7 @@ func TestATableIsAListOfEntries(t *testing.T) {
 		w := world{rand.New(rand.NewPCG(seed, 6))}
 		o := oracle{}
 		b := NewBuilder(NewKey())
+		b.few = int(seed%2) * b.few
 		for i := range w.IntN(60) {
 			m, values := w.meta(fmt.Sprint("indicator--", i)), w.values(t, 1+w.IntN(5))
 			id := b.Meta(m)
