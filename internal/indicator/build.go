@@ -255,6 +255,7 @@ func (s *Snapshot) putNets(b *Builder, metaIDs []byte) []byte {
 		around = append(around, i)
 	}
 	s.sec[secNets] = rows
+	s.touch()
 	b.nets = nil
 	return metaIDs
 }

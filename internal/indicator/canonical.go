@@ -67,28 +67,34 @@ func low(c byte) byte {
 	return c
 }
 
-func hexDigit(c byte) int {
-	switch {
-	case c >= '0' && c <= '9':
-		return int(c - '0')
-	case c|0x20 >= 'a' && c|0x20 <= 'f':
-		return int(c|0x20-'a') + 10
+// hexDigits are the values of hexadecimal digits in both cases; 0xff: it is none.
+var hexDigits = func() (t [256]byte) {
+	for i := range t {
+		t[i] = 0xff
 	}
-	return -1
-}
+	for i, c := range "0123456789abcdef" {
+		t[c] = byte(i)
+	}
+	for i, c := range "ABCDEF" {
+		t[c] = byte(10 + i)
+	}
+	return t
+}()
+
+// hexDigit is the value of a hexadecimal digit, or -1.
+func hexDigit(c byte) int { return int(int8(hexDigits[c])) }
 
 func appendHash(dst, v []byte, size int) ([]byte, bool) {
 	if len(v) != 2*size {
 		return dst, false
 	}
-	for i := 0; i < len(v); i += 2 {
-		h, l := hexDigit(v[i]), hexDigit(v[i+1])
-		if h < 0 || l < 0 {
-			return dst, false
-		}
-		dst = append(dst, byte(h<<4|l))
+	bad := byte(0)
+	for i := 0; i+1 < len(v); i += 2 {
+		h, l := hexDigits[v[i]], hexDigits[v[i+1]]
+		bad |= h | l
+		dst = append(dst, h<<4|l&15)
 	}
-	return dst, true
+	return dst, bad < 16
 }
 
 func appendJA4(dst, v []byte) ([]byte, bool) {

@@ -77,6 +77,8 @@ type Snapshot struct {
 	counts [kinds]int
 	sec    [sections][]byte
 	file   *mapping // nil: the sections are memory of Go
+
+	touched []byte // a bit for each IPv4 /16 that a network touches: most addresses are in none
 }
 
 func u32(b []byte, i int) uint32 { return binary.LittleEndian.Uint32(b[4*i:]) }
@@ -218,7 +220,28 @@ func Read(data []byte) (*Snapshot, error) {
 			return nil, damaged("section %d does not have its checksum", i)
 		}
 	}
-	return s, s.check()
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	s.touch()
+	return s, nil
+}
+
+func (s *Snapshot) touch() {
+	if s.nets4 == 0 {
+		return
+	}
+	s.touched = make([]byte, 1<<16/8)
+	for i := range s.nets4 {
+		first, n, around := s.net(i)
+		if around >= 0 {
+			continue // what is around it touches as much
+		}
+		from := int(first[0] >> 48)
+		for d := from; d < min(from+1<<max(16-n, 0), 1<<16); d++ {
+			s.touched[d>>3] |= 1 << (d & 7)
+		}
+	}
 }
 
 // check follows every number that leads somewhere.
@@ -390,6 +413,8 @@ func (s *Snapshot) findNet(a [2]uint64, four bool) int {
 	from, to := 0, s.nets4
 	if !four {
 		from, to = s.nets4, s.nets4+s.nets6
+	} else if d := a[0] >> 48; s.touched == nil || s.touched[d>>3]>>(d&7)&1 == 0 {
+		return -1
 	}
 	first := from
 	for from < to { // the last network that begins at the address or before it
