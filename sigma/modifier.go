@@ -29,7 +29,7 @@ const maxRegex = 8192
 // reading is an item while its modifiers are applied one after the other.
 type reading struct {
 	item   *Item
-	values []reading1
+	values []operand
 	op     Op // OpWild while values are texts
 	text   bool
 	part   TimePart
@@ -42,8 +42,8 @@ type reading struct {
 	encoded, transformed bool
 }
 
-// reading1 is what became of one value: any of its forms.
-type reading1 struct {
+// operand is what became of one value: any of its forms.
+type operand struct {
 	Scalar
 	forms [][]Part // of a text
 	raw   []string // of a text, before wildcards were read
@@ -55,7 +55,7 @@ func (it *Item) read(placeholders map[string][]string, r *report) *reading {
 	failed := len(r.list.Errors())
 	expand := slices.Contains(it.Modifiers, "expand")
 	for _, s := range it.Values {
-		v := reading1{Scalar: s}
+		v := operand{Scalar: s}
 		switch {
 		case expand && s.Kind == KindText:
 			v.forms, v.raw = expandPlaceholders(s, placeholders, r)
@@ -150,7 +150,7 @@ func (d *reading) place(m string, r *report) {
 		return
 	}
 	star := []Part{{Kind: PartAny}}
-	d.each(m, r, func(v *reading1, form []Part) [][]Part {
+	d.each(m, r, func(v *operand, form []Part) [][]Part {
 		if m != "startswith" {
 			form = join(star, form)
 		}
@@ -162,7 +162,7 @@ func (d *reading) place(m string, r *report) {
 }
 
 // each changes every form of every value.
-func (d *reading) each(m string, r *report, f func(*reading1, []Part) [][]Part) {
+func (d *reading) each(m string, r *report, f func(*operand, []Part) [][]Part) {
 	for i := range d.values {
 		v := &d.values[i]
 		if v.Kind == KindNull {
@@ -187,7 +187,7 @@ func (d *reading) transform(m string, r *report) {
 		return
 	}
 	d.transformed = true
-	d.each(m, r, func(v *reading1, form []Part) [][]Part {
+	d.each(m, r, func(v *operand, form []Part) [][]Part {
 		if m == "windash" {
 			forms, ok := windash(form, maxForms)
 			if !ok {
@@ -252,7 +252,7 @@ func (d *reading) check(r *report) {
 	}
 }
 
-func (d *reading) checkValue(v *reading1, keywords bool, r *report) {
+func (d *reading) checkValue(v *operand, keywords bool, r *report) {
 	number := v.Kind == KindNumber
 	if v.Kind == KindText {
 		_, number = parseDecimal(v.Text)

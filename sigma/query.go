@@ -181,7 +181,7 @@ func (c *compiler) item(it *Item) *Expr {
 }
 
 // value is one value of an item, put to one field: any of its forms.
-func (c *compiler) value(d *reading, v *reading1, field string) *Expr {
+func (c *compiler) value(d *reading, v *operand, field string) *Expr {
 	m := Match{Field: field, Op: d.op, Part: d.part}
 	var any []*Expr
 	switch {

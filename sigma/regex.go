@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// lookAround and the others are what PCRE has and RE2 has not, by how they are written.
+// notRE2 is what PCRE has and RE2 has not, by how it is written.
 var notRE2 = []struct{ text, name string }{
 	{"(?=", "look-ahead"}, {"(?!", "look-ahead"}, {"(?<=", "look-behind"}, {"(?<!", "look-behind"}, {"(?>", "an atomic group"}, {"(?|", "a branch reset"},
 	{"(?(", "a condition"}, {"(?R)", "recursion"}, {"(?#", "a comment"},

@@ -83,6 +83,7 @@ var floors = []struct {
 	{"starter", nil},
 	{"web", nil},
 	{"internal/shareddata", nil},
+	{"internal/sigmatest", []string{"sigma"}},
 	// measuring and breaking: they run the real program
 	{"internal/sample", []string{"label", "stix"}},
 	{"internal/testnode", nil},
