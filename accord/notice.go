@@ -10,7 +10,7 @@ import (
 	"entente/dsse"
 )
 
-// Verb is what a party says about an accord in force.
+// Verb is what a party says about an accord: Decline of one that it is asked to sign, the others of one in force.
 type Verb string
 
 const (
@@ -18,6 +18,7 @@ const (
 	Resume    Verb = "resume"    // takes back the party's own suspension
 	Terminate Verb = "terminate" // the accord ends for all, after its notice
 	Withdraw  Verb = "withdraw"  // the party leaves, after its notice
+	Decline   Verb = "decline"   // the party does not sign this text; its signatures outweigh it
 )
 
 // Narrows tells whether the verb only takes away: such a notice holds by the signature of any one organisation that may sign for the party.
@@ -45,6 +46,7 @@ func (n *Notice) Fits(a *Accord, digest string) error {
 		return misfit("notice.form", "a notice has a time, and its reason is one line of at most "+strconv.Itoa(maxText)+" bytes")
 	}
 	switch n.Verb {
+	case Decline:
 	case Suspend, Resume:
 		if a.SuspendBy == "" {
 			return misfit("notice.right", "accord "+a.Name+" lets nobody suspend it")
@@ -58,7 +60,7 @@ func (n *Notice) Fits(a *Accord, digest string) error {
 			return misfit("notice.right", "accord "+a.Name+" does not say how a party withdraws")
 		}
 	default:
-		return misfit("notice.form", cited(string(n.Verb))+" is no verb: it is suspend, resume, terminate or withdraw")
+		return misfit("notice.form", cited(string(n.Verb))+" is no verb: it is suspend, resume, terminate, withdraw or decline")
 	}
 	return nil
 }

@@ -1,11 +1,11 @@
 package peer
 
 import (
-	"bufio"
 	"context"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,12 +19,14 @@ type Carrier interface {
 	// Carry takes the next items of a log of the caller for readers, "org:NATION/ORG" each, and gives the envelope of a Custody. Items that are there
 	// already get the boxes of the batch: what is in theirs was destroyed.
 	Carry(ctx context.Context, readers []string, b *SealedBatch) (custody []byte, err error)
+	// Done destroys the boxes of a log of the caller that stand before a leaf: all for whom it is carried have them. How far it was taken is not changed.
+	Done(ctx context.Context, origin string, before uint64) error
 	// Carried gives the logs of a nation that are carried for the caller; of an empty one, of all.
 	Carried(ctx context.Context, of string) ([]CarriedLog, error)
-	// Sealed gives items of one of them.
-	Sealed(ctx context.Context, of, origin string, p Pull) (*SealedBatch, error)
-	// Await is Backend.Wait for the logs of a nation that are carried for the caller.
-	Await(ctx context.Context, of string, since []Position) ([]Head, error)
+	// Sealed gives items of one of them: of the first nation that handed over a log of that name.
+	Sealed(ctx context.Context, of []string, origin string, p Pull) (*SealedBatch, error)
+	// Await is Backend.Wait for the logs of nations that are carried for the caller. It also ends, with nothing, when a message comes for the caller.
+	Await(ctx context.Context, of []string, since []Position) ([]Head, error)
 	// Send keeps a message of the caller for a nation, until it has it.
 	Send(ctx context.Context, to string, message []byte) error
 	// Mail gives messages for the caller that come after one, and forgets those up to it.
@@ -74,6 +76,11 @@ func (c *Client) Carry(ctx context.Context, readers []string, b *SealedBatch) (c
 	return custody, err
 }
 
+// Done tells a relay that nobody waits for what it keeps of one's own log before a leaf.
+func (c *Client) Done(ctx context.Context, origin string, before uint64) error {
+	return c.post(ctx, "/fed/v1/relay/done/"+strings.TrimPrefix(origin, OriginPrefix)+"?before="+strconv.FormatUint(before, 10), rawMedia, []byte{})
+}
+
 // Carried asks a relay which logs of a nation it carries for the caller.
 func (c *Client) Carried(ctx context.Context, of string) ([]CarriedLog, error) {
 	var l carriedBody
@@ -93,51 +100,12 @@ type carriedBody struct {
 // Sealed asks a relay for items of a nation's log.
 func (c *Client) Sealed(ctx context.Context, of string, p Position) (*SealedBatch, error) {
 	q := url.Values{"of": {of}, "from": {strconv.FormatUint(p.Size, 10)}, "known": {strconv.FormatUint(p.Known, 10)}}
-	r, err := c.request(ctx, http.MethodGet, "/fed/v1/relay/"+strings.TrimPrefix(p.Origin, OriginPrefix)+"?"+q.Encode(), "", nil)
-	if err != nil {
-		return nil, err
-	}
-	w, err := c.do(r, false)
-	if err != nil {
-		return nil, err
-	}
-	defer w.Body.Close()
-	if got := w.Header.Get("Content-Type"); got != SealedMedia {
-		return nil, refuse(CodeForm, "the relay answers in another form")
-	}
-	b, err := ReadSealed(bufio.NewReader(w.Body), c.Limits)
-	switch {
-	case err != nil:
-		return nil, cut(err)
-	case b == nil || b.Origin != p.Origin || b.From != p.Size:
-		return nil, refuse(CodeOrigin, "the relay answers with another part than was asked for")
-	}
-	return b, nil
+	return batchOf(ctx, c, "/fed/v1/relay/"+strings.TrimPrefix(p.Origin, OriginPrefix)+"?"+q.Encode(), SealedMedia, ReadSealed, func(b *SealedBatch) bool { return b.Origin == p.Origin && b.From == p.Size })
 }
 
-// SealedStream is Stream for the logs of a nation that a relay carries.
-func (c *Client) SealedStream(ctx context.Context, of string, since []Position, each func(*SealedBatch) error) error {
-	r, err := c.request(ctx, http.MethodGet, "/fed/v1/relay/stream?"+url.Values{"of": {of}, "since": {formatPositions(since)}}.Encode(), "", nil)
-	if err != nil {
-		return err
-	}
-	w, err := c.do(r, false)
-	if err != nil {
-		return err
-	}
-	defer w.Body.Close()
-	if got := w.Header.Get("Content-Type"); got != SealedStreamMedia {
-		return refuse(CodeForm, "the relay answers in another form")
-	}
-	for in := bufio.NewReader(w.Body); ; {
-		b, err := ReadSealed(in, c.Limits)
-		if err != nil {
-			return cut(err)
-		}
-		if err := each(b); err != nil {
-			return err
-		}
-	}
+// SealedStream is Stream for the logs of nations that a relay carries. A ping comes at once when a message waits.
+func (c *Client) SealedStream(ctx context.Context, of []string, since []Position, each func(*SealedBatch) error) error {
+	return streamOf(ctx, c, "/fed/v1/relay/stream?"+url.Values{"of": {strings.Join(of, ",")}, "since": {formatPositions(since)}}.Encode(), SealedStreamMedia, ReadSealed, each)
 }
 
 // Send leaves a message for a nation at a relay.
@@ -202,30 +170,52 @@ func (s *server) carry(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
-func (s *server) carried(w http.ResponseWriter, r *http.Request) error {
-	of, _, err := whose(r, false)
+func (s *server) release(w http.ResponseWriter, r *http.Request) error {
+	q, err := query(r, "before")
 	if err != nil {
 		return err
 	}
-	logs, err := s.o.Carrier.Carried(r.Context(), of)
+	before, err := number(q, "before")
+	if err != nil {
+		return err
+	}
+	origin := OriginPrefix + r.PathValue("name")
+	if !IsOrigin(origin) {
+		return errNotFound
+	}
+	return s.done(w, s.o.Carrier.Done(r.Context(), origin, before))
+}
+
+func (s *server) carried(w http.ResponseWriter, r *http.Request) error {
+	q, err := query(r, "of")
+	if err != nil {
+		return err
+	}
+	if q.Get("of") != "" && !label.IsNation(q.Get("of")) {
+		return refuse(CodeForm, "logs are of a nation")
+	}
+	logs, err := s.o.Carrier.Carried(r.Context(), q.Get("of"))
 	if err != nil {
 		return err
 	}
 	return s.json(w, carriedBody{logs})
 }
 
-// whose reads the parameters of a request for what is carried of a nation.
-func whose(r *http.Request, must bool, more ...string) (of string, q url.Values, err error) {
+// whose reads the parameters of a request for what is carried of a nation, or of several.
+func whose(r *http.Request, most int, more ...string) (of []string, q url.Values, err error) {
 	q, err = query(r, append([]string{"of"}, more...)...)
-	of = q.Get("of")
-	if err == nil && (of != "" || must) && !label.IsNation(of) {
-		err = refuse(CodeForm, "logs are of a nation")
+	if err != nil {
+		return nil, nil, err
 	}
-	return of, q, err
+	of = strings.Split(q.Get("of"), ",")
+	if len(of) > most || slices.ContainsFunc(of, func(n string) bool { return !label.IsNation(n) }) {
+		return nil, nil, refuse(CodeForm, "logs are of a nation; a stream, of at most %d", MaxReaders)
+	}
+	return of, q, nil
 }
 
 func (s *server) sealed(w http.ResponseWriter, r *http.Request) error {
-	of, q, err := whose(r, true, "from", "known")
+	of, q, err := whose(r, 1, "from", "known")
 	if err != nil {
 		return err
 	}
@@ -248,11 +238,11 @@ func (s *server) sealed(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) sealedStream(w http.ResponseWriter, r *http.Request) error {
-	of, q, err := whose(r, true, "since")
+	of, q, err := whose(r, MaxReaders, "since")
 	if err != nil {
 		return err
 	}
-	if _, err := s.o.Carrier.Carried(r.Context(), of); err != nil {
+	if _, err := s.o.Carrier.Carried(r.Context(), of[0]); err != nil {
 		return err
 	}
 	return s.streams(w, r, q.Get("since"), SealedStreamMedia,
@@ -336,12 +326,15 @@ type noCarrier struct{}
 func (noCarrier) Carry(context.Context, []string, *SealedBatch) ([]byte, error) {
 	return nil, errNotFound
 }
+func (noCarrier) Done(context.Context, string, uint64) error            { return errNotFound }
 func (noCarrier) Carried(context.Context, string) ([]CarriedLog, error) { return nil, errNotFound }
-func (noCarrier) Sealed(context.Context, string, string, Pull) (*SealedBatch, error) {
+func (noCarrier) Sealed(context.Context, []string, string, Pull) (*SealedBatch, error) {
 	return nil, errNotFound
 }
-func (noCarrier) Await(context.Context, string, []Position) ([]Head, error) { return nil, errNotFound }
-func (noCarrier) Send(context.Context, string, []byte) error                { return errNotFound }
-func (noCarrier) Mail(context.Context, int64) ([]Message, error)            { return nil, errNotFound }
-func (noCarrier) State(context.Context, []string, []byte) error             { return errNotFound }
-func (noCarrier) Statements(context.Context, string) ([][]byte, error)      { return nil, errNotFound }
+func (noCarrier) Await(context.Context, []string, []Position) ([]Head, error) {
+	return nil, errNotFound
+}
+func (noCarrier) Send(context.Context, string, []byte) error           { return errNotFound }
+func (noCarrier) Mail(context.Context, int64) ([]Message, error)       { return nil, errNotFound }
+func (noCarrier) State(context.Context, []string, []byte) error        { return errNotFound }
+func (noCarrier) Statements(context.Context, string) ([][]byte, error) { return nil, errNotFound }

@@ -80,45 +80,35 @@ func (c *Client) Pull(ctx context.Context, p Position, limit int) (*Batch, error
 	if limit > 0 {
 		q += "&limit=" + strconv.Itoa(limit)
 	}
-	r, err := c.request(ctx, http.MethodGet, "/fed/v1/log/"+name+q, "", nil)
+	return batchOf(ctx, c, "/fed/v1/log/"+name+q, BatchMedia, ReadBatch, func(b *Batch) bool { return b.Origin == p.Origin && b.From == p.Size })
+}
+
+// batchOf asks for one batch of a form, which must be what was asked for.
+func batchOf[B any](ctx context.Context, c *Client, path, media string, read func(*bufio.Reader, Limits) (*B, error), asked func(*B) bool) (*B, error) {
+	in, err := c.open(ctx, path, media)
 	if err != nil {
 		return nil, err
 	}
-	w, err := c.do(r, false)
-	if err != nil {
-		return nil, err
-	}
-	defer w.Body.Close()
-	if got := w.Header.Get("Content-Type"); got != BatchMedia {
-		return nil, refuse(CodeForm, "the node answers in another form")
-	}
-	b, err := ReadBatch(bufio.NewReader(w.Body), c.Limits)
+	defer in.Close()
+	b, err := read(bufio.NewReader(in), c.Limits)
 	switch {
 	case err != nil:
 		return nil, cut(err)
-	case b == nil || b.Origin != p.Origin || b.From != p.Size:
+	case b == nil || !asked(b):
 		return nil, refuse(CodeOrigin, "the node answers with another part than was asked for")
 	}
 	return b, nil
 }
 
-// Stream asks for what is new since the positions, and hands over each batch as it comes; nil is a ping. It ends with the error of each or of
-// the connection; that the node ended it is io.EOF. Batches of logs that no position is of begin at 0.
-func (c *Client) Stream(ctx context.Context, since []Position, each func(*Batch) error) error {
-	r, err := c.request(ctx, http.MethodGet, "/fed/v1/stream?since="+url.QueryEscape(formatPositions(since)), "", nil)
+// streamOf asks for a stream of batches, and hands over each as it comes.
+func streamOf[B any](ctx context.Context, c *Client, path, media string, read func(*bufio.Reader, Limits) (*B, error), each func(*B) error) error {
+	body, err := c.open(ctx, path, media)
 	if err != nil {
 		return err
 	}
-	w, err := c.do(r, false)
-	if err != nil {
-		return err
-	}
-	defer w.Body.Close()
-	if got := w.Header.Get("Content-Type"); got != StreamMedia {
-		return refuse(CodeForm, "the node answers in another form")
-	}
-	for in := bufio.NewReader(w.Body); ; {
-		b, err := ReadBatch(in, c.Limits)
+	defer body.Close()
+	for in := bufio.NewReader(body); ; {
+		b, err := read(in, c.Limits)
 		if err != nil {
 			return cut(err)
 		}
@@ -126,6 +116,28 @@ func (c *Client) Stream(ctx context.Context, since []Position, each func(*Batch)
 			return err
 		}
 	}
+}
+
+// open asks for what has a form.
+func (c *Client) open(ctx context.Context, path, media string) (io.ReadCloser, error) {
+	r, err := c.request(ctx, http.MethodGet, path, "", nil)
+	if err != nil {
+		return nil, err
+	}
+	w, err := c.do(r, false)
+	if err != nil {
+		return nil, err
+	}
+	if got := w.Header.Get("Content-Type"); got != media {
+		return nil, errors.Join(refuse(CodeForm, "the node answers in another form"), w.Body.Close())
+	}
+	return w.Body, nil
+}
+
+// Stream asks for what is new since the positions, and hands over each batch as it comes; nil is a ping. It ends with the error of each or of
+// the connection; that the node ended it is io.EOF. Batches of logs that no position is of begin at 0.
+func (c *Client) Stream(ctx context.Context, since []Position, each func(*Batch) error) error {
+	return streamOf(ctx, c, "/fed/v1/stream?since="+url.QueryEscape(formatPositions(since)), StreamMedia, ReadBatch, each)
 }
 
 // Ack says what became of what was read.
@@ -191,7 +203,7 @@ func (c *Client) do(r *http.Request, unchanged bool) (*http.Response, error) {
 	_ = json.Unmarshal(b, &said) // an answer that is not ours has no code
 	code := CodeRefused
 	for _, known := range [...]string{CodeForm, CodeSize, CodeOrigin, CodeCheckpoint, CodeRollback, CodeFork, CodeGap, CodeProof, CodeCommitment, CodeSealed, CodeSignature,
-		CodeRendition, CodeNotFound, CodeThrottled, CodeUnavailable, CodeInternal} {
+		CodeRendition, CodeNotFound, CodeThrottled, CodeUnavailable, CodeFull, CodeInternal} {
 		if said.Code == known {
 			code = known
 		}

@@ -27,6 +27,7 @@ const (
 	CodeNotFound    = "not_found"   // unknown, another's, or destroyed: they are told alike
 	CodeThrottled   = "throttled"   // too much at once
 	CodeUnavailable = "unavailable" // come back later
+	CodeFull        = "full"        // no more is kept for the caller
 	CodeRefused     = "refused"     // not taken
 	CodeInternal    = "internal"    // a defect
 )

@@ -160,6 +160,7 @@ func NewServer(b Backend, o Options) http.Handler {
 		"POST /fed/v1/{document}": s.offer,
 
 		"POST /fed/v1/relay/{name}":        s.carry,
+		"POST /fed/v1/relay/done/{name}":   s.release,
 		"GET /fed/v1/relay/{name}":         s.sealed,
 		"GET /fed/v1/relay/logs":           s.carried,
 		"GET /fed/v1/relay/stream":         s.sealedStream,
@@ -188,7 +189,7 @@ type server struct {
 
 var errNotFound = refuse(CodeNotFound, "there is nothing of that name")
 
-var statusOf = map[string]int{CodeNotFound: 404, CodeThrottled: 429, CodeUnavailable: 503, CodeSize: 413, CodeForm: 400, CodeInternal: 500}
+var statusOf = map[string]int{CodeNotFound: 404, CodeThrottled: 429, CodeUnavailable: 503, CodeSize: 413, CodeForm: 400, CodeFull: 507, CodeInternal: 500}
 
 // fail answers with the code alone: the same bytes for the same code, whatever the reason.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
@@ -403,6 +404,10 @@ func (s *server) streams(w http.ResponseWriter, r *http.Request, since, media st
 				at, places[h.Origin] = append(at, Position{Origin: h.Origin}), i
 			}
 			b, err := log(r.Context(), h.Origin, Pull{From: at[i].Size, Known: at[i].Known, Frames: s.o.Limits.Frames, Bytes: maxTurn})
+			if e, ok := errors.AsType[*Error](err); ok && e.Code == CodeNotFound { // it went, or what is missing of it did: the other logs go on
+				at[i] = Position{Origin: h.Origin, Size: h.Size, Known: h.Size, Time: h.Time}
+				continue
+			}
 			if err != nil {
 				s.ended(r, err)
 				return nil

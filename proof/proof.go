@@ -5,6 +5,7 @@ package proof
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"entente/accord"
 	"entente/decision"
 	"entente/dsse"
 	"entente/keylog"
@@ -49,6 +51,14 @@ type Proof struct {
 type Pair struct {
 	First  []byte `json:"first"`
 	Second []byte `json:"second"`
+}
+
+// Positions is what shows that a party took both sides: the envelopes of two final positions on one proposal, its payload, and the text of the accord whose rule says how many persons sign.
+type Positions struct {
+	First    []byte `json:"first"`
+	Second   []byte `json:"second"`
+	Proposal []byte `json:"proposal"`
+	Accord   string `json:"accord"`
 }
 
 // Finding is what a proof shows.
@@ -89,10 +99,8 @@ func OfRelay(l *keylog.Log, custody, head []byte) (*Proof, error) {
 	return with(l, Withheld, Pair{custody, head})
 }
 
-// OfPositions accuses the nation with this key log of two final positions on one proposal: their envelopes.
-func OfPositions(l *keylog.Log, first, second []byte) (*Proof, error) {
-	return with(l, Position, Pair{first, second})
-}
+// OfPositions accuses the nation with this key log of two final positions on one proposal.
+func OfPositions(l *keylog.Log, e Positions) (*Proof, error) { return with(l, Position, e) }
 
 // OfKeyLog accuses a nation of two key logs.
 func OfKeyLog(f *keylog.Fork) (*Proof, error) {
@@ -287,11 +295,26 @@ func (p *Proof) objects(f Finding, keys *keylog.State) (Finding, error) {
 	return f, nil
 }
 
-// positions shows that voters of one organisation signed both a consent and a veto.
+// positions shows that an organisation said both consent and veto. What fewer of its persons signed than the rule asks for is not its word: two of them may think differently.
 func (p *Proof) positions(f Finding, keys *keylog.State) (Finding, error) {
-	var e Pair
+	var e Positions
 	if err := p.evidence(&e); err != nil {
 		return f, err
+	}
+	what, err := decision.ReadProposal(e.Proposal)
+	if err != nil {
+		return f, refuse("proof.evidence", "%v", err)
+	}
+	if d := peer.Digest(sha256.Sum256([]byte(e.Accord))); d != what.Accord {
+		return f, refuse("proof.evidence", "the proposal is not under the accord in the proof")
+	}
+	text, err := accord.Parse("accord", []byte(e.Accord))
+	if err != nil {
+		return f, refuse("proof.evidence", "the accord in the proof cannot be read: %v", err)
+	}
+	rule, err := decision.RuleOf(text, what.Rule)
+	if err != nil {
+		return f, refuse("proof.evidence", "%v", err)
 	}
 	opener := &decision.Opener{Realm: p.Realm, Nations: []string{p.Nation}, Keys: func(string) *keylog.State { return keys }}
 	var said [2]*decision.Position
@@ -300,20 +323,23 @@ func (p *Proof) positions(f Finding, keys *keylog.State) (Finding, error) {
 		if err != nil {
 			return f, refuse("proof.evidence", "%v", err)
 		}
-		if x.Nation != p.Nation || !x.Choice.Final() || opener.Count(signers, x.Nation, x.Org, keylog.RoleVote, x.Time) == 0 {
-			return f, refuse("proof.evidence", "a position is not final, or no voter of who it says it is of signed it")
+		if x.Nation != p.Nation || !x.Choice.Final() || opener.Count(signers, x.Nation, x.Org, keylog.RoleVote, x.Time) < rule.Persons {
+			return f, refuse("proof.evidence", "a position is not final, or not signed by %d voters of who it says it is of", rule.Persons)
+		}
+		if x.Proposal != what.Digest() || x.Round != what.Round || x.Accord != what.Accord || x.Time.Before(what.Opens) || !x.Time.Before(what.Deadline) {
+			return f, refuse("proof.evidence", "a position is not on the proposal in the proof, or not in its time")
 		}
 		said[i], f.Times = x, append(f.Times, x.Time)
 		for _, s := range signers {
 			f.Keys = append(f.Keys, s.Key)
 		}
 	}
-	if said[0].Proposal != said[1].Proposal || said[0].Org != said[1].Org || said[0].Choice == said[1].Choice {
+	if said[0].Org != said[1].Org || said[0].Choice == said[1].Choice {
 		return f, refuse("proof.evidence", "the two positions do not contradict each other")
 	}
 	slices.Sort(f.Keys)
 	f.Org, f.Keys = said[0].Org, slices.Compact(f.Keys)
-	f.Text = fmt.Sprintf("voters of %s of %s signed both a consent and a veto to one proposal", f.Org, p.Nation)
+	f.Text = fmt.Sprintf("voters of %s of %s signed both a consent and a veto to one proposal under %s", f.Org, p.Nation, text.Name)
 	return f, nil
 }
 

@@ -35,6 +35,7 @@ type View struct {
 	Parties   []PartyView     `json:"parties"`
 	Notices   []accord.Notice `json:"notices,omitempty"`
 	Meets     int             `json:"meets,omitempty"` // the version that counts together with this one until every party has it
+	Mine      bool            `json:"mine"`            // the own organisation may sign it, or decline to, and has done neither
 	Text      string          `json:"text,omitempty"`
 }
 
@@ -114,13 +115,13 @@ func (a *Accords) Review(v gate.Viewer, src []byte) (*accord.Bundle, []PartyView
 type Outgoing struct {
 	Digest   string
 	Parties  []string // the other nations
-	Bundle   []byte
+	Bundle   []byte   // nil: the own nation declines to sign it, and shows its notices alone
 	Complete bool
 	Held     map[string]bool
 	Notices  [][]byte // of the own nation
 }
 
-// Outgoing lists the texts that the own nation signed, for the nodes of their other parties.
+// Outgoing lists the texts that the own nation signed or declines to sign, for the nodes of their other parties.
 func (a *Accords) Outgoing() []Outgoing {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -145,7 +146,10 @@ func (a *Accords) Outgoing() []Outgoing {
 				o.Notices = append(o.Notices, n.envelope)
 			}
 		}
-		if signed {
+		if !signed {
+			o.Bundle = nil
+		}
+		if signed || len(o.Notices) > 0 {
 			out = append(out, o)
 		}
 	}
@@ -168,6 +172,7 @@ func (a *Accords) view(v *version) View {
 	for _, n := range v.notices {
 		out.Notices = append(out.Notices, n.Notice)
 	}
+	out.Mine = a.mine(v) == nil && !out.said(a.cfg.Nation, a.cfg.Org)
 	out.Phase = a.phase(v, accord.Complete(standing), any, a.cfg.Now())
 	if out.Phase == Active && !a.everywhere(v) {
 		for _, o := range a.versions {
@@ -177,6 +182,30 @@ func (a *Accords) view(v *version) View {
 		}
 	}
 	return out
+}
+
+// Signed tells whether an organisation of a nation signed.
+func (v *View) Signed(nation, org string) bool {
+	return slices.ContainsFunc(v.Parties, func(p PartyView) bool {
+		return p.Nation == nation && slices.ContainsFunc(p.Who, func(who string) bool { return who == org || who == "" && p.Org == org })
+	})
+}
+
+// Declined is the word of a party that does not sign the text, as long as it is not bound by it; nil: there is none.
+func (v *View) Declined(nation string) *accord.Notice {
+	if slices.ContainsFunc(v.Parties, func(p PartyView) bool { return p.Nation == nation && p.Have >= p.Need }) {
+		return nil
+	}
+	for i := range v.Notices {
+		if n := &v.Notices[i]; n.Verb == accord.Decline && n.Party == nation {
+			return n
+		}
+	}
+	return nil
+}
+
+func (v *View) said(nation, org string) bool {
+	return v.Signed(nation, org) || v.Declined(nation) != nil
 }
 
 func (a *Accords) phase(v *version, complete, any bool, now time.Time) Phase {
@@ -218,25 +247,32 @@ func (a *Accords) BundleOf(digest [32]byte) ([]byte, error) {
 	return v.bundle.Bytes(), nil
 }
 
-// Signed is a version that every party has signed, and whether it binds now; nil: there is none of that digest.
-func (a *Accords) Signed(digest [32]byte) (b *accord.Bundle, text *accord.Accord, binds bool) {
-	binds = slices.ContainsFunc(a.Standings(), func(s Standing) bool {
-		return slices.ContainsFunc(s.Versions, func(t *accord.Terms) bool { return t.Digest == digest })
-	})
+// Signed is a version that every party has signed, and whether it binds now, or a later one that took its place, under which goes on what was begun; nil: there is none of
+// that digest.
+func (a *Accords) Signed(digest [32]byte) (b *accord.Bundle, text *accord.Accord, binds, goesOn bool) {
+	standings := a.Standings()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	v := a.versions["sha256:"+hex.EncodeToString(digest[:])]
 	if v == nil || !a.complete(v) {
-		return nil, nil, false
+		return nil, nil, false, false
 	}
-	return v.bundle, v.accord, binds
+	for _, s := range standings {
+		switch {
+		case slices.ContainsFunc(s.Versions, func(t *accord.Terms) bool { return t.Digest == digest }):
+			binds, goesOn = true, true
+		case s.Name == v.accord.Name && s.Versions[len(s.Versions)-1].Version > v.accord.Version:
+			goesOn = true
+		}
+	}
+	return v.bundle, v.accord, binds, goesOn
 }
 
-// Binding is the newest version of an accord that binds now.
+// Binding is the version of an accord by whose rules is decided now: of two that apply together the older one, which every party has.
 func (a *Accords) Binding(name string) (digest [32]byte, ok bool) {
 	for _, s := range a.Standings() {
 		if s.Name == name && len(s.Versions) > 0 {
-			return s.Versions[len(s.Versions)-1].Digest, true
+			return s.Versions[0].Digest, true
 		}
 	}
 	return digest, false

@@ -186,14 +186,11 @@ func (a *Accords) Sign(ctx context.Context, v gate.Viewer, name string, number i
 	if err != nil {
 		return View{}, err
 	}
-	if err := a.authorised(text); err != nil {
+	if err := a.mine(text); err != nil {
 		return View{}, err
 	}
-	if p := text.accord.Parties[text.party(a.cfg.Nation)]; !signs(&p, a.cfg.Org) {
-		return View{}, fault.New(fault.Forbidden, "accord.signer", "%s is none of the organisations that may sign %s for %s", a.cfg.Org, text.accord.Name, a.cfg.Nation)
-	}
-	if err := a.follows(text, ""); err != nil {
-		return View{}, err
+	if n := a.view(text); n.Declined(a.cfg.Nation) != nil {
+		return View{}, fault.New(fault.Conflict, "accord.declined", "%s has declined to sign version %d of %s", a.cfg.Nation, text.accord.Version, text.accord.Name).Try("sign a changed text: entente accord new, or an amendment")
 	}
 	signed := *text.bundle
 	signed.Signatures = slices.Clone(text.bundle.Signatures)
@@ -201,6 +198,17 @@ func (a *Accords) Sign(ctx context.Context, v gate.Viewer, name string, number i
 		return View{}, asFault(err)
 	}
 	return a.put(ctx, text, &signed, store.Act{Actor: actor(v), Verb: "accord.sign"})
+}
+
+// mine says why the own organisation may not sign a version. The caller holds mu.
+func (a *Accords) mine(v *version) error {
+	if err := a.authorised(v); err != nil {
+		return err
+	}
+	if p := v.accord.Parties[v.party(a.cfg.Nation)]; !signs(&p, a.cfg.Org) {
+		return fault.New(fault.Forbidden, "accord.signer", "%s is none of the organisations that may sign %s for %s", a.cfg.Org, v.accord.Name, a.cfg.Nation)
+	}
+	return a.follows(v, "")
 }
 
 func signs(p *accord.Party, org string) bool {
@@ -212,6 +220,9 @@ func signs(p *accord.Party, org string) bool {
 
 // Say states that the own nation suspends, resumes or terminates an accord, or withdraws from it.
 func (a *Accords) Say(ctx context.Context, v gate.Viewer, name string, verb accord.Verb, reason string) (View, error) {
+	if verb == accord.Decline {
+		return a.Decline(ctx, v, name, 0, reason)
+	}
 	if err := a.may(v, gate.AccordSuspend); err != nil {
 		return View{}, err
 	}
@@ -225,6 +236,38 @@ func (a *Accords) Say(ctx context.Context, v gate.Viewer, name string, verb acco
 	if err != nil {
 		return View{}, err
 	}
+	return a.notify(ctx, v, text, verb, reason, s)
+}
+
+// Decline states that the own nation does not sign a version. The other parties read why; a changed text is another one, which can be signed.
+func (a *Accords) Decline(ctx context.Context, v gate.Viewer, name string, number int, reason string) (View, error) {
+	if err := a.may(v, gate.AccordSign); err != nil {
+		return View{}, err
+	}
+	s, err := a.cfg.Signer()
+	if err != nil {
+		return View{}, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	text, err := a.find(name, number)
+	if err != nil {
+		return View{}, err
+	}
+	if err := a.mine(text); err != nil {
+		return View{}, err
+	}
+	switch now := a.view(text); {
+	case now.Signed(a.cfg.Nation, a.cfg.Org):
+		return View{}, fault.New(fault.Conflict, "accord.signed", "%s has signed version %d of %s, which cannot be taken back", a.cfg.Org, text.accord.Version, text.accord.Name).Try("what binds is suspended, terminated or withdrawn from")
+	case now.Declined(a.cfg.Nation) != nil:
+		return now, nil
+	}
+	return a.notify(ctx, v, text, accord.Decline, reason, s)
+}
+
+// notify signs what the own nation says about a version, and keeps it. The caller holds mu.
+func (a *Accords) notify(ctx context.Context, v gate.Viewer, text *version, verb accord.Verb, reason string, s dsse.Signer) (View, error) {
 	n := accord.Notice{Accord: text.digest, Verb: verb, Party: a.cfg.Nation, At: a.cfg.Now(), Reason: reason}
 	if err := n.Fits(text.accord, text.digest); err != nil {
 		return View{}, asFault(err)
@@ -310,8 +353,8 @@ func (a *Accords) Decided(ctx context.Context, d Decision) error {
 		if err := n.Fits(v.accord, v.digest); err != nil {
 			return asFault(err)
 		}
-		for _, old := range v.notices {
-			if old.Notice == n.Notice {
+		for _, old := range v.notices { // at another time, too: a decision is carried out once
+			if old.envelope == nil && old.Reason == n.Reason {
 				return nil
 			}
 		}

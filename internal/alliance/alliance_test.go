@@ -17,7 +17,7 @@ func stand(t *testing.T) *Alliance {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		end, cancel := context.WithTimeout(ctx, 10*time.Second)
+		end, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
 		if err := a.Stop(end); err != nil {
 			t.Error(err)

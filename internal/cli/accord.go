@@ -23,7 +23,8 @@ See docs/accords.md.`}
 		a.noticeCmd(accord.Suspend, "Suspend an accord: nothing flows under it until it is resumed", false),
 		a.noticeCmd(accord.Resume, "Take back the own nation's suspension", false),
 		a.noticeCmd(accord.Terminate, "End an accord for all its parties, after its notice", true),
-		a.noticeCmd(accord.Withdraw, "Leave an accord, after its notice", true))
+		a.noticeCmd(accord.Withdraw, "Leave an accord, after its notice", true),
+		a.noticeCmd(accord.Decline, "Decline to sign an accord that others propose", true))
 	return c
 }
 
@@ -247,7 +248,18 @@ func (a *app) noticeCmd(verb accord.Verb, short string, asks bool) *cobra.Comman
 				return err
 			}
 		}
-		v, err := n.NotifyAccord(ctx, args[0], verb, reason)
+		name, version, err := accordName(args[0])
+		if err != nil {
+			return err
+		}
+		if version > 0 {
+			page, err := n.Accord(ctx, name, version, "")
+			if err != nil {
+				return err
+			}
+			name = page.Digest
+		}
+		v, err := n.NotifyAccord(ctx, name, verb, reason)
 		if err != nil {
 			return err
 		}

@@ -13,6 +13,7 @@ import (
 
 	"entente/decision"
 	"entente/internal/decisions"
+	"entente/internal/keyring"
 	"entente/internal/surface/api"
 	"entente/keylog"
 )
@@ -20,7 +21,7 @@ import (
 func (a *app) decisionCmd() *cobra.Command {
 	c := &cobra.Command{Use: "decision", Short: "Decide together with other nations by the rules of accords",
 		Long: `Decide together with other nations by the rules of accords. ID is what list shows, or the beginning of it. See docs/decisions.md.`}
-	c.AddCommand(a.listDecisionsCmd(), a.showDecisionCmd(), a.proposeCmd(), a.sayCmd(), a.secondCmd(), a.reportCmd(), a.certificateCmd(), a.verifyDecisionCmd(), a.weightsCmd())
+	c.AddCommand(a.listDecisionsCmd(), a.showDecisionCmd(), a.proposeCmd(), a.sayCmd(), a.secondCmd(), a.ballotCmd(), a.signBallotCmd(), a.submitCmd(), a.reportCmd(), a.certificateCmd(), a.verifyDecisionCmd(), a.weightsCmd())
 	return c
 }
 
@@ -36,7 +37,11 @@ func (a *app) listDecisionsCmd() *cobra.Command {
 			})
 		}
 		return listing(a, []string{"ID", "STATE", "ACCORD", "RULE", "BY", "DEADLINE", "OWN", "TITLE"}, over(all, err), func(v decisions.View) []string {
-			return []string{v.ID[:16], string(v.State), v.Accord, v.What.Rule, v.What.Nation, when(v.What.Deadline), string(v.Own), v.What.Title}
+			rule := v.What.Rule
+			if rule == "" && v.What.Action != nil { // the text of an accord is decided by signing it
+				rule = v.What.Action.Do
+			}
+			return []string{v.ID[:16], string(v.State), v.Accord, rule, v.What.Nation, when(v.What.Deadline), string(v.Own), v.What.Title}
 		})
 	})
 }
@@ -68,6 +73,15 @@ func (a *app) decisionView(v decisions.View, err error) error {
 			return err
 		}
 	}
+	if len(v.Means) > 0 {
+		fmt.Fprintln(a.out, map[bool]string{true: "changes:", false: "says:"}[v.What.Action != nil && v.What.Action.Do == "amend"])
+	}
+	for _, s := range v.Means {
+		fmt.Fprintln(a.out, "  "+clean(s))
+	}
+	if v.Half != "" {
+		fmt.Fprintf(a.out, "waits for another person of the organisation to sign: %s\n", v.Half)
+	}
 	for _, s := range v.Said {
 		fmt.Fprintln(a.out, clean(strings.TrimRight(fmt.Sprintf("%s %s: %s %s%s %s", when(s.At), s.Nation, s.Kind, s.Choice, s.Did, s.Reason), " ")))
 	}
@@ -78,12 +92,18 @@ func (a *app) decisionView(v decisions.View, err error) error {
 }
 
 func (a *app) proposal(p *decision.Proposal, accord string, version int, rule, voters []string) error {
-	action := ""
+	action, by, opens, deadline := "", "", "opens", "deadline"
+	if p.Rule == "" { // the text of an accord, which is signed
+		opens, deadline = "effective", "expires"
+	}
 	if x := p.Action; x != nil {
 		action = x.Type + " " + x.Do
 	}
-	if err := a.fields("title", p.Title, "action", action, "body", actionBody(p), "accord", fmt.Sprintf("%s version %d", accord, version), "rule", p.Rule, "proposed by", p.Org+" of "+p.Nation,
-		"about", strings.Join(p.Subject, ", "), "affects", strings.Join(p.Affected, ", "), "opens", when(p.Opens), "deadline", when(p.Deadline), "begun before", when(p.NotAfter), "have a vote", strings.Join(voters, ", ")); err != nil {
+	if p.Nation != "" {
+		by = p.Org + " of " + p.Nation
+	}
+	if err := a.fields("title", p.Title, "action", action, "body", actionBody(p), "accord", fmt.Sprintf("%s version %d", accord, version), "rule", p.Rule, "proposed by", by,
+		"about", strings.Join(p.Subject, ", "), "affects", strings.Join(p.Affected, ", "), opens, when(p.Opens), deadline, when(p.Deadline), "begun before", when(p.NotAfter), "have a vote", strings.Join(voters, ", ")); err != nil {
 		return err
 	}
 	for _, s := range rule {
@@ -125,6 +145,7 @@ func (a *app) proposeCmd() *cobra.Command {
 	var w decisions.Wish
 	var sure, dry bool
 	var action, body, media, deadline, notAfter, weights string
+	var key personKey
 	c := &cobra.Command{Use: "propose ACCORD RULE TITLE", Short: "Propose something to be decided by a rule of an accord", Args: cobra.ExactArgs(3),
 		Long: `Propose something to be decided by a rule of an accord. What the rule asks for is shown first, and asked for. Every party is told; a proposal cannot be taken back, only followed by another round.`,
 		Example: `  entente decision propose --data DIR joint block "Block what the campaign uses" --action statement:publish --body text.txt --affects USA
@@ -139,6 +160,7 @@ func (a *app) proposeCmd() *cobra.Command {
 	f.StringVar(&notAfter, "begin-before", "", "`TIME` after which the action is not begun any more")
 	f.StringVar(&weights, "weights", "", "`FILE` with the table of weights that the rule names")
 	f.StringVar(&w.Instead, "instead", "", "`ID` of the own proposal of which this is the next round")
+	key.flags(c)
 	f.BoolVar(&dry, "dry-run", false, "show what it would be and take; propose nothing")
 	f.BoolVar(&sure, "yes", false, "do not ask")
 	return a.onNode(c, func(ctx context.Context, n *api.Client, args []string) (err error) {
@@ -199,6 +221,9 @@ func (a *app) proposeCmd() *cobra.Command {
 				return err
 			}
 		}
+		if key.file != "" {
+			return a.proposeSigned(ctx, n, w, key)
+		}
 		v, err := n.Propose(ctx, w)
 		return a.decisionView(v, err)
 	})
@@ -236,14 +261,22 @@ func (a *app) small(path string, most int64) ([]byte, error) {
 func (a *app) sayCmd() *cobra.Command {
 	var sure bool
 	var reason string
+	var key personKey
 	c := &cobra.Command{Use: "say ID consent|veto|abstain|reservation", Short: "Take a position for the own organisation", Args: cobra.ExactArgs(2),
-		Long: `Take a position for the own organisation. Consent and veto are final; abstain and reservation can be replaced until the deadline. What is proposed is shown, and asked for.`}
+		Long: `Take a position for the own organisation. Consent and veto are final; abstain and reservation can be replaced until the deadline. What is proposed is shown, and asked for.
+
+With --signing-key a person signs with its own key, which entente key person new made. Once the nation's key log has named such a key of the organisation, no other signature counts, and the node's own key
+votes no more. Where the rule asks for several persons, each says the same: the position counts with the last signature. Where no node is, entente decision ballot and entente decision sign do it.
+
+The text of an accord is among the decisions, too: consent signs it with the organisation's key for accords, veto declines to, and the reason is shown to the other parties.`,
+		Example: "  entente decision say --data DIR 0b44a036ac5cc0a6 consent --signing-key voter.key --passphrase-file phrase"}
+	key.flags(c)
 	c.Flags().StringVar(&reason, "reason", "", "why; every party reads it")
 	c.Flags().BoolVar(&sure, "yes", false, "do not ask")
 	return a.onNode(c, func(ctx context.Context, n *api.Client, args []string) error {
-		choice := decision.Choice(args[1])
-		if !slices.Contains([]decision.Choice{decision.Consent, decision.Veto, decision.Abstain, decision.Reservation}, choice) {
-			return usage("a position is consent, veto, abstain or reservation, not %q", args[1])
+		choice, err := asPosition(args[1])
+		if err != nil {
+			return err
 		}
 		id := args[0]
 		if !sure {
@@ -260,15 +293,36 @@ func (a *app) sayCmd() *cobra.Command {
 				return err
 			}
 		}
-		v, err := n.SayPosition(ctx, id, choice, reason)
+		if key.file == "" {
+			v, err := n.SayPosition(ctx, id, choice, reason)
+			return a.decisionView(v, err)
+		}
+		b, err := a.ballotOf(ctx, n, id, choice, reason)
+		if err != nil {
+			return err
+		}
+		_, said, err := b.read()
+		if err != nil {
+			return err
+		}
+		e, err := a.vote(key, b.Type, decision.PositionType, b.Payload, said.Nation, said.Org)
+		if err != nil {
+			return err
+		}
+		v, err := n.SubmitDecision(ctx, e)
 		return a.decisionView(v, err)
 	})
 }
 
 func (a *app) secondCmd() *cobra.Command {
-	c := &cobra.Command{Use: "second ID", Short: "Propose, too, what another party proposed", Args: cobra.ExactArgs(1),
-		Long: "Propose, too, what another party proposed: a rule may ask for several. It is no consent."}
+	var key personKey
+	c := &cobra.Command{Use: "second ID", Short: "Propose, too, what another party or person proposed", Args: cobra.ExactArgs(1),
+		Long: "Propose, too, what another party proposed: a rule may ask for several. It is no consent. With --signing-key a person does with its own key; where a rule asks for several persons of each party, each further one of the proposer does so."}
+	key.flags(c)
 	return a.onNode(c, func(ctx context.Context, n *api.Client, args []string) error {
+		if key.file != "" {
+			return a.secondSigned(ctx, n, args[0], key)
+		}
 		v, err := n.SecondDecision(ctx, args[0])
 		return a.decisionView(v, err)
 	})
@@ -348,6 +402,9 @@ The exit code is 1 when the certificate does not hold.`,
 		}
 		if a.asJSON {
 			return a.line(judged{r, unpinned})
+		}
+		if c, err := decision.Parse(b); err == nil && c.Realm != keyring.Operational {
+			fmt.Fprintf(a.out, "of the realm %s, and of no other:\n", clean(c.Realm))
 		}
 		fmt.Fprintf(a.out, "The parties of %s decided %s: %s\n", clean(r.Name), r.Outcome, clean(r.What.Title))
 		if err := a.proposal(&r.What, r.Name, accordVersionOf(b), nil, nil); err != nil {

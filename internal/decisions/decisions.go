@@ -55,7 +55,8 @@ type Place struct {
 type Accord struct {
 	Bundle *accord.Bundle
 	Text   *accord.Accord
-	Active bool // it binds now: what is proposed under it can be decided
+	Active bool // it binds now: something can be proposed under it
+	GoesOn bool // it binds now, or a later version does: what was proposed under it can be decided
 }
 
 // Executor carries out what was decided, and says in a sentence what it did. An error that is a fault of another kind than unavailable is a refusal.
@@ -71,14 +72,15 @@ type Config struct {
 	Gate    func() *gate.Gate
 	Keys    decision.Keys
 	Accord  func(digest peer.Digest) (Accord, bool)
-	Named   func(name string) (peer.Digest, bool)                                // the version of an accord that binds now
-	Voter   func() (dsse.Signer, error)                                          // the key that votes for the organisation from this node; an error where persons vote with their own
-	Node    func() (dsse.Signer, error)                                          // signs acknowledgements and reports
-	Execute map[string]Executor                                                  // by the type of the action
-	Accuse  func(ctx context.Context, nation string, first, second []byte) error // two positions of one party that contradict each other
-	Now     func() time.Time
-	Tick    time.Duration // how often deadlines are looked at; 5 s
-	Slog    *slog.Logger
+	Named   func(name string) (peer.Digest, bool) // the version of an accord by whose rules is decided now
+	Voter   func() (dsse.Signer, error)           // the key that votes for the organisation from this node; an error where persons vote with their own
+	Node    func() (dsse.Signer, error)           // signs acknowledgements and reports
+	Execute map[string]Executor                   // by the type of the action
+	// Accuse is told of two positions of one party that contradict each other, with the text of the accord and the payload of the proposal.
+	Accuse func(ctx context.Context, nation, accord string, proposal, first, second []byte) error
+	Now    func() time.Time
+	Tick   time.Duration // how often deadlines are looked at; 5 s
+	Slog   *slog.Logger
 }
 
 // Room holds the decisions. Its methods are safe for concurrent use.

@@ -45,7 +45,7 @@ func (r *Room) Hear(ctx context.Context, nation string, at Place, envelope []byt
 		}
 		about, kind, of = a.Proposal, "report", a.Nation
 	default:
-		return fault.New(fault.Unprocessable, "decision.form", "this is no statement of a decision")
+		return fault.New(fault.Unprocessable, "decision.form", "this is no statement of a decision of the realm %s", r.cfg.Realm)
 	}
 	if of != nation || decision.Topic(about) != at.Leaf.Topic {
 		return fault.New(fault.Unprocessable, "decision.binding", "the statement is not what its place says")
@@ -109,30 +109,42 @@ func (r *Room) hearProposal(ctx context.Context, nation string, at Place, p *dec
 	if c, err := r.opener().Case(a.Bundle, r.tableOf(p.Weights), envelope); c == nil || err != nil && !short(err) {
 		return refused(err)
 	}
-	return r.take(ctx, r.matter(d), nation, envelope, r.tableOf(p.Weights), place("proposal", nation, at, envelope), store.Act{Actor: "node", Verb: "decision.proposed", Target: key(d), Detail: "nation=" + nation + " rule=" + p.Rule})
+	m = r.matter(d)
+	if err := r.take(ctx, m, nation, envelope, r.tableOf(p.Weights), place("proposal", nation, at, envelope), store.Act{Actor: "node", Verb: "decision.proposed", Target: key(d), Detail: "nation=" + nation + " rule=" + p.Rule}); err != nil {
+		return err
+	}
+	for _, x := range a.Text.Parties { // positions may have come before what they are about
+		r.contradicts(ctx, m, x.Nation)
+	}
+	return nil
 }
 
 // contradicts tells the proof of two final positions of one party. The caller holds mu.
 func (r *Room) contradicts(ctx context.Context, m *matter, nation string) {
-	if m.accused[nation] || r.cfg.Accuse == nil {
+	all := m.statements("position", nation)
+	if m.accused[nation] || r.cfg.Accuse == nil || nation == r.cfg.Nation || len(all) < 2 {
+		return
+	}
+	c, a, _ := r.open(m)
+	if c == nil {
+		return // what was proposed is not known yet
+	}
+	payload, err := m.what.Payload()
+	if err != nil {
 		return
 	}
 	var first *said
 	var choice decision.Choice
-	for _, s := range m.statements("position", nation) {
-		e, err := dsse.Parse(s.Envelope)
-		if err != nil {
-			continue
-		}
-		p, err := decision.ReadPosition(e.Payload)
+	for _, s := range all {
+		p, err := c.Position(s.Envelope)
 		if err != nil || !p.Choice.Final() {
-			continue
+			continue // persons who think differently have not said anything for their organisation
 		}
 		if first == nil {
 			first, choice = &s, p.Choice
 		} else if p.Choice != choice {
 			m.accused[nation] = true
-			if err := r.cfg.Accuse(ctx, nation, first.Envelope, s.Envelope); err != nil {
+			if err := r.cfg.Accuse(ctx, nation, a.Bundle.Text, payload, first.Envelope, s.Envelope); err != nil {
 				r.cfg.Slog.Warn("a party contradicts itself, and the proof cannot be kept", "partner", nation, "error", err)
 			}
 			return

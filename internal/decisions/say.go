@@ -1,13 +1,11 @@
 package decisions
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -19,6 +17,7 @@ import (
 	"entente/internal/fault"
 	"entente/internal/gate"
 	"entente/internal/store"
+	"entente/keylog"
 	"entente/peer"
 )
 
@@ -102,20 +101,6 @@ func (r *Room) Draft(v gate.Viewer, w Wish) (*decision.Proposal, error) {
 	slices.Sort(p.Affected)
 	slices.SortFunc(p.Evidence, func(a, b peer.Digest) int { return slices.Compare(a[:], b[:]) })
 	return p, nil
-}
-
-// AboutAccord is the type of actions that suspend, resume or terminate the accord by whose rule they are decided.
-const AboutAccord = "accord"
-
-// accordBody names the accord that an action is about.
-func accordBody(d peer.Digest) []byte {
-	text, _ := d.MarshalText()
-	return fmt.Appendf(nil, `{"accord":%q}`, text)
-}
-
-// OwnAccord tells whether a decision about an accord is about the one by whose rule it was taken: about no other one can be decided.
-func OwnAccord(r *decision.Result) bool {
-	return r.What.Action != nil && r.What.Action.Type == AboutAccord && bytes.Equal(r.What.Action.Body, accordBody(r.Accord))
 }
 
 func newID() string {
@@ -317,7 +302,7 @@ func (r *Room) Second(ctx context.Context, v gate.Viewer, id string) (View, erro
 	return r.Submit(ctx, v, e, weights)
 }
 
-// Ballot is the position that is to be signed.
+// Ballot is the position that is to be signed: the one that others of the organisation have signed, where it waits for one more of them.
 func (r *Room) Ballot(v gate.Viewer, id string, choice decision.Choice, reason string) (*decision.Position, error) {
 	if err := r.may(v, gate.Vote); err != nil {
 		return nil, err
@@ -328,7 +313,27 @@ func (r *Room) Ballot(v gate.Viewer, id string, choice decision.Choice, reason s
 	if err != nil {
 		return nil, err
 	}
+	if c, _, _ := r.open(m); c != nil {
+		for _, s := range slices.Backward(m.statements("position", r.cfg.Nation)) {
+			if !waits(c, s) {
+				break
+			}
+			e, err := dsse.Parse(s.Envelope)
+			if err != nil {
+				return nil, refused(err)
+			}
+			if p, err := decision.ReadPosition(e.Payload); err == nil && p.Choice == choice && (reason == "" || p.Reason == reason) {
+				return p, nil
+			}
+		}
+	}
 	return &decision.Position{V: 1, Proposal: m.digest, Round: m.what.Round, Accord: m.what.Accord, Choice: choice, Reason: reason, Nation: r.cfg.Nation, Org: r.cfg.Org, Time: r.stamp()}, nil
+}
+
+// waits tells whether all that a position lacks is that more persons of its organisation sign it.
+func waits(c *decision.Case, s said) bool {
+	_, err := c.Position(s.Envelope)
+	return err != nil && short(err)
 }
 
 func (r *Room) position(ctx context.Context, v gate.Viewer, envelope []byte) (View, error) {
@@ -368,6 +373,12 @@ func (r *Room) position(ctx context.Context, v gate.Viewer, envelope []byte) (Vi
 	}
 	if _, err := c.Position(envelope); err != nil && !short(err) {
 		return View{}, refused(err)
+	}
+	o := r.opener(r.cfg.Nation)
+	if _, signers, err := o.Position(envelope); err != nil {
+		return View{}, refused(err)
+	} else if o.Count(signers, p.Nation, p.Org, keylog.RoleVote, p.Time) == 0 {
+		return View{}, fault.New(fault.Unprocessable, "decision.signature", "no voter of %s whose key counted at %s signed the position", p.Org, p.Time.Format(time.RFC3339))
 	}
 	if err := r.ack(ctx, m); err != nil { // an ack stands before every position
 		return View{}, err

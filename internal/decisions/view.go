@@ -30,14 +30,16 @@ type View struct {
 	Voters   []string          `json:"voters"`         // the nations that have a vote
 	Count    *decision.Tally   `json:"count,omitempty"`
 	Said     []Statement       `json:"said"`
-	Own      decision.Choice   `json:"own,omitempty"` // what this organisation has said last
-	Mine     bool              `json:"mine"`          // this organisation has a right to vote and can still say something
-	Second   bool              `json:"second"`        // more parties have to propose it, and this one has not
-	Executes bool              `json:"executes"`      // this node carries it out by itself
+	Own      decision.Choice   `json:"own,omitempty"`  // what this organisation has said last
+	Half     decision.Choice   `json:"half,omitempty"` // what persons of this organisation have signed, and fewer than the rule asks for
+	Mine     bool              `json:"mine"`           // this organisation has a right to vote and can still say something
+	Second   bool              `json:"second"`         // more parties have to propose it, and this one has not
+	Executes bool              `json:"executes"`       // this node carries it out by itself
 	Decided  time.Time         `json:"decided,omitzero"`
 	Text     string            `json:"text,omitempty"` // of what came of it
 	By       string            `json:"by,omitempty"`
 	Reason   string            `json:"reason,omitempty"` // of Unusable and Seeking
+	Means    []string          `json:"means,omitempty"`  // of the text of an accord that is to be signed: what it says, or what it changes, in sentences
 }
 
 // Statement is what a party said.
@@ -169,6 +171,9 @@ func (r *Room) Verify(v gate.Viewer, certificate []byte, logs func(nation string
 	if err := r.may(v, gate.AccordRead); err != nil {
 		return Verdict{}, err
 	}
+	if c, err := decision.Parse(certificate); err == nil && c.Realm != r.cfg.Realm {
+		return Verdict{}, fault.New(fault.Unprocessable, "decision.realm", "the certificate is of the realm %s, and this node of %s", c.Realm, r.cfg.Realm)
+	}
 	result, err := decision.Verify(certificate, r.cfg.Keys, r.knows)
 	if err == nil {
 		return Verdict{Result: *result}, nil
@@ -237,7 +242,12 @@ func (r *Room) view(m *matter) View {
 	for _, s := range m.said {
 		v.Said = append(v.Said, statement(s))
 		if s.Nation == r.cfg.Nation && s.Kind == "position" {
-			v.Own = v.Said[len(v.Said)-1].Choice
+			choice := v.Said[len(v.Said)-1].Choice
+			if c == nil || !waits(c, s) {
+				v.Own, v.Half = choice, ""
+			} else if !v.Own.Final() {
+				v.Half = choice
+			}
 		}
 	}
 	slices.SortStableFunc(v.Said, func(a, b Statement) int { return a.At.Compare(b.At) })

@@ -17,10 +17,7 @@ import (
 
 // Work does once what is due: what was proposed is acknowledged, what can be decided is counted, and what was decided is carried out.
 func (r *Room) Work(ctx context.Context) (err error) {
-	r.saying.Lock()
-	err = r.catchUp(ctx)
-	r.saying.Unlock()
-	if err != nil {
+	if err := r.inTurn(ctx, func() error { return nil }); err != nil {
 		return err
 	}
 	for _, m := range r.which(func(m *matter) bool { return m.end == nil }) {
@@ -30,11 +27,19 @@ func (r *Room) Work(ctx context.Context) (err error) {
 		err = errors.Join(err, r.execute(ctx, m))
 	}
 	for _, m := range r.which(func(m *matter) bool { return m.end != nil && m.end.Did != "" }) {
-		r.saying.Lock()
-		err = errors.Join(err, r.report(ctx, m))
-		r.saying.Unlock()
+		err = errors.Join(err, r.inTurn(ctx, func() error { return r.report(ctx, m) }))
 	}
 	return err
+}
+
+// inTurn says something while nobody else does, and after all that was said before is kept.
+func (r *Room) inTurn(ctx context.Context, say func() error) error {
+	r.saying.Lock()
+	defer r.saying.Unlock()
+	if err := r.catchUp(ctx); err != nil {
+		return err
+	}
+	return say()
 }
 
 // which are the decisions of which something holds.
@@ -70,11 +75,8 @@ func (r *Room) advance(ctx context.Context, m *matter) error {
 	r.mu.Lock()
 	replaced := r.replaced(m)
 	r.mu.Unlock()
-	if !late && !replaced && a.Active && slices.Contains(c.Voters(), r.cfg.Nation) {
-		r.saying.Lock()
-		err := r.ack(ctx, m)
-		r.saying.Unlock()
-		if err != nil {
+	if !late && !replaced && a.GoesOn && slices.Contains(c.Voters(), r.cfg.Nation) {
+		if err := r.inTurn(ctx, func() error { return r.ack(ctx, m) }); err != nil {
 			return err
 		}
 	}

@@ -206,10 +206,10 @@ func nothingHalfTaken(t *testing.T, f *filler) {
 	}
 }
 
-// eventually tries for ten seconds.
+// eventually tries for a minute.
 func eventually[T any](t *testing.T, try func() (T, error)) T {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		v, err := try()
 		if err == nil {
 			return v

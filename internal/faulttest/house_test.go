@@ -59,7 +59,7 @@ func (h *house) open(t *testing.T) {
 
 func (h *house) close(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := h.Stop(ctx); err != nil {
 		t.Errorf("stopping: %v", err)

@@ -272,7 +272,7 @@ func (r *rooms) found(ctx context.Context, c *api.Client, value, id string) erro
 
 // alerts waits until every indicator of all rounds that was acknowledged has its alert, and fails when one has two.
 func (r *rooms) alerts(ctx context.Context, c *api.Client) error {
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(90 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		about := map[string]int{}
 		if err := c.Alerts(ctx, url.Values{"limit": {"1000"}}, func(a notify.Alert) error { about[a.Object+" "+a.Constituent]++; about[a.Object]++; return nil }); err != nil {
 			return err

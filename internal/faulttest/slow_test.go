@@ -147,12 +147,16 @@ func drips(ctx context.Context, conn net.Conn) error {
 	return fmt.Errorf("a drip holds the connection for %s", soon)
 }
 
-// cutOff takes nothing for a while and finds that the node did not wait.
+// cutOff takes the beginning of the answer and nothing more for a while, and finds that the node did not wait.
 func cutOff(ctx context.Context, conn net.Conn) error {
-	time.Sleep(6 * patience)
 	end, _ := ctx.Deadline()
 	conn.SetReadDeadline(end)
-	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	answer := bufio.NewReaderSize(conn, 16)
+	if _, err := answer.Peek(1); err != nil {
+		return fmt.Errorf("no answer began: %w", err)
+	}
+	time.Sleep(10 * patience)
+	resp, err := http.ReadResponse(answer, nil)
 	if err != nil {
 		return nil
 	}
@@ -162,7 +166,7 @@ func cutOff(ctx context.Context, conn net.Conn) error {
 		return fmt.Errorf("the connection is still open after %s", soon)
 	}
 	if err == nil {
-		return fmt.Errorf("all %d bytes came to a client that took nothing for %s", n, 6*patience)
+		return fmt.Errorf("all %d bytes came to a client that took nothing for %s", n, 10*patience)
 	}
 	return nil
 }

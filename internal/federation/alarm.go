@@ -31,6 +31,7 @@ const (
 	AlarmRefused  = "refused"  // much of what it gives is refused
 	AlarmClock    = "clock"    // its clock is wrong, or this node's
 	AlarmOverdue  = "overdue"  // it does not say that it received something
+	AlarmQueue    = "queue"    // more waits for it than an accord says
 	AlarmAccused  = "accused"  // a partner shows a proof against this nation
 )
 
@@ -184,6 +185,11 @@ func (f *Federation) alarm(ctx context.Context, links []Health) error {
 		if !h.Overdue.IsZero() {
 			raise(AlarmOverdue, h.Overdue, "", "%s has not confirmed that it received what it was given at %s", h.Nation, h.Overdue.UTC().Format(time.RFC3339))
 		}
+		waiting, err := f.overfull(ctx, h)
+		if err != nil {
+			return err
+		}
+		h.Alarms = append(h.Alarms, waiting...)
 		f.mu.Lock()
 		r := f.refused[h.Nation]
 		for code, n := range r.byCode {

@@ -113,6 +113,11 @@ func inWire(err error) error {
 const pingEvery = 15 * time.Second
 
 func (b backend) Wait(ctx context.Context, since []peer.Position) ([]peer.Head, error) {
+	return b.wait(ctx, since, b.cfg.Ledger.Grown, b.Logs)
+}
+
+// wait gives those of the heads that are beyond the positions as soon as there are any; none, when it was silent for long.
+func (b backend) wait(ctx context.Context, since []peer.Position, grown func() <-chan struct{}, heads func(context.Context) ([]peer.Head, error)) ([]peer.Head, error) {
 	at := make(map[string]peer.Position, len(since))
 	for _, p := range since {
 		at[p.Origin] = p
@@ -120,24 +125,24 @@ func (b backend) Wait(ctx context.Context, since []peer.Position) ([]peer.Head, 
 	end := time.NewTimer(pingEvery)
 	defer end.Stop()
 	for {
-		grown, known := b.cfg.Ledger.Grown(), b.cfg.Partners.Changed()
-		heads, err := b.Logs(ctx)
+		more, known := grown(), b.cfg.Partners.Changed()
+		out, err := heads(ctx)
 		if err != nil {
 			return nil, err
 		}
-		heads = slices.DeleteFunc(heads, func(h peer.Head) bool {
+		out = slices.DeleteFunc(out, func(h peer.Head) bool {
 			return h.Size <= at[h.Origin].Size && h.Size <= at[h.Origin].Known && !h.Time.After(at[h.Origin].Time)
 		})
-		if len(heads) > 0 {
-			return heads, nil
+		if len(out) > 0 {
+			return out, nil
 		}
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-end.C:
 			return nil, nil
-		case <-known: // it may be known no more
-		case <-grown:
+		case <-known: // the caller may be known no more
+		case <-more:
 		}
 	}
 }

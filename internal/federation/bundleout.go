@@ -248,7 +248,7 @@ func (f *Federation) load(ctx context.Context, p Partner, base sentDoc) (*cargo,
 		keyLog(l)
 	}
 	for _, o := range f.cfg.Accords.Outgoing() {
-		if !slices.Contains(o.Parties, p.Nation) {
+		if o.Bundle == nil || !slices.Contains(o.Parties, p.Nation) {
 			continue
 		}
 		if key := short(o.Bundle); !slices.Contains(c.sent.Told, key) {

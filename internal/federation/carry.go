@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"entente/dsse"
+	"entente/internal/fault"
 	"entente/internal/relay"
 	"entente/keylog"
 	"entente/peer"
@@ -56,7 +57,7 @@ func (c carrier) Carry(ctx context.Context, readers []string, b *peer.SealedBatc
 		if errors.As(err, &own) || errors.As(err, &fork) {
 			return nil, err
 		}
-		return nil, inWire(err)
+		return nil, orFull(err)
 	}
 	k, err := c.cfg.Node()
 	if err != nil {
@@ -69,6 +70,23 @@ func (c carrier) Carry(ctx context.Context, readers []string, b *peer.SealedBatc
 	return peer.SignCustody(c.cfg.Realm, peer.Custody{Origin: l.Origin, Of: l.Nation, Nation: c.cfg.Nation, Org: c.cfg.Org, Size: l.Shown.Size, Root: l.Root(), Time: at}, k)
 }
 
+// orFull tells that no more is kept for the caller; else it is inWire.
+func orFull(err error) error {
+	if fault.Of(err) == fault.Full {
+		return &peer.Error{Code: peer.CodeFull, Message: err.Error()}
+	}
+	return inWireOrNil(err)
+}
+
+// Done implements peer.Carrier.
+func (c carrier) Done(ctx context.Context, origin string, before uint64) error {
+	of, _, err := c.who(ctx)
+	if err != nil {
+		return err
+	}
+	return inWireOrNil(c.room.Done(ctx, of.Nation, origin, before))
+}
+
 // Carried implements peer.Carrier.
 func (c carrier) Carried(ctx context.Context, of string) ([]peer.CarriedLog, error) {
 	who, _, err := c.who(ctx)
@@ -79,7 +97,11 @@ func (c carrier) Carried(ctx context.Context, of string) ([]peer.CarriedLog, err
 	if err != nil {
 		return nil, inWire(err)
 	}
-	logs, err := c.room.Logs(ctx, "org:"+who.Nation+"/"+who.Org, of)
+	var nations []string
+	if of != "" {
+		nations = []string{of}
+	}
+	logs, err := c.room.Logs(ctx, "org:"+who.Nation+"/"+who.Org, nations...)
 	if err != nil {
 		return nil, inWire(err)
 	}
@@ -99,7 +121,7 @@ func (c carrier) Carried(ctx context.Context, of string) ([]peer.CarriedLog, err
 }
 
 // Sealed implements peer.Carrier.
-func (c carrier) Sealed(ctx context.Context, of, origin string, p peer.Pull) (*peer.SealedBatch, error) {
+func (c carrier) Sealed(ctx context.Context, of []string, origin string, p peer.Pull) (*peer.SealedBatch, error) {
 	who, _, err := c.who(ctx)
 	if err != nil {
 		return nil, err
@@ -108,42 +130,50 @@ func (c carrier) Sealed(ctx context.Context, of, origin string, p peer.Pull) (*p
 	return b, inWireOrNil(err)
 }
 
+// errMail ends a wait: a message came.
+var errMail = errors.New("a message came")
+
 // Await implements peer.Carrier.
-func (c carrier) Await(ctx context.Context, of string, since []peer.Position) ([]peer.Head, error) {
-	who, _, err := c.who(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (c carrier) Await(ctx context.Context, of []string, since []peer.Position) ([]peer.Head, error) {
 	at := make(map[string]peer.Position, len(since))
 	for _, p := range since {
 		at[p.Origin] = p
 	}
-	end := time.NewTimer(pingEvery)
-	defer end.Stop()
-	for {
-		grown := c.room.Grown()
-		logs, err := c.room.Logs(ctx, "org:"+who.Nation+"/"+who.Org, of)
+	first := int64(-1)
+	heads, err := c.wait(ctx, since, c.room.Grown, func(ctx context.Context) ([]peer.Head, error) {
+		who, _, err := c.who(ctx)
+		if err != nil {
+			return nil, err
+		}
+		newest, err := c.room.Newest(ctx, who.Nation)
+		if err != nil {
+			return nil, inWire(err)
+		}
+		if first < 0 {
+			first = newest
+		}
+		if newest > first {
+			return nil, errMail
+		}
+		logs, err := c.room.Logs(ctx, "org:"+who.Nation+"/"+who.Org, of...)
 		if err != nil {
 			return nil, inWire(err)
 		}
 		var heads []peer.Head
+		seen := map[string]bool{}
 		for _, l := range logs {
 			p := at[l.Origin]
-			if l.Shown.Size > p.Size || l.Shown.Size > p.Known || l.Shown.Time.After(p.Time) {
+			if !seen[l.Origin] && l.Shown.Size >= p.Size && l.Shown.Size >= p.Known { // else the reader has more
 				heads = append(heads, peer.Head{Origin: l.Origin, Size: l.Shown.Size, Root: l.Shown.Root, Time: l.Shown.Time})
 			}
+			seen[l.Origin] = true
 		}
-		if len(heads) > 0 {
-			return heads, nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-end.C:
-			return nil, nil
-		case <-grown:
-		}
+		return heads, nil
+	})
+	if errors.Is(err, errMail) {
+		return nil, nil
 	}
+	return heads, err
 }
 
 // Send implements peer.Carrier. Whether somebody of that name is known here is not told.
@@ -155,7 +185,7 @@ func (c carrier) Send(ctx context.Context, to string, message []byte) error {
 	if _, ok := c.partner(to); !ok {
 		return nil
 	}
-	return inWireOrNil(c.room.Send(ctx, who.Nation, to, message))
+	return orFull(c.room.Send(ctx, who.Nation, to, message))
 }
 
 // Mail implements peer.Carrier.

@@ -120,6 +120,19 @@ func (f *Federation) decisionLog(ctx context.Context, accord [32]byte) (openLog,
 			return l, f.tell(ctx, l, &s)
 		}
 	}
+	// What was proposed under a version that a later one replaced goes on in the log that it began in.
+	if _, text, _, goesOn := f.cfg.Accords.Signed(accord); goesOn {
+		var parties []string
+		for _, p := range text.Parties {
+			if p.Nation != f.cfg.Nation {
+				parties = append(parties, "org:"+p.Nation+"/"+f.orgOf(p.Nation, p.Org))
+			}
+		}
+		slices.Sort(parties)
+		if origin, ok := f.ids[identity(text.Name+decided, parties)]; ok {
+			return f.logs[origin], nil
+		}
+	}
 	return openLog{}, fault.New(fault.Conflict, "decision.accord", "the accord does not bind this node now")
 }
 
@@ -138,12 +151,12 @@ func (f *Federation) Stretch(ctx context.Context, origin string, from uint64) (p
 }
 
 // Contradicts keeps the proof of two final positions of a nation on one proposal, and tells the others.
-func (f *Federation) Contradicts(ctx context.Context, nation string, first, second []byte) error {
+func (f *Federation) Contradicts(ctx context.Context, nation, accord string, proposal, first, second []byte) error {
 	l, err := f.cfg.Partners.Log(nation)
 	if err != nil {
 		return err
 	}
-	made, err := proof.OfPositions(l, first, second)
+	made, err := proof.OfPositions(l, proof.Positions{First: first, Second: second, Proposal: proposal, Accord: accord})
 	if err != nil {
 		return err
 	}

@@ -482,12 +482,19 @@ func (f *Federation) obey(ctx context.Context) error {
 	}
 }
 
-// nudge has the link to a nation tell what is to be told.
+// nudge has the link to a nation tell what is to be told, or the relays.
 func (f *Federation) nudge(nation string) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	if l := f.links[nation]; l != nil {
 		l.nudge()
+	}
+	f.mu.Unlock()
+	if !f.meets(nation) {
+		f.over.mu.Lock()
+		defer f.over.mu.Unlock()
+		for _, sooner := range f.over.sooner {
+			signal(sooner)
+		}
 	}
 }
 

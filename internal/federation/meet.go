@@ -336,7 +336,7 @@ func (f *Federation) tellPartner(ctx context.Context, c *peer.Client, p Partner,
 }
 
 func (f *Federation) tellAccord(ctx context.Context, c *peer.Client, p Partner, l *link, o accords.Outgoing) error {
-	if key := o.Digest + short(o.Bundle); !l.has(f, key) {
+	if key := o.Digest + short(o.Bundle); o.Bundle != nil && !l.has(f, key) {
 		err := c.Offer(ctx, peer.OfferAccord, o.Bundle)
 		if err != nil && !isRefusal(err) {
 			return err

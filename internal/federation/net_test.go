@@ -425,7 +425,7 @@ func (a *alliance) agree(text string, codes ...string) {
 
 func (a *alliance) eventually(what string, holds func() bool) {
 	a.t.Helper()
-	a.within(30*time.Second, what, holds)
+	a.within(90*time.Second, what, holds)
 }
 
 // patient is eventually, for loads.

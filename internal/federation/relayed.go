@@ -32,7 +32,7 @@ func (v *relayVisit) take(ctx context.Context) error {
 	}
 	bound := v.bound()
 	opener := v.opener()
-	shown := map[string]bool{}
+	shown, owner := map[string]bool{}, map[string]string{}
 	var behind time.Time
 	var bad error // what of it is not taken: others' logs need not wait for that
 	for _, l := range logs {
@@ -48,6 +48,9 @@ func (v *relayVisit) take(ctx context.Context) error {
 		}
 		word := said{peer.Carried(h), l.Head}
 		shown[word.place()] = true
+		if _, twice := owner[h.Origin]; !twice { // as the relay's stream has it
+			owner[h.Origin] = h.Of
+		}
 		if err := v.held(ctx, word); err != nil {
 			return err
 		}
@@ -56,8 +59,15 @@ func (v *relayVisit) take(ctx context.Context) error {
 				return err
 			}
 			bad = fmt.Errorf("what it carries of %s is not taken: %w", h.Of, err)
+			continue
 		}
+		f.over.mu.Lock()
+		delete(v.live.deaf, h.Origin)
+		f.over.mu.Unlock()
 	}
+	f.over.mu.Lock()
+	v.live.owner = owner
+	f.over.mu.Unlock()
 	if behind, err = v.lags(ctx, bound, shown); err != nil {
 		return err
 	}
@@ -82,7 +92,7 @@ func (v *relayVisit) held(ctx context.Context, word said) error {
 // patience is how long what is known to be there may come straight before it is taken from a relay.
 const patience = 10 * time.Second
 
-// takeLog takes what is new of one log, unless its originator is met.
+// takeLog takes what is new of one log, unless it comes straight or over the stream.
 func (v *relayVisit) takeLog(ctx context.Context, h *peer.RelayHead) error {
 	f := v.f
 	for {
@@ -93,7 +103,7 @@ func (v *relayVisit) takeLog(ctx context.Context, h *peer.RelayHead) error {
 		if err == nil && (g.Own || g.Nation != h.Of || g.Retired) {
 			return nil
 		}
-		if h.Size < g.Size || h.Size == g.Size && f.cfg.Now().Sub(g.Signed.Time) < 2*idle || f.meets(h.Of) && f.cfg.Now().Sub(g.Signed.Time) < idle+patience {
+		if h.Size < g.Size || h.Size == g.Size && f.cfg.Now().Sub(g.Signed.Time) < 2*idle || (f.meets(h.Of) || v.streams(h.Of, h.Origin)) && f.cfg.Now().Sub(g.Signed.Time) < idle+patience {
 			return nil
 		}
 		before := g.Signed.Time
@@ -128,38 +138,41 @@ func (v *relayVisit) takeBatch(ctx context.Context, h *peer.RelayHead, at peer.P
 	if c, err := peer.PeekCheckpoint(s.Checkpoint); err != nil || c.Size == h.Size && c.Root != h.Root {
 		return 0, &peer.Error{Code: peer.CodeProof, Message: "the relay's head is not of the log that it gives"}
 	}
-	var b *peer.Batch
-	if len(s.Items) == 0 {
-		b = &peer.Batch{Origin: s.Origin, From: s.From, Checkpoint: s.Checkpoint, Leads: s.Leads, Grows: s.Grows}
-	} else {
-		key, err := f.epochKey(h.Of, s)
+	return len(s.Items), f.takeSealed(ctx, &v.relay, h.Of, s)
+}
+
+// takeSealed opens what a relay carried, and takes it as what comes straight.
+func (f *Federation) takeSealed(ctx context.Context, relay *Partner, of string, s *peer.SealedBatch) (err error) {
+	b := &peer.Batch{Origin: s.Origin, From: s.From, Checkpoint: s.Checkpoint, Leads: s.Leads, Grows: s.Grows}
+	if len(s.Items) > 0 {
+		key, err := f.epochKey(of, s)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if b, err = s.Open(key, f.cfg.Limits); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	one := f.turn(h.Of)
+	one := f.turn(of)
 	one.Lock()
-	n, err := f.takeVia(ctx, h.Of, "peer:"+h.Of+" relay:"+v.relay.Org, b)
+	n, err := f.takeVia(ctx, of, "peer:"+of+" relay:"+relay.Org, b)
 	one.Unlock()
 	if err != nil {
-		return 0, err
+		return err
 	}
 	f.over.mu.Lock()
-	if st := f.over.states[v.relay.Nation]; st != nil {
+	if st := f.over.states[relay.Nation]; st != nil {
 		st.Got += int64(n)
 	}
 	f.over.mu.Unlock()
 	f.mu.Lock()
-	if l := f.links[h.Of]; l != nil {
-		l.health.Relay = v.relay.Org
+	defer f.mu.Unlock()
+	if l := f.links[of]; l != nil {
+		l.health.Relay = relay.Org
 		l.health.Received = f.cfg.Now()
 		l.health.Got += int64(n)
 	}
-	f.mu.Unlock()
-	return len(s.Items), nil
+	return nil
 }
 
 // maxEpochs is how many keys of others' epochs are remembered.

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
 	"entente/dsse"
 	"entente/internal/ledger"
 	"entente/keylog"
@@ -22,16 +20,17 @@ import (
 // relaying is what this node remembers of the relays that its accords name. All of it can be asked for again.
 type relaying struct {
 	mu      sync.Mutex
-	states  map[string]*RelayHealth // by nation of the relay
-	epochs  map[string]*epoch       // of own logs, by origin
-	keys    map[string][32]byte     // of others' epochs, by nation, origin and epoch
-	heads   map[string]said         // newest of each relay, by place
-	custody map[string]said         // the first of the largest size, of each relay, by place
-	owes    map[string]missing      // what it took and does not show, by place
+	states  map[string]*RelayHealth  // by nation of the relay
+	epochs  map[string]*epoch        // of own logs, by origin
+	keys    map[string][32]byte      // of others' epochs, by nation, origin and epoch
+	heads   map[string]said          // newest of each relay, by place
+	custody map[string]said          // the first of the largest size, of each relay, by place
+	owes    map[string]missing       // what it took and does not show, by place
+	sooner  map[string]chan struct{} // visits, by nation of the relay
 }
 
 func newRelaying() relaying {
-	return relaying{states: map[string]*RelayHealth{}, epochs: map[string]*epoch{}, keys: map[string][32]byte{}, heads: map[string]said{}, custody: map[string]said{}, owes: map[string]missing{}}
+	return relaying{states: map[string]*RelayHealth{}, epochs: map[string]*epoch{}, keys: map[string][32]byte{}, heads: map[string]said{}, custody: map[string]said{}, owes: map[string]missing{}, sooner: map[string]chan struct{}{}}
 }
 
 // said is what a relay signed.
@@ -110,6 +109,7 @@ func (f *Federation) relays(ctx context.Context) {
 				delete(running, nation)
 				f.over.mu.Lock()
 				delete(f.over.states, nation)
+				delete(f.over.sooner, nation)
 				f.over.mu.Unlock()
 			}
 		}
@@ -133,13 +133,31 @@ func (f *Federation) relays(ctx context.Context) {
 	}
 }
 
-// relayEvery is how often a relay is asked what is new.
-const relayEvery = 2 * time.Second
+// How often a relay has its turn, whatever its stream brings; and how soon after something came, or is to be answered.
+const (
+	relayEvery = 2 * time.Second
+	relaySoon  = 100 * time.Millisecond
+)
 
+// turn is how much is done at a relay.
+type turn int
+
+const (
+	giving    turn = iota // own logs are handed over: as soon as they grew
+	answering             // and messages are read and left: soon after something came
+	looking               // and what is there is looked at: again and again
+)
+
+// visitRelay goes to a relay again and again.
 func (f *Federation) visitRelay(ctx context.Context, nation string) {
-	wait := relayEvery
-	v := relayVisit{f: f, keys: map[string]asked{}, wrote: map[string]time.Time{}}
-	for ctx.Err() == nil {
+	v := relayVisit{f: f, life: ctx, keys: map[string]asked{}, wrote: map[string]time.Time{}, sooner: make(chan struct{}, 1), live: newRelayStream()}
+	f.over.mu.Lock()
+	f.over.sooner[nation] = v.sooner
+	f.over.mu.Unlock()
+	defer v.live.end()
+	wait, next := relayEvery, time.NewTimer(0)
+	defer next.Stop()
+	for do := looking; ; {
 		grown := f.cfg.Ledger.Grown()
 		p, ok := f.partner(nation)
 		accords := f.relaysOf()[nation]
@@ -148,23 +166,38 @@ func (f *Federation) visitRelay(ctx context.Context, nation string) {
 		}
 		v.relay, v.accords = p, accords
 		c, stop := context.WithTimeout(ctx, time.Minute)
-		err := v.round(c)
+		err := v.round(c, do)
 		stop()
 		if ctx.Err() != nil {
 			return
 		}
 		f.relaySeen(nation, err)
-		if wait = min(2*wait, lastWait); err == nil {
-			wait = min(relayEvery, f.cfg.Tick)
-		} else {
-			v.told = time.Time{}
+		sooner := v.sooner
+		if err != nil { // what is refused now would be refused again
 			grown = nil
 		}
+		failed := err != nil && !isRefusal(err)
+		if failed {
+			v.told, sooner = time.Time{}, nil
+		}
+		if do > giving { // the next turn is a whole one
+			if wait = min(2*wait, lastWait); !failed {
+				wait = min(relayEvery, f.cfg.Tick)
+			}
+			next.Reset(wait)
+		}
+		do = looking
 		select {
 		case <-ctx.Done():
 			return
 		case <-grown:
-		case <-time.After(wait):
+			do = giving
+		case <-sooner:
+			if !pause(ctx, relaySoon) { // whoever rings without end is heard as often
+				return
+			}
+			do = answering
+		case <-next.C:
 		}
 	}
 }
@@ -176,7 +209,7 @@ func (f *Federation) relaySeen(nation string, err error) {
 	if s == nil {
 		return
 	}
-	if up := err == nil; up != s.Up || s.Since.IsZero() {
+	if up := err == nil || isRefusal(err); up != s.Up || s.Since.IsZero() {
 		s.Up, s.Since = up, f.cfg.Now()
 	}
 	s.Error = ""
@@ -211,6 +244,9 @@ type relayVisit struct {
 	mail    int64                // the last message that was read
 	keys    map[string]asked     // of readers, by nation
 	wrote   map[string]time.Time // when a message was last left, by nation
+	life    context.Context      // ends with the visits
+	sooner  chan struct{}        // there is something to read or to answer
+	live    relayStream
 }
 
 // asked is what a relay said of a nation's keys.
@@ -223,9 +259,10 @@ type asked struct {
 const askAgain = 5 * time.Minute
 
 // round leaves what is new at the relay, and takes what is there.
-func (v *relayVisit) round(ctx context.Context) error {
+func (v *relayVisit) round(ctx context.Context, do turn) error {
 	f := v.f
 	if err := f.trusted(v.relay.Nation); err != nil {
+		v.live.end()
 		return err
 	}
 	url, doer := f.cfg.Dial(v.relay)
@@ -233,9 +270,20 @@ func (v *relayVisit) round(ctx context.Context) error {
 	if err := v.state(ctx); err != nil {
 		return err
 	}
+	var steps []func(context.Context) error
+	if do >= answering {
+		steps = append(steps, v.read)
+	}
+	steps = append(steps, v.give)
+	if do == looking || v.lacks() {
+		steps = append(steps, v.take, v.listen)
+	}
+	if do >= answering {
+		steps = append(steps, v.answer)
+	}
 	var bad error // refusals: all the rest goes on
-	for _, do := range []func(context.Context) error{v.give, v.read, v.take, v.answer} {
-		if err := do(ctx); err != nil && !isRefusal(err) {
+	for _, step := range steps {
+		if err := step(ctx); err != nil && !isRefusal(err) {
 			return err
 		} else if err != nil {
 			bad = errors.Join(bad, err)
@@ -307,23 +355,31 @@ type handed struct {
 	Known   uint64    `json:"known"`
 	Time    time.Time `json:"time"`
 	Readers []string  `json:"readers"` // who can open it, from its beginning
+	Done    uint64    `json:"done"`    // the relay destroyed what is before
+	Bytes   int64     `json:"bytes"`   // of envelopes that it keeps
 }
 
 func (v *relayVisit) cursor(origin string) string { return "relay/" + v.relay.Nation + "/" + origin }
 
-// give hands the own logs over.
+// give hands the own logs over. Where no more is kept, room is made, of what all readers have: what then still waits for them goes other ways, or later.
 func (v *relayVisit) give(ctx context.Context) error {
-	own, err := v.f.cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
+	all, err := v.handings(ctx)
 	if err != nil {
 		return err
 	}
 	var bad error // what is wrong with one log does not hold up the others
-	for i := range own {
-		g := &own[i]
-		if g.Retired || g.Note == nil || !slices.Contains(v.accords, strings.TrimSuffix(g.Accord, decided)) {
-			continue
+	for _, h := range all {
+		err := v.giveLog(ctx, h, all)
+		if isFull(err) {
+			made, e := v.makeRoom(ctx, all)
+			if e != nil {
+				return e
+			}
+			if made {
+				err = v.giveLog(ctx, h, all)
+			}
 		}
-		if err := v.giveLog(ctx, g); err != nil && !isRefusal(err) {
+		if err != nil && !isRefusal(err) {
 			return err
 		} else if err != nil {
 			bad = fmt.Errorf("it does not take a log: %w", err)
@@ -332,16 +388,8 @@ func (v *relayVisit) give(ctx context.Context) error {
 	return bad
 }
 
-func (v *relayVisit) giveLog(ctx context.Context, g *ledger.Log) error {
-	f := v.f
-	var at handed
-	b, err := f.cfg.Ledger.Cursor(ctx, v.cursor(g.Origin))
-	if err == nil && len(b) > 0 {
-		err = json.Unmarshal(b, &at)
-	}
-	if err != nil {
-		return err
-	}
+func (v *relayVisit) giveLog(ctx context.Context, h *handing, all []*handing) error {
+	f, g, at := v.f, h.Log, h.at
 	if at.Size == g.Signed.Size && at.Known == g.Signed.Size && !g.Signed.Time.After(at.Time) {
 		return v.bare(ctx, g)
 	}
@@ -372,7 +420,10 @@ func (v *relayVisit) giveLog(ctx context.Context, g *ledger.Log) error {
 	}
 	at.Readers = can
 	for {
-		if err := v.hand(ctx, g, &at, to, can); err != nil {
+		if at.Size >= at.Known && at.Size < g.Signed.Size && h.isFull(all) { // what leads to a checkpoint is handed over whole: nobody could read a part
+			return &peer.Error{Code: peer.CodeFull, Message: fmt.Sprintf("the accord %s lets it keep %d bytes, and they wait for their readers", h.accord, h.queue)}
+		}
+		if err := v.hand(ctx, g, &at, to); err != nil {
 			var e *peer.Error
 			if errors.As(err, &e) && e.Code == peer.CodeGap && at.Size > 0 { // it has less than it took
 				at = handed{Readers: can}
@@ -380,11 +431,8 @@ func (v *relayVisit) giveLog(ctx context.Context, g *ledger.Log) error {
 			}
 			return err
 		}
-		value, err := json.Marshal(at)
-		if err == nil {
-			err = f.cfg.Ledger.SetCursor(ctx, ledger.Cursor{Name: v.cursor(g.Origin), Value: value})
-		}
-		if err != nil {
+		h.at = at
+		if err := v.keep(ctx, h); err != nil {
 			return err
 		}
 		if at.Size >= g.Signed.Size {
@@ -394,7 +442,7 @@ func (v *relayVisit) giveLog(ctx context.Context, g *ledger.Log) error {
 }
 
 // hand hands over the next batch.
-func (v *relayVisit) hand(ctx context.Context, g *ledger.Log, at *handed, to map[string]*seal.Statement, readers []string) error {
+func (v *relayVisit) hand(ctx context.Context, g *ledger.Log, at *handed, to map[string]*seal.Statement) error {
 	f := v.f
 	b, err := f.cfg.Ledger.Frames(ctx, g.Origin, peer.Pull{From: at.Size, Known: at.Known, Bytes: 8 << 20})
 	if err != nil {
@@ -408,9 +456,12 @@ func (v *relayVisit) hand(ctx context.Context, g *ledger.Log, at *handed, to map
 	if err != nil {
 		return err
 	}
-	word, err := v.carry(ctx, readers, sealed, ids)
+	word, err := v.carry(ctx, at.Readers, sealed, ids)
 	if err != nil {
 		return err
+	}
+	for i := range b.Frames {
+		at.Bytes += int64(len(b.Frames[i].Envelope))
 	}
 	if c.Size == b.End() && (word.Size != c.Size || word.Root != c.Root) {
 		return &peer.Error{Code: peer.CodeProof, Message: "the relay says that it took another log than it was given"}

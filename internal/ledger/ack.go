@@ -203,6 +203,38 @@ func (l *Ledger) Cosignatures(ctx context.Context, origin string) (out []Cosigne
 	return out, err
 }
 
+// Seen is how much of an own log a party cosigned.
+func (l *Ledger) Seen(ctx context.Context, origin, party string) (size uint64, err error) {
+	err = l.read(ctx, "reading what a party has seen", func(c *zs.Conn) error {
+		g, err := findLog(c, origin)
+		if err == nil {
+			size, err = seen(c, g.id, party)
+		}
+		return err
+	})
+	return size, err
+}
+
+func seen(c *zs.Conn, log int64, party string) (uint64, error) {
+	n, err := lite.Number(c, "SELECT size FROM cosigned WHERE log = ? AND party = ?", log, party)
+	return uint64(n), err
+}
+
+// Bytes is how many bytes the envelopes of a part of a log have.
+func (l *Ledger) Bytes(ctx context.Context, origin string, from, to uint64) (n int64, err error) {
+	if from >= to {
+		return 0, nil
+	}
+	err = l.read(ctx, "counting the bytes of a log", func(c *zs.Conn) error {
+		g, err := findLog(c, origin)
+		if err == nil {
+			n, err = lite.Number(c, "SELECT coalesce(sum(length(envelope)), 0) FROM leaf WHERE pos >= ? AND pos < ?", position(g.id, from), position(g.id, to))
+		}
+		return err
+	})
+	return n, err
+}
+
 // Unseen says since when an own log waits for a party: the time of the first leaf under no checkpoint that it cosigned. Zero: it cosigned all of them.
 func (l *Ledger) Unseen(ctx context.Context, origin, party string) (since time.Time, err error) {
 	err = l.read(ctx, "reading what a party has not seen", func(c *zs.Conn) error {
@@ -210,15 +242,15 @@ func (l *Ledger) Unseen(ctx context.Context, origin, party string) (since time.T
 		if err != nil {
 			return err
 		}
-		seen := int64(0)
-		if err := lite.Exec(c, "SELECT size FROM cosigned WHERE log = ? AND party = ?", func(st *zs.Stmt) error { seen = st.ColumnInt64(0); return nil }, g.id, party); err != nil {
+		size, err := seen(c, g.id, party)
+		if err != nil {
 			return err
 		}
 		return lite.Exec(c, "SELECT leaf FROM leaf WHERE pos = ?", func(st *zs.Stmt) error {
 			leaf, err := peer.ParseLeaf(lite.Blob(st, 0))
 			since = leaf.Time
 			return err
-		}, position(g.id, uint64(seen)))
+		}, position(g.id, size))
 	})
 	return since, err
 }

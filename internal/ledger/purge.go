@@ -115,13 +115,14 @@ func (l *Ledger) scrub(c *zs.Conn, gone *lite.Traces, rewrite bool, p *Purged) e
 		}
 		found, read, err := gone.Search(l.cfg.Dir, l.files)
 		p.Searched += read
-		if err == nil && len(found) > 0 {
-			found, err = gone.Lifeless(c, found, everyText)
-		}
 		if err != nil {
 			return err
 		}
-		if len(found) == 0 {
+		dead, err := gone.Lifeless(c, found, everyText)
+		if err != nil {
+			return err
+		}
+		if dead == 0 {
 			return lite.Exec(c, "DELETE FROM meta WHERE name = 'scrub'", nil)
 		}
 		if rewrite || try > 0 {

@@ -324,9 +324,44 @@ func (h *hunt) file(path string, files OpenFiles) (read int64, err error) {
 // errEnough ends the reading of rows.
 var errEnough = errors.New("nothing is left to look for")
 
-// Lifeless leaves out of the found traces those that rows hold too: of every row of the queries, all columns are looked at, until all traces are found alive.
-func (t *Traces) Lifeless(c *zs.Conn, found []int, queries []string) ([]int, error) {
+// beside is how many bytes at one end of a piece may come from what stands beside a text by chance: the last of a salt, or a number.
+const beside = 4
+
+// Lifeless says how many of the found traces no row holds: of every row of the queries, all columns are looked at, until all traces are found alive. A piece of which
+// rows hold all but a few bytes at one of its ends is alive as well: with many rows, some stand beside just these bytes, and of a text that is still there more
+// would be found.
+func (t *Traces) Lifeless(c *zs.Conn, found []int, queries []string) (dead int, err error) {
+	if len(found) == 0 {
+		return 0, nil
+	}
 	h := t.only(found).hunt()
+	if err := h.rows(c, queries); err != nil {
+		return 0, err
+	}
+	var ends Traces
+	for _, i := range h.which(false) {
+		if piece := h.list[i]; len(piece) < shingle {
+			dead++
+		} else {
+			ends.short = append(ends.short, len(ends.list), len(ends.list)+1)
+			ends.list = append(ends.list, piece[beside:], piece[:shingle-beside])
+		}
+	}
+	if dead > 0 || len(ends.list) == 0 {
+		return dead, nil
+	}
+	e := ends.hunt()
+	err = e.rows(c, queries)
+	for i := 0; i < len(e.seen); i += 2 {
+		if !e.seen[i] && !e.seen[i+1] {
+			dead++
+		}
+	}
+	return dead, err
+}
+
+// rows looks at all columns of all rows of the queries.
+func (h *hunt) rows(c *zs.Conn, queries []string) error {
 	for _, query := range queries {
 		err := Exec(c, query, func(st *zs.Stmt) error {
 			for col := range st.ColumnCount() {
@@ -337,11 +372,11 @@ func (t *Traces) Lifeless(c *zs.Conn, found []int, queries []string) ([]int, err
 			return nil
 		})
 		if errors.Is(err, errEnough) {
-			return nil, nil
+			return nil
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return h.which(false), nil
+	return nil
 }

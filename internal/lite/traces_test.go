@@ -119,6 +119,32 @@ func TestTracesInFiles(t *testing.T) {
 	}
 }
 
+// A piece is alive that a row holds, but for the few bytes before or after a text that something else ends or begins with; no other is.
+func TestWhatIsStillAlive(t *testing.T) {
+	c := open(t)
+	if err := Script(c, "CREATE TABLE row(salt, body)"); err != nil {
+		t.Fatal(err)
+	}
+	const head = `{"type":"indicator","spec_version":"2.1","id":"indicator--`
+	for n := range 100 {
+		if err := Exec(c, "INSERT INTO row VALUES(?, ?)", nil, []byte{1, byte(n), ' '}, fmt.Appendf(nil, "%s%d and its end", head, n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for text, dead := range map[string]int{
+		head[:shingle]: 0, " " + head[:shingle-1]: 0, "\x00\x00\x07 " + head[:shingle-4]: 0, "a secret " + head[:shingle-9]: 1,
+		head[len(head)-shingle+2:] + "77": 0, head[len(head)-shingle+8:] + "77 never": 1, "an altogether different piece 32": 1, "not here": 1, "its end": 0,
+	} {
+		var gone Traces
+		if gone.put([]byte(text)); len(gone.list) != 1 {
+			t.Fatalf("%q is %d pieces", text, len(gone.list))
+		}
+		if n, err := gone.Lifeless(c, []int{0}, []string{"SELECT salt, body FROM row"}); err != nil || n != dead {
+			t.Errorf("%q: %d %v", text, n, err)
+		}
+	}
+}
+
 func BenchmarkTraces(b *testing.B) {
 	file := make([]byte, 64<<20)
 	src := rand.NewChaCha8([32]byte{})

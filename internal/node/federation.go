@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/hex"
 	"errors"
 	"net"
 	"os"
@@ -11,8 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"entente/accord"
-	"entente/decision"
 	"entente/dsse"
 	"entente/internal/accords"
 	"entente/internal/decisions"
@@ -64,14 +61,14 @@ func (n *Node) openFederation(ctx context.Context) error {
 	doer := peerapi.Client(client, n.cfg.Dial)
 	if n.decisions, err = decisions.New(ctx, decisions.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Docs: n.store, Gate: n.gate, Keys: n.keysOf, Log: decisionLog{n},
 		Accord: func(d peer.Digest) (decisions.Accord, bool) {
-			b, text, binds := n.accords.Signed(d)
-			return decisions.Accord{Bundle: b, Text: text, Active: binds}, b != nil
+			b, text, binds, goesOn := n.accords.Signed(d)
+			return decisions.Accord{Bundle: b, Text: text, Active: binds, GoesOn: goesOn}, b != nil
 		},
 		Named:   func(name string) (peer.Digest, bool) { d, ok := n.accords.Binding(name); return d, ok },
 		Voter:   n.voter,
-		Execute: map[string]decisions.Executor{decisions.AboutAccord: n.accordDecided},
-		Accuse: func(ctx context.Context, nation string, first, second []byte) error {
-			return n.federation.Contradicts(ctx, nation, first, second)
+		Execute: map[string]decisions.Executor{decisions.AboutAccord: decisions.LifeOfAccords(n.cfg.Now, func(ctx context.Context, l decisions.Life) error { return n.accords.Decided(ctx, accords.Decision(l)) })},
+		Accuse: func(ctx context.Context, nation, accord string, proposal, first, second []byte) error {
+			return n.federation.Contradicts(ctx, nation, accord, proposal, first, second)
 		},
 		Node: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleNode) },
 		Now:  n.cfg.Now, Slog: n.cfg.Log}); err != nil {
@@ -110,22 +107,9 @@ func (l decisionLog) Stretch(ctx context.Context, origin string, from uint64) (p
 func (n *Node) voter() (dsse.Signer, error) {
 	if org := n.ring.Names().Org; n.ring.KeyState().NamesPersons(org, keylog.RoleVote) {
 		return nil, fault.New(fault.Conflict, "decision.person", "persons of %s vote with keys of their own, and this node's key does not vote for them", org).
-			Try("sign what GET /api/v1/decisions/{id}/ballot gives with the person's key, and send the envelope to POST /api/v1/decisions/envelopes")
+			Try("give the person's key: entente decision say|propose|second --signing-key FILE; without a node entente decision ballot, sign and submit")
 	}
 	return n.ring.Signer(keylog.RoleVote)
-}
-
-// accordDecided suspends, resumes or ends the accord by whose rule that was decided. The end is counted from the deadline, which is the same for all; a suspension begins at once.
-func (n *Node) accordDecided(ctx context.Context, r *decision.Result, _ []byte) (string, error) {
-	if !decisions.OwnAccord(r) {
-		return "", fault.New(fault.Unprocessable, "decision.accord", "by a rule of an accord is decided about that accord alone")
-	}
-	at := n.cfg.Now()
-	if accord.Verb(r.What.Action.Do) == accord.Terminate {
-		at = r.What.Deadline
-	}
-	d := accords.Decision{Proposal: hex.EncodeToString(r.Proposal[:]), Accord: "sha256:" + hex.EncodeToString(r.Accord[:]), Verb: accord.Verb(r.What.Action.Do), Nation: r.What.Nation, At: at}
-	return r.Name + ": " + r.What.Action.Do, n.accords.Decided(ctx, d)
 }
 
 func (n *Node) nodeKey() (federation.NodeKey, error) {

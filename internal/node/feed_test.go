@@ -139,7 +139,7 @@ schedule = "1h"
 
 	// The schedule begins by itself.
 	var brought int64
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline) && brought == 0; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(90 * time.Second); time.Now().Before(deadline) && brought == 0; time.Sleep(10 * time.Millisecond) {
 		v, err := arcadia.api.Feed(t.Context(), "utopia")
 		arcadia.must(err)
 		if len(v.Runs) > 0 {

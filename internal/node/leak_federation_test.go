@@ -50,6 +50,7 @@ func (p *leakPair) open(data string, tokens map[string]string) {
 	p.giver, p.n = start(giving), start(given)
 	p.admin = api.NewClient("http://local", p.n.Local(), nil)
 	p.n.federation.Start() // which carries out orders
+	p.settle = func() { p.must(p.n.federation.Settle(context.Background())) }
 }
 
 // signed has an accord signed by the giver and by the ring of the other party, and taken by nodes.
@@ -93,7 +94,7 @@ func (p *leakPair) carry() {
 			size = at.Size
 		}
 	}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(2 * time.Millisecond) {
 		if waiting, err := p.n.ledger.Orders(ctx, "", 0); err == nil && len(waiting) == 0 {
 			return
 		} else if time.Now().After(deadline) {
@@ -194,7 +195,7 @@ func (p *leakPair) asks(s *session, script leakScript) {
 }
 
 // TestNothingHiddenAtTheGiverShows: what a partner keeps from a nation does not change a byte of any answer that the nation's node gives to anybody: to its own analysts and
-// officers, and to those of others.
+// officers, and to those of others, whether they read or change something.
 func TestNothingHiddenAtTheGiverShows(t *testing.T) {
 	data := t.TempDir()
 	other, err := keyring.Create(t.TempDir(), keyring.Names{Nation: outsider, Org: cert(outsider)}, func() time.Time { return time.Unix(clockOfLeaks-3600, 0) })
@@ -230,7 +231,7 @@ func TestNothingHiddenAtTheGiverShows(t *testing.T) {
 	must(t, first.giver.close())
 	must(t, first.n.close())
 
-	reading, _ := leakScripts()
+	reading, changing := leakScripts()
 	delete(reading, "node GET /metrics") // it has how long things took
 	a, b := &leakPair{leakWorld: &leakWorld{t: t}, other: other}, &leakPair{leakWorld: &leakWorld{t: t}, other: other, hidden: true}
 	for _, p := range []*leakPair{a, b} {
@@ -251,11 +252,11 @@ func TestNothingHiddenAtTheGiverShows(t *testing.T) {
 	for _, who := range []string{"ursula", "olga", "rita", ""} {
 		sessions[who] = [2]*session{a.as(who), b.as(who)}
 	}
-	ask := func() {
+	pairs := map[*leakWorld]*leakPair{a.leakWorld: a, b.leakWorld: b}
+	each := func(do func(p *leakPair, s *session)) {
 		for _, who := range []string{"ursula", "olga", "rita", ""} {
 			s := sessions[who]
-			a.asks(s[0], reading)
-			b.asks(s[1], reading)
+			both(t, s[0], s[1], func(s *session) { do(pairs[s.w], s) })
 			compareTranscripts(t, s[0], s[1])
 			searchTaints(t, s[1], b.taints)
 			if t.Failed() {
@@ -263,10 +264,16 @@ func TestNothingHiddenAtTheGiverShows(t *testing.T) {
 			}
 		}
 	}
-	ask()
-	a.day(true)
-	b.day(true)
-	ask()
+	look := func(p *leakPair, s *session) { p.asks(s, reading) }
+	each(look)
+	both(t, a, b, func(p *leakPair) { p.day(true) })
+	each(look)
+	each(func(p *leakPair, s *session) { // who changes what it was given, and looks again
+		run(s, changing)
+		if s.name == "ursula" {
+			p.asks(s, reading)
+		}
+	})
 	seen := map[string]int{}
 	for _, l := range sessions["ursula"][1].lines {
 		for _, word := range []string{"Shared 2", "Shared 90", "Shared 80", "Shared anew 81", "Shared anew 50"} {

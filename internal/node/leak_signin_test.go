@@ -69,7 +69,7 @@ func TestLargePostTellsNothing(t *testing.T) {
 		}
 		got := s.ask("POST", "/taxii2/api/collections/open/objects/", `{"objects":[`+objects+`]}`)
 		id := firstID(got.Body.String())
-		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(2 * time.Millisecond) {
 			poll := w.as("rita")
 			poll.get("/taxii2/api/status/" + id + "/")
 			if p := poll.lines[0].answer; len(p) > 3 && !pending.MatchString(p) {

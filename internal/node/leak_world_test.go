@@ -47,6 +47,7 @@ type leakWorld struct {
 	hidden  func(from string) bool // what is hidden here and left out
 	taints  []string
 	visible []string // the collections that everybody knows, by alias
+	settle  func()   // waits for what the node does of itself after a change, at a time of its own; nil: nothing of it is told
 }
 
 func newLeakWorld(t *testing.T, leftOut func(from string) bool) *leakWorld {

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,6 +21,7 @@ import (
 	"entente/dsse"
 	"entente/internal/decisions"
 	"entente/internal/fault"
+	"entente/internal/gate"
 	"entente/internal/identity"
 	"entente/internal/keyring"
 	"entente/internal/surface"
@@ -51,12 +55,81 @@ func logIn(t *testing.T, realm string, root, node *dsse.Private) *keylog.Log {
 		}
 	}
 	put(keylog.Statement{Kind: keylog.KindRoot, Root: &keylog.Root{Need: 1, Keys: []*dsse.Key{root.Key()}}})
-	q, err := keylog.Request{Nation: "UTO", Realm: realm, Entry: keylog.Entry{Org: "ut.cert", Node: "one", Roles: []keylog.Role{keylog.RoleNode}}}.Sign(node)
+	q, err := keylog.Request{Nation: "UTO", Realm: realm, Entry: keylog.Entry{Org: "ut.cert", Node: "one", Roles: []keylog.Role{keylog.RoleNode, keylog.RoleVote}}}.Sign(node)
 	if err != nil {
 		t.Fatal(err)
 	}
 	put(keylog.Statement{Kind: keylog.KindAdd, Entry: &q.Entry})
 	return l
+}
+
+// ruled is an accord of a realm by which one party decides.
+func ruled(t *testing.T, realm string) []byte {
+	t.Helper()
+	text, err := accord.New(accord.Template{Kind: "bilateral", Name: "pact", Nations: []string{"RUR", "UTO"}, Orgs: map[string]string{"RUR": "ru.cert", "UTO": "ut.cert"}, Effective: noon})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if realm != keyring.Operational {
+		text = regexp.MustCompile(`mode *= operational`).ReplaceAll(text, fmt.Appendf(nil, "mode = %q", realm))
+	}
+	text = bytes.Replace(text, []byte("  suspend {"), []byte("  decide \"one\" {\n    propose = any\n    consent = 1\n    deadline = \"24h\"\n    unreachable = abstains\n  }\n  suspend {"), 1)
+	if text, err = accord.Format(text); err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+func proposed(t *testing.T, realm string) decision.Proposal {
+	return decision.Proposal{V: 1, ID: "p", Round: 1, Accord: sha256.Sum256(ruled(t, realm)), Rule: "one", Nation: "UTO", Org: "ut.cert", Title: "x", Opens: noon, Deadline: noon.Add(time.Hour)}
+}
+
+// decidedBy is the certificate of what one party decided, by a key of it.
+func decidedBy(t *testing.T, realm string, keys *keylog.State, voter dsse.Signer) ([]byte, error) {
+	p := proposed(t, realm)
+	proposal, err := decision.SignProposal(realm, p, voter)
+	if err != nil {
+		return nil, err
+	}
+	position, err := decision.SignPosition(realm, decision.Position{V: 1, Proposal: p.Digest(), Round: 1, Accord: p.Accord, Choice: decision.Consent, Nation: "UTO", Org: "ut.cert", Time: noon}, voter)
+	if err != nil {
+		return nil, err
+	}
+	bundle, err := accord.NewBundle(ruled(t, realm), realm)
+	if err != nil {
+		return nil, err
+	}
+	o := &decision.Opener{Realm: realm, Nations: []string{"UTO"}, Keys: func(nation string) *keylog.State {
+		if nation != "UTO" {
+			return nil
+		}
+		return keys
+	}}
+	c, result, err := o.Combine(decision.Parts{Accord: bundle, Proposal: proposal, Positions: [][]byte{position}})
+	if err == nil && c == nil {
+		err = fmt.Errorf("it is not decided: %+v", result)
+	}
+	return c, err
+}
+
+// decided is the certificate of a realm, by keys that no node has.
+func decided(t *testing.T, realm string) []byte {
+	t.Helper()
+	root, err := dsse.Generate(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	voter, err := dsse.Generate(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := decidedBy(t, realm, logIn(t, realm, root, voter).State(), voter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // TestNothingSignedCrossesRealms signs each thing that travels in one realm and reads it in the other, with the very same keys: it holds in its own realm alone.
@@ -194,6 +267,27 @@ func TestNothingSignedCrossesRealms(t *testing.T) {
 		"a relay's word to a reader": {func(r string) ([]byte, error) {
 			return peer.SignRelayHead(r, peer.RelayHead{Origin: origin, Of: "RUR", Nation: "UTO", Org: "Utopia CERT", Size: 7, Time: now}, node)
 		}, func(r string, b []byte) error { _, _, err := peerIn(r).RelayHead(b); return err }},
+		"a proposal": {func(r string) ([]byte, error) { return decision.SignProposal(r, proposed(t, r), node) },
+			func(r string, b []byte) error { _, _, err := said(r).Proposal(b); return err }},
+		"a word that an accord is declined": {func(r string) ([]byte, error) {
+			e, err := accord.Notice{Accord: digest, Verb: accord.Decline, Party: "UTO", At: now}.Sign(r, node)
+			return e.Bytes(), err
+		}, func(r string, b []byte) error {
+			e, err := dsse.Parse(b)
+			if err == nil {
+				_, err = accord.ReadNotice(&e, r, about, digest, mine)
+			}
+			return err
+		}},
+		"a certificate": {func(r string) ([]byte, error) { return decidedBy(t, r, logs[r].State(), node) }, func(r string, b []byte) error {
+			_, err := decision.Verify(claim(b, other(r), r), func(nation string) *keylog.State {
+				if nation != "UTO" {
+					return nil
+				}
+				return logs[r].State()
+			}, func(peer.Digest) bool { return true })
+			return err
+		}},
 		"an acknowledgement of a proposal": {func(r string) ([]byte, error) {
 			return decision.SignAck(r, decision.Ack{V: 1, Proposal: peer.Digest{1}, Round: 1, Nation: "UTO", Org: "ut.cert", Time: now}, node)
 		}, func(r string, b []byte) error { _, err := said(r).Ack(b); return err }},
@@ -360,6 +454,15 @@ func TestNothingEntersFromAnotherRealm(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		voter, err := there.ring.Signer(keylog.RoleVote)
+		if err != nil {
+			t.Fatal(err)
+		}
+		position, err := decision.SignPosition(other(r), decision.Position{V: 1, Proposal: peer.Digest{1}, Round: 1, Accord: peer.Digest{2}, Choice: decision.Consent, Nation: "UTO", Org: "Utopia CERT", Time: time.Now().UTC().Truncate(time.Microsecond)}, voter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		certificate := decided(t, other(r))
 		token, _, err := there.ids.IssueToken(ctx, "node", identity.TokenSpec{Name: "crossing", Roles: []string{"reader"}})
 		if err != nil {
 			t.Fatal(err)
@@ -398,6 +501,17 @@ func TestNothingEntersFromAnotherRealm(t *testing.T) {
 			"the own nation's other log": func() error { return here.ring.Join(there.ring.KeyLog()) },
 			"a statement of a decision": func() error {
 				return here.decisions.Hear(ctx, "UTO", decisions.Place{}, ack)
+			},
+			"a position that persons signed": func() error {
+				_, err := here.decisions.Submit(ctx, gate.Viewer{Nation: "UTO", Org: "Utopia CERT", Person: Local, Roles: everyRole(), Realm: r}, position, nil)
+				return err
+			},
+			"a certificate": func() error {
+				_, err := here.decisions.Verify(gate.Viewer{Nation: "UTO", Org: "Utopia CERT", Person: Local, Roles: everyRole(), Realm: r}, certificate, func(string) (*keylog.Log, error) { return here.ring.KeyLog(), nil })
+				if err != nil && !strings.Contains(err.Error(), "realm") {
+					t.Errorf("it does not say why: %v", err)
+				}
+				return err
 			},
 			"a token":        func() error { _, err := here.ids.AuthenticateToken(ctx, token); return err },
 			"a session":      func() error { _, _, err := here.ids.CheckSession(ctx, in.Cookie); return err },

@@ -53,7 +53,7 @@ func certified(t *testing.T) (issuer string, open func(redirect string)) {
 		must(t, err)
 		_, err = in.Write(append(line, '\n'))
 		must(t, err)
-		for deadline := time.Now().Add(30 * time.Second); next() != "ready"; {
+		for deadline := time.Now().Add(90 * time.Second); next() != "ready"; {
 			if time.Now().After(deadline) {
 				t.Fatal("the provider is not ready")
 			}

@@ -115,10 +115,10 @@ var transportRows = rows{
 		}
 	},
 	2: func(b *bench) {
-		c, err := net.DialTimeout("tcp", b.w.n.Addr(), 10*time.Second)
+		c, err := net.DialTimeout("tcp", b.w.n.Addr(), time.Minute)
 		must(b.t, err)
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(10 * time.Second))
+		c.SetDeadline(time.Now().Add(time.Minute))
 		_, err = c.Write(b.earlyHello())
 		must(b.t, err)
 		answer := make([]byte, 7)

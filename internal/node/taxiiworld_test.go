@@ -84,7 +84,7 @@ func (w *world) start() {
 func (w *world) stop() {
 	w.t.Helper()
 	w.http.CloseIdleConnections()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := w.n.Stop(ctx); err != nil {
 		w.t.Error(err)

@@ -82,6 +82,26 @@ func (r *Room) Take(ctx context.Context, of Party, readers []string, b *peer.Sea
 	return l, err
 }
 
+// Done destroys the boxes of a nation's log that stand before a leaf: so their originator says, whose readers all have them. How far the log was taken stays known.
+func (r *Room) Done(ctx context.Context, nation, origin string, before uint64) error {
+	return r.write(ctx, "destroying what nobody waits for", func(c *zs.Conn) error {
+		l, err := find(c, nation, origin)
+		if err != nil {
+			return err
+		}
+		first, last := position(l.id, 0), position(l.id, min(before, l.Size))
+		n, err := lite.Number(c, "SELECT coalesce(sum(length(box)), 0) FROM box WHERE pos >= ? AND pos < ?", first, last)
+		if err != nil || n == 0 {
+			return err
+		}
+		r.traces = true
+		if err := lite.Exec(c, "DELETE FROM box WHERE pos >= ? AND pos < ?", nil, first, last); err != nil {
+			return err
+		}
+		return lite.Exec(c, "UPDATE log SET bytes = bytes - ? WHERE id = ?", nil, n, l.id)
+	})
+}
+
 // begin finds a log, and makes it when it is new.
 func (r *Room) begin(c *zs.Conn, of Party, origin string) (l Log, err error) {
 	l, err = find(c, of.Nation, origin)
@@ -117,6 +137,7 @@ func (r *Room) replace(c *zs.Conn, l *Log, b *peer.SealedBatch, i int, now int64
 		return err
 	}
 	l.Bytes -= before
+	r.traces = r.traces || before > 0
 	return r.keep(c, l, b, i, now)
 }
 
@@ -164,16 +185,16 @@ func (r *Room) extend(c *zs.Conn, l *Log, b *peer.SealedBatch, known int, now in
 	return lite.Exec(c, "UPDATE log SET size = ?, edge = ?, note = ?, shown = ? WHERE id = ?", nil, int64(l.Size), nodes, l.newest, l.Note, l.id)
 }
 
-// Logs gives the logs that are carried for a reader, as far as there is anything to read: those of a nation; empty: of all.
-func (r *Room) Logs(ctx context.Context, reader, nation string) (out []Log, err error) {
+// Logs gives the logs that are carried for a reader, as far as there is anything to read: those of nations; none: of all. Those that came first are first.
+func (r *Room) Logs(ctx context.Context, reader string, of ...string) (out []Log, err error) {
 	err = r.read(ctx, "listing logs", func(c *zs.Conn) error {
-		return lite.Exec(c, "SELECT "+columns+" FROM log WHERE (nation = ?1 OR ?1 = '') AND shown IS NOT NULL ORDER BY nation, origin", func(st *zs.Stmt) error {
+		return lite.Exec(c, "SELECT "+columns+" FROM log WHERE (?1 = '' OR instr(?1, nation)) AND shown IS NOT NULL ORDER BY id", func(st *zs.Stmt) error {
 			l, err := scan(st)
 			if err == nil && slices.Contains(l.Readers, reader) {
 				out = append(out, l)
 			}
 			return err
-		}, nation)
+		}, strings.Join(of, "\n"))
 	})
 	return out, err
 }
@@ -198,14 +219,22 @@ func (l *Log) Root() tlog.Hash {
 	return l.Shown.Root
 }
 
-// Batch gives a part of a log to a reader: items of one epoch, with the epoch's key as it was wrapped for him.
-func (r *Room) Batch(ctx context.Context, nation, origin string, reader Party, p peer.Pull) (b *peer.SealedBatch, err error) {
+// Batch gives a part of a log to a reader: items of one epoch, with the epoch's key as it was wrapped for him. Where several of the nations have a log of that
+// name for him, it is of the one that came first.
+func (r *Room) Batch(ctx context.Context, of []string, origin string, reader Party, p peer.Pull) (b *peer.SealedBatch, err error) {
 	err = r.read(ctx, "reading a part of a log", func(c *zs.Conn) error {
-		l, err := find(c, nation, origin)
+		var l Log
+		err := lite.Exec(c, "SELECT "+columns+" FROM log WHERE instr(?1, nation) AND origin = ?2 AND shown IS NOT NULL ORDER BY id", func(st *zs.Stmt) error {
+			one, err := scan(st)
+			if err == nil && l.Note == nil && slices.Contains(one.Readers, "org:"+reader.Nation+"/"+reader.Org) {
+				l = one
+			}
+			return err
+		}, strings.Join(of, "\n"), origin)
 		if err != nil {
 			return err
 		}
-		if l.Note == nil || !slices.Contains(l.Readers, "org:"+reader.Nation+"/"+reader.Org) || p.From > l.Shown.Size || p.Known > l.Shown.Size {
+		if l.Note == nil || p.From > l.Shown.Size || p.Known > l.Shown.Size {
 			return errNone
 		}
 		b = &peer.SealedBatch{Origin: origin, From: p.From, Checkpoint: l.Note, Epoch: 1}

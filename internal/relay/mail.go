@@ -60,6 +60,15 @@ func (r *Room) Mail(ctx context.Context, to string, after int64) (out []peer.Mes
 	return out, err
 }
 
+// Newest is the number of the newest message that waits for a nation; 0: none does.
+func (r *Room) Newest(ctx context.Context, to string) (n int64, err error) {
+	err = r.read(ctx, "looking for messages", func(c *zs.Conn) error {
+		n, err = lite.Number(c, "SELECT max(id) FROM mail WHERE recipient = ?", to)
+		return err
+	})
+	return n, err
+}
+
 // Statement is a key that somebody seals to, as its holder states it.
 type Statement struct {
 	Epoch    uint32
@@ -113,6 +122,7 @@ func (r *Room) Expire(ctx context.Context) (n int, err error) {
 		if err := lite.Exec(c, "DELETE FROM box WHERE pos IN (SELECT pos FROM box WHERE at < ? LIMIT 10000)", nil, before); err != nil {
 			return err
 		}
+		r.traces = r.traces || n > 0
 		for log, bytes := range sizes {
 			if err := lite.Exec(c, "UPDATE log SET bytes = bytes - ? WHERE id = ?", nil, bytes, log); err != nil {
 				return err

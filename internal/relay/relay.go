@@ -65,9 +65,10 @@ type Room struct {
 	cfg  Config
 	lock *os.File
 
-	turn  chan struct{} // held by who writes
-	w     *zs.Conn
-	conns chan *zs.Conn
+	turn   chan struct{} // held by who writes
+	w      *zs.Conn
+	traces bool // of what was replaced or destroyed are in the write-ahead log
+	conns  chan *zs.Conn
 
 	mu      sync.Mutex
 	grown   chan struct{}
@@ -133,6 +134,9 @@ func Open(ctx context.Context, cfg Config) (_ *Room, err error) {
 		if err := lite.Transact(r.w, func() error { return lite.Script(r.w, schema) }); err != nil {
 			return nil, err
 		}
+	}
+	if err := lite.Exec(r.w, "PRAGMA wal_checkpoint(TRUNCATE)", nil); err != nil { // of a node that was stopped in between
+		return nil, err
 	}
 	said, err := lite.Number(r.w, "SELECT value FROM meta WHERE name = 'said'")
 	if err != nil {
@@ -205,7 +209,32 @@ func (r *Room) write(ctx context.Context, doing string, f func(*zs.Conn) error) 
 	case <-r.closing:
 		return room.Closed()
 	}
-	return room.Wrap(doing, lite.Transact(r.w, func() error { return f(r.w) }))
+	err := lite.Transact(r.w, func() error { return f(r.w) })
+	if err == nil && r.traces {
+		err = r.truncate()
+	}
+	return room.Wrap(doing, err)
+}
+
+// truncate empties the write-ahead log, in which what was replaced or destroyed still stands. Readers wait meanwhile. The caller has the turn.
+func (r *Room) truncate() error {
+	var held []*zs.Conn
+	defer func() {
+		for _, c := range held {
+			r.conns <- c
+		}
+	}()
+	for range cap(r.conns) {
+		held = append(held, <-r.conns)
+	}
+	blocked, err := lite.Number(r.w, "PRAGMA wal_checkpoint(TRUNCATE)")
+	if err == nil && blocked != 0 {
+		err = fault.New(fault.Unavailable, "relay.busy", "what was replaced could not be overwritten yet").After(time.Second)
+	}
+	if err == nil {
+		r.traces = false
+	}
+	return err
 }
 
 func (r *Room) read(ctx context.Context, doing string, f func(*zs.Conn) error) error {

@@ -110,7 +110,7 @@ func TestWhatIsTakenIsGivenToItsReaders(t *testing.T) {
 	must(t, w.room.State(t.Context(), reader, []string{"CAN"}, Statement{Epoch: 1, Key: [32]byte{7}, Ends: w.now.Add(time.Hour), Envelope: []byte("e")}))
 	must(t, w.room.Close())
 	w.open(Bounds{})
-	b, err := w.room.Batch(t.Context(), "CAN", w.origin, reader, peer.Pull{Frames: 100})
+	b, err := w.room.Batch(t.Context(), []string{"CAN"}, w.origin, reader, peer.Pull{Frames: 100})
 	must(t, err)
 	if len(b.Items) != 5 || len(b.Wraps) != 1 {
 		t.Fatalf("%d items, %d wraps", len(b.Items), len(b.Wraps))
@@ -122,11 +122,11 @@ func TestWhatIsTakenIsGivenToItsReaders(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, who := range []Party{{"MEX", "mx.cert"}, {"USA", "us.other"}} {
-		if _, err := w.room.Batch(t.Context(), "CAN", w.origin, who, peer.Pull{Frames: 100}); fault.Of(err) != fault.NotFound {
+		if _, err := w.room.Batch(t.Context(), []string{"CAN"}, w.origin, who, peer.Pull{Frames: 100}); fault.Of(err) != fault.NotFound {
 			t.Errorf("%v: %v", who, err)
 		}
 	}
-	if _, err := w.room.Batch(t.Context(), "MEX", w.origin, reader, peer.Pull{}); fault.Of(err) != fault.NotFound {
+	if _, err := w.room.Batch(t.Context(), []string{"MEX"}, w.origin, reader, peer.Pull{}); fault.Of(err) != fault.NotFound {
 		t.Error(err)
 	}
 	if s, err := w.room.Statements(t.Context(), "USA", "CAN"); err != nil || len(s) != 1 {
@@ -175,12 +175,12 @@ func TestABoxIsReplaced(t *testing.T) {
 	w := newWorld(t, Bounds{})
 	w.grow(3)
 	must(t, w.take(w.batch(peer.Pull{})))
-	before, err := w.room.Batch(t.Context(), "CAN", w.origin, reader, peer.Pull{From: 1, Frames: 1})
+	before, err := w.room.Batch(t.Context(), []string{"CAN"}, w.origin, reader, peer.Pull{From: 1, Frames: 1})
 	must(t, err)
 	_, err = w.book.Purge(t.Context(), object)
 	must(t, err)
 	must(t, w.take(w.batch(peer.Pull{From: 1, Frames: 1})))
-	after, err := w.room.Batch(t.Context(), "CAN", w.origin, reader, peer.Pull{From: 1, Frames: 1})
+	after, err := w.room.Batch(t.Context(), []string{"CAN"}, w.origin, reader, peer.Pull{From: 1, Frames: 1})
 	must(t, err)
 	b, err := after.Open(secret, peer.Limits{})
 	must(t, err)
@@ -223,11 +223,42 @@ func TestBounds(t *testing.T) {
 	if err != nil || l[0].Size != 3 || l[0].Bytes != 0 {
 		t.Errorf("%+v %v", l, err)
 	}
-	if _, err := w.room.Batch(t.Context(), "CAN", w.origin, reader, peer.Pull{Frames: 10}); fault.Of(err) != fault.NotFound {
+	if _, err := w.room.Batch(t.Context(), []string{"CAN"}, w.origin, reader, peer.Pull{Frames: 10}); fault.Of(err) != fault.NotFound {
 		t.Error(err)
 	}
 	if m, err := w.room.Mail(t.Context(), "USA", 0); err != nil || len(m) != 0 {
 		t.Error(m, err)
+	}
+}
+
+// What all readers have is destroyed when the originator says so; then there is room again, and what still waits is given.
+func TestRoomIsMade(t *testing.T) {
+	w := newWorld(t, Bounds{Bytes: 4000})
+	w.grow(3)
+	must(t, w.take(w.batch(peer.Pull{})))
+	w.grow(8)
+	if err := w.take(w.batch(peer.Pull{From: 3, Known: 3})); fault.Of(err) != fault.Full {
+		t.Fatalf("more bytes than are carried: %v", err)
+	}
+	for _, nation := range []string{"MEX", "CAN"} {
+		if err := w.room.Done(t.Context(), nation, w.origin, 3); (err == nil) != (nation == "CAN") {
+			t.Errorf("%s: %v", nation, err)
+		}
+	}
+	must(t, w.take(w.batch(peer.Pull{From: 3, Known: 3})))
+	for from, want := range map[uint64]int{0: 0, 2: 0, 3: 8} {
+		b, err := w.room.Batch(t.Context(), []string{"CAN"}, w.origin, reader, peer.Pull{From: from, Frames: 100})
+		if want == 0 && fault.Of(err) != fault.NotFound || want > 0 && (err != nil || len(b.Items) != want) {
+			t.Errorf("from %d: %v %v", from, b, err)
+		}
+	}
+	l, err := w.room.All(t.Context())
+	if err != nil || l[0].Size != 11 {
+		t.Errorf("%+v %v", l, err)
+	}
+	must(t, w.room.Done(t.Context(), "CAN", w.origin, 1<<40)) // no more than there is
+	if l, err = w.room.All(t.Context()); err != nil || l[0].Bytes != 0 || l[0].Size != 11 {
+		t.Errorf("%+v %v", l, err)
 	}
 }
 

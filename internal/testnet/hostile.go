@@ -104,7 +104,7 @@ func (h *Hostile) Carried(ctx context.Context, of string) ([]peer.CarriedLog, er
 }
 
 // Sealed implements peer.Carrier.
-func (h *Hostile) Sealed(ctx context.Context, of, origin string, p peer.Pull) (*peer.SealedBatch, error) {
+func (h *Hostile) Sealed(ctx context.Context, of []string, origin string, p peer.Pull) (*peer.SealedBatch, error) {
 	b, err := h.Carrier.Sealed(ctx, of, origin, p)
 	if err == nil && h.is() && h.Batch != nil {
 		b = h.Batch(b)

@@ -3,6 +3,7 @@ package testnet
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -84,16 +85,16 @@ func (n *Nation) open() {
 	}
 	n.Decisions, err = decisions.New(ctx, decisions.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Docs: docs, Gate: g, Keys: n.state, Log: decisionLog{n},
 		Accord: func(d peer.Digest) (decisions.Accord, bool) {
-			b, text, binds := n.Accords.Signed(d)
-			return decisions.Accord{Bundle: b, Text: text, Active: binds}, b != nil
+			b, text, binds, goesOn := n.Accords.Signed(d)
+			return decisions.Accord{Bundle: b, Text: text, Active: binds, GoesOn: goesOn}, b != nil
 		},
 		Named: func(name string) (peer.Digest, bool) { d, ok := n.Accords.Binding(name); return d, ok },
 		Voter: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleVote) },
 		Node:  func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleNode) },
-		Accuse: func(ctx context.Context, nation string, first, second []byte) error {
-			return n.Federation.Contradicts(ctx, nation, first, second)
+		Accuse: func(ctx context.Context, nation, accord string, proposal, first, second []byte) error {
+			return n.Federation.Contradicts(ctx, nation, accord, proposal, first, second)
 		},
-		Execute: n.net.o.Execute, Now: n.now, Tick: n.net.o.Tick / 2, Slog: slog.New(slog.NewTextHandler(n.net.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))})
+		Execute: n.executors(), Now: n.now, Tick: n.net.o.Tick / 2, Slog: slog.New(slog.NewTextHandler(n.net.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	must(t, err)
 	var home federation.House = house{n}
 	if f := n.net.o.House; f != nil {
@@ -163,6 +164,18 @@ func (n *Nation) Start() {
 }
 
 // sealKeys is the one key to which one seals for the nation. It is in memory, since the ring's folder is not there for longer than the test that made it.
+// executors carry out what is decided about accords, and what the test says.
+func (n *Nation) executors() map[string]decisions.Executor {
+	out := maps.Clone(n.net.o.Execute)
+	if out == nil {
+		out = map[string]decisions.Executor{}
+	}
+	if out[decisions.AboutAccord] == nil {
+		out[decisions.AboutAccord] = decisions.LifeOfAccords(n.now, func(ctx context.Context, l decisions.Life) error { return n.Accords.Decided(ctx, accords.Decision(l)) })
+	}
+	return out
+}
+
 func (n *Nation) sealKeys(time.Time) ([]*seal.Private, error) {
 	if n.sealing == nil {
 		k, err := seal.Generate()
@@ -462,4 +475,12 @@ func (s seals) SealStatement(now time.Time) ([]byte, error) {
 	}
 	names := s.ring.Names()
 	return seal.Statement{Nation: names.Nation, Org: names.Org, Epoch: 1, Key: keys[0].Public(), NotBefore: now.Add(-time.Hour), NotAfter: now.Add(30 * 24 * time.Hour)}.Sign(names.Realm, by)
+}
+
+// Follow gives what the nation's journal has after an entry, and is called again when what it gives beside is closed.
+func (n *Nation) Follow(after record.Seq) ([]store.Entry, <-chan struct{}) {
+	_, grown := n.db.Newest()
+	all, err := house{n}.Follow(context.Background(), after, 1000)
+	must(n.net.t, err)
+	return all, grown
 }

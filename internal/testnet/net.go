@@ -151,6 +151,13 @@ func Signer(t testing.TB, code string) dsse.Signer {
 	return s
 }
 
+// Voter is the key with which a nation votes from its node.
+func Voter(t testing.TB, code string) dsse.Signer {
+	s, err := ring(t, code).Signer(keylog.RoleVote)
+	must(t, err)
+	return s
+}
+
 // As is the nation of a code.
 func (net *Net) As(code string) *Nation {
 	n := net.nodes[code]
@@ -229,7 +236,7 @@ func (net *Net) Agree(text string, codes ...string) {
 // Eventually waits until something holds.
 func (net *Net) Eventually(what string, holds func() bool) {
 	net.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(90 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			for _, n := range net.nodes {
 				links, _ := n.Federation.Links(context.Background())

@@ -14,7 +14,7 @@ import (
 )
 
 // carried stands up two nations with no line between them, and a third that carries for them.
-func carried(t *testing.T, o testnet.Options) *testnet.Net {
+func carried(t testing.TB, o testnet.Options) *testnet.Net {
 	t.Helper()
 	o.Relays = []string{"HUB"}
 	net := testnet.New(t, o, "ARC", "BAL", "HUB")

@@ -89,6 +89,13 @@ var routes = map[string]func(w *run, s *script){
 			w.ask("POST", "/fed/v1/relay/"+strings.Repeat("A", 20)+q, peer.SealedMedia, []byte("no batch"))
 		}
 	},
+	"POST /fed/v1/relay/done/{name}": func(w *run, s *script) {
+		for _, origin := range append(slices.Clone(w.others[s.place]), peer.OriginPrefix+strings.Repeat("A", 20)) {
+			for _, q := range []string{"", "?before=9", "?before=x"} {
+				w.ask("POST", "/fed/v1/relay/done/"+strings.TrimPrefix(origin, peer.OriginPrefix)+q, "application/octet-stream", nil)
+			}
+		}
+	},
 	"GET /fed/v1/relay/{name}": func(w *run, s *script) {
 		for _, origin := range append(slices.Clone(w.others[s.place]), peer.OriginPrefix+strings.Repeat("A", 20)) {
 			for _, of := range []string{giver, "OTH", "NOB", "x"} {

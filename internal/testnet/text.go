@@ -16,6 +16,8 @@ type Treaty struct {
 	PerDay    int      // objects that a party gives another; 0: any number
 	Gives     []Give
 	Relays    []string // nations whose nodes carry for the parties
+	Keeps     string   // what a relay may keep, as a size; empty: any number of bytes
+	Waits     string   // what may wait for a party, likewise
 	Community bool     // TLP:GREEN stays between the parties
 	Amends    *Treaty  // the version before; nil: this is the first
 }
@@ -52,7 +54,11 @@ func (a Treaty) Text() string {
 		fmt.Fprintf(&b, "  party %q {\n    org = %q\n    keys = %q\n  }\n", c, Org(c), "keylog:"+strings.ToLower(c))
 	}
 	for _, c := range a.Relays {
-		fmt.Fprintf(&b, "  relay %q {\n    read = no\n    witness = yes\n  }\n", Org(c))
+		fmt.Fprintf(&b, "  relay %q {\n    read = no\n    witness = yes\n", Org(c))
+		if a.Keeps != "" {
+			fmt.Fprintf(&b, "    queue = %q\n", a.Keeps)
+		}
+		b.WriteString("  }\n")
 	}
 	b.WriteString("  scope {\n    organization = receiving-org\n    clients = none\n")
 	if a.Community {
@@ -85,12 +91,18 @@ func (a Treaty) Text() string {
 	return b.String()
 }
 
-// limits is the block that bounds what goes out in a day.
-func (a Treaty) limits() string {
-	if a.PerDay == 0 {
-		return ""
+// limits is the block that bounds what goes out in a day, and what waits.
+func (a Treaty) limits() (text string) {
+	if a.PerDay > 0 {
+		text = fmt.Sprintf("    objects-per-day = %d\n", a.PerDay)
 	}
-	return fmt.Sprintf("  limits {\n    objects-per-day = %d\n  }\n", a.PerDay)
+	if a.Waits != "" {
+		text += fmt.Sprintf("    queue = %q\n", a.Waits)
+	}
+	if text != "" {
+		text = "  limits {\n" + text + "  }\n"
+	}
+	return text
 }
 
 // To is a label that names the organisations of nations.

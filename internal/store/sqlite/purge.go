@@ -250,12 +250,11 @@ func (w *writer) scrub(gone *lite.Traces, report *store.PurgeReport, rewrite boo
 			return err
 		}
 		report.Searched += read
-		if len(found) > 0 {
-			if found, err = gone.Lifeless(w.c, found, everyText); err != nil {
-				return err
-			}
+		dead, err := gone.Lifeless(w.c, found, everyText)
+		if err != nil {
+			return err
 		}
-		if len(found) == 0 {
+		if dead == 0 {
 			return lite.Exec(w.c, "DELETE FROM meta WHERE name = 'scrub'", nil)
 		}
 		if rewrite || try > 0 {

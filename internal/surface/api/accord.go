@@ -61,7 +61,7 @@ type AccordError struct {
 	Message string `json:"message"`
 }
 
-// AccordNotice asks to suspend, resume or terminate an accord, or to withdraw from it.
+// AccordNotice asks to suspend, resume or terminate an accord, to withdraw from it, or to decline to sign it.
 type AccordNotice struct {
 	Verb   accord.Verb `json:"verb"`
 	Reason string      `json:"reason,omitempty"`
@@ -112,7 +112,7 @@ var accordRoutes = []Route{
 	{get, "/accords/{name}", "One version of an accord with its text and its sentences.", gate.AccordRead, []Param{accordVersion, langParam}, gives(AccordPage{}), (*API).accordPage},
 	{get, "/accords/{name}/file", "The file of one version: its text and the signatures that are here, for the other parties.", gate.AccordRead, []Param{accordVersion}, copies(bytesType), (*API).accordFile},
 	{post, "/accords/{name}/sign", "Sign a version for the own organisation. It cannot be taken back.", gate.AccordSign, []Param{accordVersion}, gives(accords.View{}), (*API).signAccord},
-	{post, "/accords/{name}/notice", "State that the own nation suspends, resumes or terminates an accord, or withdraws from it.", gate.AccordSuspend, nil,
+	{post, "/accords/{name}/notice", "State that the own nation suspends, resumes or terminates an accord, withdraws from it, or declines to sign one.", gate.AccordSuspend, nil,
 		gives(accords.View{}).of(AccordNotice{}, "verb"), (*API).accordNotice},
 	{get, "/objects/{id}/simulation", "What each party of an accord, or of every accord, is or would be given of an own object now, byte for byte, and why. Of an accord that is not in force, or of a version that is named, it says what it would be if that were in force now, and what it is.", gate.AccordRead, []Param{
 		{Name: "accord", Doc: "Only under the accord of this name, or the version of this digest."},
@@ -271,10 +271,16 @@ func (a *API) accordPage(c *call) error {
 	if err != nil {
 		return err
 	}
+	page, err := a.pageOf(c, v)
+	return c.answered(page, err)
+}
+
+// pageOf says what a version with its text means.
+func (a *API) pageOf(c *call, v accords.View) (AccordPage, error) {
 	page := AccordPage{View: v}
 	text, err := accord.Parse("accord", []byte(v.Text))
 	if err != nil {
-		return err
+		return page, err
 	}
 	lang := c.lang()
 	page.Sentences = text.Explain(lang)
@@ -285,7 +291,7 @@ func (a *API) accordPage(c *call) error {
 			}
 		}
 	}
-	return c.answer(page)
+	return page, nil
 }
 
 func (a *API) accordFile(c *call) error {

@@ -50,8 +50,8 @@ func (w *world) openFederation() {
 	w.must(err)
 	w.decisions, err = decisions.New(w.t.Context(), decisions.Config{Nation: "UTO", Org: "Utopia CERT", Realm: keyring.Operational, Docs: w.st, Gate: theGate, Keys: w.keysOf, Log: tongue{w},
 		Accord: func(d peer.Digest) (decisions.Accord, bool) {
-			b, text, binds := w.accords.Signed(d)
-			return decisions.Accord{Bundle: b, Text: text, Active: binds}, b != nil
+			b, text, binds, goesOn := w.accords.Signed(d)
+			return decisions.Accord{Bundle: b, Text: text, Active: binds, GoesOn: goesOn}, b != nil
 		},
 		Named: func(name string) (peer.Digest, bool) { d, ok := w.accords.Binding(name); return d, ok },
 		Voter: func() (dsse.Signer, error) { return w.ring.Signer(keylog.RoleVote) },
@@ -286,7 +286,7 @@ func accordRows(w *world, do func(route, path, body string), last *string) {
 // until waits for what other workers bring about.
 func (w *world) until(what string, holds func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(90 * time.Second); !holds(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			w.t.Fatalf("this did not come about: %s", what)
 		}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 
 	"entente/decision"
 	"entente/dsse"
@@ -37,7 +38,7 @@ type WeightTable struct {
 }
 
 var decisionRoutes = []Route{
-	{get, "/decisions", "Joint decisions under accords, the latest proposed first.", gate.AccordRead, nil, pages[decisions.View](), (*API).decisionList},
+	{get, "/decisions", "Joint decisions under accords, the latest first, and accords that are signed: a party that signs consents, and one that declines vetoes.", gate.AccordRead, nil, pages[decisions.View](), (*API).decisionList},
 	{post, "/decisions", "Propose something to be decided by a rule of an accord, by the key with which this node votes. All parties are told.", gate.Vote, nil,
 		makes(decisions.View{}).of(decisions.Wish{}, "accord", "rule", "title"), (*API).propose},
 	{post, "/decisions/review", "What a proposal would be and what it would take. Nothing is signed and nothing is said.", gate.Vote, nil,
@@ -45,16 +46,16 @@ var decisionRoutes = []Route{
 	{post, "/decisions/envelopes", "Say a proposal or a position that voters of the own organisation signed elsewhere.", gate.Vote, nil, gives(decisions.View{}).upload(bytesType), (*API).submitDecision},
 	{post, "/decisions/verify", "What a certificate proves, whoever made it. Nothing is kept.", gate.AccordRead, nil, gives(decisions.Verdict{}).upload(bytesType), (*API).verifyDecision},
 	{post, "/decisions/weights", "Keep a table of weights that the rule of an accord names by its digest.", gate.Vote, nil, gives(WeightTable{}).upload(bytesType), (*API).addWeights},
-	{get, "/decisions/{id}", "One joint decision: what is proposed, what everybody said, how it counts, and what is missing.", gate.AccordRead, nil, gives(decisions.View{}), (*API).decision},
+	{get, "/decisions/{id}", "One joint decision: what is proposed, what everybody said, how it counts, and what is missing; of an accord that is signed, also what its text says or changes, in sentences.", gate.AccordRead, []Param{langParam}, gives(decisions.View{}), (*API).decision},
 	{get, "/decisions/{id}/proposal", "The signed envelope of a proposal, for who signs elsewhere.", gate.AccordRead, nil, copies(bytesType), (*API).decisionProposal},
 	{get, "/decisions/{id}/ballot", "A position as it is to be signed elsewhere.", gate.Vote, []Param{
 		{Name: "choice", Doc: "What is said.", Enum: []string{string(decision.Consent), string(decision.Veto), string(decision.Abstain), string(decision.Reservation)}},
 		{Name: "reason", Doc: "Why; every party reads it."},
 	}, gives(Ballot{}), (*API).ballot},
-	{get, "/decisions/{id}/certificate", "The certificate of a decision that was taken.", gate.AccordRead, []Param{
+	{get, "/decisions/{id}/certificate", "The certificate of a decision that was taken; of an accord, the file with the signatures of all its parties.", gate.AccordRead, []Param{
 		{Name: "alone", Doc: "With the signatures of the accord and the key logs of its parties, so that anyone verifies it without a node.", Kind: Flag, Default: false},
 	}, copies(bytesType), (*API).certificate},
-	{post, "/decisions/{id}/position", "Take a position for the own organisation, by the key with which this node votes. Consent and veto cannot be taken back.", gate.Vote, nil,
+	{post, "/decisions/{id}/position", "Take a position for the own organisation, by the key with which this node votes. Consent and veto cannot be taken back. Consent to an accord signs it, and veto declines to.", gate.Vote, []Param{langParam},
 		gives(decisions.View{}).of(PositionRequest{}, "choice"), (*API).position},
 	{post, "/decisions/{id}/second", "Propose, too, what another party proposed.", gate.Vote, nil, gives(decisions.View{}), (*API).second},
 	{post, "/decisions/{id}/report", "Say what a person did on a decision that no machine carries out, or that was cut short while one did.", gate.Vote, nil,
@@ -66,11 +67,22 @@ func (a *API) decisionList(c *call) error {
 	if err != nil {
 		return err
 	}
+	texts, err := a.textDecisions(c)
+	if err != nil {
+		return err
+	}
+	all = append(all, texts...)
+	slices.SortStableFunc(all, func(x, y decisions.View) int { return y.What.Opens.Compare(x.What.Opens) })
 	return c.answer(list(all, ""))
 }
 
 func (a *API) decision(c *call) error {
 	v, err := a.ops.Decisions().Get(c.v, c.path("id"))
+	if err != nil {
+		if v, err = a.textOf(c, err); err == nil {
+			v, err = a.means(c, v)
+		}
+	}
 	return c.answered(v, err)
 }
 
@@ -149,7 +161,11 @@ func (a *API) addWeights(c *call) error {
 func (a *API) decisionProposal(c *call) error {
 	b, err := a.ops.Decisions().Proposal(c.v, c.path("id"))
 	if err != nil {
-		return err
+		d, err := a.textOf(c, err)
+		if err != nil {
+			return err
+		}
+		return a.bundleOf(c, d)
 	}
 	return c.bytes("proposal.json", b)
 }
@@ -157,7 +173,7 @@ func (a *API) decisionProposal(c *call) error {
 func (a *API) ballot(c *call) error {
 	p, err := a.ops.Decisions().Ballot(c.v, c.path("id"), decision.Choice(c.q.get("choice")), c.q.get("reason"))
 	if err != nil {
-		return err
+		return a.toSign(c, err)
 	}
 	b, err := p.Payload()
 	if err != nil {
@@ -173,7 +189,14 @@ func (a *API) certificate(c *call) error {
 	}
 	b, err := a.ops.Decisions().Certificate(c.v, c.path("id"), alone, a.logOf)
 	if err != nil {
-		return err
+		d, err := a.textOf(c, err)
+		if err != nil {
+			return err
+		}
+		if d.Count.Outcome != decision.Yes {
+			return fault.New(fault.Conflict, "decision.open", "the decision is not taken yet")
+		}
+		return a.bundleOf(c, d)
 	}
 	return c.bytes("certificate.json", b)
 }
@@ -184,11 +207,19 @@ func (a *API) position(c *call) error {
 		return err
 	}
 	v, err := a.ops.Decisions().Say(c.ctx(), c.v, c.path("id"), in.Choice, in.Reason)
+	if err != nil {
+		if v, err = a.textOf(c, err); err == nil {
+			v, err = a.signText(c, v, &in)
+		}
+	}
 	return c.answered(v, err)
 }
 
 func (a *API) second(c *call) error {
 	v, err := a.ops.Decisions().Second(c.ctx(), c.v, c.path("id"))
+	if err != nil {
+		err = a.toSign(c, err)
+	}
 	return c.answered(v, err)
 }
 
@@ -198,5 +229,8 @@ func (a *API) reportDecision(c *call) error {
 		return err
 	}
 	v, err := a.ops.Decisions().Report(c.ctx(), c.v, c.path("id"), in.Did, in.Text)
+	if err != nil {
+		err = a.toSign(c, err)
+	}
 	return c.answered(v, err)
 }

@@ -45,7 +45,7 @@ var enums = map[reflect.Type][]string{
 	reflect.TypeFor[exchange.Policy](): {string(exchange.Reject), string(exchange.Quarantine), string(exchange.Flag)},
 	reflect.TypeFor[accord.Severity](): accord.Severities,
 	reflect.TypeFor[accord.Way]():      accord.Ways,
-	reflect.TypeFor[accord.Verb]():     {string(accord.Suspend), string(accord.Resume), string(accord.Terminate), string(accord.Withdraw)},
+	reflect.TypeFor[accord.Verb]():     {string(accord.Suspend), string(accord.Resume), string(accord.Terminate), string(accord.Withdraw), string(accord.Decline)},
 	reflect.TypeFor[accords.Phase](): {string(accords.Draft), string(accords.Proposed), string(accords.Signed), string(accords.Active), string(accords.Suspended), string(accords.Superseded),
 		string(accords.Ended)},
 	reflect.TypeFor[decisions.State](): {string(decisions.Seeking), string(decisions.Open), string(decisions.Counting), string(decisions.Decided), string(decisions.Started), string(decisions.Executed),

@@ -93,6 +93,8 @@ func (r Route) fails() []fault.Kind {
 	}
 	if r.Method != get {
 		out = append(out, fault.Conflict, fault.Full, fault.Unprocessable)
+	} else if strings.HasPrefix(r.Path, "/decisions/{id}") || strings.HasPrefix(r.Path, "/accords/{name}") { // an id that several begin with, or what is not ready
+		out = append(out, fault.Conflict)
 	}
 	return out
 }

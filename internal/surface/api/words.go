@@ -500,7 +500,7 @@ var words = map[string]string{
 	"Health.proof":             "The id of the proof that weighs against it: nothing is taken from it.",
 	"Health.alarms":            "What a person must look at.",
 	"Alarm":                    "Something in the alliance that a person must look at.",
-	"Alarm.kind":               "proof, forked, conflict, behind, stale, refused, clock, overdue, or accused: a partner shows a proof against this nation.",
+	"Alarm.kind":               "proof, forked, conflict, behind, stale, refused, clock, overdue, queue, or accused: a partner shows a proof against this nation.",
 	"Alarm.proof":              "The id of the proof.",
 	"LogView":                  "A log that the node shares with a partner.",
 	"LogView.log":              "The log's name, which tells a stranger nothing.",

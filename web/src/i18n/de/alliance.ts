@@ -210,6 +210,7 @@ export const alliance: Record<keyof typeof en, string> = {
   'notice.withdraw.then': 'Ihre Nation verlässt das Abkommen nach der Frist, die sein Text nennt; für die anderen geht es weiter. Das lässt sich nicht zurücknehmen.',
   'notice.withdraw.done': 'Der Austritt aus {name} ist erklärt',
   'notice.withdraw.said': 'tritt aus',
+  'notice.decline.said': 'unterschreibt nicht',
   'notice.reason.hint': 'Jede Partei liest ihn',
 
   'sim.lead': 'Wählen Sie ein eigenes Objekt. Sie sehen, was jede Partei unter diesem Abkommen jetzt davon bekäme, Byte für Byte, und warum. Nichts geht hinaus.',

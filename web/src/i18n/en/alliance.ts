@@ -209,6 +209,7 @@ export const alliance = {
   'notice.withdraw.then': 'Your nation leaves the accord after the notice that its text states; it goes on for the others. This cannot be taken back.',
   'notice.withdraw.done': 'The withdrawal from {name} is stated',
   'notice.withdraw.said': 'withdraws from it',
+  'notice.decline.said': 'declines to sign it',
   'notice.reason.hint': 'Every party reads it',
 
   'sim.lead': 'Choose an object of your own. You see what each party would be given of it under this accord now, byte for byte, and why. Nothing leaves.',
