@@ -311,14 +311,21 @@ func not(e *Expr) *Expr {
 	return &Expr{Op: ExprNot, Args: []*Expr{e}}
 }
 
-// Matched is a question that an event answered with yes, and that helped a rule to match.
-type Matched struct{ Match }
+// Matched is a question that an event answered with yes, and that helped a rule to match; and the first value that did, null where it
+// was the field as such.
+type Matched struct {
+	Match
+	Value Value
+}
 
 // Eval puts a rule to an event: whether it matches, and by which questions, in the order of the rule. Without
 // When, the logsource is not looked at. This is what a rule means; it is exact, and not fast.
 func (q *Query) Eval(e Event) (bool, []Matched) {
+	if q.When != nil && !(&evaluation{q: q, e: e}).eval(q.When) {
+		return false, nil
+	}
 	v := evaluation{q: q, e: e, known: make([]int8, len(q.matchers))}
-	if q.When != nil && !v.eval(q.When) || !v.eval(q.Expr) {
+	if !v.eval(q.Expr) {
 		return false, nil
 	}
 	var leaves []int
@@ -326,7 +333,8 @@ func (q *Query) Eval(e Event) (bool, []Matched) {
 	slices.Sort(leaves)
 	var out []Matched
 	for _, i := range slices.Compact(leaves) {
-		out = append(out, Matched{q.Leaves[i]})
+		value, _ := q.matchers[i].Find(e)
+		out = append(out, Matched{q.Leaves[i], value})
 	}
 	return true, out
 }
@@ -334,7 +342,7 @@ func (q *Query) Eval(e Event) (bool, []Matched) {
 type evaluation struct {
 	q     *Query
 	e     Event
-	known []int8 // 1 true, -1 false, 0 not asked
+	known []int8 // of each leaf 1 true, -1 false, 0 not asked; nil: nothing is kept
 }
 
 func (v *evaluation) eval(x *Expr) bool {
@@ -355,6 +363,9 @@ func (v *evaluation) eval(x *Expr) bool {
 		return false
 	case ExprNot:
 		return !v.eval(x.Args[0])
+	}
+	if v.known == nil {
+		return v.q.matchers[x.Leaf].Holds(v.e)
 	}
 	if v.known[x.Leaf] == 0 {
 		v.known[x.Leaf] = -1
