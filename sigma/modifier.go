@@ -46,7 +46,7 @@ type reading struct {
 type operand struct {
 	Scalar
 	forms [][]Part // of a text
-	raw   []string // of a text, before wildcards were read
+	raw   []string // the same for a regular expression, which has no wildcards
 }
 
 // read applies the modifiers of an item. It is nil when they do not go with the values.
@@ -129,7 +129,7 @@ func (d *reading) apply(m string, r *report) {
 
 // become makes the values something else than texts.
 func (d *reading) become(op Op, m string, r *report) {
-	if !d.text || d.transformed || d.bounded && op != OpField {
+	if !d.text || d.transformed || d.bounded {
 		r.fail(d.item.Position, CodeModifier, "%s does not go with the modifiers before it: %s", m, strings.Join(d.item.Modifiers, "|"))
 		return
 	}
@@ -266,12 +266,17 @@ func (d *reading) checkValue(v *operand, keywords bool, r *report) {
 		r.fail(v.Position, CodeValue, "exists takes true or false, and not %q", v.Text)
 	case (d.part != NoPart || d.op >= OpLess && d.op <= OpGreaterEqual) && !number:
 		r.fail(v.Position, CodeValue, "%q is no number: write digits", v.Text)
-	case d.op == OpField && (v.Kind != KindText || v.Text == ""):
-		r.fail(v.Position, CodeValue, "fieldref takes the name of a field")
+	case d.op == OpField:
+		for _, form := range v.forms {
+			if name, ok := literal(form); !ok || name == "" || v.Kind != KindText {
+				r.fail(v.Position, CodeValue, "fieldref takes the name of a field, and %q is none", v.Text)
+			}
+		}
 	case d.op == OpCIDR:
-		for _, raw := range v.raw {
-			if _, err := parsePrefix(raw); err != nil {
-				r.fail(v.Position, CodeValue, "%q is no network: write it as 10.0.0.0/8 or fc00::/7", raw)
+		for _, form := range v.forms {
+			text, ok := literal(form)
+			if _, err := parsePrefix(text); err != nil || !ok {
+				r.fail(v.Position, CodeValue, "%q is no network: write it as 10.0.0.0/8 or fc00::/7", printPattern(form))
 			}
 		}
 	case d.op == OpRegex:

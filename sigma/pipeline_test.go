@@ -39,6 +39,8 @@ func TestSteps(t *testing.T) {
 		{"placeholders", "type: value_placeholders", "s: {a|expand: '%hosts%x'}", `[a equals "srvx" a is like "db*x"]`},
 		{"placeholders among others", "type: value_placeholders, include: [hosts]", `s: {'a|contains|expand|all': ['%hosts%', '\%hosts%', '100%']}`, `[a contains "srv" a contains "db" a contains "%hosts%" a contains "100%"]`},
 		{"placeholders in re", "type: value_placeholders", "s: {a|re|expand: '^%hosts%$'}", `[a matches "^srv$" a matches "^db(?s:.*)$"]`},
+		{"placeholders for networks", "type: value_placeholders", "s: {a|cidr|expand: '%nets%'}", `[a is in "10.0.0.0/8" a is in "fc00::/7"]`},
+		{"placeholders for fields", "type: value_placeholders", "s: {a|fieldref|expand: '%field%'}", `[a equals field "b"]`},
 		{"placeholders as stars", "type: wildcard_placeholders", "s: {a|expand: 'x%other%'}", `[a begins with "x"]`},
 		{"texts by expression", `type: replace_string, regex: '^(\w+):', replacement: '\1='`, "s: {a: ['x:1', 7]}", `[a equals "x=1" a is the number "7"]`},
 		{"texts by table", `type: map_string, mapping: {x: [y, z]}`, "s: {a: [x, w]}", `[a equals "y" a equals "z" a equals "w"]`},
@@ -47,7 +49,7 @@ func TestSteps(t *testing.T) {
 		{"nothing", "type: set_custom_attribute, attribute: x, value: 1", "s: {a: 1}", `[a is the number "1"]`},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			p := pipeline(t, "name: p\nvars: {hosts: [srv, 'db*']}\ntransformations:\n  - {id: one, "+x.steps+"}\n")
+			p := pipeline(t, "name: p\nvars: {hosts: [srv, 'db*'], nets: [10.0.0.0/8, 'fc00::/7'], field: b}\ntransformations:\n  - {id: one, "+x.steps+"}\n")
 			c, err := sigma.Parse("", []byte(windows+indent(x.detection+"\ncondition: s")))
 			if err != nil {
 				t.Fatal(err)

@@ -200,7 +200,7 @@ func (c *compiler) value(d *reading, v *operand, field string) *Expr {
 		m.Text, _ = Canonical(v.Text)
 		return c.leaf(m)
 	case d.op == OpField:
-		m.Text, m.Cased = v.Text, d.cased
+		m.Cased = d.cased
 		switch {
 		case d.inside || d.fromStart && d.untilEnd:
 			m.Op = OpFieldContains
@@ -209,15 +209,19 @@ func (c *compiler) value(d *reading, v *operand, field string) *Expr {
 		case d.untilEnd:
 			m.Op = OpFieldSuffix
 		}
-		return c.leaf(m)
+		for _, form := range v.forms {
+			m.Text, _ = literal(form)
+			any = append(any, c.leaf(m))
+		}
 	case d.op == OpRegex:
 		for _, raw := range v.raw {
 			m.Text = d.regex(raw)
 			any = append(any, c.leaf(m))
 		}
 	case d.op == OpCIDR:
-		for _, raw := range v.raw {
-			p, _ := parsePrefix(raw) // checked
+		for _, form := range v.forms {
+			text, _ := literal(form)
+			p, _ := parsePrefix(text) // both are checked
 			m.Text = p.String()
 			any = append(any, c.leaf(m))
 		}
