@@ -14,11 +14,13 @@ func TestCorpusParsesAndCompiles(t *testing.T) {
 	stars := pipeline(t, "transformations: [{type: wildcard_placeholders}]")
 	rules, compiled := 0, 0
 	questions := map[sigma.Match]bool{}
+	whole := &sigma.Collection{}
 	for _, f := range files {
 		c, err := sigma.Parse(f.Name, f.Text)
 		if err != nil {
 			t.Errorf("%v", err)
 		}
+		whole.Add(c)
 		for _, r := range c.Rules {
 			rules++
 			q, err := r.Compile()
@@ -41,6 +43,9 @@ func TestCorpusParsesAndCompiles(t *testing.T) {
 				t.Errorf("with stars for placeholders: %v", err)
 			}
 		}
+	}
+	if _, err := whole.Link(); err != nil {
+		t.Error(err)
 	}
 	if rules < 3000 || rules-compiled > rules/50 {
 		t.Errorf("only %d of %d rules compile", compiled, rules)

@@ -23,6 +23,9 @@ func modifierNames() []string { return slices.Sorted(maps.Keys(modifiers)) }
 // What one value may become by windash and placeholders.
 const maxForms = 5 * 5 * 5 * 5 * 5
 
+// tooMany is said where the values of an item stand for more than a rule may ask.
+const tooMany = "the values stand for more than %d texts: split the rule"
+
 // maxRegex bounds a regular expression, in bytes.
 const maxRegex = 8192
 
@@ -54,6 +57,7 @@ func (it *Item) read(placeholders map[string][]string, r *report) *reading {
 	d := &reading{item: it, op: OpWild, text: true}
 	failed := len(r.list.Errors())
 	expand := slices.Contains(it.Modifiers, "expand")
+	forms := 0
 	for _, s := range it.Values {
 		v := operand{Scalar: s}
 		switch {
@@ -63,6 +67,10 @@ func (it *Item) read(placeholders map[string][]string, r *report) *reading {
 			v.forms, v.raw = [][]Part{ParsePattern(s.Text)}, []string{s.Text}
 		case s.Kind != KindNull:
 			v.forms, v.raw = [][]Part{{{PartText, s.Text}}}, []string{s.Text}
+		}
+		if forms += len(v.forms); forms > MaxLeaves {
+			r.fail(it.Position, CodeSize, tooMany, MaxLeaves)
+			return nil
 		}
 		d.values = append(d.values, v)
 	}
@@ -163,6 +171,7 @@ func (d *reading) place(m string, r *report) {
 
 // each changes every form of every value.
 func (d *reading) each(m string, r *report, f func(*operand, []Part) [][]Part) {
+	total := 0
 	for i := range d.values {
 		v := &d.values[i]
 		if v.Kind == KindNull {
@@ -175,6 +184,10 @@ func (d *reading) each(m string, r *report, f func(*operand, []Part) [][]Part) {
 		}
 		if v.forms = forms; len(forms) > maxForms {
 			r.fail(v.Position, CodeSize, "the value stands for more than %d texts: split it", maxForms)
+			return
+		}
+		if total += len(forms); total > MaxLeaves {
+			r.fail(d.item.Position, CodeSize, tooMany, MaxLeaves)
 			return
 		}
 	}

@@ -108,6 +108,61 @@ func TestRefusedPipelines(t *testing.T) {
 	}
 }
 
+// What a rule says of itself is changed by steps too, and later steps see it.
+func TestStepsChangeTheRule(t *testing.T) {
+	p := pipeline(t, `
+transformations:
+  - {type: change_logsource, product: linux}
+  - {type: set_taxonomy, taxonomy: sigma}
+  - {type: set_custom_attribute, attribute: x, value: 7}
+  - id: no
+    type: add_condition
+    negated: true
+    conditions: {b: 1}
+    rule_conditions: [{type: logsource, product: linux}]
+`)
+	c, err := sigma.Parse("", []byte("title: t\ntaxonomy: ours\nlogsource: {product: windows, category: x, definition: d}\ndetection: {s: {a: 1}, condition: s}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Rules[0].Compile(); err == nil {
+		t.Error("a taxonomy that nobody translated was used")
+	}
+	r, err := p.Apply(c.Rules[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := r.Logsource; l.Product != "linux" || l.Category != "" || l.Definition != "d" || r.Custom["x"] != 7 || c.Rules[0].Logsource.Product != "windows" || c.Rules[0].Custom != nil {
+		t.Errorf("%+v %v", l, r.Custom)
+	}
+	q, err := r.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for e, want := range map[string]bool{`{"a":1}`: true, `{"a":1,"b":1}`: false} {
+		if ok, _ := q.Eval(event(t, e)); ok != want {
+			t.Errorf("%s: %v", e, ok)
+		}
+	}
+}
+
+func TestPipelinesAreJoinedByPriority(t *testing.T) {
+	late := pipeline(t, "name: late\npriority: 20\nvars: {x: [late]}\ntransformations: [{type: field_name_suffix, suffix: .late}]")
+	early := pipeline(t, "name: early\npriority: 10\nvars: {x: [early]}\ntransformations: [{type: field_name_suffix, suffix: .early}]")
+	both := sigma.Join(late, early)
+	c, err := sigma.Parse("", []byte(rule("s: {a: 1}\ncondition: s")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := both.Apply(c.Rules[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Names("a"); both.Name != "early, late" || got[0] != "a.early.late" || both.Vars["x"][0] != "late" {
+		t.Errorf("%s %v %v", both.Name, got, both.Vars)
+	}
+}
+
 func TestNamesFollowTheSteps(t *testing.T) {
 	p := pipeline(t, "transformations:\n  - {type: field_name_mapping, mapping: {User: [user.name, user.id]}}\n  - {type: field_name_prefix, prefix: x.}\n")
 	c, err := sigma.Parse("", []byte(rule("s: {a: 1}\ncondition: s")))

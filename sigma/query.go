@@ -33,8 +33,12 @@ type Query struct {
 	matchers []*Matcher
 }
 
-// MaxLeaves bounds the questions of one rule.
-const MaxLeaves = 100_000
+// What one rule may ask.
+const (
+	MaxLeaves  = 100_000 // different questions
+	MaxRegexes = 1000    // of them regular expressions
+	MaxExpr    = 400_000 // nodes, shared ones counted as often as they are reached
+)
 
 // Compile makes a rule ready, or says everything that keeps it from being so, as Problems. A rule that compiles means exactly what it
 // says: nothing in it is left out.
@@ -70,14 +74,32 @@ func (r *Rule) compile(rep *report) *Query {
 	if r.When != nil {
 		c.q.When = c.clause(r.When)
 	}
+	if size(c.q.Expr, map[*Expr]int{}) > MaxExpr {
+		rep.fail(r.Position, CodeSize, "the condition asks the same over and over, more than %d times: name each search identifier once", MaxExpr)
+		return nil
+	}
 	return c.q
 }
 
+// size is how many nodes an evaluation may reach.
+func size(e *Expr, known map[*Expr]int) int {
+	if n, ok := known[e]; ok {
+		return n
+	}
+	n := 1
+	for _, a := range e.Args {
+		n = min(n+size(a, known), MaxExpr+1)
+	}
+	known[e] = n
+	return n
+}
+
 type compiler struct {
-	rule   *Rule
-	r      *report
-	leaves map[Match]int
-	q      *Query
+	rule    *Rule
+	r       *report
+	leaves  map[Match]int
+	regexes int
+	q       *Query
 }
 
 func (c *compiler) clause(cl *Clause) *Expr {
@@ -278,6 +300,12 @@ func (c *compiler) leaf(m Match) *Expr {
 			c.r.fail(c.rule.Position, CodeSize, "the rule asks more than %d questions: split it", MaxLeaves)
 			return nil
 		}
+		if m.Op == OpRegex {
+			if c.regexes++; c.regexes > MaxRegexes {
+				c.r.fail(c.rule.Position, CodeSize, "the rule has more than %d regular expressions: split it", MaxRegexes)
+				return nil
+			}
+		}
 		x, err := m.Matcher()
 		if err != nil {
 			c.r.fail(c.rule.Position, CodeValue, "%s", err)
@@ -290,13 +318,16 @@ func (c *compiler) leaf(m Match) *Expr {
 	return &Expr{Op: ExprLeaf, Leaf: i}
 }
 
+// maxTaken bounds the groups that are taken apart: a large one stays as it is, and is shared.
+const maxTaken = 1000
+
 // group joins expressions; a group of the same kind in it is taken apart, and a group of one is the one.
 func group(op ExprOp, args []*Expr) *Expr {
 	var flat []*Expr
 	for _, a := range args {
 		switch {
 		case a == nil: // an error that was told
-		case a.Op == op:
+		case a.Op == op && len(a.Args) <= maxTaken:
 			flat = append(flat, a.Args...)
 		default:
 			flat = append(flat, a)
