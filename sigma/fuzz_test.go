@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"entente/internal/shareddata"
 	"entente/sigma"
 )
 
@@ -22,9 +21,6 @@ func FuzzParse(f *testing.F) {
 	f.Add("title: C\ncorrelation: {type: temporal_ordered, timespan: 1h, condition: a and not b}")
 	f.Add("title: F\nlogsource: {product: x}\nfilter: {rules: any, s: {a: 1}, condition: not s}")
 	f.Add("action: global\nid: x\n---\ntitle: &a [*a]")
-	for _, seed := range shareddata.Seeds("", "sigma", "*.yml") {
-		f.Add(string(seed))
-	}
 	e := sigma.Fields{"a": {sigma.Text("x\xff"), sigma.Number("1e5"), sigma.Null()}, "b": {}}
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := sigma.Parse("", []byte(text))

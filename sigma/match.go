@@ -128,39 +128,45 @@ func (m Match) Matcher() (*Matcher, error) {
 
 // Holds puts the match to an event.
 func (x *Matcher) Holds(e Event) bool {
+	_, ok := x.Find(e)
+	return ok
+}
+
+// Find is Holds, and gives the first value that was accepted; null where it was the field as such.
+func (x *Matcher) Find(e Event) (found Value, ok bool) {
 	if x.Field == "" {
-		found := false
 		e.Keywords(func(text []byte) bool {
-			found = x.Accepts(Value{KindText, text})
-			return !found
+			found = Value{KindText, text}
+			ok = x.Accepts(found)
+			return !ok
 		})
-		return found
+		return found, ok
 	}
 	values := e.Values(x.Field)
 	switch x.Op {
 	case OpExists:
-		return values != nil
+		return Null(), values != nil
 	case OpNull:
 		if len(values) == 0 {
-			return true
+			return Null(), true
 		}
 	case OpField, OpFieldPrefix, OpFieldSuffix, OpFieldContains:
 		others := e.Values(x.Text)
 		for _, v := range values {
 			for _, o := range others {
 				if x.acceptsOther(v, o) {
-					return true
+					return v, true
 				}
 			}
 		}
-		return false
+		return Null(), false
 	}
 	for _, v := range values {
 		if x.Accepts(v) {
-			return true
+			return v, true
 		}
 	}
-	return false
+	return Null(), false
 }
 
 // acceptsOther compares the values of two fields.
@@ -205,7 +211,7 @@ func (x *Matcher) Accepts(v Value) bool {
 	}
 	text := v.Text
 	if !x.Cased {
-		text = Fold(make([]byte, 0, len(text)), text)
+		text = Fold(make([]byte, 0, 512), text) // of a size that needs no heap
 	}
 	switch x.Op {
 	case OpEqual:

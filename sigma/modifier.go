@@ -23,13 +23,16 @@ func modifierNames() []string { return slices.Sorted(maps.Keys(modifiers)) }
 // What one value may become by windash and placeholders.
 const maxForms = 5 * 5 * 5 * 5 * 5
 
+// tooMany is said where the values of an item stand for more than a rule may ask.
+const tooMany = "the values stand for more than %d texts: split the rule"
+
 // maxRegex bounds a regular expression, in bytes.
 const maxRegex = 8192
 
 // reading is an item while its modifiers are applied one after the other.
 type reading struct {
 	item   *Item
-	values []reading1
+	values []operand
 	op     Op // OpWild while values are texts
 	text   bool
 	part   TimePart
@@ -42,11 +45,11 @@ type reading struct {
 	encoded, transformed bool
 }
 
-// reading1 is what became of one value: any of its forms.
-type reading1 struct {
+// operand is what became of one value: any of its forms.
+type operand struct {
 	Scalar
 	forms [][]Part // of a text
-	raw   []string // of a text, before wildcards were read
+	raw   []string // the same for a regular expression, which has no wildcards
 }
 
 // read applies the modifiers of an item. It is nil when they do not go with the values.
@@ -54,8 +57,9 @@ func (it *Item) read(placeholders map[string][]string, r *report) *reading {
 	d := &reading{item: it, op: OpWild, text: true}
 	failed := len(r.list.Errors())
 	expand := slices.Contains(it.Modifiers, "expand")
+	forms := 0
 	for _, s := range it.Values {
-		v := reading1{Scalar: s}
+		v := operand{Scalar: s}
 		switch {
 		case expand && s.Kind == KindText:
 			v.forms, v.raw = expandPlaceholders(s, placeholders, r)
@@ -63,6 +67,10 @@ func (it *Item) read(placeholders map[string][]string, r *report) *reading {
 			v.forms, v.raw = [][]Part{ParsePattern(s.Text)}, []string{s.Text}
 		case s.Kind != KindNull:
 			v.forms, v.raw = [][]Part{{{PartText, s.Text}}}, []string{s.Text}
+		}
+		if forms += len(v.forms); forms > MaxLeaves {
+			r.fail(it.Position, CodeSize, tooMany, MaxLeaves)
+			return nil
 		}
 		d.values = append(d.values, v)
 	}
@@ -129,7 +137,7 @@ func (d *reading) apply(m string, r *report) {
 
 // become makes the values something else than texts.
 func (d *reading) become(op Op, m string, r *report) {
-	if !d.text || d.transformed || d.bounded && op != OpField {
+	if !d.text || d.transformed || d.bounded {
 		r.fail(d.item.Position, CodeModifier, "%s does not go with the modifiers before it: %s", m, strings.Join(d.item.Modifiers, "|"))
 		return
 	}
@@ -150,7 +158,7 @@ func (d *reading) place(m string, r *report) {
 		return
 	}
 	star := []Part{{Kind: PartAny}}
-	d.each(m, r, func(v *reading1, form []Part) [][]Part {
+	d.each(m, r, func(v *operand, form []Part) [][]Part {
 		if m != "startswith" {
 			form = join(star, form)
 		}
@@ -162,7 +170,8 @@ func (d *reading) place(m string, r *report) {
 }
 
 // each changes every form of every value.
-func (d *reading) each(m string, r *report, f func(*reading1, []Part) [][]Part) {
+func (d *reading) each(m string, r *report, f func(*operand, []Part) [][]Part) {
+	total := 0
 	for i := range d.values {
 		v := &d.values[i]
 		if v.Kind == KindNull {
@@ -177,6 +186,10 @@ func (d *reading) each(m string, r *report, f func(*reading1, []Part) [][]Part) 
 			r.fail(v.Position, CodeSize, "the value stands for more than %d texts: split it", maxForms)
 			return
 		}
+		if total += len(forms); total > MaxLeaves {
+			r.fail(d.item.Position, CodeSize, tooMany, MaxLeaves)
+			return
+		}
 	}
 }
 
@@ -187,7 +200,7 @@ func (d *reading) transform(m string, r *report) {
 		return
 	}
 	d.transformed = true
-	d.each(m, r, func(v *reading1, form []Part) [][]Part {
+	d.each(m, r, func(v *operand, form []Part) [][]Part {
 		if m == "windash" {
 			forms, ok := windash(form, maxForms)
 			if !ok {
@@ -252,7 +265,7 @@ func (d *reading) check(r *report) {
 	}
 }
 
-func (d *reading) checkValue(v *reading1, keywords bool, r *report) {
+func (d *reading) checkValue(v *operand, keywords bool, r *report) {
 	number := v.Kind == KindNumber
 	if v.Kind == KindText {
 		_, number = parseDecimal(v.Text)
@@ -266,12 +279,17 @@ func (d *reading) checkValue(v *reading1, keywords bool, r *report) {
 		r.fail(v.Position, CodeValue, "exists takes true or false, and not %q", v.Text)
 	case (d.part != NoPart || d.op >= OpLess && d.op <= OpGreaterEqual) && !number:
 		r.fail(v.Position, CodeValue, "%q is no number: write digits", v.Text)
-	case d.op == OpField && (v.Kind != KindText || v.Text == ""):
-		r.fail(v.Position, CodeValue, "fieldref takes the name of a field")
+	case d.op == OpField:
+		for _, form := range v.forms {
+			if name, ok := literal(form); !ok || name == "" || v.Kind != KindText {
+				r.fail(v.Position, CodeValue, "fieldref takes the name of a field, and %q is none", v.Text)
+			}
+		}
 	case d.op == OpCIDR:
-		for _, raw := range v.raw {
-			if _, err := parsePrefix(raw); err != nil {
-				r.fail(v.Position, CodeValue, "%q is no network: write it as 10.0.0.0/8 or fc00::/7", raw)
+		for _, form := range v.forms {
+			text, ok := literal(form)
+			if _, err := parsePrefix(text); err != nil || !ok {
+				r.fail(v.Position, CodeValue, "%q is no network: write it as 10.0.0.0/8 or fc00::/7", printPattern(form))
 			}
 		}
 	case d.op == OpRegex:

@@ -59,7 +59,7 @@ func parse(file string, src []byte) (*Collection, Problems) {
 		default:
 			r.fail(at(doc), CodeValue, "there is no action %q: there are global, reset and repeat", action)
 		}
-		all.list = append(all.list, r.list...)
+		all.list = append(all.list, r.sorted()...)
 	}
 	if len(all.list) > MaxProblems {
 		all.list = all.list[:MaxProblems]

@@ -334,3 +334,68 @@ func TestLink(t *testing.T) {
 		}
 	}
 }
+
+func TestBounds(t *testing.T) {
+	for _, x := range []struct {
+		op, value, number string
+		want              bool
+	}{
+		{"lt", "3", "2.9", true}, {"lt", "3", "3", false}, {"lte", "3", "3.0", true}, {"gt", "3", "3", false}, {"gte", "3", "3", true},
+		{"eq", "3", "30e-1", true}, {"neq", "3", "3", false}, {"neq", "3", "4", true}, {"gte", "3", "many", false},
+	} {
+		if got := (sigma.Bound{Op: x.op, Value: x.value}).Holds(x.number); got != x.want {
+			t.Errorf("%s %s %s: %v", x.number, x.op, x.value, got)
+		}
+	}
+}
+
+// A problem is an error of its own, one among others, and says where it is.
+func TestProblemsAreErrors(t *testing.T) {
+	_, err := sigma.Parse("f.yml", []byte("title: t\nid: i\nlogsource: x\ndetection: []\nlevel: [high]\n"))
+	var one *sigma.Problem
+	if !errors.As(err, &one) || one.Code != sigma.CodeForm || one.Error() != "f.yml:3:12: rule i: logsource must be a map of names and values, and is a single value" {
+		t.Errorf("%v", one)
+	}
+	if lines := strings.Split(err.Error(), "\n"); len(lines) != 5 {
+		t.Errorf("%q", lines)
+	}
+}
+
+func TestWordsWithAClosedList(t *testing.T) {
+	problems := sigma.Check("", []byte("level: bad\nstatus: odd\nlogsource: {product: x}\ndetection: {s: {a: 1}, condition: s}"))
+	if len(problems) != 3 || len(problems.Errors()) != 0 {
+		t.Error(problems)
+	}
+}
+
+// What a rule may ask is bounded, however it is written.
+func TestBounded(t *testing.T) {
+	many := func(n int, value string) string {
+		return "[" + strings.TrimSuffix(strings.Repeat(value+",", n), ",") + "]"
+	}
+	numbers := make([]string, 20_000)
+	for i := range numbers {
+		numbers[i] = fmt.Sprint("v", i)
+	}
+	list := "[" + strings.Join(numbers, ",") + "]"
+	for _, c := range []struct{ words, detection string }{
+		{"stand for", "s: {a|windash: " + many(200, "-a -b -c -d") + "}\ncondition: s"},
+		{"repetitions", "s: {a|re: '(" + strings.Repeat("a", 100) + "){1000}'}\ncondition: s"},
+		{"longer than", "s: {a|re: '" + strings.Repeat("a", 9000) + "'}\ncondition: s"},
+		{"same over", "s: {a: " + list + "}\ncondition: s" + strings.Repeat(" and (s or s)", 100)},
+		{"words", "s: {a: 1}\ncondition: s" + strings.Repeat(" or s", 2000)},
+		{"words", "s: {a: 1}\ncondition: " + strings.Repeat("(", 2001)},
+	} {
+		problems := sigma.Check("", []byte(rule(c.detection)))
+		if len(problems.Errors()) == 0 || !strings.Contains(problems.Error(), c.words) {
+			t.Errorf("%s: %.300s", c.words, problems.Error())
+		}
+	}
+	regexes := make([]string, sigma.MaxRegexes+1)
+	for i := range regexes {
+		regexes[i] = fmt.Sprint("r", i)
+	}
+	if p := sigma.Check("", []byte(rule("s: {a|re: ["+strings.Join(regexes, ",")+"]}\ncondition: s"))); len(p) == 0 || p[0].Code != sigma.CodeSize {
+		t.Errorf("%.300s", p.Error())
+	}
+}

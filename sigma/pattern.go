@@ -13,7 +13,6 @@ const (
 	PartText PartKind = iota // itself
 	PartAny                  // * any number of characters, none as well
 	PartOne                  // ? exactly one character
-	partName                 // %name% a placeholder
 )
 
 // Part is one part of a text with wildcards. Text is empty for the wildcards.
@@ -68,9 +67,6 @@ func (b *builder) append(parts ...Part) {
 		switch p.Kind {
 		case PartText:
 			b.text.WriteString(p.Text)
-		case partName:
-			b.flush()
-			b.parts = append(b.parts, p)
 		default:
 			b.add(p.Kind)
 		}

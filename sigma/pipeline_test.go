@@ -39,6 +39,8 @@ func TestSteps(t *testing.T) {
 		{"placeholders", "type: value_placeholders", "s: {a|expand: '%hosts%x'}", `[a equals "srvx" a is like "db*x"]`},
 		{"placeholders among others", "type: value_placeholders, include: [hosts]", `s: {'a|contains|expand|all': ['%hosts%', '\%hosts%', '100%']}`, `[a contains "srv" a contains "db" a contains "%hosts%" a contains "100%"]`},
 		{"placeholders in re", "type: value_placeholders", "s: {a|re|expand: '^%hosts%$'}", `[a matches "^srv$" a matches "^db(?s:.*)$"]`},
+		{"placeholders for networks", "type: value_placeholders", "s: {a|cidr|expand: '%nets%'}", `[a is in "10.0.0.0/8" a is in "fc00::/7"]`},
+		{"placeholders for fields", "type: value_placeholders", "s: {a|fieldref|expand: '%field%'}", `[a equals field "b"]`},
 		{"placeholders as stars", "type: wildcard_placeholders", "s: {a|expand: 'x%other%'}", `[a begins with "x"]`},
 		{"texts by expression", `type: replace_string, regex: '^(\w+):', replacement: '\1='`, "s: {a: ['x:1', 7]}", `[a equals "x=1" a is the number "7"]`},
 		{"texts by table", `type: map_string, mapping: {x: [y, z]}`, "s: {a: [x, w]}", `[a equals "y" a equals "z" a equals "w"]`},
@@ -47,7 +49,7 @@ func TestSteps(t *testing.T) {
 		{"nothing", "type: set_custom_attribute, attribute: x, value: 1", "s: {a: 1}", `[a is the number "1"]`},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			p := pipeline(t, "name: p\nvars: {hosts: [srv, 'db*']}\ntransformations:\n  - {id: one, "+x.steps+"}\n")
+			p := pipeline(t, "name: p\nvars: {hosts: [srv, 'db*'], nets: [10.0.0.0/8, 'fc00::/7'], field: b}\ntransformations:\n  - {id: one, "+x.steps+"}\n")
 			c, err := sigma.Parse("", []byte(windows+indent(x.detection+"\ncondition: s")))
 			if err != nil {
 				t.Fatal(err)
@@ -103,6 +105,61 @@ func TestRefusedPipelines(t *testing.T) {
 		if _, err := pipeline(t, text).Apply(c.Rules[0]); err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("%s: expected %q, got %v", text, words, err)
 		}
+	}
+}
+
+// What a rule says of itself is changed by steps too, and later steps see it.
+func TestStepsChangeTheRule(t *testing.T) {
+	p := pipeline(t, `
+transformations:
+  - {type: change_logsource, product: linux}
+  - {type: set_taxonomy, taxonomy: sigma}
+  - {type: set_custom_attribute, attribute: x, value: 7}
+  - id: no
+    type: add_condition
+    negated: true
+    conditions: {b: 1}
+    rule_conditions: [{type: logsource, product: linux}]
+`)
+	c, err := sigma.Parse("", []byte("title: t\ntaxonomy: ours\nlogsource: {product: windows, category: x, definition: d}\ndetection: {s: {a: 1}, condition: s}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Rules[0].Compile(); err == nil {
+		t.Error("a taxonomy that nobody translated was used")
+	}
+	r, err := p.Apply(c.Rules[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := r.Logsource; l.Product != "linux" || l.Category != "" || l.Definition != "d" || r.Custom["x"] != 7 || c.Rules[0].Logsource.Product != "windows" || c.Rules[0].Custom != nil {
+		t.Errorf("%+v %v", l, r.Custom)
+	}
+	q, err := r.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for e, want := range map[string]bool{`{"a":1}`: true, `{"a":1,"b":1}`: false} {
+		if ok, _ := q.Eval(event(t, e)); ok != want {
+			t.Errorf("%s: %v", e, ok)
+		}
+	}
+}
+
+func TestPipelinesAreJoinedByPriority(t *testing.T) {
+	late := pipeline(t, "name: late\npriority: 20\nvars: {x: [late]}\ntransformations: [{type: field_name_suffix, suffix: .late}]")
+	early := pipeline(t, "name: early\npriority: 10\nvars: {x: [early]}\ntransformations: [{type: field_name_suffix, suffix: .early}]")
+	both := sigma.Join(late, early)
+	c, err := sigma.Parse("", []byte(rule("s: {a: 1}\ncondition: s")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := both.Apply(c.Rules[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Names("a"); both.Name != "early, late" || got[0] != "a.early.late" || both.Vars["x"][0] != "late" {
+		t.Errorf("%s %v %v", both.Name, got, both.Vars)
 	}
 }
 

@@ -80,6 +80,9 @@ func TestMatchedHolds(t *testing.T) {
 			if !x.Holds(e) {
 				rt.Errorf("%v does not hold", m)
 			}
+			if m.Op != sigma.OpExists && m.Op < sigma.OpField && !x.Accepts(m.Value) {
+				rt.Errorf("%v does not accept %q", m, m.Value.Text)
+			}
 		}
 	})
 }

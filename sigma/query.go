@@ -33,8 +33,12 @@ type Query struct {
 	matchers []*Matcher
 }
 
-// MaxLeaves bounds the questions of one rule.
-const MaxLeaves = 100_000
+// What one rule may ask.
+const (
+	MaxLeaves  = 100_000 // different questions
+	MaxRegexes = 1000    // of them regular expressions
+	MaxExpr    = 400_000 // nodes, shared ones counted as often as they are reached
+)
 
 // Compile makes a rule ready, or says everything that keeps it from being so, as Problems. A rule that compiles means exactly what it
 // says: nothing in it is left out.
@@ -70,14 +74,32 @@ func (r *Rule) compile(rep *report) *Query {
 	if r.When != nil {
 		c.q.When = c.clause(r.When)
 	}
+	if size(c.q.Expr, map[*Expr]int{}) > MaxExpr {
+		rep.fail(r.Position, CodeSize, "the condition asks the same over and over, more than %d times: name each search identifier once", MaxExpr)
+		return nil
+	}
 	return c.q
 }
 
+// size is how many nodes an evaluation may reach.
+func size(e *Expr, known map[*Expr]int) int {
+	if n, ok := known[e]; ok {
+		return n
+	}
+	n := 1
+	for _, a := range e.Args {
+		n = min(n+size(a, known), MaxExpr+1)
+	}
+	known[e] = n
+	return n
+}
+
 type compiler struct {
-	rule   *Rule
-	r      *report
-	leaves map[Match]int
-	q      *Query
+	rule    *Rule
+	r       *report
+	leaves  map[Match]int
+	regexes int
+	q       *Query
 }
 
 func (c *compiler) clause(cl *Clause) *Expr {
@@ -181,7 +203,7 @@ func (c *compiler) item(it *Item) *Expr {
 }
 
 // value is one value of an item, put to one field: any of its forms.
-func (c *compiler) value(d *reading, v *reading1, field string) *Expr {
+func (c *compiler) value(d *reading, v *operand, field string) *Expr {
 	m := Match{Field: field, Op: d.op, Part: d.part}
 	var any []*Expr
 	switch {
@@ -200,7 +222,7 @@ func (c *compiler) value(d *reading, v *reading1, field string) *Expr {
 		m.Text, _ = Canonical(v.Text)
 		return c.leaf(m)
 	case d.op == OpField:
-		m.Text, m.Cased = v.Text, d.cased
+		m.Cased = d.cased
 		switch {
 		case d.inside || d.fromStart && d.untilEnd:
 			m.Op = OpFieldContains
@@ -209,15 +231,19 @@ func (c *compiler) value(d *reading, v *reading1, field string) *Expr {
 		case d.untilEnd:
 			m.Op = OpFieldSuffix
 		}
-		return c.leaf(m)
+		for _, form := range v.forms {
+			m.Text, _ = literal(form)
+			any = append(any, c.leaf(m))
+		}
 	case d.op == OpRegex:
 		for _, raw := range v.raw {
 			m.Text = d.regex(raw)
 			any = append(any, c.leaf(m))
 		}
 	case d.op == OpCIDR:
-		for _, raw := range v.raw {
-			p, _ := parsePrefix(raw) // checked
+		for _, form := range v.forms {
+			text, _ := literal(form)
+			p, _ := parsePrefix(text) // both are checked
 			m.Text = p.String()
 			any = append(any, c.leaf(m))
 		}
@@ -274,6 +300,12 @@ func (c *compiler) leaf(m Match) *Expr {
 			c.r.fail(c.rule.Position, CodeSize, "the rule asks more than %d questions: split it", MaxLeaves)
 			return nil
 		}
+		if m.Op == OpRegex {
+			if c.regexes++; c.regexes > MaxRegexes {
+				c.r.fail(c.rule.Position, CodeSize, "the rule has more than %d regular expressions: split it", MaxRegexes)
+				return nil
+			}
+		}
 		x, err := m.Matcher()
 		if err != nil {
 			c.r.fail(c.rule.Position, CodeValue, "%s", err)
@@ -286,13 +318,16 @@ func (c *compiler) leaf(m Match) *Expr {
 	return &Expr{Op: ExprLeaf, Leaf: i}
 }
 
+// maxTaken bounds the groups that are taken apart: a large one stays as it is, and is shared.
+const maxTaken = 1000
+
 // group joins expressions; a group of the same kind in it is taken apart, and a group of one is the one.
 func group(op ExprOp, args []*Expr) *Expr {
 	var flat []*Expr
 	for _, a := range args {
 		switch {
 		case a == nil: // an error that was told
-		case a.Op == op:
+		case a.Op == op && len(a.Args) <= maxTaken:
 			flat = append(flat, a.Args...)
 		default:
 			flat = append(flat, a)
@@ -311,14 +346,21 @@ func not(e *Expr) *Expr {
 	return &Expr{Op: ExprNot, Args: []*Expr{e}}
 }
 
-// Matched is a question that an event answered with yes, and that helped a rule to match.
-type Matched struct{ Match }
+// Matched is a question that an event answered with yes, and that helped a rule to match; and the first value that did, null where it
+// was the field as such.
+type Matched struct {
+	Match
+	Value Value
+}
 
 // Eval puts a rule to an event: whether it matches, and by which questions, in the order of the rule. Without
 // When, the logsource is not looked at. This is what a rule means; it is exact, and not fast.
 func (q *Query) Eval(e Event) (bool, []Matched) {
+	if q.When != nil && !(&evaluation{q: q, e: e}).eval(q.When) {
+		return false, nil
+	}
 	v := evaluation{q: q, e: e, known: make([]int8, len(q.matchers))}
-	if q.When != nil && !v.eval(q.When) || !v.eval(q.Expr) {
+	if !v.eval(q.Expr) {
 		return false, nil
 	}
 	var leaves []int
@@ -326,7 +368,8 @@ func (q *Query) Eval(e Event) (bool, []Matched) {
 	slices.Sort(leaves)
 	var out []Matched
 	for _, i := range slices.Compact(leaves) {
-		out = append(out, Matched{q.Leaves[i]})
+		value, _ := q.matchers[i].Find(e)
+		out = append(out, Matched{q.Leaves[i], value})
 	}
 	return true, out
 }
@@ -334,7 +377,7 @@ func (q *Query) Eval(e Event) (bool, []Matched) {
 type evaluation struct {
 	q     *Query
 	e     Event
-	known []int8 // 1 true, -1 false, 0 not asked
+	known []int8 // of each leaf 1 true, -1 false, 0 not asked; nil: nothing is kept
 }
 
 func (v *evaluation) eval(x *Expr) bool {
@@ -355,6 +398,9 @@ func (v *evaluation) eval(x *Expr) bool {
 		return false
 	case ExprNot:
 		return !v.eval(x.Args[0])
+	}
+	if v.known == nil {
+		return v.q.matchers[x.Leaf].Holds(v.e)
 	}
 	if v.known[x.Leaf] == 0 {
 		v.known[x.Leaf] = -1

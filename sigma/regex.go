@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// lookAround and the others are what PCRE has and RE2 has not, by how they are written.
+// notRE2 is what PCRE has and RE2 has not, by how it is written.
 var notRE2 = []struct{ text, name string }{
 	{"(?=", "look-ahead"}, {"(?!", "look-ahead"}, {"(?<=", "look-behind"}, {"(?<!", "look-behind"}, {"(?>", "an atomic group"}, {"(?|", "a branch reset"},
 	{"(?(", "a condition"}, {"(?R)", "recursion"}, {"(?#", "a comment"},
@@ -19,9 +19,12 @@ func compileRegex(s string) (*regexp.Regexp, error) {
 	if len(s) > maxRegex {
 		return nil, fmt.Errorf("it is longer than %d bytes; split it", maxRegex)
 	}
-	re, err := regexp.Compile(s)
+	tree, err := syntax.Parse(s, syntax.Perl)
 	if err == nil {
-		return re, nil
+		if weight(tree) > maxWeight {
+			return nil, errors.New("its repetitions make it too large; repeat less")
+		}
+		return regexp.Compile(s)
 	}
 	for _, n := range notRE2 {
 		if strings.Contains(s, n.text) {
@@ -39,6 +42,21 @@ func compileRegex(s string) (*regexp.Regexp, error) {
 		return nil, fmt.Errorf("%s: %s", bad.Code, bad.Expr)
 	}
 	return nil, err
+}
+
+// maxWeight bounds how large the repetitions in a regular expression make it, in about its characters.
+const maxWeight = 50_000
+
+// weight is about how many instructions a regular expression has.
+func weight(re *syntax.Regexp) int {
+	n := 1 + len(re.Rune)
+	for _, sub := range re.Sub {
+		n = min(n+weight(sub), maxWeight+1)
+	}
+	if re.Op == syntax.OpRepeat {
+		n = min(n*max(re.Min, re.Max, 1), maxWeight+1)
+	}
+	return n
 }
 
 // maxRequired bounds the texts that Required gives.

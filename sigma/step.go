@@ -43,6 +43,16 @@ func (p *parameters) bool(key string) bool {
 	return ok && strings.EqualFold(text(e, p.r), "true")
 }
 
+// logsource reads the members of a logsource that are there.
+func (p *parameters) logsource() (l Logsource) {
+	for key, member := range map[string]*string{"category": &l.Category, "product": &l.Product, "service": &l.Service} {
+		if e, ok := p.get(key); ok {
+			*member = text(e, p.r)
+		}
+	}
+	return l
+}
+
 // mapping is a map from names to one name or several.
 func (p *parameters) mapping(key string) map[string][]string {
 	out := map[string][]string{}
@@ -150,15 +160,10 @@ func selectionClause(from string, e entry, r *report) Clause {
 }
 
 func changeLogsource(p *parameters) func(*change) {
-	var to Logsource
-	for key, member := range map[string]*string{"category": &to.Category, "product": &to.Product, "service": &to.Service} {
-		if e, ok := p.get(key); ok {
-			*member = text(e, p.r)
-		}
-	}
+	to := p.logsource()
 	return func(c *change) {
-		to.Definition, to.Custom, to.Position = c.rule.Logsource.Definition, c.rule.Logsource.Custom, c.rule.Logsource.Position
-		c.rule.Logsource = to
+		l := &c.rule.Logsource
+		l.Category, l.Product, l.Service = to.Category, to.Product, to.Service
 	}
 }
 
@@ -327,12 +332,7 @@ func parseConditions[T any](p *parameters, kind string, test func(string, *param
 func ruleTest(kind string, p *parameters) func(*Rule) bool {
 	switch kind {
 	case "logsource":
-		var l Logsource
-		for key, member := range map[string]*string{"category": &l.Category, "product": &l.Product, "service": &l.Service} {
-			if e, ok := p.get(key); ok {
-				*member = text(e, p.r)
-			}
-		}
+		l := p.logsource()
 		return func(r *Rule) bool { return l.Covers(r.Logsource) }
 	case "contains_field", "contains_detection_item":
 		field := p.text("field")

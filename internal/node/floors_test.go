@@ -86,6 +86,7 @@ var floors = []struct {
 	{"starter", nil},
 	{"web", nil},
 	{"internal/shareddata", nil},
+	{"internal/sigmatest", []string{"sigma"}},
 	{"internal/phrasebook", nil},
 	// measuring and breaking: they run the real program
 	{"internal/sample", []string{"label", "stix"}},
