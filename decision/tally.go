@@ -1,8 +1,9 @@
 package decision
 
 import (
-	"fmt"
 	"strings"
+
+	"entente/accord"
 )
 
 // Outcome is what was decided.
@@ -51,6 +52,8 @@ type Tally struct {
 	NeedOwn int       `json:"needOwn"`
 	Missing []Missing `json:"missing,omitempty"` // what a yes still needs; empty once it is decided
 	Reasons []string  `json:"reasons"`
+
+	said []accord.Phrase // the reasons
 }
 
 // Missing is one thing that a yes still needs.
@@ -58,6 +61,8 @@ type Missing struct {
 	Code   string `json:"code"`             // "consent", "own", "clear", "reach", "contradiction"
 	Nation string `json:"nation,omitempty"` // empty: of any party
 	Text   string `json:"text"`
+
+	said accord.Phrase
 }
 
 // Tally counts. Who has a right to vote and is not heard of is there too, as Unknown: the denominator is fixed. It is a pure function of integers.
@@ -93,9 +98,16 @@ func (r *Rule) Tally(voices []Voice) Tally {
 	default:
 		t.Need = t.Total
 	}
-	t.Reasons = append(t.Reasons, fmt.Sprintf("Rule %s: consent of %d of %d is needed, and there is %d; %d of the parties must consent themselves, and %d did.", r.Name, t.Need, t.Total, t.Have, t.NeedOwn, t.Own))
+	t.because("Rule %[1]s: consent of %[2]d of %[3]d is needed, and there is %[4]d; %[5]d of the parties must consent themselves, and %[6]d did.", r.Name, t.Need, t.Total, t.Have, t.NeedOwn, t.Own)
 	r.settle(&t, lost, lostOwn, reached)
 	return t
+}
+
+// because adds a reason.
+func (t *Tally) because(form string, args ...any) {
+	p := accord.Phrase{Form: form, Args: args}
+	t.said = append(t.said, p)
+	t.Reasons = append(t.Reasons, phrases.Say("", p))
 }
 
 // settle says what the count means.
@@ -112,16 +124,16 @@ func (r *Rule) settle(t *Tally, lost int64, lostOwn int, reached bool) {
 	switch {
 	case len(vetoes) > 0:
 		t.Outcome = No
-		t.Reasons = append(t.Reasons, "A veto decides under this rule, and it is there: "+strings.Join(vetoes, ", ")+".")
+		t.because("A veto decides under this rule, and it is there: %[1]s.", strings.Join(vetoes, ", "))
 	case t.Total-lost < t.Need:
 		t.Outcome = No
-		t.Reasons = append(t.Reasons, fmt.Sprintf("Of %d, %d can never consent any more, so %d cannot be reached.", t.Total, lost, t.Need))
+		t.because("Of %[1]d, %[2]d can never consent any more, so %[3]d cannot be reached.", t.Total, lost, t.Need)
 	case len(t.Voices)-lostOwn < t.NeedOwn:
 		t.Outcome = No
-		t.Reasons = append(t.Reasons, fmt.Sprintf("So many parties vetoed that %d cannot consent themselves any more.", t.NeedOwn))
+		t.because("So many parties vetoed that %[1]d cannot consent themselves any more.", t.NeedOwn)
 	case t.Have >= t.Need && t.Own >= t.NeedOwn && clear && (reached || !r.Blocks):
 		t.Outcome = Yes
-		t.Reasons = append(t.Reasons, "Consent is there, and no party that could stop it did.")
+		t.because("Consent is there, and no party that could stop it did.")
 	default:
 		t.Missing = r.missing(t)
 	}
@@ -130,25 +142,26 @@ func (r *Rule) settle(t *Tally, lost int64, lostOwn int, reached bool) {
 // missing says what a yes still needs.
 func (r *Rule) missing(t *Tally) (out []Missing) {
 	say := func(code, nation, format string, args ...any) {
-		out = append(out, Missing{code, nation, fmt.Sprintf(format, args...)})
+		p := accord.Phrase{Form: format, Args: args}
+		out = append(out, Missing{Code: code, Nation: nation, Text: phrases.Say("", p), said: p})
 	}
 	if t.Have < t.Need {
-		say("consent", "", "Consent of %d is still missing.", t.Need-t.Have)
+		say("consent", "", "Consent of %[1]d is still missing.", t.Need-t.Have)
 	}
 	if t.Own < t.NeedOwn {
-		say("own", "", "%d more of the parties must consent themselves: silence does not do.", t.NeedOwn-t.Own)
+		say("own", "", "%[1]d more of the parties must consent themselves: silence does not do.", t.NeedOwn-t.Own)
 	}
 	for i := range t.Voices {
 		v := &t.Voices[i]
 		switch {
 		case v.How == Contradict && v.Decides:
-			say("contradiction", v.Nation, "%s signed two final positions that contradict each other, and nothing else that it says counts.", v.Nation)
+			say("contradiction", v.Nation, "%[1]s signed two final positions that contradict each other, and nothing else that it says counts.", v.Nation)
 		case v.Decides && v.How != Consented && !v.Clear:
-			say("clear", v.Nation, "%s could stop it: without its consent its own log must show that it had notice in time and cast no veto before the deadline (it is counted as: %s).", v.Nation, v.How)
+			say("clear", v.Nation, "%[1]s could stop it: without its consent its own log must show that it had notice in time and cast no veto before the deadline (it is counted as: %[2]s).", v.Nation, accord.Phrase{Form: string(v.How)})
 		case r.Blocks && v.How == Unknown:
-			say("reach", v.Nation, "Nothing of %s is there: a party that cannot be reached blocks under this rule.", v.Nation)
+			say("reach", v.Nation, "Nothing of %[1]s is there: a party that cannot be reached blocks under this rule.", v.Nation)
 		case t.Have < t.Need && !v.Counts && v.How != Contradict && v.How != Vetoed:
-			say("consent", v.Nation, "%s has not consented (it is counted as: %s).", v.Nation, v.How)
+			say("consent", v.Nation, "%[1]s has not consented (it is counted as: %[2]s).", v.Nation, accord.Phrase{Form: string(v.How)})
 		}
 	}
 	return out

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -279,6 +280,31 @@ func TestEveryDefenceIsTested(t *testing.T) {
 			if !there[m[1]] {
 				t.Errorf("%s names %s, which is no test", page, m[1])
 			}
+		}
+	}
+}
+
+// TestEveryThreatHasItsDefence holds the table of threats to its form: 38 rows without a gap, each by one of those who attack, with a defence and a test that shows it.
+func TestEveryThreatHasItsDefence(t *testing.T) {
+	raw, err := os.ReadFile("threats.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := regexp.MustCompile(`(?m)^\| (\d+) \|([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)\|$`).FindAllStringSubmatch(string(raw), -1)
+	const threats = 38
+	if len(rows) != threats {
+		t.Errorf("the table has %d rows of five cells, and there are %d threats", len(rows), threats)
+	}
+	for i, row := range rows {
+		who, attack, defence, tests := strings.TrimSpace(row[2]), strings.TrimSpace(row[3]), strings.TrimSpace(row[4]), row[5]
+		if row[1] != strconv.Itoa(i+1) {
+			t.Errorf("row %d has the number %s", i+1, row[1])
+		}
+		if !regexp.MustCompile(`^([A-E]|all)$`).MatchString(who) || attack == "" {
+			t.Errorf("threat %s: who %q does what %q?", row[1], who, attack)
+		}
+		if defence == "" || strings.HasPrefix(defence, "not yet") || !regexp.MustCompile("`(Test|Fuzz)\\w+`").MatchString(tests) {
+			t.Errorf("threat %s (%s) has no defence with a test", row[1], attack)
 		}
 	}
 }

@@ -143,6 +143,51 @@ func Parse(b []byte) (*Proof, error) {
 	return &p, nil
 }
 
+// Matter is what an accusation is about. Two of one matter show the same: one of them is enough.
+type Matter struct {
+	Kind   Kind
+	Nation string
+	About  string // the log, or the proposal; empty: the kind has no more than one matter for a nation
+}
+
+// Matter tells what a proof is about, as it says itself: nothing is verified. One of two objects is about what only its reader may see, and has none.
+func (p *Proof) Matter() (Matter, bool) {
+	m := Matter{Kind: p.Kind, Nation: p.Nation}
+	switch p.Kind {
+	case KeyLogFork:
+	case LogFork:
+		var e peer.Equivocation
+		if p.evidence(&e) != nil {
+			return m, false
+		}
+		c, err := peer.PeekCheckpoint(e.First)
+		if err != nil {
+			return m, false
+		}
+		m.About = c.Origin
+	case Withheld, Position:
+		var e Pair
+		if p.evidence(&e) != nil {
+			return m, false
+		}
+		d, err := dsse.Parse(e.First)
+		if err != nil {
+			return m, false
+		}
+		var said struct {
+			Origin   string `json:"origin"`
+			Proposal string `json:"proposal"`
+		}
+		if json.Unmarshal(d.Payload, &said) != nil {
+			return m, false
+		}
+		m.About = said.Origin + said.Proposal
+	default:
+		return m, false
+	}
+	return m, true
+}
+
 // Verify tells what the file proves, or why it proves nothing. It needs nothing but the file. That the accused is the nation that the reader knows is for him
 // to see: the finding has the fingerprint of its key log.
 func Verify(b []byte) (Finding, error) {

@@ -35,6 +35,7 @@ type Config struct {
 	Docs   Docs
 	Gate   func() *gate.Gate
 	Keys   accord.Keys                // with which organisations may sign, the own nation's and its partners'
+	Signed accord.Keys                // with which they signed accords: also those of a nation of which nothing counts any more, or it would end the accords of all others; nil: Keys
 	OrgOf  func(nation string) string // the organisation whose node the nation's key log names; empty: not known
 	// Authorised says why an accord of an exercise is not authorised by one of operations; nil: nothing is asked for.
 	Authorised func(of *accord.Accord) error
@@ -70,6 +71,7 @@ type signed struct {
 	standing []accord.Standing
 	err      error
 	bundle   *accord.Bundle // nil: not known
+	bytes    []byte         // of the bundle
 	asked    []asked
 }
 
@@ -81,11 +83,14 @@ type asked struct {
 
 // standing is what the signatures of a version are worth now. The caller holds mu.
 func (a *Accords) standing(v *version) ([]accord.Standing, error) {
-	others := func(k asked) bool { return !slices.Equal(k.keys, a.cfg.Keys(k.nation, k.org)) }
+	others := func(k asked) bool { return !slices.Equal(k.keys, a.cfg.Signed(k.nation, k.org)) }
 	if v.signed.bundle != v.bundle || slices.ContainsFunc(v.signed.asked, others) {
-		s := signed{bundle: v.bundle}
+		s := signed{bundle: v.bundle, bytes: v.signed.bytes}
+		if v.signed.bundle != v.bundle {
+			s.bytes = v.bundle.Bytes()
+		}
 		s.standing, s.err = v.bundle.Signed(func(nation, org string) []*dsse.Key {
-			keys := a.cfg.Keys(nation, org)
+			keys := a.cfg.Signed(nation, org)
 			s.asked = append(s.asked, asked{nation, org, keys})
 			return keys
 		})
@@ -117,6 +122,9 @@ func New(ctx context.Context, cfg Config) (*Accords, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Signed == nil {
+		cfg.Signed = cfg.Keys
 	}
 	a := &Accords{cfg: cfg, versions: map[string]*version{}, changed: make(chan struct{})}
 	for _, read := range []struct {

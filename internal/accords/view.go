@@ -131,7 +131,7 @@ func (a *Accords) Outgoing() []Outgoing {
 		if err != nil {
 			continue
 		}
-		o := Outgoing{Digest: v.digest, Bundle: v.bundle.Bytes(), Complete: accord.Complete(standing), Held: map[string]bool{}}
+		o := Outgoing{Digest: v.digest, Bundle: v.signed.bytes, Complete: accord.Complete(standing), Held: map[string]bool{}}
 		signed := false
 		for _, s := range standing {
 			if s.Nation == a.cfg.Nation {

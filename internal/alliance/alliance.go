@@ -4,6 +4,7 @@ package alliance
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ import (
 	"entente/internal/gate"
 	"entente/internal/node"
 	"entente/internal/surface/api"
+	"entente/label"
 )
 
 // Member is a nation of an alliance before it has a node.
@@ -45,6 +47,7 @@ var Members = []Member{
 type Config struct {
 	Dir    string // each nation's data directory is in it
 	Listen string // host:port of the first console; the others follow it, where a port is free. Port 0: any
+	Realm  string // "exercise:NAME", or empty: operations
 	Log    *slog.Logger
 	// Ready is called for each node that is new, before it listens.
 	Ready func(ctx context.Context, n *Nation) error
@@ -54,10 +57,11 @@ type Config struct {
 // Nation is a member with its node.
 type Nation struct {
 	Member
-	Data string
-	API  *api.Client // as whoever may open the data directory
-	node *node.Node
-	New  bool // the node was made now
+	Data  string
+	API   *api.Client // as whoever may open the data directory
+	node  *node.Node
+	realm string
+	New   bool // the node was made now
 }
 
 // URL is where the nation's console answers.
@@ -81,6 +85,7 @@ func (n *Nation) SetupLink(ctx context.Context) (string, error) { return n.node.
 // Alliance is nations in one process, and the lines between them.
 type Alliance struct {
 	Nations []*Nation
+	realm   string
 	lines   *lines
 }
 
@@ -89,15 +94,19 @@ func (c *Config) Data(code string) string { return filepath.Join(c.Dir, strings.
 
 // Start makes the nodes that are not there, and starts all. They know each other afterwards.
 func Start(ctx context.Context, cfg Config, members ...Member) (*Alliance, error) {
-	a := &Alliance{lines: newLines(), Nations: make([]*Nation, len(members))}
+	a := &Alliance{realm: cmp.Or(cfg.Realm, string(label.OperationalMode)), lines: newLines(), Nations: make([]*Nation, len(members))}
 	consoles, err := addresses(cfg.Listen, len(members))
+	if err != nil {
+		return nil, err
+	}
+	by, err := a.authority(members)
 	if err != nil {
 		return nil, err
 	}
 	g, all := errgroup.WithContext(ctx)
 	for i, m := range members {
 		g.Go(func() (err error) {
-			a.Nations[i], err = a.open(all, cfg, m, consoles[i])
+			a.Nations[i], err = a.open(all, cfg, m, consoles[i], by)
 			return err
 		})
 	}
@@ -108,21 +117,27 @@ func Start(ctx context.Context, cfg Config, members ...Member) (*Alliance, error
 }
 
 // open makes a node where there is none, and starts it.
-func (a *Alliance) open(ctx context.Context, cfg Config, m Member, listen string) (_ *Nation, err error) {
-	n := &Nation{Member: m, Data: cfg.Data(m.Code)}
+func (a *Alliance) open(ctx context.Context, cfg Config, m Member, listen string, by *authority) (_ *Nation, err error) {
+	n := &Nation{Member: m, Data: cfg.Data(m.Code), realm: a.realm}
 	if n.New = !exists(filepath.Join(n.Data, "keys")); n.New {
 		if cfg.Lay != nil {
 			if err := cfg.Lay(m, n.Data); err != nil {
 				return nil, err
 			}
 		}
-		if err := node.Create(ctx, node.Init{Data: n.Data, Nation: m.Code, Org: m.Org, Hosts: []string{m.host()}}); err != nil {
+		if err := node.Create(ctx, node.Init{Data: n.Data, Nation: m.Code, Org: m.Org, Realm: a.realm, Hosts: []string{m.host()}}); err != nil {
+			return nil, err
+		}
+		if err := by.lay(n.Data, a.realm); err != nil {
 			return nil, err
 		}
 	}
 	c, err := node.LoadConfig(n.Data)
 	if err != nil {
 		return nil, err
+	}
+	if c.Realm != a.realm {
+		return nil, fault.New(fault.Conflict, "demo.realm", "%s belongs to the realm %q, not to %q", n.Data, c.Realm, a.realm).Try("give the directory of that realm's day, or a new one")
 	}
 	c.Listen, c.Log, c.Dial = listen, cfg.Log.With("nation", m.Code), a.lines.from(m.Code)
 	c.TLS.Hosts = append(c.TLS.Hosts, m.host())
@@ -226,7 +241,7 @@ func (a *Alliance) Stop(ctx context.Context) error {
 
 // given is where an own object went, and what became of it there, even when the object itself was purged.
 func (n *Nation) given(ctx context.Context, id string) ([]federation.Given, error) {
-	return n.node.Federation().Given(ctx, gate.Viewer{Nation: n.Code, Org: n.Org, Person: node.Local, Roles: []string{gate.RoleOfficer}, Realm: "operational"}, id)
+	return n.node.Federation().Given(ctx, gate.Viewer{Nation: n.Code, Org: n.Org, Person: node.Local, Roles: []string{gate.RoleOfficer}, Realm: n.realm}, id)
 }
 
 // onDisk tells whether a file of the nation's data directory holds a text.

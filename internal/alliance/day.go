@@ -78,7 +78,7 @@ func signAll(ctx context.Context, d *Day) error {
 
 // agree signs an accord at the node of every party, the first of which writes it, and waits until it binds all of them.
 func (d *Day) agree(ctx context.Context, c clauses) (digest string, err error) {
-	text, err := accord.Format(c.text(time.Now()))
+	text, err := accord.Format(c.text(time.Now(), label.Mode(d.realm)))
 	if err != nil {
 		return "", err
 	}

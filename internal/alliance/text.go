@@ -3,6 +3,7 @@ package alliance
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,14 +23,18 @@ type clauses struct {
 	gives      string
 }
 
-// text writes an accord that is in effect since yesterday.
-func (c clauses) text(now time.Time) []byte {
+// text writes an accord that is in effect since yesterday, in operations or in an exercise.
+func (c clauses) text(now time.Time, mode label.Mode) []byte {
+	days, purge, under := 730, "30d", ""
+	if _, ok := mode.Exercise(); ok {
+		days, purge, under = accordDays, exercisePurge, fmt.Sprintf("\n  derive %q {\n    require-consent = [%s]\n  }", framework, strings.Join(c.parties, ", "))
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "accord %q {\n  title = %q\n  version = %d\n", c.name, c.title, c.version)
 	if c.supersedes != "" {
 		fmt.Fprintf(&b, "  supersedes = %q\n", c.supersedes)
 	}
-	fmt.Fprintf(&b, "  mode = operational\n  effective = %q\n  expires = %q\n", now.AddDate(0, 0, -1).UTC().Format(time.DateOnly), now.AddDate(2, 0, 0).UTC().Format(time.DateOnly))
+	fmt.Fprintf(&b, "  mode = %s\n  effective = %q\n  expires = %q\n", modeText(mode), day(now, -1), day(now, days))
 	for _, p := range c.parties {
 		fmt.Fprintf(&b, "  party %q {\n    keys = \"keylog:%s\"\n  }\n", p, strings.ToLower(p))
 	}
@@ -51,12 +56,20 @@ func (c clauses) text(now time.Time) []byte {
   suspend { by = any-party }
   terminate {
     notice   = "30d"
-    purge    = "30d"
+    purge    = %q
     receipts = required
   }
 }
-`, c.gives)
+`, c.gives+under, purge)
 	return []byte(b.String())
+}
+
+// modeText is a mode as accords write it.
+func modeText(m label.Mode) string {
+	if _, ok := m.Exercise(); ok {
+		return strconv.Quote(string(m))
+	}
+	return string(m)
 }
 
 // The accords of the day.

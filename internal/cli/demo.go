@@ -63,19 +63,20 @@ its data directory, a campaign that concerns some of the constituents, and an ob
 
 The data directories of the nations stand in the directory of --data, and another start goes on with them; without --data they are temporary. A directory that is
 the data directory of one node already, or holds an entente.toml, is served as that one node, and so is one with --alone: one that is new gets the starter
-set. With --realm exercise:NAME it is a table for an exercise: that one node in a realm of its own, marked everywhere.
+set. With --realm exercise:NAME all of it is an exercise: nodes with keys and stores of their own, marked everywhere, under accords that derive from one of
+operations, and nothing crosses.
 
 With --headless the day is played without the starter set, and the command ends with it: exit code 0 when everybody saw what they were to see and nobody else did.`,
 		Example: "  entente demo\n  entente demo --headless --json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if data := a.conn.data; alone || realm != "" || data != "" && (exists(filepath.Join(data, "keys")) || exists(filepath.Join(data, node.ConfigFile))) {
+			if data := a.conn.data; alone || data != "" && (exists(filepath.Join(data, "keys")) || exists(filepath.Join(data, node.ConfigFile))) {
 				if headless {
 					return usage("--headless plays the day of an alliance, and this is one node")
 				}
 				return a.demoAlone(c.Context(), data, listen, realm)
 			}
-			return a.demoAlliance(c.Context(), a.conn.data, listen, headless)
+			return a.demoAlliance(c.Context(), a.conn.data, listen, realm, headless)
 		},
 	}
 	a.dataFlag(c)

@@ -16,6 +16,7 @@ import (
 	"entente/internal/fault"
 	"entente/internal/gate"
 	"entente/internal/surface/api"
+	"entente/label"
 )
 
 // inventedDay is what is played.
@@ -37,7 +38,13 @@ const (
 )
 
 // demoAlliance runs the alliance, and plays the day where it was not played yet.
-func (a *app) demoAlliance(ctx context.Context, dir, listen string, headless bool) (err error) {
+func (a *app) demoAlliance(ctx context.Context, dir, listen, realm string, headless bool) (err error) {
+	if realm != "" {
+		if _, err := label.ParseMode(realm); err != nil {
+			return usage("%v", err)
+		}
+		a.noticeRealm(realm)
+	}
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "entente-demo-"); err != nil {
 			return err
@@ -72,12 +79,12 @@ func (a *app) demoAlliance(ctx context.Context, dir, listen string, headless boo
 		return err
 	}
 	first := alliance.Members[0].Code
-	nations, err := alliance.Start(ctx, alliance.Config{Dir: dir, Listen: listen, Log: log,
+	nations, err := alliance.Start(ctx, alliance.Config{Dir: dir, Listen: listen, Realm: realm, Log: log,
 		Lay: func(m alliance.Member, data string) error {
 			if headless || m.Code != first {
 				return nil
 			}
-			return layDemo(data, "")
+			return layDemo(data, realm)
 		},
 		Ready: func(ctx context.Context, n *alliance.Nation) error {
 			if n.New {

@@ -42,6 +42,15 @@ type View struct {
 	Means    []string          `json:"means,omitempty"`  // of the text of an accord that is to be signed: what it says, or what it changes, in sentences
 }
 
+// In is the decision with the sentences of its count in one of accord.Languages; in any other they are English.
+func (v View) In(lang string) View {
+	if v.Count != nil {
+		t := v.Count.In(lang)
+		v.Count = &t
+	}
+	return v
+}
+
 // Statement is what a party said.
 type Statement struct {
 	Nation string          `json:"nation"`

@@ -223,6 +223,12 @@ func (x *Exchange) read(raw []byte, policy Policy) draft {
 	if err != nil {
 		return refuse("", "", asFault(err))
 	}
+	switch as, err := x.unmarked(obj, raw); {
+	case err != nil:
+		return refuse(obj.ID(), obj.Version(), asFault(err))
+	case len(as) != len(raw):
+		return x.read(as, policy)
+	}
 	if len(obj.Version()) > finest {
 		return refuse(obj.ID(), "", fault.New(fault.Unprocessable, "version.precision", "nobody could ask for a version with more than nine digits of a second").
 			At("/modified").By("TAXII 2.1 section 3.4.1"))

@@ -30,7 +30,7 @@ const (
 	AlarmStale    = "stale"    // a log of it stands still unsigned
 	AlarmRefused  = "refused"  // much of what it gives is refused
 	AlarmClock    = "clock"    // its clock is wrong, or this node's
-	AlarmOverdue  = "overdue"  // it does not say that it received something
+	AlarmOverdue  = "overdue"  // it does not say that it received something, or what it did with an order
 	AlarmQueue    = "queue"    // more waits for it than an accord says
 	AlarmAccused  = "accused"  // a partner shows a proof against this nation
 )
@@ -38,7 +38,7 @@ const (
 // When something is an alarm.
 const (
 	offClock    = time.Minute      // clocks differ by so much: what they say of deadlines and of what is fresh is doubtful
-	unseen      = 15 * time.Minute // a leaf waits so long to be cosigned
+	unseen      = 15 * time.Minute // a leaf waits so long to be cosigned, an order to be receipted
 	manyRefused = 10               // leaves of one kind of refusal, within refusingIn
 )
 
@@ -136,6 +136,11 @@ func (f *Federation) observe(ctx context.Context, h *Health) error {
 	if err != nil {
 		return err
 	}
+	overdue := func(since time.Time, first *time.Time) {
+		if !since.IsZero() && f.cfg.Now().Sub(since) > unseen && (first.IsZero() || since.Before(*first)) {
+			*first = since
+		}
+	}
 	for _, g := range own {
 		if g.Retired {
 			continue
@@ -144,9 +149,11 @@ func (f *Federation) observe(ctx context.Context, h *Health) error {
 		if err != nil {
 			return err
 		}
-		if !since.IsZero() && f.cfg.Now().Sub(since) > unseen && (h.Overdue.IsZero() || since.Before(h.Overdue)) {
-			h.Overdue = since
+		overdue(since, &h.Overdue)
+		if since, err = f.cfg.Ledger.Unreceipted(ctx, g.Origin, h.Nation); err != nil {
+			return err
 		}
+		overdue(since, &h.Unreceipted)
 	}
 	return nil
 }
@@ -184,6 +191,8 @@ func (f *Federation) alarm(ctx context.Context, links []Health) error {
 		}
 		if !h.Overdue.IsZero() {
 			raise(AlarmOverdue, h.Overdue, "", "%s has not confirmed that it received what it was given at %s", h.Nation, h.Overdue.UTC().Format(time.RFC3339))
+		} else if !h.Unreceipted.IsZero() {
+			raise(AlarmOverdue, h.Unreceipted, "", "%s received an order to take back or destroy at %s, and gives no receipt for it", h.Nation, h.Unreceipted.UTC().Format(time.RFC3339))
 		}
 		waiting, err := f.overfull(ctx, h)
 		if err != nil {
@@ -264,5 +273,8 @@ func (f *Federation) Watch(ctx context.Context) error {
 			f.cfg.Log.Info("an alarm ended", "alarm", key)
 		}
 	}
-	return nil
+	if f.cfg.Alarmed == nil {
+		return nil
+	}
+	return f.cfg.Alarmed(ctx, all)
 }

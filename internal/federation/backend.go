@@ -96,6 +96,9 @@ func (b backend) Log(ctx context.Context, origin string, p peer.Pull) (*peer.Bat
 
 // inWire gives a fault of the house the one form that tells nothing.
 func inWire(err error) error {
+	if fork := (*peer.Equivocation)(nil); errors.As(err, &fork) {
+		return &peer.Error{Code: peer.CodeFork, Message: err.Error()}
+	}
 	switch fault.Of(err) {
 	case fault.Unavailable, fault.Full:
 		return &peer.Error{Code: peer.CodeUnavailable, Message: err.Error()}

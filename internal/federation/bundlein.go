@@ -43,7 +43,7 @@ const (
 	BundleTaken   = "taken"
 	BundleKnown   = "known"   // it was taken before: nothing changed
 	BundleWaiting = "waiting" // until what is missing comes
-	BundleHolds   = "holds"   // it was only verified
+	BundleHolds   = "holds"   // it was only verified, and can be taken
 )
 
 // Imported is what a bundle is found to be, and what became of it.
@@ -146,7 +146,7 @@ func (f *Federation) putTaken(ctx context.Context, nation string, t *takenDoc, a
 	return f.cfg.House.PutDocs(ctx, act, store.Doc{Kind: docTaken, Key: nation, Value: value, Version: t.Version})
 }
 
-// VerifyBundle says what a bundle is, and changes nothing.
+// VerifyBundle says what a bundle is and whether it could be taken now, and changes nothing.
 func (f *Federation) VerifyBundle(ctx context.Context, r io.Reader) (Imported, error) {
 	if err := f.carries(); err != nil {
 		return Imported{}, err
@@ -161,7 +161,16 @@ func (f *Federation) VerifyBundle(ctx context.Context, r io.Reader) (Imported, e
 	if err != nil {
 		return Imported{}, unreadable(err)
 	}
-	l.in.State, l.in.Words = BundleHolds, ""
+	switch err := l.chain(); {
+	case err != nil:
+		return Imported{}, unreadable(err)
+	case l.in.State == BundleKnown:
+	case !l.report.Takes():
+		l.in.State = BundleWaiting
+	default:
+		l.in.State = BundleHolds
+	}
+	l.in.Words = ""
 	return l.in, nil
 }
 
@@ -539,7 +548,7 @@ func (f *Federation) takeBatch(ctx context.Context, b *peer.Batch, in *Imported)
 	for i := range b.Frames { // the ledger keeps them; the bytes are the reader's
 		b.Frames[i].Envelope = slices.Clone(b.Frames[i].Envelope)
 	}
-	n, err := f.take(ctx, in.Nation, b)
+	n, err := f.take(withWay(ctx, wayBundle), in.Nation, b)
 	in.Stored += n
 	var old *peer.Error
 	if errors.As(err, &old) && old.Code == peer.CodeRollback && b.End() <= g.Size {

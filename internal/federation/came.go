@@ -12,6 +12,8 @@ import (
 const (
 	wayStream = "stream" // asked for at the partner's node
 	wayPush   = "push"   // brought by it
+	wayRelay  = "relay:" // over the relay of the organisation that follows
+	wayBundle = "bundle" // in a file
 )
 
 type wayKey struct{}

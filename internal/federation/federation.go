@@ -124,6 +124,7 @@ type Config struct {
 	After      func(time.Duration) <-chan time.Time // between two attempts to reach a partner; time.After
 	Tick       time.Duration                        // how often time itself is looked at; 30 s
 	Recover    Recover
+	Alarmed    func(ctx context.Context, stand []Alarm) error // is told at every tick which alarms stand; nil: nobody is
 	Log        *slog.Logger
 }
 
@@ -163,18 +164,19 @@ type Federation struct {
 	came    map[[2]string]map[string]int // objects that came, by nation and accord, and by day: of accords that limit them
 	proved  []accusationDoc              // the proofs that are kept, without their files; nil: not read yet
 	guilty  map[string]string            // by nation: the proof that weighs against it
-	missing map[string]missing           // by origin: what others were shown and did not come here
+	missing map[string]unread            // by origin: what others were shown and did not come here
 	marks   map[string][]peer.Checkpoint
-	passing map[string]map[string][]byte // by nation: checkpoints that others cosigned, which it is to be told
-	clocks  map[string]*offset           // by nation
-	refused map[string]refusals          // by nation
-	leaves  map[string]leafCount         // by nation
-	raised  map[string]bool              // alarms that were told
-	early   map[string]*early            // by accord: what came before its receiver had heard that the accord lets it
+	passing map[string]map[string]*passage // by nation: checkpoints that others cosigned, which it is to be told
+	clocks  map[string]*offset             // by nation
+	refused map[string]refusals            // by nation
+	leaves  map[string]leafCount           // by nation
+	raised  map[string]bool                // alarms that were told
+	early   map[string]*early              // by accord: what came before its receiver had heard that the accord lets it
 
 	over relaying // what goes and comes over relays
 
-	judging sync.Mutex // held by who writes proofs
+	verifying sync.Mutex // held by who verifies a proof; taken before judging
+	judging   sync.Mutex // held by who writes proofs
 
 	packing chan struct{} // held by who makes a bundle, or hears that one arrived
 	filing  chan struct{} // held by who takes bundles
@@ -223,8 +225,8 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 	}
 	cfg.Limits = cfg.Limits.Values()
 	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, judged: map[string]*judging{}, retired: map[string]int{}, earlier: map[string]openLog{},
-		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{}, came: map[[2]string]map[string]int{}, missing: map[string]missing{}, marks: map[string][]peer.Checkpoint{},
-		passing: map[string]map[string][]byte{}, clocks: map[string]*offset{}, refused: map[string]refusals{}, raised: map[string]bool{}, leaves: map[string]leafCount{},
+		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{}, came: map[[2]string]map[string]int{}, missing: map[string]unread{}, marks: map[string][]peer.Checkpoint{},
+		passing: map[string]map[string]*passage{}, clocks: map[string]*offset{}, refused: map[string]refusals{}, raised: map[string]bool{}, leaves: map[string]leafCount{},
 		began: cfg.Now(), recovered: make(chan struct{}, 1), early: map[string]*early{}, tooSoon: make(chan struct{}, 1), settles: make(chan struct{}, 1), packing: make(chan struct{}, 1), filing: make(chan struct{}, 1), stirred: map[string]bool{}, shelves: shelves(cfg.Shelves), over: newRelaying()}
 	own, err := cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
 	if err != nil {

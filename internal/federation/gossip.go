@@ -64,8 +64,15 @@ func (f *Federation) seen(ctx context.Context, p Partner, fresh func(head peer.H
 	}
 	logs, err := f.cfg.Ledger.Logs(ctx, ledger.Filter{Party: "org:" + p.Nation + "/" + p.Org})
 	for _, g := range logs {
-		if g.Nation != p.Nation && !g.Own && !g.Retired && g.Note != nil && len(h.Logs) < f.cfg.Limits.Logs && fresh(peer.Head{Origin: g.Origin, Size: g.Signed.Size, Root: g.Signed.Root}) {
-			h.Logs = append(h.Logs, g.Note)
+		if g.Nation == p.Nation || g.Own || g.Retired || g.Note == nil || len(h.Logs) >= f.cfg.Limits.Logs {
+			continue
+		}
+		note, head := g.Note, peer.Head{Origin: g.Origin, Size: g.Signed.Size, Root: g.Signed.Root}
+		if m, more := f.lacks(g.Origin); more && m.size > head.Size {
+			note, head.Size, head.Root = m.note, m.size, m.root
+		}
+		if fresh(head) {
+			h.Logs = append(h.Logs, note)
 		}
 	}
 	h.Witnessed = f.passed(p.Nation)
@@ -163,9 +170,20 @@ func (f *Federation) compareLog(ctx context.Context, note []byte) error {
 	if err != nil || !peer.IsOrigin(c.Origin) {
 		return nil // it proves nothing
 	}
+	if f.familiar(&c) {
+		return nil
+	}
 	g, err := f.cfg.Ledger.Log(ctx, c.Origin)
+	if fault.Of(err) == fault.NotFound {
+		f.unshown(note, &c)
+		return nil
+	}
 	if err != nil || g.Own || g.Note == nil {
-		return ignoreMissing(err)
+		return err
+	}
+	if f.agrees(&c, &g) {
+		f.behind(c, &g, note)
+		return nil
 	}
 	p, ok := f.partner(g.Nation)
 	if !ok {
@@ -175,16 +193,10 @@ func (f *Federation) compareLog(ctx context.Context, note []byte) error {
 	if _, err := peer.OpenCheckpoint(note, c.Origin, keys...); err != nil {
 		return nil // not signed by whose log it is: whoever shows it lies, or an old key signed it
 	}
-	f.behind(c, &g)
-	if root, ok := f.marked(c.Origin, c.Size); ok && root == c.Root {
-		return nil
-	}
+	f.behind(c, &g, note)
 	var e *peer.Equivocation
 	switch {
 	case c.Size == g.Signed.Size:
-		if c.Root == g.Signed.Root {
-			return nil
-		}
 		e = &peer.Equivocation{First: g.Note, Second: note}
 	case c.Size > 0 && c.Size < g.Signed.Size && g.Signed.Size == g.Size: // what is here reaches as far as what is signed
 		root, proof, err := f.cfg.Ledger.Past(ctx, c.Origin, c.Size)
@@ -196,6 +208,24 @@ func (f *Federation) compareLog(ctx context.Context, note []byte) error {
 		return nil
 	}
 	return f.caught(ctx, p, e)
+}
+
+// agrees tells whether a checkpoint says of a log what one said that was verified here: then nothing can be learned from it, whoever signed it.
+func (f *Federation) agrees(c *peer.Checkpoint, g *ledger.Log) bool {
+	if c.Size == g.Signed.Size && c.Root == g.Signed.Root {
+		return true
+	}
+	root, ok := f.marked(c.Origin, c.Size)
+	return ok && root == c.Root
+}
+
+// familiar tells, without asking the ledger, whether a checkpoint says what one said that was verified here, and nothing of the log is missed.
+func (f *Federation) familiar(c *peer.Checkpoint) bool {
+	f.mu.Lock()
+	_, misses := f.missing[c.Origin]
+	f.mu.Unlock()
+	root, ok := f.marked(c.Origin, c.Size)
+	return ok && !misses && root == c.Root
 }
 
 // pasts is how many checkpoints of each log are remembered, so that what others were shown is compared without reading the log.
@@ -255,6 +285,9 @@ func (f *Federation) nodeKeys(p *Partner, at time.Time) (out []*dsse.Key) {
 
 // caught keeps the proof that a partner signed two pasts of a log, and tells those who are bound with it.
 func (f *Federation) caught(ctx context.Context, p Partner, e *peer.Equivocation) error {
+	if c, err := peer.PeekCheckpoint(e.First); err == nil && f.knows(proof.Matter{Kind: proof.LogFork, Nation: p.Nation, About: c.Origin}) {
+		return nil
+	}
 	l, err := f.cfg.Partners.Log(p.Nation)
 	if err != nil {
 		return err
@@ -299,6 +332,7 @@ type Accusation struct {
 
 type accusationDoc struct {
 	Accusation
+	About   string    `json:"about,omitempty"` // of its proof.Matter
 	File    []byte    `json:"file,omitempty"`
 	Until   time.Time `json:"until,omitzero"` // until when the file may be kept, by the labels of what it holds; zero: always
 	Version int64     `json:"-"`              // of the document
@@ -332,8 +366,27 @@ func (f *Federation) logOf(nation string) (*keylog.Log, error) {
 	return f.cfg.Partners.Log(nation)
 }
 
+// knows tells whether a proof of the same is kept that is not settled: what shows it once more is not even verified.
+func (f *Federation) knows(m proof.Matter) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.ContainsFunc(f.proved, func(a accusationDoc) bool {
+		return a.Settled == "" && a.Found.Kind == m.Kind && a.Found.Nation == m.Nation && a.About == m.About
+	})
+}
+
 // accused keeps a proof that a nation showed, which may be kept until a time; zero: always.
 func (f *Federation) accused(ctx context.Context, from string, file []byte, until time.Time) error {
+	parsed, err := proof.Parse(file)
+	if err != nil {
+		return fault.New(fault.Invalid, "proof.invalid", "%v", err)
+	}
+	matter, one := parsed.Matter()
+	f.verifying.Lock() // partners tell of the same at the same time
+	defer f.verifying.Unlock()
+	if one && f.knows(matter) {
+		return nil
+	}
 	found, err := proof.Verify(file)
 	if err != nil {
 		return fault.New(fault.Invalid, "proof.invalid", "%v", err)
@@ -343,7 +396,7 @@ func (f *Federation) accused(ctx context.Context, from string, file []byte, unti
 	if err != nil || found.Realm != f.cfg.Realm || l.Fingerprint() != found.Fingerprint || found.Kind == proof.Conflict && from != f.cfg.Nation && found.Nation != f.cfg.Nation {
 		return fault.New(fault.NotFound, "proof.unknown", "the proof is about a nation that this node does not know")
 	}
-	a := accusationDoc{Accusation: Accusation{ID: proofID(&found), Found: found, At: f.stamp(), From: from}, File: file, Until: until}
+	a := accusationDoc{Accusation: Accusation{ID: proofID(&found), Found: found, At: f.stamp(), From: from}, About: matter.About, File: file, Until: until}
 	f.judging.Lock()
 	defer f.judging.Unlock()
 	known, err := f.proofs(ctx)
@@ -359,11 +412,7 @@ func (f *Federation) accused(ctx context.Context, from string, file []byte, unti
 		return fault.New(fault.Full, "proof.full", "this node keeps %d proofs, and no more", maxProofs)
 	}
 	if found.Kind == proof.KeyLogFork && found.Nation != f.cfg.Nation {
-		p, err := proof.Parse(file)
-		if err != nil {
-			return err
-		}
-		if err := f.cfg.Partners.Fork(ctx, p.Evidence); err != nil {
+		if err := f.cfg.Partners.Fork(ctx, parsed.Evidence); err != nil {
 			return err
 		}
 	}
@@ -422,25 +471,69 @@ func (f *Federation) nudgeAll() {
 }
 
 // behind remembers that somebody was shown more of a log than came here.
-func (f *Federation) behind(c peer.Checkpoint, g *ledger.Log) {
+func (f *Federation) behind(c peer.Checkpoint, g *ledger.Log, note []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch b, ok := f.missing[c.Origin]; {
 	case c.Size <= g.Size && b.size <= g.Size:
 		delete(f.missing, c.Origin)
+	case !ok && len(f.missing) < maxMissing:
+		f.missing[c.Origin] = unread{missing{g.Nation, c.Size, f.cfg.Now()}, c.Root, note}
 	case !ok:
-		f.missing[c.Origin] = missing{g.Nation, c.Size, f.cfg.Now()}
 	case c.Size > b.size:
-		b.size = c.Size
+		b.size, b.root, b.note = c.Size, c.Root, note
 		f.missing[c.Origin] = b
 	}
 }
+
+// unshown remembers that somebody was shown a log of a partner of which nothing came here: who shows it says that this nation has part in it.
+func (f *Federation) unshown(note []byte, c *peer.Checkpoint) {
+	f.mu.Lock()
+	known := f.missing[c.Origin].size >= c.Size
+	f.mu.Unlock()
+	if known {
+		return
+	}
+	for _, p := range f.cfg.Partners.Partners() {
+		if _, err := peer.OpenCheckpoint(note, c.Origin, f.nodeKeys(&p, c.Time)...); err == nil {
+			f.behind(*c, &ledger.Log{Nation: p.Nation}, note)
+			return
+		}
+	}
+}
+
+// caughtUp forgets that others were shown more of a log than came here, once it came.
+func (f *Federation) caughtUp(origin string, size uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if b, ok := f.missing[origin]; ok && b.size <= size {
+		delete(f.missing, origin)
+	}
+}
+
+// lacks is what somebody else was shown of a log and did not come here, if there is something.
+func (f *Federation) lacks(origin string) (unread, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	m, ok := f.missing[origin]
+	return m, ok
+}
+
+// maxMissing bounds the logs of which others were shown more.
+const maxMissing = 4096
 
 // missing is what somebody else was shown of a log.
 type missing struct {
 	nation string
 	size   uint64
 	since  time.Time
+}
+
+// unread is a checkpoint beyond what came here of a log: others are told of it too.
+type unread struct {
+	missing
+	root tlog.Hash
+	note []byte
 }
 
 // behindOf is since when others have more of a nation's logs, once it is longer than it may take.

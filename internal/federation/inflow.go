@@ -138,6 +138,7 @@ func (f *Federation) takeVia(ctx context.Context, nation, via string, b *peer.Ba
 	if err = f.cfg.Ledger.Extend(ctx, v, from, t.taken, receipts...); err == nil {
 		c, _ := v.Last()
 		f.mark(c)
+		f.caughtUp(b.Origin, v.Size())
 		f.refusing(nation, b.Origin, from, t.taken)
 		if t.about.Accord != "" {
 			_, err = f.cfg.Ledger.Mirror(ctx, b.Origin, nation, t.about)
@@ -548,6 +549,11 @@ func (f *Federation) apply(ctx context.Context, p Partner, w *ledger.Waiting, o 
 	version, object, err := f.elsewhere(ctx, target, nil)
 	if err != nil {
 		return "", "", err
+	}
+	if target.Object == "" && w.Leaf.Kind != peer.Relabel {
+		if err := f.unnamed(ctx, order.Origin); err != nil {
+			return "", "", err
+		}
 	}
 	switch w.Leaf.Kind {
 	case peer.Retract:

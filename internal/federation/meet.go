@@ -35,17 +35,19 @@ type Health struct {
 	Received time.Time `json:"received,omitzero"` // something last came
 	Error    string    `json:"error,omitempty"`
 	Code     string    `json:"code,omitempty"`
-	Fork     bool      `json:"fork,omitempty"`    // it signed two pasts of a log
-	Proof    string    `json:"proof,omitempty"`   // the proof that weighs against it: nothing is taken from it
-	Behind   time.Time `json:"behind,omitzero"`   // since when others have more of a log of it than came here: it, or who carries it, keeps something back
-	Stale    time.Time `json:"stale,omitzero"`    // since when a log of it stands still unsigned: something may be kept from us
-	Relay    string    `json:"relay,omitempty"`   // the relay over which something last came
-	Owed     int       `json:"owed"`              // receipts that are not sent yet
-	Got      int64     `json:"got"`               // records taken since the node started
-	Ahead    int       `json:"ahead,omitempty"`   // seconds by which its clock is ahead of this node's, as its signatures tell; negative: behind
-	Overdue  time.Time `json:"overdue,omitzero"`  // since when a leaf of a log for it waits to be cosigned by it
-	Refused  int64     `json:"refused,omitempty"` // of what it gave since the node started
-	Alarms   []Alarm   `json:"alarms,omitempty"`  // what a person must look at
+	Fork     bool      `json:"fork,omitempty"`   // it signed two pasts of a log
+	Proof    string    `json:"proof,omitempty"`  // the proof that weighs against it: nothing is taken from it
+	Behind   time.Time `json:"behind,omitzero"`  // since when others have more of a log of it than came here: it, or who carries it, keeps something back
+	Stale    time.Time `json:"stale,omitzero"`   // since when a log of it stands still unsigned: something may be kept from us
+	Relay    string    `json:"relay,omitempty"`  // the relay over which something last came
+	Owed     int       `json:"owed"`             // receipts that are not sent yet
+	Got      int64     `json:"got"`              // records taken since the node started
+	Ahead    int       `json:"ahead,omitempty"`  // seconds by which its clock is ahead of this node's, as its signatures tell; negative: behind
+	Overdue  time.Time `json:"overdue,omitzero"` // since when a leaf of a log for it waits to be cosigned by it
+	// Unreceipted says since when it owes a receipt for an order to take back or destroy that it has received.
+	Unreceipted time.Time `json:"unreceipted,omitzero"`
+	Refused     int64     `json:"refused,omitempty"` // of what it gave since the node started
+	Alarms      []Alarm   `json:"alarms,omitempty"`  // what a person must look at
 }
 
 // meet holds a link to each partner that has an address.

@@ -241,6 +241,46 @@ func (r *recovery) order(ctx context.Context, k *peer.Known, leaf *peer.Leaf) er
 	return err
 }
 
+// unnamed suspects, once after each restore, what is here of an originator and stands in no leaf that this ledger knows, where the node was restored from a backup whose store was ahead of its
+// ledger and the originator has taken something back since: its leaf comes without content, so that nobody can say any more which record it was.
+func (f *Federation) unnamed(ctx context.Context, of gate.Party) error {
+	restored := f.cfg.Ledger.Restored()
+	if restored == "" {
+		return nil
+	}
+	name := recoveredName + restored + "/" + of.Nation + "/unnamed"
+	if looked, err := f.cfg.Ledger.Cursor(ctx, name); err != nil || looked != nil {
+		return err
+	}
+	why := store.Reason{Code: "restore.unnamed", Message: "After the backup that the node was restored from, " + of.Nation + " took back or destroyed a record which no log here names any more. This one stands in no log that is known here: it may be that one. Refuse it, or ask " + of.Nation + " and release it."}
+	for q := (store.Query{Nation: of.Nation, Versions: store.Versions{All: true}, Specs: specs}); ; {
+		page, err := f.cfg.House.Page(ctx, q)
+		if err != nil {
+			return err
+		}
+		for i := range page.Items {
+			r := &page.Items[i].Record
+			if r.Envelope == nil || r.Origin.Nation != of.Nation || r.Origin.Org != of.Org {
+				continue
+			}
+			held, err := f.cfg.Ledger.HeldOf(ctx, r.ID)
+			if err != nil {
+				return err
+			}
+			if slices.ContainsFunc(held, func(h ledger.Held) bool { return h.Nation == of.Nation && h.Version == r.Version }) {
+				continue
+			}
+			if _, err := f.cfg.Door.Suspect(ctx, exchange.Order{Origin: of, ID: r.ID, Version: r.Version, Actor: "node"}, why, func([]byte) bool { return true }); err != nil {
+				return err
+			}
+		}
+		if !page.More {
+			return f.cfg.Ledger.SetCursor(ctx, ledger.Cursor{Name: name, Value: []byte("looked")})
+		}
+		q.After = page.Next
+	}
+}
+
 // accept takes lost records in.
 func (r *recovery) accept(ctx context.Context, puts []*peer.Rendition) error {
 	if len(puts) == 0 {

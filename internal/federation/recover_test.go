@@ -179,6 +179,38 @@ func TestARestoredReaderReadsOn(t *testing.T) {
 	}
 }
 
+// A backup whose store was ahead of its ledger has records that no leaf names. One that was purged meanwhile is not read on: its leaf comes without content.
+func TestAPurgedRecordThatNoLeafNamesIsNotReadOn(t *testing.T) {
+	t.Parallel()
+	net, uto, rur := bound(t)
+	uto.push(malware(1, v1), to(label.Amber, "RUR"))
+	net.eventually("what is in both arrives", func() bool { return uto.receipts(id("malware", 1), peer.DidStore) == 1 })
+	var logs bytes.Buffer
+	must(t, rur.ledger.Backup(context.Background(), &logs))
+	for n := 2; n <= 3; n++ {
+		uto.push(malware(n, v1), to(label.Amber, "RUR"))
+	}
+	net.eventually("what is in the store alone arrives", func() bool { return uto.receipts(id("malware", 3), peer.DidStore) == 1 })
+	db, _ := rur.backup()
+	_, err := uto.exchange.Purge(context.Background(), uto.as(gate.RoleOfficer), id("malware", 2), false)
+	must(t, err)
+	net.eventually("it is gone", func() bool { return uto.receipts(id("malware", 2), peer.DidPurge) == 1 })
+	rur.restore(db, logs)
+	if !rur.sees(id("malware", 2)) {
+		t.Fatal("this is not the backup")
+	}
+	rur.Start()
+	net.eventually("it waits for a person", func() bool { return rur.waits(id("malware", 2)) == "restore.unnamed" })
+	if rur.sees(id("malware", 2)) || !rur.sees(id("malware", 1)) || rur.waits(id("malware", 1)) != "" {
+		t.Error("it is read, or what stands in a log is suspected")
+	}
+	net.eventually("what stands is known again", func() bool {
+		held, err := rur.ledger.HeldOf(context.Background(), id("malware", 3))
+		must(t, err)
+		return len(held) == 1
+	})
+}
+
 // liar says of an order that it was about another record, and of a record that it was another.
 type liar struct{ peer.Backend }
 

@@ -1,11 +1,15 @@
 package federation
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"entente/dsse"
 	"entente/internal/fault"
 	"entente/internal/gate"
 	"entente/internal/ledger"
@@ -17,6 +21,15 @@ const (
 	maxWitnessed = peer.MaxWitnessed
 	maxPassing   = 1024
 )
+
+// passEvery is how long a nation waits at least to hear once more of one log that one party has cosigned it.
+const passEvery = 5 * time.Second
+
+// passage is what one party cosigned of one log, on its way to another.
+type passage struct {
+	note []byte    // nil: it was told
+	told time.Time // last
+}
 
 // attestEvery is how often a node cosigns the newest checkpoints of a partner, also when nothing was added.
 const attestEvery = time.Minute
@@ -40,26 +53,34 @@ func (f *Federation) pass(g *ledger.Log, by string, note []byte) {
 		}
 		waiting := f.passing[nation]
 		if waiting == nil {
-			waiting = map[string][]byte{}
+			waiting = map[string]*passage{}
 			f.passing[nation] = waiting
 		}
 		key := g.Origin + " " + by
-		if _, there := waiting[key]; there || len(waiting) < maxPassing { // what does not fit comes again with the next that it cosigns
-			waiting[key] = note
+		if len(waiting) >= maxPassing {
+			maps.DeleteFunc(waiting, func(_ string, p *passage) bool { return p.note == nil && f.cfg.Now().Sub(p.told) >= passEvery })
+		}
+		if p := waiting[key]; p != nil {
+			p.note = note
+		} else if len(waiting) < maxPassing { // what does not fit comes again with the next that it cosigns
+			waiting[key] = &passage{note: note}
 		}
 	}
 }
 
-// passed takes what waits for a nation.
+// passed takes what waits for a nation and may be told it now.
 func (f *Federation) passed(nation string) (out [][]byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for key, note := range f.passing[nation] {
+	now := f.cfg.Now()
+	for _, p := range f.passing[nation] {
 		if len(out) == maxWitnessed {
 			break
 		}
-		out = append(out, note)
-		delete(f.passing[nation], key)
+		if p.note != nil && now.Sub(p.told) >= passEvery {
+			out = append(out, p.note)
+			p.note, p.told = nil, now
+		}
 	}
 	return out
 }
@@ -96,51 +117,67 @@ func (f *Federation) attest(ctx context.Context, c *peer.Client, p Partner, l *l
 }
 
 // attested keeps who else saw what a partner's log shows here. Notes that the log did not sign, and cosignatures by others than its parties, count for nothing.
-func (f *Federation) attested(ctx context.Context, notes [][]byte) error {
+func (f *Federation) attested(ctx context.Context, notes [][]byte) (err error) {
+	if len(notes) == 0 {
+		return nil
+	}
+	seen, logs, cosigners := map[string][]ledger.Cosigned{}, map[string]ledger.Log{}, f.cosigners()
 	for _, note := range notes {
 		c, err := peer.PeekCheckpoint(note)
 		if err != nil || !peer.IsOrigin(c.Origin) {
 			continue
 		}
-		g, err := f.cfg.Ledger.Log(ctx, c.Origin)
-		if err != nil || g.Own {
-			if err := ignoreMissing(err); err != nil {
+		g, known := logs[c.Origin]
+		if !known {
+			if g, err = f.cfg.Ledger.Log(ctx, c.Origin); ignoreMissing(err) != nil {
 				return err
 			}
+			logs[c.Origin] = g // of an unknown one nothing is known
+		}
+		if g.Own || g.Note == nil {
 			continue
 		}
-		p, ok := f.partner(g.Nation)
-		if !ok {
-			continue
-		}
-		if _, err := peer.OpenCheckpoint(note, c.Origin, f.nodeKeys(&p, c.Time)...); err != nil {
-			continue
-		}
-		if err := f.compareLog(ctx, note); err != nil { // what another was shown is what is shown here, or there is a proof
-			return err
-		}
-		for _, nation := range nations(g.Parties) {
-			if err := f.witness(ctx, c.Origin, nation, note); err != nil {
+		if !f.agrees(&c, &g) { // else it is what the log signed, and nothing is to be compared
+			p, ok := f.partner(g.Nation)
+			if !ok {
+				continue
+			}
+			if _, err := peer.OpenCheckpoint(note, c.Origin, f.nodeKeys(&p, c.Time)...); err != nil {
+				continue
+			}
+			if err := f.compareLog(ctx, note); err != nil { // what another was shown is what is shown here, or there is a proof
 				return err
+			}
+		}
+		parties := nations(g.Parties)
+		for _, by := range cosigners {
+			if !bytes.Contains(note, []byte(by.name)) || !slices.Contains(parties, by.nation) {
+				continue
+			}
+			if c, at, err := peer.OpenCosignature(note, by.name, by.key); err == nil && !at.After(f.cfg.Now().Add(gate.Skew)) {
+				seen[c.Origin] = append(seen[c.Origin], ledger.Cosigned{Party: by.nation, Size: c.Size, At: at, Note: note})
 			}
 		}
 	}
-	return nil
+	for origin, all := range seen {
+		err = errors.Join(err, f.cfg.Ledger.Cosign(ctx, origin, all...))
+	}
+	return err
 }
 
-// witness keeps a nation's cosignature under a note, if it is there.
-func (f *Federation) witness(ctx context.Context, origin, nation string, note []byte) error {
-	w, ok := f.partner(nation)
-	if !ok || nation == f.cfg.Nation {
-		return nil
-	}
-	for _, k := range f.nodeKeys(&w, f.cfg.Now()) {
-		c, at, err := peer.OpenCosignature(note, peer.CosignerName(k), k)
-		if err == nil && !at.After(f.cfg.Now().Add(gate.Skew)) {
-			return f.cfg.Ledger.Cosign(ctx, origin, ledger.Cosigned{Party: nation, Size: c.Size, At: at, Note: note})
+// cosigner is a key with which a partner may cosign.
+type cosigner struct {
+	nation, name string
+	key          *dsse.Key
+}
+
+func (f *Federation) cosigners() (out []cosigner) {
+	for _, p := range f.cfg.Partners.Partners() {
+		for _, k := range f.nodeKeys(&p, f.cfg.Now()) {
+			out = append(out, cosigner{p.Nation, peer.CosignerName(k), k})
 		}
 	}
-	return nil
+	return out
 }
 
 // Witness is a party that cosigned a log.

@@ -63,6 +63,10 @@ func TestBrokenSources(t *testing.T) {
 			w.Write(gzipped([]byte(lines))[:30])
 		},
 			code: "feed.truncated"},
+		"an exercise": {h: func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Entente-Exercise", "storm")
+			fmt.Fprint(w, lines)
+		}, code: "exercise.object"},
 		"truncated file": {h: func(w http.ResponseWriter, _ *http.Request) { w.Write(gzipped([]byte(lines))[:30]) }, code: "feed.truncated"},
 		"damaged gzip": {h: func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")

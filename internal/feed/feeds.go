@@ -229,7 +229,7 @@ func (r *Run) open() (err error) {
 		r.target = col.ID
 	}
 	if r.c.url != nil {
-		r.line, err = newLine(r.c, cmp.Or(r.f.o.UserAgent, "entente"), r.f.patience)
+		r.line, err = newLine(r.c, r.f.o.Realm, cmp.Or(r.f.o.UserAgent, "entente"), r.f.patience)
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"time"
 
+	"entente/internal/exchange"
 	"entente/internal/outbound"
 )
 
@@ -20,12 +21,12 @@ type line struct {
 	c *Config
 }
 
-func newLine(c *Config, agent string, patience time.Duration) (*line, error) {
+func newLine(c *Config, realm, agent string, patience time.Duration) (*line, error) {
 	auth, err := c.signIn()
 	if err != nil {
 		return nil, err
 	}
-	o := outbound.Config{Rules: rules, Origins: []*url.URL{c.url}, Networks: c.nets, Auth: auth, Agent: agent, Bytes: c.Limits.Bytes, Timeout: c.times.timeout, Stall: patience}
+	o := outbound.Config{Rules: rules, Origins: []*url.URL{c.url}, Networks: c.nets, Auth: auth, Agent: agent, Check: func(h http.Header) error { return exchange.FromRealm(realm, h.Get(exchange.ExerciseHeader)) }, Bytes: c.Limits.Bytes, Timeout: c.times.timeout, Stall: patience}
 	if c.CA != "" {
 		o.CA = c.path(c.CA)
 	}

@@ -176,15 +176,23 @@ type Cosigned struct {
 	Note  []byte
 }
 
-// Cosign keeps a checkpoint of a log that a party cosigned, which was verified, if it is of more leaves than the one that is kept, or later.
-func (l *Ledger) Cosign(ctx context.Context, origin string, k Cosigned) error {
+// Cosign keeps checkpoints of a log that parties cosigned, which were verified, each if it is of more leaves than the one that is kept of the party, or later.
+func (l *Ledger) Cosign(ctx context.Context, origin string, all ...Cosigned) error {
+	if len(all) == 0 {
+		return nil
+	}
 	return l.write(ctx, "keeping a cosignature", func(c *zs.Conn) error {
 		g, err := findLog(c, origin)
 		if err != nil {
 			return err
 		}
-		return lite.Exec(c, `INSERT INTO cosigned VALUES(?,?,?,?,?) ON CONFLICT(log, party) DO UPDATE SET size = excluded.size, at = excluded.at, note = excluded.note
-			WHERE (excluded.size, excluded.at) > (size, at)`, nil, g.id, k.Party, int64(k.Size), lite.PackTime(k.At), k.Note)
+		for _, k := range all {
+			if err := lite.Exec(c, `INSERT INTO cosigned VALUES(?,?,?,?,?) ON CONFLICT(log, party) DO UPDATE SET size = excluded.size, at = excluded.at, note = excluded.note
+			WHERE (excluded.size, excluded.at) > (size, at)`, nil, g.id, k.Party, int64(k.Size), lite.PackTime(k.At), k.Note); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
@@ -251,6 +259,24 @@ func (l *Ledger) Unseen(ctx context.Context, origin, party string) (since time.T
 			since = leaf.Time
 			return err
 		}, position(g.id, size))
+	})
+	return since, err
+}
+
+// Unreceipted says since when a party owes a receipt for an order to retract, relabel or purge: the time of the first order in an own log of which it has
+// said nothing. Zero: it has said what it did with all of them.
+func (l *Ledger) Unreceipted(ctx context.Context, origin, party string) (since time.Time, err error) {
+	err = l.read(ctx, "reading which orders a party has not receipted", func(c *zs.Conn) error {
+		g, err := findLog(c, origin)
+		if err != nil {
+			return err
+		}
+		return lite.Exec(c, "SELECT leaf FROM leaf WHERE pos >= ?1 AND pos < ?2 AND "+isOrder+" AND envelope IS NOT NULL AND NOT EXISTS (SELECT 1 FROM act a WHERE a.pos = leaf.pos AND a.party = ?3) ORDER BY pos LIMIT 1",
+			func(st *zs.Stmt) error {
+				leaf, err := peer.ParseLeaf(lite.Blob(st, 0))
+				since = leaf.Time
+				return err
+			}, position(g.id, 0), position(g.id, g.Size), party)
 	})
 	return since, err
 }

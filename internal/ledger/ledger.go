@@ -91,6 +91,13 @@ const schema2 = "ALTER TABLE held ADD COLUMN way TEXT NOT NULL DEFAULT ''; ALTER
 
 const schemaVersion = 2
 
+// isOrder tells whether a leaf is an order to retract, relabel or purge. Orders are few: they have an index of their own, which a ledger of before gets when
+// it is opened, and which programs of before keep without knowing of it.
+const (
+	isOrder    = "substr(leaf, 1, 1) IN (x'02', x'03', x'04')"
+	orderIndex = "CREATE INDEX IF NOT EXISTS leaf_order ON leaf(pos) WHERE " + isOrder
+)
+
 // Open opens the ledger in cfg.Dir and makes one when there is none. A purge that was cut short is completed first.
 func Open(ctx context.Context, cfg Config) (_ *Ledger, err error) {
 	if cfg.Readers <= 0 {
@@ -183,6 +190,9 @@ func (l *Ledger) prepare() error {
 		if err := lite.Transact(l.w, func() error { return lite.Script(l.w, schema2) }); err != nil {
 			return err
 		}
+	}
+	if err := lite.Exec(l.w, orderIndex, nil); err != nil {
+		return err
 	}
 	if err := l.rescrub(); err != nil {
 		return err

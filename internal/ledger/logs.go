@@ -135,13 +135,13 @@ func (l *Ledger) Logs(ctx context.Context, f Filter) (out []Log, err error) {
 		if f.Own {
 			own = 1
 		}
-		return lite.Exec(c, "SELECT "+logColumns+" FROM log WHERE own = ? ORDER BY origin", func(st *zs.Stmt) error {
+		return lite.Exec(c, "SELECT "+logColumns+" FROM log WHERE own = ? AND (? = '' OR nation = ?) AND (? = '' OR accord = ?) AND (? = '' OR instr(parties, ?) > 0) ORDER BY origin", func(st *zs.Stmt) error {
 			g, err := scanLog(st)
-			if err == nil && (f.Party == "" || slices.Contains(g.Parties, f.Party)) && (f.Nation == "" || g.Nation == f.Nation) && (f.Accord == "" || g.Accord == f.Accord) {
+			if err == nil && (f.Party == "" || slices.Contains(g.Parties, f.Party)) {
 				out = append(out, g)
 			}
 			return err
-		}, own)
+		}, own, f.Nation, f.Nation, f.Accord, f.Accord, f.Party, f.Party)
 	})
 	return out, err
 }

@@ -17,7 +17,7 @@ import (
 	"entente/internal/federation"
 	"entente/internal/keyring"
 	"entente/internal/ledger"
-	"entente/internal/peers"
+	"entente/internal/notify"
 	"entente/internal/record"
 	"entente/internal/store"
 	"entente/internal/surface/peerapi"
@@ -46,7 +46,7 @@ func (n *Node) openFederation(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if n.accords, err = accords.New(ctx, accords.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Docs: n.store, Gate: n.gate, Keys: n.accordKeys, OrgOf: n.orgOf, Authorised: authorised,
+	if n.accords, err = accords.New(ctx, accords.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Docs: n.store, Gate: n.gate, Keys: n.accordKeys, Signed: n.signedKeys, OrgOf: n.orgOf, Authorised: authorised,
 		Signer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleAccord) }, Now: n.cfg.Now, Log: n.cfg.Log}); err != nil {
 		return err
 	}
@@ -84,8 +84,17 @@ func (n *Node) openFederation(ctx context.Context) error {
 		Node:      n.nodeKey,
 		Dial:      func(p federation.Partner) (string, peer.Doer) { return "https://" + p.Address, doer },
 		Bundles:   filepath.Join(n.cfg.Data, bundleFolder), SealKeys: n.ring.SealKeys, SealKey: n.ring.SealStatement,
-		Now: n.cfg.Now, Log: n.cfg.Log})
+		Alarmed: n.alarmed, Now: n.cfg.Now, Log: n.cfg.Log})
 	return err
+}
+
+// alarmed has the desk tell people of alarms.
+func (n *Node) alarmed(ctx context.Context, stand []federation.Alarm) error {
+	out := make([]notify.Alarm, len(stand))
+	for i, a := range stand {
+		out[i] = notify.Alarm{Nation: a.Nation, Kind: a.Kind, Ref: a.Proof, Since: a.Since}
+	}
+	return n.desk.Alarmed(ctx, out)
 }
 
 // decisionLog is where decisions are said: the federation's logs, which are opened after the decisions are.
@@ -127,7 +136,18 @@ func (n *Node) nodeKey() (federation.NodeKey, error) {
 // accordKeys are the keys whose signatures under accords count for an organisation: those it has now, and those it replaced. A signature says nothing
 // of its time, so that of what is compromised none counts. An accord that names no organisation leaves it to the key log: any of the nation signs.
 func (n *Node) accordKeys(nation, org string) []*dsse.Key {
-	state := n.keysOf(nation)
+	return n.accordKeysIn(n.keysOf(nation), nation, org)
+}
+
+// signedKeys are those whose signatures stand under accords, also of a nation that showed two key logs: it is cut off, and its partners go on with each other.
+func (n *Node) signedKeys(nation, org string) []*dsse.Key {
+	if nation == n.ring.Names().Nation {
+		return n.accordKeys(nation, org)
+	}
+	return n.accordKeysIn(n.peers.Mirrored(nation), nation, org)
+}
+
+func (n *Node) accordKeysIn(state *keylog.State, nation, org string) []*dsse.Key {
 	if state == nil {
 		return nil
 	}
@@ -274,7 +294,7 @@ func (p partners) Partners() []federation.Partner {
 	var out []federation.Partner
 	for _, k := range p.n.peers.List() {
 		if s := p.n.peers.Keys(k.Nation); s != nil {
-			out = append(out, federation.Partner{Nation: k.Nation, Org: k.Org, Node: k.Node, Address: addressOf(s, &k), Keys: s})
+			out = append(out, federation.Partner{Nation: k.Nation, Org: k.Org, Node: k.Node, Address: k.Address, Keys: s})
 		}
 	}
 	return out
@@ -288,16 +308,6 @@ func (p partners) Forked() []federation.Partner {
 		}
 	}
 	return out
-}
-
-// addressOf is where a nation's key log says that the node is, else where its card did.
-func addressOf(s *keylog.State, p *peers.Peer) string {
-	for _, k := range s.All() {
-		if k.Org == p.Org && k.Node == p.Node && k.Address != "" {
-			return k.Address
-		}
-	}
-	return p.Address
 }
 
 func (p partners) Learn(ctx context.Context, nation string, from int64, statements [][]byte) error {

@@ -31,6 +31,8 @@ type Config struct {
 	LookBack    string `toml:"look_back"`    // how far back new constituents and assets are matched with what is here already, "30d"
 	Keep        string `toml:"keep"`         // how long closed alerts and finished notifications are kept, "365d"
 
+	Alarms []string `toml:"alarms"` // addresses of the own organisation that are told of alarms of the alliance: e-mail, or names of webhooks
+
 	SMTP     []SMTPConfig    `toml:"smtp"`
 	Webhooks []WebhookConfig `toml:"webhook"`
 
@@ -128,6 +130,24 @@ func (c Config) read(base string) (Config, error) {
 	}
 	if len(c.SMTP)+len(c.Webhooks) > maxChannels {
 		return c, bad("notify", "there are %d channels, the limit is %d", len(c.SMTP)+len(c.Webhooks), maxChannels)
+	}
+	if len(c.Alarms) > maxContacts {
+		return c, bad("notify.alarms", "there are %d addresses, the limit is %d", len(c.Alarms), maxContacts)
+	}
+	for i, to := range c.Alarms {
+		switch alarmRoute(to) {
+		case Email:
+			if !plainAddress(to) || len(c.SMTP) == 0 {
+				return c, bad("notify.alarms", "%q is no e-mail address that a channel reaches", clip(to, 100))
+			}
+		default:
+			if !slices.ContainsFunc(c.Webhooks, func(w WebhookConfig) bool { return w.Name == to }) {
+				return c, bad("notify.alarms", "%q is neither an e-mail address nor the name of a webhook", clip(to, 100))
+			}
+		}
+		if slices.Contains(c.Alarms[:i], to) {
+			return c, bad("notify.alarms", "%q stands twice", to)
+		}
 	}
 	c.SMTP, c.Webhooks = slices.Clone(c.SMTP), slices.Clone(c.Webhooks)
 	seen := map[string]bool{}
@@ -313,6 +333,6 @@ func (c *Config) Settings() map[string]any {
 		}
 		hooks = append(hooks, map[string]any{"name": w.Name, "url": address, "secret_file": w.SecretFile, "ca": w.CA, "addresses": w.Addresses, "timeout": w.Timeout})
 	}
-	return map[string]any{"contact": c.Contact, "language": c.Language, "zone": c.Zone, "unencrypted": c.Unencrypted, "hints": c.Hints, "digest_after": c.DigestAfter,
+	return map[string]any{"contact": c.Contact, "language": c.Language, "zone": c.Zone, "unencrypted": c.Unencrypted, "hints": c.Hints, "digest_after": c.DigestAfter, "alarms": c.Alarms,
 		"look_back": c.LookBack, "keep": c.Keep, "smtp": smtp, "webhook": hooks}
 }

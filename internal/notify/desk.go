@@ -116,7 +116,8 @@ type Desk struct {
 	dirtyText  map[string]bool // notifications whose text must be written anew
 	tidied     time.Time
 	stamped    time.Time // the last time that was given
-	stale      bool      // what is in memory is not what is written
+	alarm      alarms
+	stale      bool // what is in memory is not what is written
 
 	wake      chan struct{}
 	stop      context.CancelFunc
@@ -164,6 +165,9 @@ func (d *Desk) Start() {
 	d.following.Store(true)
 	d.work.Go(func() { d.follow(ctx) })
 	d.work.Go(func() { d.deliver(ctx) })
+	if len(d.c.Alarms) > 0 {
+		d.work.Go(func() { d.tellAlarms(ctx) })
+	}
 }
 
 // Close ends both. What was let go and not yet sent is sent after the next start.

@@ -39,11 +39,12 @@ type Config struct {
 	CA        string // PEM file of the authorities that vouch for the servers, instead of the system's
 	Cert, Key string // PEM files of a client certificate and its key
 
-	Auth    func(*http.Request) // signs in, on every request; nil: does not
-	Agent   string              // User-Agent
-	Bytes   int64               // of an answer at most, also unpacked
-	Timeout time.Duration       // until an answer is complete
-	Stall   time.Duration       // without a byte; 0: Stall
+	Auth    func(*http.Request)     // signs in, on every request; nil: does not
+	Check   func(http.Header) error // refuses an answer by its head; nil: none
+	Agent   string                  // User-Agent
+	Bytes   int64                   // of an answer at most, also unpacked
+	Timeout time.Duration           // until an answer is complete
+	Stall   time.Duration           // without a byte; 0: Stall
 }
 
 // Line is the way. Requests to other origins are refused, redirects are handed to the caller, and an address is looked at in the moment
@@ -200,6 +201,13 @@ func (l *Line) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, f
 		}
 		return nil, err
+	}
+	if l.cfg.Check != nil {
+		if err := l.cfg.Check(resp.Header); err != nil {
+			resp.Body.Close()
+			end(nil)
+			return nil, err
+		}
 	}
 	b := &answer{body: resp.Body, rules: l.cfg.Rules, limit: l.cfg.Bytes, patience: l.cfg.Stall, end: end, ctx: ctx}
 	b.timer = time.AfterFunc(b.patience, b.stalled)

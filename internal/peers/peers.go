@@ -78,6 +78,7 @@ type entry struct {
 	log     *keylog.Log
 	state   *keylog.State
 	version int64
+	shown   Peer // as it is listed; of those that are known
 }
 
 // Room holds the nations that are known. Its methods are safe for concurrent use.
@@ -122,7 +123,9 @@ func Open(ctx context.Context, cfg Config) (*Room, error) {
 		if err != nil || log.Nation() != d.Key || log.Realm() != cfg.Realm {
 			return nil, fault.New(fault.Internal, "peer.damaged", "the key log of the nation %s does not hold", d.Key).Because(err)
 		}
-		r.known[d.Key] = &entry{f, log, log.State(), d.Version}
+		e := &entry{file: f, log: log, state: log.State(), version: d.Version}
+		e.shown = e.peer()
+		r.known[d.Key] = e
 	}
 	return r, nil
 }
@@ -184,7 +187,7 @@ func (r *Room) Add(ctx context.Context, actor string, card []byte, compared keyl
 	}
 	e.Added, e.By = r.cfg.Now().UTC().Truncate(time.Second), actor
 	err = r.put(ctx, e, store.Act{Actor: actor, Verb: "peer.add", Target: nation, Detail: "org=" + e.Org + " fingerprint=" + compared.String()})
-	return e.peer(), err
+	return e.shown, err
 }
 
 // Extend takes what a nation's node or a partner shows of its key log, from an index on. The proof of two key logs is kept, and from then on nothing of the nation
@@ -203,7 +206,7 @@ func (r *Room) Extend(ctx context.Context, nation string, first int64, statement
 	if added == 0 {
 		return 0, nil
 	}
-	next := &entry{old.file, longer, longer.State(), old.version}
+	next := &entry{file: old.file, log: longer, state: longer.State(), version: old.version}
 	return added, r.put(ctx, next, store.Act{Actor: "node", Verb: "peer.keys", Target: nation, Detail: fmt.Sprintf("statements=%d", longer.Size())})
 }
 
@@ -260,6 +263,7 @@ func (r *Room) put(ctx context.Context, e *entry, act store.Act) error {
 		return err
 	}
 	e.version++
+	e.shown = e.peer()
 	r.mu.Lock()
 	r.known[e.log.Nation()] = e
 	r.touch()
@@ -279,7 +283,7 @@ func (r *Room) List() []Peer {
 	defer r.mu.RUnlock()
 	out := []Peer{}
 	for _, nation := range slices.Sorted(maps.Keys(r.known)) {
-		out = append(out, r.known[nation].peer())
+		out = append(out, r.known[nation].shown)
 	}
 	return out
 }
@@ -290,12 +294,20 @@ func (r *Room) Find(nation string) (Peer, error) {
 	if e == nil {
 		return Peer{}, unknown(nation)
 	}
-	return e.peer(), nil
+	return e.shown, nil
 }
 
 // Keys is what a nation's key log says, as it is mirrored here; nil of one that is not known or showed two key logs.
 func (r *Room) Keys(nation string) *keylog.State {
 	if e := r.find(nation); e != nil && e.Fork == nil {
+		return e.state
+	}
+	return nil
+}
+
+// Mirrored is what a nation's key log says as far as it is here, also of one that showed two: what it bound itself to before goes on binding the others.
+func (r *Room) Mirrored(nation string) *keylog.State {
+	if e := r.find(nation); e != nil {
 		return e.state
 	}
 	return nil

@@ -69,9 +69,11 @@ func TestTwoObjectsUnderOneVersionAreBothKept(t *testing.T) {
 }
 
 // strict is a label for some from ROG as strict as the treaties of tests ask.
-func strict(to ...string) label.Label {
-	l := testnet.To(label.Green, append(to, "ROG")...)
+func strict(to ...string) label.Label { return strictFrom(time.Now(), "ROG", to...) }
+
+func strictFrom(now time.Time, of string, to ...string) label.Label {
+	l := testnet.To(label.Green, append(slices.Clone(to), of)...)
 	l.Mode, l.Purpose, l.PAP, l.Onward, l.Attribution, l.Purge = label.OperationalMode, label.NetDefence, label.PAPGreen, label.OnwardNone, label.Withhold, label.PurgeOnTermination
-	l.NotAfter = time.Now().Add(300 * 24 * time.Hour).Truncate(time.Second)
+	l.NotAfter = now.Add(300 * 24 * time.Hour).Truncate(time.Second)
 	return l
 }

@@ -76,7 +76,7 @@ func (n *Nation) open() {
 	must(t, err)
 	n.peers, err = peers.Open(ctx, peers.Config{Nation: n.Code, Realm: Realm, Docs: n.db, Now: n.now})
 	must(t, err)
-	n.Accords, err = accords.New(ctx, accords.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Docs: n.db, Gate: g, OrgOf: Org, Keys: n.keys, Now: n.now,
+	n.Accords, err = accords.New(ctx, accords.Config{Nation: n.Code, Org: Org(n.Code), Realm: Realm, Docs: n.db, Gate: g, OrgOf: Org, Keys: n.keys, Signed: n.signed, Now: n.now,
 		Signer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleAccord) }})
 	must(t, err)
 	var docs decisions.Docs = n.db
@@ -239,7 +239,15 @@ func (n *Nation) meet(o *keyring.Ring) {
 
 // keys are the keys with which an organisation signs accords.
 func (n *Nation) keys(code, organisation string) []*dsse.Key {
-	state := n.peers.Keys(code)
+	return n.keysIn(n.peers.Keys(code), code, organisation)
+}
+
+// signed are those with which it signed accords, whatever it showed since.
+func (n *Nation) signed(code, organisation string) []*dsse.Key {
+	return n.keysIn(n.peers.Mirrored(code), code, organisation)
+}
+
+func (n *Nation) keysIn(state *keylog.State, code, organisation string) []*dsse.Key {
 	if code == n.Code {
 		state = n.ring.KeyState()
 	}

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"entente/decision"
 	"entente/dsse"
 	"entente/internal/keyring"
 	"entente/internal/ledger"
@@ -131,4 +132,31 @@ func (n *Nation) Twice(one, other *Nation) {
 		_, err := []*Nation{one, other}[i].peers.Extend(context.Background(), n.Code, size, r.KeyLog().Since(size))
 		must(t, err)
 	}
+}
+
+// Sway lets the nation say several things of one proposal, in the log in which it decides with others, and tell them to one. It gives the status of the answer.
+func (n *Nation) Sway(to *Nation, accord string, p *decision.Proposal, parties []string, choices ...decision.Choice) int {
+	t, ctx := n.net.t, context.Background()
+	t.Helper()
+	book, err := ledger.Open(ctx, ledger.Config{Dir: t.TempDir(), Rand: rand.NewChaCha8([32]byte{})})
+	must(t, err)
+	defer book.Close()
+	g, err := book.OpenLog(ctx, ledger.Identity{Org: Org(n.Code), Accord: accord + "/decisions", Parties: parties})
+	must(t, err)
+	voter, err := n.ring.Signer(keylog.RoleVote)
+	must(t, err)
+	at := n.net.o.Now().UTC().Truncate(time.Microsecond)
+	for _, c := range choices {
+		said, err := decision.SignPosition(Realm, decision.Position{Proposal: p.Digest(), Round: p.Round, Accord: p.Accord, Choice: c, Nation: n.Code, Org: Org(n.Code), Time: at}, voter)
+		must(t, err)
+		_, err = book.Append(ctx, ledger.Cursor{}, ledger.Entry{Origin: g.Origin, Envelope: said, Leaf: peer.Leaf{Kind: peer.Decision, Accord: p.Accord, Time: at, Topic: p.Topic()}})
+		must(t, err)
+	}
+	k, err := n.ring.Signer(keylog.RoleNode)
+	must(t, err)
+	_, err = book.Sign(ctx, g.Origin, n.net.o.Now(), k.(dsse.Notary))
+	must(t, err)
+	b, err := book.Frames(ctx, g.Origin, peer.Pull{})
+	must(t, err)
+	return n.push(to, b)
 }

@@ -140,4 +140,9 @@ func TestTwoKeyLogsAreCaught(t *testing.T) {
 	if err := bal.Federation.SettleProof(t.Context(), a.ID, "BAL/officer", "fine"); err == nil {
 		t.Error("two key logs are settled by word")
 	}
+	// The others go on with each other, under the accord that it had signed too.
+	bal.Stop()
+	bal.Start()
+	arc.Push(testnet.To(label.Green, "BAL"), testnet.Malware(1, 1, "one", ""))
+	net.Eventually("what the others share arrives", func() bool { return bal.Sees(testnet.ID("malware", 1)) })
 }

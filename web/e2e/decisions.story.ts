@@ -86,7 +86,7 @@ test('a decision is proposed after what it means was seen, consented to in two s
   const v = await visit(browser, { as: 'sigrid' });
   const { page } = v;
   await page.goto('/app/decisions');
-  await page.getByText('Nothing was proposed yet').waitFor();
+  await page.getByRole('row', { name: /Sign uto-gra, version 1.*Signed/ }).waitFor(); // what binds stands among the decisions
   await accessible(page);
   await page.getByRole('link', { name: 'Propose' }).click();
   await page.getByLabel('Accord', { exact: true }).selectOption('uto-gra');

@@ -48,7 +48,7 @@ test('a pasted report is reviewed, imported, and found again', async () => {
     await v.page.goto('/app/search?q=harbour+phishing');
     await v.page.getByRole('heading', { level: 1 }).waitFor();
     return v.page.getByRole('main').getByText('Harbour phishing, second wave').first().isVisible({ timeout: 2000 });
-  }, { timeout: 20_000, interval: 500 }).toBe(true);
+  }, { timeout: 60_000, interval: 500 }).toBe(true);
   await leave(v);
 });
 

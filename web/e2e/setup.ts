@@ -78,6 +78,8 @@ export interface Running {
   data: string;
   /** What it wrote. */
   said: () => string;
+  /** Ends it and leaves what it holds. */
+  halt: () => Promise<void>;
   stop: () => void;
 }
 
@@ -102,7 +104,12 @@ export async function start(files: Record<string, string> = {}, whose?: { nation
     stop();
     throw e;
   }
-  return { base: `https://127.0.0.1:${port}`, data, said: () => said, stop };
+  const halt = () => new Promise<void>((done) => {
+    if (node.exitCode !== null) return done();
+    node.once('exit', () => done());
+    node.kill('SIGTERM');
+  });
+  return { base: `https://127.0.0.1:${port}`, data, said: () => said, halt, stop };
 }
 
 /** Starts one node for all stories, with an account for every role, and a session of each. */

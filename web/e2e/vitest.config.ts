@@ -9,9 +9,9 @@ export default defineConfig({
     include: ['*.story.ts'],
     globalSetup: ['./setup.ts'],
     fileParallelism: false,
-    testTimeout: 120_000,
-    expect: { poll: { timeout: 15_000, interval: 100 } }, // a busy machine draws late
-    hookTimeout: 60_000,
+    testTimeout: 240_000,
+    expect: { poll: { timeout: 30_000, interval: 100 } }, // a busy machine draws late
+    hookTimeout: 180_000,
     sequence: { concurrent: false },
   },
 });

@@ -43,6 +43,7 @@ export const nav: Group[] = [
       { path: '/app/accords', title: 'nav.accords', icon: 'accord', letter: 'k', right: 'accord.read' },
       { path: '/app/decisions', title: 'nav.decisions', icon: 'write', letter: 'e', right: 'accord.read' },
       { path: '/app/releases', title: 'nav.releases', icon: 'stamp', letter: 'r', right: 'accord.read' },
+      { path: '/app/bundles', title: 'nav.bundles', icon: 'send', letter: 'u', right: 'accord.read' },
       { path: '/app/proofs', title: 'nav.proofs', icon: 'lock', letter: 'o', right: 'accord.read' },
     ],
   },

@@ -28,6 +28,7 @@ export const routes: Route[] = [
   { path: '/app/decisions/new', screen: () => import('./screens/DecisionNew.svelte'), title: 'decision.new.title', right: 'vote' },
   { path: '/app/decisions/:id', screen: () => import('./screens/Decision.svelte'), title: 'decision.one', right: 'accord.read' },
   { path: '/app/links', screen: () => import('./screens/Links.svelte'), title: 'nav.links', right: 'accord.read' },
+  { path: '/app/bundles', screen: () => import('./screens/Bundles.svelte'), title: 'nav.bundles', right: 'accord.read' },
   { path: '/app/proofs', screen: () => import('./screens/Proofs.svelte'), title: 'nav.proofs', right: 'accord.read' },
   { path: '/app/releases', screen: () => import('./screens/Releases.svelte'), title: 'nav.releases', right: 'accord.read' },
 ];

@@ -38,13 +38,13 @@ type WeightTable struct {
 }
 
 var decisionRoutes = []Route{
-	{get, "/decisions", "Joint decisions under accords, the latest first, and accords that are signed: a party that signs consents, and one that declines vetoes.", gate.AccordRead, nil, pages[decisions.View](), (*API).decisionList},
+	{get, "/decisions", "Joint decisions under accords, the latest first, and accords that are signed: a party that signs consents, and one that declines vetoes.", gate.AccordRead, []Param{langParam}, pages[decisions.View](), (*API).decisionList},
 	{post, "/decisions", "Propose something to be decided by a rule of an accord, by the key with which this node votes. All parties are told.", gate.Vote, nil,
 		makes(decisions.View{}).of(decisions.Wish{}, "accord", "rule", "title"), (*API).propose},
 	{post, "/decisions/review", "What a proposal would be and what it would take. Nothing is signed and nothing is said.", gate.Vote, nil,
 		gives(decisions.Meaning{}).of(decisions.Wish{}, "accord", "rule", "title"), (*API).reviewDecision},
 	{post, "/decisions/envelopes", "Say a proposal or a position that voters of the own organisation signed elsewhere.", gate.Vote, nil, gives(decisions.View{}).upload(bytesType), (*API).submitDecision},
-	{post, "/decisions/verify", "What a certificate proves, whoever made it. Nothing is kept.", gate.AccordRead, nil, gives(decisions.Verdict{}).upload(bytesType), (*API).verifyDecision},
+	{post, "/decisions/verify", "What a certificate proves, whoever made it. Nothing is kept.", gate.AccordRead, []Param{langParam}, gives(decisions.Verdict{}).upload(bytesType), (*API).verifyDecision},
 	{post, "/decisions/weights", "Keep a table of weights that the rule of an accord names by its digest.", gate.Vote, nil, gives(WeightTable{}).upload(bytesType), (*API).addWeights},
 	{get, "/decisions/{id}", "One joint decision: what is proposed, what everybody said, how it counts, and what is missing; of an accord that is signed, also what its text says or changes, in sentences.", gate.AccordRead, []Param{langParam}, gives(decisions.View{}), (*API).decision},
 	{get, "/decisions/{id}/proposal", "The signed envelope of a proposal, for who signs elsewhere.", gate.AccordRead, nil, copies(bytesType), (*API).decisionProposal},
@@ -73,6 +73,10 @@ func (a *API) decisionList(c *call) error {
 	}
 	all = append(all, texts...)
 	slices.SortStableFunc(all, func(x, y decisions.View) int { return y.What.Opens.Compare(x.What.Opens) })
+	lang := c.lang()
+	for i := range all {
+		all[i] = all[i].In(lang)
+	}
 	return c.answer(list(all, ""))
 }
 
@@ -83,7 +87,7 @@ func (a *API) decision(c *call) error {
 			v, err = a.means(c, v)
 		}
 	}
-	return c.answered(v, err)
+	return c.answered(v.In(c.lang()), err)
 }
 
 // answered answers with what an act gave.
@@ -138,6 +142,7 @@ func (a *API) verifyDecision(c *call) error {
 		return err
 	}
 	v, err := a.ops.Decisions().Verify(c.v, b, a.logOf)
+	v.Tally = v.Tally.In(c.lang())
 	return c.answered(v, err)
 }
 

@@ -6,12 +6,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"entente/internal/exchange"
 	"entente/internal/fault"
 	"entente/label"
 )
-
-// exerciseMember names, in a bundle that a node of an exercise exports, the exercise that it comes from.
-const exerciseMember = "x_entente_exercise"
 
 // fileName is what a file that is exported is called: one of an exercise says so.
 func (c *call) fileName(name string) string {
@@ -50,14 +48,14 @@ func (a *API) export(c *call) error {
 	if format != "ndjson" {
 		out.WriteString(`{"type":"bundle","id":"bundle--` + uuid.NewString() + `"`)
 		if name, ok := label.Mode(c.v.Realm).Exercise(); ok {
-			out.WriteString(`,"` + exerciseMember + `":` + strconv.Quote(name))
+			out.WriteString(`,"` + exchange.ExerciseMark + `":` + strconv.Quote(name))
 		}
 		sep = `,"objects":[` + "\n"
 	}
 	for {
 		for i := range page.Items {
 			out.WriteString(sep)
-			if body := page.Items[i].Record.Body; format == "ndjson" {
+			if body := exchange.Marked(page.Items[i].Record.Body, c.v.Realm); format == "ndjson" {
 				out.Write(oneLine(body))
 				sep = "\n"
 			} else {

@@ -1,6 +1,7 @@
 import type { Key } from './en';
 import { alliance } from './de/alliance';
 import { alerts } from './de/alerts';
+import { bundles } from './de/bundles';
 import { decisions } from './de/decisions';
 import { desk } from './de/desk';
 import { house } from './de/house';
@@ -377,6 +378,7 @@ export const de: Record<Key, string> = {
   'label.caveat': 'Achtung: {what}.',
 
   ...alerts,
+  ...bundles,
   ...alliance,
   ...decisions,
   ...links,

@@ -1,5 +1,6 @@
 import { alliance } from './en/alliance';
 import { alerts } from './en/alerts';
+import { bundles } from './en/bundles';
 import { decisions } from './en/decisions';
 import { desk } from './en/desk';
 import { house } from './en/house';
@@ -377,6 +378,7 @@ export const en = {
   'label.caveat': 'Warning: {what}.',
 
   ...alerts,
+  ...bundles,
   ...alliance,
   ...decisions,
   ...links,

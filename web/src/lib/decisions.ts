@@ -21,6 +21,12 @@ export function stateTone(state: string): Tone {
   return ({ seeking: 'accent', open: 'accent', counting: 'warn', decided: 'warn', started: 'warn', executed: 'good', refused: 'bad', rejected: 'bad', unusable: 'bad' } as Record<string, Tone>)[state] ?? 'plain';
 }
 
+/** What is done with the text of an accord that parties sign: the first one, or a later version; undefined for what is proposed by a rule. */
+export function signing(d: Decision): 'ratify' | 'amend' | undefined {
+  const a = d.what.action;
+  return a?.type === 'accord' && (a.do === 'ratify' || a.do === 'amend') ? a.do : undefined;
+}
+
 /** What waits for this organisation: that it says something, seconds, or reports what it did. */
 export function waits(d: Decision): 'say' | 'second' | 'report' | undefined {
   if (d.second) return 'second';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Link } from './accord';
-import { alarms, around, lagSince, linkState } from './links';
+import { alarms, around, lagSince, linkState, relayLag, relayState, type Relay } from './links';
 
 const link = (more: Partial<Link> = {}): Link => ({ nation: 'XER', org: 'Erewhon CERT', up: true, address: 'x:1', since: '2026-03-02T08:00:00Z', owed: 0, got: 0, ...more });
 
@@ -24,10 +24,28 @@ test('lag counts from the first of its reasons, and a link that is well has none
   expect(lagSince(link({ up: false }))).toBe('2026-03-02T08:00:00Z');
 });
 
-test('alarms: what was proved comes first, a forked key log is not said twice, and a partner that calls us is no alarm', () => {
-  const all = alarms([link({ nation: 'BRA', up: false }), link({ nation: 'UTO', up: false, address: undefined }), link({ nation: 'RUR', fork: true, proof: 'p1', behind: '2026-03-02T09:00:00Z' }), link({ nation: 'FRE', fork: true }), link()]);
-  expect(all.map((a) => `${a.nation} ${a.kind}`)).toEqual(['RUR proof', 'FRE fork', 'RUR behind', 'BRA down']);
+test('alarms: what was proved comes first, what the node tells stands once, and a partner that calls us is no alarm', () => {
+  const all = alarms(
+    [link({ nation: 'BRA', up: false }), link({ nation: 'UTO', up: false, address: undefined }), link()],
+    [
+      { nation: 'XER', kind: 'clock', text: 'c' },
+      { nation: 'RUR', kind: 'proof', proof: 'p1', text: 'a' },
+      { nation: 'RUR', kind: 'behind', since: '2026-03-02T09:00:00Z', text: 'b' },
+      { nation: 'FRE', kind: 'forked', text: 'd' },
+      { nation: 'FRE', kind: 'of tomorrow', text: 'e' },
+    ],
+  );
+  expect(all.map((a) => `${a.nation} ${a.kind} ${a.tone}`)).toEqual(['RUR proof bad', 'FRE forked bad', 'RUR behind bad', 'XER clock warn', 'BRA down warn']);
   expect(all[0]?.proof).toBe('p1');
+});
+
+test('a relay that keeps something back is an alarm, and is not said twice', () => {
+  const relay = (more: Partial<Relay>): Relay => ({ nation: 'HUB', org: 'hub.example', up: true, since: '2026-03-02T08:00:00Z', given: 0, got: 0, ...more });
+  expect(relayState(relay({}))).toBe('up');
+  expect(relayLag(relay({}))).toBeUndefined();
+  expect(alarms([], [], [relay({ behind: '2026-03-02T09:00:00Z' })]).map((a) => a.kind)).toEqual(['carrier']);
+  expect(alarms([link({ nation: 'HUB', up: false })], [], [relay({ up: false })]).map((a) => a.kind)).toEqual(['down']);
+  expect(alarms([], [{ nation: 'HUB', kind: 'proof', proof: 'p', text: '' }], [relay({ proof: 'p' })]).map((a) => a.kind)).toEqual(['proof']);
 });
 
 describe.each([1, 2, 5, 14, 15, 31, 63])('%i partners around the own node', (n) => {

@@ -4,6 +4,10 @@ import type { Link, Tone } from './accord';
 type Schemas = components['schemas'];
 export type Accusation = Schemas['Accusation'];
 export type Verified = Schemas['ApiProofFinding'];
+/** An alarm as the node tells it. */
+export type Told = Schemas['Alarm'];
+export type RelayState = Schemas['RelayState'];
+export type Relay = RelayState['relays'][number];
 
 /** How a connection is, the worst first. */
 export const linkStates = ['accused', 'down', 'behind', 'untried', 'calls', 'up'] as const;
@@ -24,30 +28,48 @@ export function lagSince(l: Link): string | undefined {
   return since.sort((a, b) => Date.parse(a) - Date.parse(b))[0];
 }
 
-/** Something about a partner that somebody should look at. */
+/** How a relay is: what was proved against it weighs more than that it keeps something back, and that more than whether it answers. */
+export function relayState(r: Relay): LinkState {
+  if (r.proof) return 'accused';
+  if (!r.up) return r.since ? 'down' : 'untried';
+  return r.behind ? 'behind' : 'up';
+}
+
+/** Since when a relay keeps something back, or does not answer. */
+export function relayLag(r: Relay): string | undefined {
+  return r.behind ?? (relayState(r) === 'down' ? r.since : undefined);
+}
+
+/** Kinds of alarms, the worst first. */
+export const kinds = ['accused', 'proof', 'forked', 'conflict', 'withheld', 'behind', 'carrier', 'stale', 'overdue', 'refused', 'clock', 'down', 'unreached'] as const;
+export type Kind = (typeof kinds)[number];
+const bad: readonly Kind[] = ['accused', 'proof', 'forked', 'conflict', 'withheld', 'behind', 'carrier'];
+
+/** Something about a partner or a relay that somebody should look at. */
 export interface Alarm {
   nation: string;
-  org: string;
-  kind: 'proof' | 'fork' | 'behind' | 'stale' | 'down';
+  kind: Kind;
   tone: 'bad' | 'warn';
   since?: string;
   /** Id of the proof, where one weighs. */
   proof?: string;
+  /** In the words of the node. */
+  text?: string;
 }
 
-/** What links tell that somebody should look at, the worst first. */
-export function alarms(links: readonly Link[]): Alarm[] {
+/** What somebody should look at, the worst first: what the node says, nodes that do not answer, and relays that keep something back. */
+export function alarms(links: readonly Link[], told: readonly Told[], relays: readonly Relay[] = []): Alarm[] {
   const out: Alarm[] = [];
-  for (const l of links) {
-    const who = { nation: l.nation, org: l.org };
-    if (l.proof) out.push({ ...who, kind: 'proof', tone: 'bad', proof: l.proof });
-    else if (l.fork) out.push({ ...who, kind: 'fork', tone: 'bad' });
-    if (l.behind) out.push({ ...who, kind: 'behind', tone: 'bad', since: l.behind });
-    if (l.stale) out.push({ ...who, kind: 'stale', tone: 'warn', since: l.stale });
-    if (linkState(l) === 'down') out.push({ ...who, kind: 'down', tone: 'warn', since: l.since });
+  const add = (nation: string, kind: Kind, more: Partial<Alarm> = {}) => out.push({ nation, kind, tone: bad.includes(kind) ? 'bad' : 'warn', ...more });
+  for (const a of told) if (kinds.some((k) => k === a.kind)) add(a.nation, a.kind as Kind, { since: a.since, proof: a.proof, text: a.text });
+  for (const l of links) if (l.fork && !out.some((a) => a.nation === l.nation && (a.kind === 'proof' || a.kind === 'forked'))) add(l.nation, 'forked');
+  for (const l of links) if (linkState(l) === 'down') add(l.nation, 'down', { since: l.since });
+  for (const r of relays) {
+    if (r.proof && !out.some((a) => a.proof === r.proof)) add(r.nation, 'withheld', { proof: r.proof });
+    if (r.behind) add(r.nation, 'carrier', { since: r.behind });
+    else if (relayState(r) === 'down' && !out.some((a) => a.nation === r.nation && a.kind === 'down')) add(r.nation, 'unreached', { since: r.since });
   }
-  const order: Alarm['kind'][] = ['proof', 'fork', 'behind', 'stale', 'down'];
-  return out.sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind) || a.nation.localeCompare(b.nation));
+  return out.sort((a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind) || a.nation.localeCompare(b.nation));
 }
 
 export interface Place {
