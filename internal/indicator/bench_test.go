@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -113,6 +114,9 @@ func BenchmarkIndex(b *testing.B) {
 			b.ReportMetric(100*float64(met)/float64(b.N), "%hits")
 		})
 	}
+	if benchSize(b) <= 1_000_000 {
+		b.Run("domain-in-a-map", func(b *testing.B) { benchMap(b, known[Domain]) })
+	}
 	b.Run("load", func(b *testing.B) {
 		defer cpu(b)()
 		for range b.N {
@@ -135,4 +139,34 @@ func BenchmarkIndex(b *testing.B) {
 			}
 		}
 	})
+}
+
+// benchMap is the simplest way to look up a name and its parents, to compare with.
+func benchMap(b *testing.B, known []string) {
+	r := rand.New(rand.NewPCG(1, 2))
+	all := map[string]int{}
+	for i := range benchSize(b) {
+		if v := made(r, i); v.Kind == Domain {
+			all[v.key] = i
+		}
+	}
+	r = rand.New(rand.NewPCG(3, 4))
+	values := make([]string, 1<<16)
+	for i := range values {
+		values[i] = made(r, 2).Text()
+		if i%50 == 0 {
+			values[i] = known[i%len(known)]
+		}
+	}
+	b.ResetTimer()
+	defer cpu(b)()
+	met := 0
+	for i := range b.N {
+		for name, ok := values[i&(1<<16-1)], true; ok; _, name, ok = strings.Cut(name, ".") {
+			if _, in := all[name]; in {
+				met++
+			}
+		}
+	}
+	b.ReportMetric(100*float64(met)/float64(b.N), "%hits")
 }

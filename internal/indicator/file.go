@@ -14,7 +14,7 @@ import (
 // mapping is a file's octets in memory. They are given back when nothing leads to it any more, so that no reader is left without them.
 type mapping struct{ data []byte }
 
-// keep holds the file in memory until the caller returns: call it deferred wherever sections are read.
+// keep holds the octets in memory until the caller returns: call it deferred wherever sections are read.
 func (s *Snapshot) keep() { runtime.KeepAlive(s) }
 
 // Open maps a snapshot file into memory and looks at all of it. Where the system maps no files it is read. A file that is missing is NotFound, a
@@ -46,7 +46,27 @@ func Open(path string) (s *Snapshot, err error) {
 		return nil, err
 	}
 	s.file = m
+	s.settle()
 	return s, nil
+}
+
+// settle moves what every lookup touches out of the file into large pages, where the system has them: a lookup goes to places far apart, and
+// small pages cost it more than the reading. Values and metas, which only hits need, stay in the file.
+func (s *Snapshot) settle() {
+	hot := []int{secDirectory4, secLow4, secFilter, secDirectory, secSuffix, secNets}
+	n := 0
+	for _, i := range hot {
+		n += aligned(len(s.sec[i]))
+	}
+	if s.hot = largePages(n); s.hot == nil {
+		return
+	}
+	room := s.hot.data
+	for _, i := range hot {
+		have := s.sec[i]
+		copy(room, have)
+		s.sec[i], room = room[:len(have):len(have)], room[aligned(len(have)):]
+	}
 }
 
 // WriteFile writes a snapshot to a file that is there as a whole or not at all. It is for the owner's eyes: the key stands in it.

@@ -77,6 +77,7 @@ type Snapshot struct {
 	counts [kinds]int
 	sec    [sections][]byte
 	file   *mapping // nil: the sections are memory of Go
+	hot    *mapping // what settle moved; nil: nothing
 
 	touched []byte // a bit for each IPv4 /16 that a network touches: most addresses are in none
 }

@@ -99,12 +99,19 @@ type lookup struct {
 }
 
 func (l *lookup) look(k Kind, value []byte) {
-	var buf [512]byte
 	switch k {
 	case IPv4, IPv6, CIDR:
 		l.address(value)
 	case Domain:
 		l.domain(value)
+	default:
+		l.text(k, value)
+	}
+}
+
+func (l *lookup) text(k Kind, value []byte) {
+	var buf [512]byte
+	switch k {
 	case URL:
 		if key, ok := appendKey(buf[:0], URL, value); ok {
 			l.url(key)
@@ -185,10 +192,9 @@ func (l *lookup) domain(name []byte) {
 	if n := len(name); n > 0 && name[n-1] == '.' {
 		name = name[:n-1]
 	}
-	var buf [512]byte
 	for _, c := range name {
 		if c >= 0x80 {
-			if ascii, ok := appendDomain(buf[:0], name, false); ok {
+			if ascii, ok := appendDomain(nil, name, false); ok {
 				name = ascii
 			}
 			break

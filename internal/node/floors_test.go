@@ -50,6 +50,7 @@ var floors = []struct {
 	{"internal/identity", []string{"outside", "internal/fault", "internal/gate", "internal/store"}},
 	{"internal/ledger", []string{"dsse", "peer", "internal/fault", "internal/lite"}},
 	{"internal/accords", []string{"accord", "dsse", "label", "internal/fault", "internal/gate", "internal/store"}},
+	{"internal/indicator", []string{"observable", "stix", "stix/pattern", "internal/fault"}},
 	{"internal/decisions", []string{"accord", "decision", "dsse", "keylog", "peer", "internal/fault", "internal/gate", "internal/store"}},
 	{"internal/relay", []string{"dsse", "peer", "internal/fault", "internal/lite"}},
 	{"internal/event", nil},
