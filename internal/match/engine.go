@@ -20,12 +20,6 @@ import (
 	"entente/sigma"
 )
 
-// Rule is one that is matched.
-type Rule struct {
-	Query *sigma.Query
-	Route *sigma.Query // events of other logs are none of its; nil: it is for all
-}
-
 // Engine holds rules made ready. It is made once, and read by any number of [Matcher]s.
 type Engine struct {
 	plan   *event.Plan
@@ -64,7 +58,6 @@ func (l *leaf) holds(folded []byte) bool {
 
 // rule is an expression over the engine's leaves.
 type rule struct {
-	id    string
 	expr  expr
 	route int // -1: all
 }
@@ -77,20 +70,22 @@ type expr struct {
 }
 
 // New makes an engine. The plan is asked for the fields that the rules ask about.
-func New(plan *event.Plan, rules []Rule) (*Engine, error) {
+//
+// A rule with When is put to no events but those: its logsource.
+func New(plan *event.Plan, rules []*sigma.Query) (*Engine, error) {
 	e := &Engine{plan: plan, slots: map[string]int{}, tables: map[string]*table{}}
 	known := map[sigma.Match]int{}
 	routes := map[string]int{}
-	for i, r := range rules {
-		x, err := e.expr(r.Query, r.Query.Expr, known)
+	for _, q := range rules {
+		x, err := e.expr(q, q.Expr, known)
 		if err != nil {
-			return nil, fmt.Errorf("rule %s: %w", r.Query.Rule.Handle(), err)
+			return nil, fmt.Errorf("rule %s: %w", q.Rule.Handle(), err)
 		}
-		made := rule{id: r.Query.Rule.Handle(), expr: x, route: -1}
-		if r.Route != nil {
-			x, err := e.expr(r.Route, r.Route.Expr, known)
+		made := rule{expr: x, route: -1}
+		if q.When != nil {
+			x, err := e.expr(q, q.When, known)
 			if err != nil {
-				return nil, fmt.Errorf("the logsource of rule %s: %w", rules[i].Query.Rule.Handle(), err)
+				return nil, fmt.Errorf("the logsource of rule %s: %w", q.Rule.Handle(), err)
 			}
 			key := x.key()
 			n, ok := routes[key]

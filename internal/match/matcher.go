@@ -41,15 +41,9 @@ func (e *Engine) Matcher() *Matcher {
 	return &Matcher{e: e, answers: make([]answer, len(e.leaves)), asked: make([]uint32, len(e.rules)), folded: make([]texts, e.plan.Slots()), known: map[string]*table{}}
 }
 
-// Hit is a rule that an event matches.
-type Hit struct {
-	Rule    int // as given to New
-	ID      string
-	Because []sigma.Match // the questions that were answered with yes, and helped
-}
-
-// Match calls with every rule that the event matches.
-func (m *Matcher) Match(ev *event.Event, hit func(Hit)) {
+// Match calls with every rule that the event matches: its place in what was given to New. Until the next call the matcher is the event as rules see it, and
+// [sigma.Query.Eval] says why.
+func (m *Matcher) Match(ev *event.Event, hit func(rule int)) {
 	m.ev = ev
 	if m.epoch++; m.epoch == 0 {
 		clear(m.answers)
@@ -105,15 +99,13 @@ func (m *Matcher) Match(ev *event.Event, hit func(Hit)) {
 }
 
 // try asks a rule in full, once for an event.
-func (m *Matcher) try(n int32, hit func(Hit)) {
+func (m *Matcher) try(n int32, hit func(int)) {
 	if m.asked[n] == m.epoch {
 		return
 	}
 	m.asked[n] = m.epoch
 	if r := &m.e.rules[n]; m.holds(&r.expr) {
-		h := Hit{Rule: int(n), ID: r.id}
-		m.because(&r.expr, &h.Because)
-		hit(h)
+		hit(int(n))
 	}
 }
 
@@ -137,20 +129,6 @@ func (m *Matcher) holds(x *expr) bool {
 		return false
 	}
 	return !m.holds(&x.args[0])
-}
-
-// because gathers what helped an expression that holds.
-func (m *Matcher) because(x *expr, out *[]sigma.Match) {
-	switch x.op {
-	case sigma.ExprLeaf:
-		*out = append(*out, m.e.leaves[x.leaf].Match)
-	case sigma.ExprAnd, sigma.ExprOr:
-		for i := range x.args {
-			if m.holds(&x.args[i]) {
-				m.because(&x.args[i], out)
-			}
-		}
-	}
 }
 
 // yes answers a question, once for an event.
