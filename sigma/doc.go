@@ -14,7 +14,7 @@
 //   - * and ? match every character, line ends as well; ? is one code point. A * alone is any value but null, the empty text as well.
 //   - A number without quotation marks equals every number of the same value, exactly, also where the event has it as a text. A value in
 //     quotation marks, and one with wildcards, is compared with the number as the event writes it. 0x1f, 1_000 or .inf is a text.
-//   - null is null, an empty list, or no field; ” is the empty text and nothing else; exists looks only whether there is the field.
+//   - null is null, an empty list, or no field; the empty text in quotation marks is itself and nothing else; exists looks only whether there is the field.
 //   - A list in an event matches when any of its values does; all asks each value of the rule on its own.
 //   - neq is not, over the whole item: a missing field is different, and a list in the rule means none of them.
 //   - Keywords are looked for in each value of an event, never in names, in what JSON escapes, or across values.
