@@ -249,7 +249,7 @@ func appendDomain(dst, v []byte, strict bool) ([]byte, bool) {
 	for _, c := range v {
 		dst = append(dst, low(c))
 	}
-	return dst, !strict || strictName(dst[start:])
+	return dst, len(dst) > start && (!strict || strictName(dst[start:]))
 }
 
 func strictName(b []byte) bool {
