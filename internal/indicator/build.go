@@ -14,7 +14,7 @@ import (
 // The most that one index holds.
 const (
 	maxEntries = 200_000_000
-	maxTexts   = math.MaxUint32 // octets of values
+	maxTexts   = math.MaxUint32 - 1<<20 // octets of values
 )
 
 // Builder collects indicators for a Snapshot. Its values and metas may come in any order; what comes twice is kept once.

@@ -88,13 +88,14 @@ func appendHash(dst, v []byte, size int) ([]byte, bool) {
 	if len(v) != 2*size {
 		return dst, false
 	}
-	bad := byte(0)
-	for i := 0; i+1 < len(v); i += 2 {
-		h, l := hexDigits[v[i]], hexDigits[v[i+1]]
+	var octets [64]byte
+	out, bad := octets[:size], byte(0)
+	for i := range out {
+		h, l := hexDigits[v[2*i]], hexDigits[v[2*i+1]]
 		bad |= h | l
-		dst = append(dst, h<<4|l&15)
+		out[i] = h<<4 | l&15
 	}
-	return dst, bad < 16
+	return append(dst, out...), bad < 16
 }
 
 func appendJA4(dst, v []byte) ([]byte, bool) {
@@ -248,7 +249,7 @@ func appendDomain(dst, v []byte, strict bool) ([]byte, bool) {
 	for _, c := range v {
 		dst = append(dst, low(c))
 	}
-	return dst, !strict || strictName(dst[start:])
+	return dst, len(dst) > start && (!strict || strictName(dst[start:]))
 }
 
 func strictName(b []byte) bool {

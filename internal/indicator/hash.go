@@ -63,24 +63,32 @@ func (h *hasher) walk(name []byte) nameWalk {
 	return nameWalk{h: h, name: name, at: len(name) + 1, state: h.start}
 }
 
+// lowered is every octet in lower case.
+var lowered = func() (t [256]byte) {
+	for i := range t {
+		t[i] = low(byte(i))
+	}
+	return t
+}()
+
 // next is the hash of the next longer suffix, which begins at w.at; false: there is none. A label of ASCII is the same in any case.
 func (w *nameWalk) next() (uint64, bool) {
 	if w.at <= 0 {
 		return 0, false
 	}
-	chunk, n, i := uint64(0), 0, w.at-2
-	for ; i >= 0; i-- {
-		c := w.name[i]
+	chunk, n, i, state := uint64(0), 0, w.at-2, w.state
+	for name := w.name[:w.at-1]; i >= 0; i-- {
+		c := lowered[name[i]]
 		if c == '.' {
 			break
 		}
-		chunk = chunk<<8 | uint64(low(c))
+		chunk = chunk<<8 | uint64(c)
 		if n++; n == 8 {
-			w.state = w.h.step(w.state, chunk, 8)
+			state = w.h.step(state, chunk, 8)
 			chunk, n = 0, 0
 		}
 	}
-	w.state = w.h.step(w.state, chunk, n)
+	w.state = w.h.step(state, chunk, n)
 	w.at = i + 1
 	return w.h.finish(w.state, Domain), true
 }

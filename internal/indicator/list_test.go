@@ -52,6 +52,28 @@ func TestLists(t *testing.T) {
 	}
 }
 
+// Whatever a list is, what is read of it are values, and its lines are counted.
+func FuzzReadList(f *testing.F) {
+	for _, s := range []string{"192.0.2.1\n#x\n\ufeffexample.org # y", "#fields\tindicator\tindicator_type\nx.org\tIntel::DOMAIN\n", "a,b\n\"x\n", "\"", ";;\n", "\x00\n\r\r"} {
+		for n := range byte(3) {
+			f.Add(s, n)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text string, form byte) {
+		lines := strings.Count(text, "\n") + 1
+		_ = ReadList(strings.NewReader(text), ListOptions{Format: []string{"", CSV, Zeek}[form%3]}, func(v Value) error {
+			if again, err := New(v.Kind, v.Text()); err != nil || again != v {
+				t.Fatalf("%s %q is %q %v", v.Kind, v.Text(), again.Text(), err)
+			}
+			return nil
+		}, func(line int, l Left) {
+			if line < 1 || line > lines+1 || l.Code == "" || l.Detail == "" {
+				t.Fatalf("line %d of %d is left with %+v", line, lines, l)
+			}
+		})
+	})
+}
+
 func TestPatternsThatAreListsOfValues(t *testing.T) {
 	hash := strings.Repeat("ab", 32)
 	for text, want := range map[string]string{

@@ -343,10 +343,11 @@ func (s *Snapshot) find(h uint64) (from, to int) {
 	if s.nh == 0 {
 		return 0, 0
 	}
-	if bit := h >> (64 - s.filter); s.sec[secFilter][bit>>3]>>(bit&7)&1 == 0 {
+	if bit := h >> (uint(64-s.filter) & 63); s.sec[secFilter][bit>>3]>>(bit&7)&1 == 0 {
 		return 0, 0
 	}
-	d, want := int(h>>(64-s.radix)), uint32(h<<s.radix>>(64-suffixBits))
+	radix := uint(s.radix) & 63
+	d, want := int(h>>(64-radix)), uint32(h<<radix>>(64-suffixBits))
 	i, end := int(u32(s.sec[secDirectory], d)), int(u32(s.sec[secDirectory], d+1))
 	suffix := s.sec[secSuffix]
 	for i < end && u32(suffix, i) < want {
