@@ -79,7 +79,7 @@ var floors = []struct {
 	{"internal/surface/api/apitest", nil},
 	// the top
 	{"internal/node", []string{"*", "internal/*", "internal/store/sqlite", "internal/surface/*"}},
-	{"internal/alliance", []string{"accord", "label", "peer", "internal/*", "internal/surface/api"}},
+	{"internal/alliance", []string{"dsse", "keylog", "accord", "label", "peer", "internal/*", "internal/surface/api"}},
 	{"internal/cli", []string{"*", "stix/pattern", "internal/*", "internal/surface/api", "docs"}},
 	{"cmd/*", []string{"internal/cli"}},
 	{"docs", nil},
