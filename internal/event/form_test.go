@@ -70,3 +70,18 @@ func TestClock(t *testing.T) {
 		}
 	}
 }
+
+// A member that two names mean fills both: what one producer calls the source's name is the provider of another.
+func TestOneMemberOfTwoNames(t *testing.T) {
+	p := NewPlan()
+	provider, source := p.Field("Provider_Name"), p.Field("SourceName")
+	var e Event
+	if err := p.Scan([]byte(`{"SourceName":"Real-Time Protection"}`), &e); err != nil {
+		t.Fatal(err)
+	}
+	for _, slot := range []int{provider, source} {
+		if got := string(e.Get(slot).Text); got != "Real-Time Protection" {
+			t.Errorf("%d: %q", slot, got)
+		}
+	}
+}

@@ -22,7 +22,8 @@ type node struct {
 type member struct {
 	name []byte
 	hash uint32
-	slot int // -1: only what is inside is asked for
+	slot int   // -1: only what is inside is asked for
+	also []int // more slots: names that mean this member too
 	down *node
 }
 
@@ -66,6 +67,8 @@ func (p *Plan) put(slot int, path []string) {
 			n = m.down
 		} else if m.slot < 0 {
 			m.slot = slot
+		} else if m.slot != slot && !slices.Contains(m.also, slot) {
+			m.also = append(m.also, slot)
 		}
 	}
 }

@@ -140,12 +140,12 @@ func (s *scanner) value(i int, m *member, depth int) int {
 			if escaped {
 				text = s.unescape(text)
 			}
-			s.e.Add(m.slot, Value{Text, text})
+			m.give(s.e, Value{Text, text})
 		}
 		return end + 1
 	case '{':
 		if m.down == nil {
-			s.e.Add(m.slot, Value{Kind: Empty})
+			m.give(s.e, Value{Kind: Empty})
 			return s.skip(i, depth)
 		}
 		return s.object(i, m.down, depth+1)
@@ -154,7 +154,7 @@ func (s *scanner) value(i int, m *member, depth int) int {
 			return s.fail(i, "objects and lists stand too deep in each other")
 		}
 		if i = s.space(i + 1); i < len(b) && b[i] == ']' {
-			s.e.Add(m.slot, Value{Kind: Empty})
+			m.give(s.e, Value{Kind: Empty})
 			return i + 1
 		}
 		for {
@@ -183,9 +183,19 @@ func (s *scanner) value(i int, m *member, depth int) int {
 		case 't', 'f':
 			v.Kind = Bool
 		}
-		s.e.Add(m.slot, v)
+		m.give(s.e, v)
 	}
 	return end
+}
+
+// give puts a value into the slots of a member.
+func (m *member) give(e *Event, v Value) {
+	if m.slot >= 0 {
+		e.Add(m.slot, v)
+	}
+	for _, slot := range m.also {
+		e.Add(slot, v)
+	}
 }
 
 // bare finds the end of a number, true, false or null.

@@ -9,7 +9,7 @@ import (
 // TSV reads logs as Zeek writes them without JSON: lines of columns, and lines with # that say what they are (Zeek, "Zeek log formats and inspection"). One reads one file.
 type TSV struct {
 	plan    *Plan
-	path    int
+	path    *member // nil: nobody asks for it
 	log     []byte
 	sep     byte
 	list    []byte // between the elements of sets and vectors
@@ -20,7 +20,7 @@ type TSV struct {
 }
 
 type column struct {
-	slot int
+	to   *member // nil: nobody asks for it
 	kind Kind
 	list bool
 }
@@ -28,17 +28,9 @@ type column struct {
 // maxColumns bounds the columns of a log.
 const maxColumns = 1000
 
-// NewTSV makes a reader. The plan is asked under the names of columns; the slot of _path gets the name of the log, as in Zeek's JSON.
+// NewTSV makes a reader, of a plan that is asked for nothing more from then on. The plan is asked under the names of columns; the slot of _path gets the name of the log, as in Zeek's JSON.
 func NewTSV(p *Plan) *TSV {
-	return &TSV{plan: p, path: p.find("_path"), sep: '\t', list: []byte(","), unset: []byte("-"), empty: []byte("(empty)")}
-}
-
-// find is the slot of a field at the top, or -1.
-func (p *Plan) find(name string) int {
-	if m := p.root.find([]byte(squeeze(name))); m != nil {
-		return m.slot
-	}
-	return -1
+	return &TSV{plan: p, path: p.root.find([]byte("_path")), sep: '\t', list: []byte(","), unset: []byte("-"), empty: []byte("(empty)")}
 }
 
 // Scan reads one line, without its end. There is no event in a line that says what the log is.
@@ -51,8 +43,8 @@ func (t *TSV) Scan(line []byte, e *Event) (ok bool, err error) {
 	}
 	e.Reset(t.plan.slots)
 	e.Line, e.all = line, t.every
-	if t.path >= 0 && t.log != nil {
-		e.Add(t.path, Value{Text, t.log})
+	if t.path != nil && t.log != nil {
+		t.path.give(e, Value{Text, t.log})
 	}
 	rest, more := line, true
 	for i := range t.columns {
@@ -61,8 +53,8 @@ func (t *TSV) Scan(line []byte, e *Event) (ok bool, err error) {
 		}
 		var cell []byte
 		cell, rest, more = bytes.Cut(rest, []byte{t.sep})
-		if c := &t.columns[i]; c.slot >= 0 {
-			t.values(c, cell, e, func(v Value) { e.Add(c.slot, v) })
+		if c := &t.columns[i]; c.to != nil {
+			t.values(c, cell, e, func(v Value) { c.to.give(e, v) })
 		}
 	}
 	if more {
@@ -167,7 +159,7 @@ func (t *TSV) head(line []byte) error {
 		}
 		t.columns, t.begun = nil, true
 		for _, name := range words[1:] {
-			t.columns = append(t.columns, column{slot: t.plan.find(name), kind: Text})
+			t.columns = append(t.columns, column{to: t.plan.root.find([]byte(squeeze(name))), kind: Text})
 		}
 	case "types":
 		for i, kind := range words[1:] {
