@@ -39,8 +39,9 @@ type leaf struct {
 	slot  int // of its field; -1: any value (keywords)
 	cost  int // of being a witness; 0: it cannot be
 	texts []string
-	bytes []byte // of Text
-	plain bool   // the folded text of a value answers it
+	bytes []byte   // of Text
+	plain bool     // the folded text of a value answers it
+	found [][]byte // of a form or a regular expression: one of them is in the folded text of what it accepts; nil: nobody knows
 }
 
 // holds answers a plain question.
@@ -147,7 +148,28 @@ func (e *Engine) expr(q *sigma.Query, x *sigma.Expr, known map[sigma.Match]int) 
 		}
 		out.args = append(out.args, inner)
 	}
+	slices.SortStableFunc(out.args, func(a, b expr) int { return e.effort(&a) - e.effort(&b) })
 	return out, nil
+}
+
+// effort is how long a question takes to answer, roughly: what is quick is asked first.
+func (e *Engine) effort(x *expr) (sum int) {
+	if x.op != sigma.ExprLeaf {
+		for i := range x.args {
+			sum += e.effort(&x.args[i])
+		}
+		return sum
+	}
+	l := &e.leaves[x.leaf]
+	switch {
+	case l.slot < 0:
+		return 50
+	case l.Op == sigma.OpRegex:
+		return 20
+	case l.Op == sigma.OpWild:
+		return 5
+	}
+	return 1
 }
 
 func (e *Engine) leaf(m sigma.Match) (int, error) {
@@ -166,6 +188,11 @@ func (e *Engine) leaf(m sigma.Match) (int, error) {
 		e.slot(m.Text)
 	}
 	l.cost, l.texts = witness(&m)
+	if m.Op == sigma.OpWild || m.Op == sigma.OpRegex {
+		for _, text := range l.texts {
+			l.found = append(l.found, []byte(text))
+		}
+	}
 	e.leaves = append(e.leaves, l)
 	return len(e.leaves) - 1, nil
 }
@@ -209,7 +236,7 @@ func witness(m *sigma.Match) (cost int, texts []string) {
 			if len(t) == 0 {
 				return 0, nil
 			}
-			cost += worth(len(t)) + 3
+			cost += worth(len(t)) + 10 // it is not answered by the text alone
 		}
 		return cost, texts
 	case sigma.OpNumber:

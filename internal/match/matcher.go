@@ -1,7 +1,9 @@
 package match
 
 import (
+	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"entente/internal/event"
 	"entente/sigma"
@@ -164,7 +166,14 @@ func (m *Matcher) ask(l *leaf) bool {
 		}
 		return false
 	}
+	i := 0
 	for v := range m.ev.All(l.slot) {
+		if v.Text != nil && l.found != nil { // what must be in it is looked for first
+			i++
+			if text := m.texts(l.slot)[i-1]; !slices.ContainsFunc(l.found, func(need []byte) bool { return bytes.Contains(text, need) }) {
+				continue
+			}
+		}
 		if v.Kind != event.Empty && l.Accepts(valueOf(v)) {
 			return true
 		}

@@ -55,16 +55,12 @@ func word(b []byte) (x uint64) {
 	return x
 }
 
-// grams finds texts that stand anywhere by one of their four-byte sequences, and shorter ones by looking.
+// grams finds texts that stand anywhere by one of their four-byte sequences, and shorter ones as a whole.
 type grams struct {
 	bits  []uint64 // which sequences there may be, by their hash
 	at    map[uint32][]*entry
-	short []brief
-}
-
-type brief struct {
-	text  []byte
-	entry *entry
+	short [4]map[uint32][]*entry // by length
+	few   [4][]uint64            // which of these there may be, by their hash
 }
 
 const gramBits = 16 // of the hash of a sequence
@@ -73,7 +69,14 @@ func gramHash(g uint32) uint32 { return g * 0x9E3779B1 >> (32 - gramBits) }
 
 func (g *grams) add(text string, x *entry) {
 	if len(text) < 4 {
-		g.short = append(g.short, brief{[]byte(text), x})
+		n := len(text)
+		if g.short[n] == nil {
+			g.short[n], g.few[n] = map[uint32][]*entry{}, make([]uint64, 1<<gramBits/64)
+		}
+		key := uint32(word([]byte(text)))
+		h := gramHash(key)
+		g.few[n][h/64] |= 1 << (h % 64)
+		g.short[n][key] = append(g.short[n][key], x)
 		return
 	}
 	if g.bits == nil {
@@ -196,9 +199,23 @@ func (f *field) find(text []byte, hit func(*entry)) {
 			}
 		}
 	}
-	for i := range f.within.short {
-		if s := &f.within.short[i]; bytes.Contains(text, s.text) {
-			hit(s.entry)
+	for n := 1; n < len(f.within.few); n++ {
+		if few := f.within.few[n]; few != nil {
+			mask := uint32(1)<<(8*n) - 1
+			for i := 0; i+n <= len(text); i++ {
+				var key uint32
+				if i+4 <= len(text) {
+					key = binary.LittleEndian.Uint32(text[i:]) & mask
+				} else {
+					key = uint32(word(text[i : i+n]))
+				}
+				h := gramHash(key)
+				if few[h/64]&(1<<(h%64)) != 0 {
+					for _, x := range f.within.short[n][key] {
+						hit(x)
+					}
+				}
+			}
 		}
 	}
 	if bits := f.within.bits; bits != nil {
