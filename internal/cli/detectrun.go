@@ -143,6 +143,7 @@ func (d *detection) run(ctx context.Context, files []string) error {
 	<-done
 	d.bar.end()
 	d.correlate(out)
+	d.summary.Lines = d.next
 	d.summary.Seconds = float64(time.Since(began).Milliseconds()) / 1000
 	if err := errors.Join(err, d.failed, out.Flush()); err != nil {
 		return err
@@ -224,7 +225,7 @@ func (d *detection) file(ctx context.Context, name string) error {
 			l.wrong(line, fmt.Sprintf("the line is longer than %s", size(input.MaxLine)))
 			send(line + 1)
 		case tsv != nil && len(text) > 0 && text[0] == '#': // what the columns are from here on
-			next := *tsv
+			next := *tsv // lines before are still being looked at
 			_, err := next.Scan(text, nil)
 			tsv = &next
 			l.text = l.text[:start]
@@ -353,7 +354,6 @@ func (d *detection) take(out *bufio.Writer, l *lines) {
 		d.bar.clear()
 		_, d.failed = out.Write(l.printed)
 	}
-	s.Lines += uint64(len(l.ends))
 	s.Events += l.events
 	for i, t := range l.told {
 		if s.Unreadable+uint64(i) < toldMost {
@@ -495,7 +495,7 @@ func (h *hitLine) json(to []byte) []byte {
 		text("indicator", i.Meta.Source)
 		text("kind", i.Value.Kind.String())
 		text("value", i.Value.Text())
-		if i.Confidence >= 0 {
+		if i.Meta.Confidence >= 0 {
 			to = fmt.Appendf(to, `,"confidence":%d`, i.Confidence)
 		}
 	default:

@@ -54,6 +54,8 @@ var floors = []struct {
 	{"internal/decisions", []string{"accord", "decision", "dsse", "keylog", "peer", "internal/fault", "internal/gate", "internal/store"}},
 	{"internal/relay", []string{"dsse", "peer", "internal/fault", "internal/lite"}},
 	{"internal/event", nil},
+	{"internal/match", []string{"sigma", "internal/event"}},
+	{"internal/watch", []string{"sigma", "stix", "internal/event", "internal/fault", "internal/indicator", "internal/match"}},
 	{"internal/input", []string{"internal/fault"}},
 	{"internal/recall", []string{"internal/fault"}},
 	// the waist
