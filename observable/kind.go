@@ -97,7 +97,7 @@ func Kinds(word string) []*Kind {
 // Read finds which of the kinds a value is, and its canonical form. scheme, when not empty, is put before what is no absolute URL. Where it is
 // none, problem is a stable code: "value.empty", "value.unknown", or "value." with the name of the only kind.
 func Read(candidates []*Kind, value, scheme string) (k *Kind, canonical, problem string) {
-	value = refang(strings.TrimSpace(value))
+	value = Refang(strings.TrimSpace(value))
 	switch {
 	case value == "":
 		return nil, "", "value.empty"
@@ -146,8 +146,8 @@ var defanged = strings.NewReplacer("[.]", ".", "(.)", ".", "{.}", ".", "[dot]", 
 
 var schemes = regexp.MustCompile(`(?i)^(hxxps?|h\*\*ps?|hxtps?|fxp|meow)(://|:\\\\)`)
 
-// refang undoes what keeps people from following a link by mistake.
-func refang(s string) string {
+// Refang undoes what keeps people from following a link by mistake: hxxp, [.], (dot), [at] and the like.
+func Refang(s string) string {
 	if strings.ContainsAny(s, "[({") {
 		s = defanged.Replace(s)
 	}

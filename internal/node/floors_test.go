@@ -20,6 +20,7 @@ var floors = []struct {
 	{"outside", nil},
 	{"label", nil},
 	{"stix/pattern", nil},
+	{"sigma", nil},
 	{"stix", []string{"stix/pattern", "stix/internal/*"}},
 	{"stix/internal/*", []string{"outside"}},
 	{"taxii", nil},
@@ -49,8 +50,14 @@ var floors = []struct {
 	{"internal/identity", []string{"outside", "internal/fault", "internal/gate", "internal/store"}},
 	{"internal/ledger", []string{"dsse", "peer", "internal/fault", "internal/lite"}},
 	{"internal/accords", []string{"accord", "dsse", "label", "internal/fault", "internal/gate", "internal/store"}},
+	{"internal/indicator", []string{"observable", "stix", "stix/pattern", "internal/fault"}},
 	{"internal/decisions", []string{"accord", "decision", "dsse", "keylog", "peer", "internal/fault", "internal/gate", "internal/store"}},
 	{"internal/relay", []string{"dsse", "peer", "internal/fault", "internal/lite"}},
+	{"internal/event", nil},
+	{"internal/match", []string{"sigma", "internal/event"}},
+	{"internal/watch", []string{"sigma", "stix", "internal/event", "internal/fault", "internal/indicator", "internal/match"}},
+	{"internal/input", []string{"internal/fault"}},
+	{"internal/recall", []string{"internal/fault"}},
 	// the waist
 	{"internal/exchange", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	// workers: none imports another
@@ -82,6 +89,7 @@ var floors = []struct {
 	{"starter", nil},
 	{"web", nil},
 	{"internal/shareddata", nil},
+	{"internal/sigmatest", []string{"sigma"}},
 	{"internal/phrasebook", nil},
 	// measuring and breaking: they run the real program
 	{"internal/sample", []string{"label", "stix"}},

@@ -1,0 +1,249 @@
+package input
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// reading is one run of a source, whose lines are gathered.
+type reading struct {
+	t     *testing.T
+	mu    sync.Mutex
+	lines []string
+	stop  context.CancelFunc
+	done  chan error
+	c     Counts
+	marks *Checkpoints
+	fail  int // after so many batches
+}
+
+func read(t *testing.T, checkpoints string, follow bool, fail int, patterns ...string) *reading {
+	t.Helper()
+	r := &reading{t: t, done: make(chan error, 1), fail: fail}
+	var err error
+	if checkpoints != "" {
+		if r.marks, err = OpenCheckpoints(checkpoints); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	r.stop = stop
+	s := &Files{Patterns: patterns, Follow: follow, Poll: time.Millisecond, Marks: r.marks, Counts: func(f func(*Counts)) { r.mu.Lock(); f(&r.c); r.mu.Unlock() }}
+	go func() {
+		r.done <- s.Run(ctx, func(b *Batch) error {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if r.fail--; r.fail == 0 {
+				return errFull
+			}
+			for _, l := range b.Lines {
+				r.lines = append(r.lines, string(l))
+			}
+			if r.marks != nil {
+				return r.marks.Keep(b)
+			}
+			return nil
+		})
+	}()
+	return r
+}
+
+var errFull = errors.New("the spool is full")
+
+// wait waits for so many lines, or the end of one that does not follow.
+func (r *reading) wait(n int) []string {
+	r.t.Helper()
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(time.Millisecond) {
+		r.mu.Lock()
+		got := slices.Clone(r.lines)
+		r.mu.Unlock()
+		if len(got) >= n {
+			return got
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatalf("%d lines, want %d", len(got), n)
+		}
+	}
+}
+
+func (r *reading) end() []string {
+	r.t.Helper()
+	r.stop()
+	if err := <-r.done; err != nil {
+		r.t.Fatal(err)
+	}
+	return r.lines
+}
+
+func add(t *testing.T, path string, text string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFilesToTheirEnds(t *testing.T) {
+	dir := t.TempDir()
+	add(t, dir+"/a.log", "one\r\ntwo\n\nthree")
+	add(t, dir+"/b.log", strings.Repeat("x", MaxLine+1)+"\nfour\n"+strings.Repeat("y", 3*MaxLine)+"\nfive\n"+strings.Repeat("z", MaxLine)+"\n")
+	add(t, dir+"/c.txt", "not asked for\n")
+	if err := os.Mkdir(dir+"/d.log", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r := read(t, "", false, 0, dir+"/*.log", dir+"/a.log")
+	if err := <-r.done; err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(r.lines, " "); got != "one two three four five "+strings.Repeat("z", MaxLine) {
+		t.Errorf("%.200s", got)
+	}
+	if r.c.Long != 2 || r.c.Partial != 1 || r.c.Lines != 6 {
+		t.Errorf("%+v", r.c)
+	}
+	if r := read(t, "", false, 0, dir+"/none*"); <-r.done == nil {
+		t.Error("no file matches")
+	}
+	if r := read(t, "", false, 0, "["); <-r.done == nil {
+		t.Error("no pattern")
+	}
+	if got := read(t, "", false, 0, dir).wait(7); len(got) != 7 {
+		t.Error("a directory stands for its files")
+	}
+}
+
+// Rotation by renaming, with the writer going on for a while, and by copying and cutting off.
+func TestRotation(t *testing.T) {
+	dir := t.TempDir()
+	log := dir + "/eve.json"
+	add(t, log, "1\n")
+	r := read(t, dir+"/marks", true, 0, log)
+	r.wait(1)
+	old, err := os.OpenFile(log, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(log, log+".1"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := old.WriteString("2\n"); err != nil {
+		t.Fatal(err)
+	}
+	r.wait(2)
+	add(t, log, "3\n")
+	if _, err := old.WriteString("4\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r.wait(4)
+	if err := os.Truncate(log, 0); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(20 * time.Millisecond) // as long as it is seen to be short
+	add(t, log, "5\n")
+	got := r.wait(5)
+	r.end()
+	slices.Sort(got)
+	if strings.Join(got, " ") != "1 2 3 4 5" {
+		t.Error(got)
+	}
+}
+
+// Whatever happens between two runs, every line comes: those that were kept as done with once.
+func TestARunBeginsWhereTheLastWas(t *testing.T) {
+	for seed := range uint64(20) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		dir := t.TempDir()
+		log := dir + "/log"
+		add(t, log, "begin\n")
+		want, got, n := []string{"begin"}, []string(nil), 0
+		for round := range 6 {
+			run := read(t, dir+"/marks", true, 0, log)
+			for range 1 + r.IntN(4) {
+				text := ""
+				for range r.IntN(3000) {
+					n++
+					want = append(want, fmt.Sprint("line ", n))
+					text += want[len(want)-1] + "\n"
+				}
+				cut := 0
+				if len(text) > 0 {
+					cut = r.IntN(len(text))
+				}
+				add(t, log, text[:cut])
+				add(t, log, text[cut:])
+			}
+			if r.IntN(2) == 0 {
+				run.wait(len(want) - len(got))
+			}
+			got = append(got, run.end()...)
+			if r.IntN(2) == 0 {
+				if err := os.Rename(log, fmt.Sprint(log, ".", round)); err != nil {
+					t.Fatal(err)
+				}
+				n++
+				want = append(want, fmt.Sprint("line ", n))
+				add(t, log, want[len(want)-1]+"\n")
+			}
+		}
+		run := read(t, dir+"/marks", true, 0, log)
+		run.wait(len(want) - len(got))
+		got = append(got, run.end()...)
+		slices.Sort(want)
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Fatalf("seed %d: %d lines, want %d", seed, len(got), len(want))
+		}
+	}
+}
+
+// What is not taken comes again.
+func TestWhatIsNotTakenComesAgain(t *testing.T) {
+	dir := t.TempDir()
+	text := ""
+	for i := range 5000 {
+		text += fmt.Sprintln(i)
+	}
+	add(t, dir+"/log", text)
+	r := read(t, dir+"/marks", false, 3, dir+"/log")
+	if err := <-r.done; !errors.Is(err, errFull) {
+		t.Fatal(err)
+	}
+	if len(r.lines) != 2*maxBatch {
+		t.Fatal(len(r.lines))
+	}
+	again := read(t, dir+"/marks", false, 0, dir+"/log")
+	if err := <-again.done; err != nil {
+		t.Fatal(err)
+	}
+	if all := strings.Join(append(r.lines, again.lines...), "\n") + "\n"; all != text {
+		t.Errorf("%d lines", strings.Count(all, "\n"))
+	}
+}
+
+func TestCheckpoints(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "marks")
+	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenCheckpoints(path); err == nil {
+		t.Error("half a file")
+	}
+}

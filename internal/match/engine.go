@@ -1,0 +1,276 @@
+// Package match puts events to many rules at once.
+//
+// Questions that rules share are asked once. Of each rule the cheapest set of questions is found of which one must be answered with yes for the rule to match: its
+// witnesses. For these, and for them alone, an index by field is made: a table for whole texts, tables by the first and last bytes, and one of four-byte sequences for
+// what stands anywhere in a text. An event is looked up in the indexes, and only rules with a witness in it are asked in full. What the indexes find is verified with the
+// question itself, so that an index can only be slow and never wrong.
+//
+// Rules for other logs than an event's are not in its indexes: events fall into routes by a few fields, and each route has indexes of its own, made when its first
+// event comes.
+package match
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"entente/internal/event"
+	"entente/sigma"
+)
+
+// Engine holds rules made ready. It is made once, and read by any number of [Matcher]s.
+type Engine struct {
+	plan   *event.Plan
+	slots  map[string]int // by name of a field
+	leaves []leaf
+	rules  []rule
+	routes []expr // of different rules, each once
+	asked  []int  // slots that decide about routes
+
+	mu     sync.Mutex
+	tables map[string]*table // by the routes that accept, as bits
+}
+
+// leaf is a question that rules ask.
+type leaf struct {
+	*sigma.Matcher
+	slot  int // of its field; -1: any value (keywords)
+	cost  int // of being a witness; 0: it cannot be
+	texts []string
+	bytes []byte   // of Text
+	plain bool     // the folded text of a value answers it
+	found [][]byte // of a form or a regular expression: one of them is in the folded text of what it accepts; nil: nobody knows
+}
+
+// holds answers a plain question.
+func (l *leaf) holds(folded []byte) bool {
+	switch l.Op {
+	case sigma.OpEqual:
+		return bytes.Equal(folded, l.bytes)
+	case sigma.OpPrefix:
+		return bytes.HasPrefix(folded, l.bytes)
+	case sigma.OpSuffix:
+		return bytes.HasSuffix(folded, l.bytes)
+	}
+	return bytes.Contains(folded, l.bytes)
+}
+
+// rule is an expression over the engine's leaves.
+type rule struct {
+	expr  expr
+	route int // -1: all
+}
+
+// expr is a sigma.Expr whose leaves are numbered for all rules.
+type expr struct {
+	op   sigma.ExprOp
+	args []expr
+	leaf int
+}
+
+// New makes an engine. The plan is asked for the fields that the rules ask about.
+//
+// A rule with When is put to no events but those: its logsource.
+func New(plan *event.Plan, rules []*sigma.Query) (*Engine, error) {
+	e := &Engine{plan: plan, slots: map[string]int{}, tables: map[string]*table{}}
+	known := map[sigma.Match]int{}
+	routes := map[string]int{}
+	for _, q := range rules {
+		x, err := e.expr(q, q.Expr, known)
+		if err != nil {
+			return nil, fmt.Errorf("rule %s: %w", q.Rule.Handle(), err)
+		}
+		made := rule{expr: x, route: -1}
+		if q.When != nil {
+			x, err := e.expr(q, q.When, known)
+			if err != nil {
+				return nil, fmt.Errorf("the logsource of rule %s: %w", q.Rule.Handle(), err)
+			}
+			key := x.key()
+			n, ok := routes[key]
+			if !ok {
+				n = len(e.routes)
+				routes[key] = n
+				e.routes = append(e.routes, x)
+				e.ask(&x)
+			}
+			made.route = n
+		}
+		e.rules = append(e.rules, made)
+	}
+	return e, nil
+}
+
+// ask notes the fields that decide about a route.
+func (e *Engine) ask(x *expr) {
+	if x.op == sigma.ExprLeaf {
+		l := &e.leaves[x.leaf]
+		if l.slot >= 0 && !slices.Contains(e.asked, l.slot) {
+			e.asked = append(e.asked, l.slot)
+		}
+	}
+	for i := range x.args {
+		e.ask(&x.args[i])
+	}
+}
+
+// key is the same for the same expression.
+func (x *expr) key() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d %d(", x.op, x.leaf)
+	for i := range x.args {
+		b.WriteString(x.args[i].key())
+		b.WriteByte(' ')
+	}
+	b.WriteByte(')')
+	return b.String()
+}
+
+func (e *Engine) expr(q *sigma.Query, x *sigma.Expr, known map[sigma.Match]int) (out expr, err error) {
+	out = expr{op: x.Op, leaf: -1}
+	if x.Op == sigma.ExprLeaf {
+		m := q.Leaves[x.Leaf]
+		n, ok := known[m]
+		if !ok {
+			if n, err = e.leaf(m); err != nil {
+				return expr{}, err
+			}
+			known[m] = n
+		}
+		out.leaf = n
+	}
+	for _, a := range x.Args {
+		inner, err := e.expr(q, a, known)
+		if err != nil {
+			return expr{}, err
+		}
+		out.args = append(out.args, inner)
+	}
+	slices.SortStableFunc(out.args, func(a, b expr) int { return e.effort(&a) - e.effort(&b) })
+	return out, nil
+}
+
+// effort is how long a question takes to answer, roughly: what is quick is asked first.
+func (e *Engine) effort(x *expr) (sum int) {
+	if x.op != sigma.ExprLeaf {
+		for i := range x.args {
+			sum += e.effort(&x.args[i])
+		}
+		return sum
+	}
+	l := &e.leaves[x.leaf]
+	switch {
+	case l.slot < 0:
+		return 50
+	case l.Op == sigma.OpRegex:
+		return 20
+	case l.Op == sigma.OpWild:
+		return 5
+	}
+	return 1
+}
+
+func (e *Engine) leaf(m sigma.Match) (int, error) {
+	x, err := m.Matcher()
+	if err != nil {
+		return 0, err
+	}
+	l := leaf{Matcher: x, slot: -1, bytes: []byte(m.Text)}
+	if m.Field != "" {
+		l.slot = e.slot(m.Field)
+	}
+	switch m.Op {
+	case sigma.OpEqual, sigma.OpPrefix, sigma.OpSuffix, sigma.OpContains:
+		l.plain = !m.Cased
+	case sigma.OpField, sigma.OpFieldPrefix, sigma.OpFieldSuffix, sigma.OpFieldContains:
+		e.slot(m.Text)
+	}
+	l.cost, l.texts = witness(&m)
+	if m.Op == sigma.OpWild || m.Op == sigma.OpRegex {
+		for _, text := range l.texts {
+			l.found = append(l.found, []byte(text))
+		}
+	}
+	e.leaves = append(e.leaves, l)
+	return len(e.leaves) - 1, nil
+}
+
+func (e *Engine) slot(field string) int {
+	s, ok := e.slots[field]
+	if !ok {
+		s = e.plan.Field(field)
+		e.slots[field] = s
+	}
+	return s
+}
+
+// witness is what it costs to look for a question in every event, as a guess at how often it is answered with yes, and the texts by which it is found; 0: it is not found
+// by an index.
+func witness(m *sigma.Match) (cost int, texts []string) {
+	worth := func(n int) int { return 1 + 400/(n*n+1) }
+	folded := m.Text
+	if m.Cased {
+		folded = string(sigma.Fold(nil, []byte(m.Text)))
+	}
+	switch m.Op {
+	case sigma.OpEqual:
+		return worth(len(folded) + 6), []string{folded}
+	case sigma.OpPrefix, sigma.OpSuffix:
+		if len(folded) == 0 {
+			return 0, nil
+		}
+		return worth(len(folded)+1) + 1, []string{folded}
+	case sigma.OpContains:
+		if len(folded) == 0 {
+			return 0, nil
+		}
+		return worth(len(folded)) + 2, []string{folded}
+	case sigma.OpWild, sigma.OpRegex:
+		texts = m.Required()
+		if len(texts) == 0 {
+			return 0, nil
+		}
+		for _, t := range texts {
+			if len(t) == 0 {
+				return 0, nil
+			}
+			cost += worth(len(t)) + 10 // it is not answered by the text alone
+		}
+		return cost, texts
+	case sigma.OpNumber:
+		return 40, nil
+	case sigma.OpCIDR, sigma.OpLess, sigma.OpLessEqual, sigma.OpGreater, sigma.OpGreaterEqual:
+		return 60, nil
+	case sigma.OpAny:
+		return 300, nil
+	}
+	return 0, nil // what may be true of a field that is not there, or of two fields
+}
+
+// witnesses finds leaves of which one must be true for the expression to be true, and what they cost; nil: there are none.
+func (e *Engine) witnesses(x *expr) (leaves []int, cost int) {
+	switch x.op {
+	case sigma.ExprLeaf:
+		if c := e.leaves[x.leaf].cost; c > 0 {
+			return []int{x.leaf}, c
+		}
+	case sigma.ExprAnd:
+		for i := range x.args {
+			l, c := e.witnesses(&x.args[i])
+			if l != nil && (leaves == nil || c < cost) {
+				leaves, cost = l, c
+			}
+		}
+	case sigma.ExprOr:
+		for i := range x.args {
+			l, c := e.witnesses(&x.args[i])
+			if l == nil {
+				return nil, 0
+			}
+			leaves, cost = append(leaves[:len(leaves):len(leaves)], l...), cost+c
+		}
+	}
+	return leaves, cost
+}

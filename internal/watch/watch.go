@@ -1,0 +1,140 @@
+// Package watch looks at events with everything there is to look for: rules, and indicators in the fields that hold addresses, names, hashes and the like.
+package watch
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"entente/internal/event"
+	"entente/internal/indicator"
+	"entente/internal/match"
+	"entente/sigma"
+)
+
+// Set is what is looked for. It is made once, and read by any number of [Watcher]s.
+type Set struct {
+	rules  *Rules
+	plan   *event.Plan
+	engine *match.Engine
+	table  *indicator.Table
+	clock  event.Clock
+	seen   []observable
+	places []place
+	slots  map[string]int // of the fields that correlations ask about
+}
+
+// New makes a set of rules and of a table of indicators; either may be nil.
+func New(rules *Rules, table *indicator.Table) (s *Set, err error) {
+	if rules == nil {
+		rules = &Rules{}
+	}
+	s = &Set{rules: rules, plan: event.NewPlan(), table: table, slots: map[string]int{}}
+	if s.engine, err = match.New(s.plan, rules.Queries); err != nil {
+		return nil, err
+	}
+	for _, fields := range rules.kept {
+		for _, name := range fields {
+			s.slots[name] = s.plan.Field(name)
+		}
+	}
+	s.clock = s.plan.Clock()
+	if table != nil {
+		s.seen, s.places = observables(s.plan)
+	}
+	return s, nil
+}
+
+// Plan is the fields that are asked for: events are scanned by it.
+func (s *Set) Plan() *event.Plan { return s.plan }
+
+// Time is when an event was, in UTC, as the event says it.
+func (s *Set) Time(ev *event.Event) (time.Time, bool) { return s.clock.Of(ev) }
+
+// Watcher looks at one event after the other. It belongs to one goroutine.
+type Watcher struct {
+	// Now is the moment that indicators must be valid at; zero: that of each event, and of one that has none nothing is found.
+	Now time.Time
+
+	// Dead counts the indicators that were met and did not count at that moment, by why.
+	Dead map[indicator.State]uint64
+
+	s      *Set
+	m      *match.Matcher
+	found  []Finding
+	buf    []byte
+	moment time.Time
+	at     Field               // what is being looked up
+	meet   func(indicator.Hit) // met
+}
+
+// Watcher makes one.
+func (s *Set) Watcher() *Watcher {
+	w := &Watcher{s: s, m: s.engine.Matcher(), Dead: map[indicator.State]uint64{}}
+	w.meet = w.met
+	return w
+}
+
+// Finding is that a rule or an indicator was found in an event.
+type Finding struct {
+	Rule      *sigma.Meta    // nil: it is an indicator
+	Indicator *indicator.Hit // nil: it is a rule
+	Fields    []Field        // what matched
+	Silent    bool           // the rule is only there for correlations
+	Hit       *sigma.Hit     // what correlations need; nil: none is about the rule
+}
+
+// Field is a value that matched. Of keywords, which are looked for in every value, the name is empty; of a field whose being there or not matched, the value is nil.
+type Field struct {
+	Name  string
+	Value []byte
+}
+
+// Look gives what is found in an event. It belongs to the watcher, and is valid until its next call and as long as the event is.
+func (w *Watcher) Look(ev *event.Event) []Finding {
+	w.found = w.found[:0]
+	if len(w.s.rules.Queries) > 0 {
+		w.m.Match(ev, func(rule int) { w.rule(ev, rule) })
+	}
+	if w.s.table != nil {
+		w.indicators(ev)
+	}
+	return w.found
+}
+
+func (w *Watcher) rule(ev *event.Event, n int) {
+	q := w.s.rules.Queries[n]
+	meta := &q.Rule.Meta
+	if slices.ContainsFunc(w.found, func(f Finding) bool {
+		return f.Rule != nil && f.Rule.ID == meta.ID && f.Rule.Handle() == meta.Handle() && f.Rule.File == meta.File
+	}) {
+		return // the event is of two kinds of log that the rule is for
+	}
+	_, because := q.Eval(w.m)
+	f := Finding{Rule: meta, Silent: w.s.rules.Silent(meta)}
+	for _, m := range because {
+		f.add(Field{m.Field, m.Value.Text})
+	}
+	if fields := w.s.rules.kept[n]; fields != nil {
+		kept := sigma.Fields{}
+		for _, name := range fields {
+			for v := range ev.All(w.s.slots[name]) {
+				if v.Text != nil {
+					kept[name] = append(kept[name], sigma.Value{Kind: kinds[v.Kind], Text: bytes.Clone(v.Text)})
+				}
+			}
+		}
+		when, _ := w.s.Time(ev)
+		f.Hit = &sigma.Hit{Rule: meta, Time: when, Index: ev.Index, Event: kept, Names: q.Rule.Names}
+	}
+	w.found = append(w.found, f)
+}
+
+var kinds = map[event.Kind]sigma.Kind{event.Text: sigma.KindText, event.Number: sigma.KindNumber, event.Bool: sigma.KindBool}
+
+// add adds a field that is not there yet.
+func (f *Finding) add(x Field) {
+	if !slices.ContainsFunc(f.Fields, func(o Field) bool { return o.Name == x.Name && bytes.Equal(o.Value, x.Value) }) {
+		f.Fields = append(f.Fields, x)
+	}
+}
