@@ -67,17 +67,20 @@ func (f *Federation) seen(ctx context.Context, p Partner, fresh func(head peer.H
 		if g.Nation == p.Nation || g.Own || g.Retired || g.Note == nil || len(h.Logs) >= f.cfg.Limits.Logs {
 			continue
 		}
-		note, head := g.Note, peer.Head{Origin: g.Origin, Size: g.Signed.Size, Root: g.Signed.Root}
-		if m, more := f.lacks(g.Origin); more && m.size > head.Size {
-			note, head.Size, head.Root = m.note, m.size, m.root
+		if head := (peer.Head{Origin: g.Origin, Size: g.Signed.Size, Root: g.Signed.Root}); fresh(head) {
+			h.Logs = append(h.Logs, g.Note)
 		}
-		if fresh(head) {
-			h.Logs = append(h.Logs, note)
+		// Beside it, and not instead of it: where the two contradict each other, only who was shown the larger can prove it by the smaller.
+		if m, more := f.lacks(g.Origin); more && m.size > g.Signed.Size && len(h.Logs) < f.cfg.Limits.Logs && fresh(peer.Head{Origin: g.Origin + beyond, Size: m.size, Root: m.root}) {
+			h.Logs = append(h.Logs, m.note)
 		}
 	}
 	h.Witnessed = f.passed(p.Nation)
 	return h, err
 }
+
+// beyond marks, in what was told, what others have more of a log; no origin has a space.
+const beyond = " beyond"
 
 // headOf is a head as it is remembered: a checkpoint that only says the time anew is no news.
 func headOf(h peer.Head) string { return fmt.Sprintf("%d %x", h.Size, h.Root[:8]) }
@@ -706,7 +709,7 @@ func (b backend) Heads(ctx context.Context, h peer.Heads) (peer.Heads, error) {
 		}
 	}
 	out, err := b.seen(ctx, p, func(h peer.Head) bool {
-		seen, asked := theirs[h.Origin]
+		seen, asked := theirs[strings.TrimSuffix(h.Origin, beyond)]
 		return asked && seen != headOf(h) || strings.HasPrefix(h.Origin, custodyPrefix)
 	})
 	return out, inWireOrNil(err)
