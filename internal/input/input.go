@@ -18,8 +18,13 @@ import (
 )
 
 // Batch is some lines of one source, in order, and where the source stands after them.
+//
+// Block names the stretch of the source that the lines are of: the same whenever it is read again. A batch is of one block, and Last says that the block ends with it: only there a
+// checkpoint is kept, so that a block is read again whole or not at all.
 type Batch struct {
 	Source string // a file's path, or what the source calls itself
+	Block  string
+	Last   bool
 	Lines  [][]byte
 	mark   mark
 }

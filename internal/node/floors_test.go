@@ -26,6 +26,7 @@ var floors = []struct {
 	{"taxii", nil},
 	{"observable", nil},
 	{"peer", []string{"dsse", "label"}},
+	{"sensor", nil},
 	{"misp", []string{"label", "outside", "stix", "stix/pattern"}},
 	{"misp/*", []string{"misp"}},
 	{"dsse", nil},
