@@ -72,7 +72,7 @@ var floors = []struct {
 	{"internal/peers", []string{"keylog", "internal/fault", "internal/keyring", "internal/store"}},
 	{"internal/sso", []string{"internal/fault", "internal/identity", "internal/outbound"}},
 	// surfaces: none of them imports a store driver
-	{"internal/surface", []string{"label", "internal/fault", "internal/gate", "internal/identity"}},
+	{"internal/surface", []string{"label", "internal/fault", "internal/gate", "internal/identity", "internal/exchange"}},
 	{"internal/surface/console", []string{"internal/fault", "internal/identity", "internal/surface"}},
 	{"internal/surface/taxiiapi", []string{"taxii", "stix", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/surface"}},
 	{"internal/surface/mispapi", []string{"label", "stix", "misp", "misp/*", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/identity", "internal/lists", "internal/surface"}},
