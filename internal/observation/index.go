@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/netip"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -100,7 +99,7 @@ func witnesses(of *pattern.Pattern, c *pattern.Condition) (list []*pattern.Test,
 // price is about how much it costs to look for what meets a test, and how often that is there.
 func price(of *pattern.Pattern, t *pattern.Test) int {
 	switch {
-	case t.Op == pattern.Exists && t.Not:
+	case t.Op == pattern.Exists && t.Not || ofAll(&t.Path):
 		return 100_000
 	case t.Op == pattern.Exists:
 		return 10_000
@@ -115,15 +114,17 @@ func price(of *pattern.Pattern, t *pattern.Test) int {
 	}
 	switch n := 1 + len(t.Set); kind(t) {
 	case pattern.String:
-		if strings.HasSuffix(t.Path.Name(), "type") { // all objects of a kind have it
-			return 1000 * n
-		}
 		return n
 	case pattern.Boolean:
 		return 3000
 	default:
 		return 200 * n
 	}
+}
+
+// ofAll tells whether the property is one that all objects of a type have.
+func ofAll(p *pattern.Path) bool {
+	return len(p.Steps) == 1 && (p.Steps[0].Key == "type" || p.Steps[0].Key == "id" || p.Steps[0].Key == "spec_version")
 }
 
 // hashed tells whether a test asks for values that can be looked up.
@@ -160,7 +161,7 @@ func usable(texts []string) []string {
 }
 
 func (e *Engine) add(cond int32, of *pattern.Pattern, t *pattern.Test) {
-	if t.Op == pattern.Exists && t.Not {
+	if t.Op == pattern.Exists && t.Not || ofAll(&t.Path) {
 		e.kinds[t.Path.Type] = append(e.kinds[t.Path.Type], cond)
 		return
 	}
@@ -302,6 +303,14 @@ func (p *path) present(hit func([]int32)) {
 	}
 }
 
+// exists names the conditions for a value that is no text and no number.
+func (p *path) exists(hit func([]int32)) {
+	p.present(hit)
+	for i := range p.asked { // whatever is no text is unequal to one
+		hit([]int32{p.asked[i].cond})
+	}
+}
+
 // ask puts the tests that nothing leads to.
 func (p *path) ask(v any, hit func([]int32)) {
 	for i := range p.asked {
@@ -387,10 +396,4 @@ func common(s string) (sum int) {
 		}
 	}
 	return sum
-}
-
-// number reads a number as JSON and logs have it.
-func number(v []byte) (float64, bool) {
-	n, err := strconv.ParseFloat(string(v), 64)
-	return n, err == nil
 }

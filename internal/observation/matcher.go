@@ -15,6 +15,7 @@ type Matcher struct {
 	named []int32
 	met   []int32
 	hit   func([]int32)
+	taken extraction
 }
 
 // Matcher makes one.

@@ -198,4 +198,3 @@ func TestStreamAgreesWithMatcher(t *testing.T) {
 		t.Error("a one-sided test")
 	}
 }
-
