@@ -46,6 +46,12 @@ type Pattern struct {
 	From, Until time.Time // when it counts, the end excluded; zero: always, for ever
 }
 
+// Early tells whether the pattern does not count yet at a moment.
+func (p *Pattern) Early(now time.Time) bool { return !p.From.IsZero() && now.Before(p.From) }
+
+// Expired tells whether the pattern no longer counts at a moment.
+func (p *Pattern) Expired(now time.Time) bool { return !p.Until.IsZero() && !now.Before(p.Until) }
+
 // The codes of Left.
 const (
 	LeftUnsupported = "pattern.unsupported" // it has what cannot be evaluated

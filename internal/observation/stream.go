@@ -16,6 +16,7 @@ type Seen struct {
 	Ref         uint64    // what the caller calls it
 	Note        any       // handed back with what it is part of
 	Met         []int32   // as a Matcher gives them
+	Told        bool      // patterns that ask for no more than it are told already
 }
 
 // Hit is that a pattern matched.
@@ -39,7 +40,8 @@ type Stats struct {
 	Untimed uint64 // observations without a time that patterns asked for
 	Evicted uint64 // observations that no longer had room
 	GivenUp uint64 // evaluations that needed more steps than they may
-	Invalid uint64 // hits of patterns that did not count at the moment
+	Early   uint64 // what patterns would have used that did not count yet
+	Expired uint64 // and of those that no longer counted
 	Kept    int    // observations that are kept now, once for each pattern
 }
 
@@ -82,6 +84,48 @@ func (e *Engine) Stream() *Stream {
 	return &Stream{e: e, states: make([]state, len(e.alts)), parts: make([]uint64, len(e.alts)), lost: map[int32]uint64{}}
 }
 
+// Move makes a stream of other patterns that goes on where this one is: what is kept for a pattern with the same id and text is kept on. This one is spent by it.
+func (s *Stream) Move(e *Engine) *Stream {
+	type name struct {
+		id, text string
+		n        int
+	}
+	names := func(e *Engine) func(alt int) name {
+		n, last := 0, int32(-1)
+		return func(alt int) name {
+			p := e.alts[alt].pattern
+			if n++; p != last {
+				n, last = 0, p
+			}
+			return name{e.patterns[p].ID, e.patterns[p].Pattern.Source(), n}
+		}
+	}
+	old, of := map[name]int{}, names(s.e)
+	for i := range s.states {
+		if k := of(i); len(s.states[i].kept) > 0 {
+			old[k] = i
+		}
+	}
+	to := e.Stream()
+	to.stats, to.clock, to.begun = s.stats, s.clock, s.begun
+	to.stats.Kept = 0
+	of = names(e)
+	for i := range to.states {
+		k := of(i)
+		from, ok := old[k]
+		if !ok {
+			continue
+		}
+		delete(old, k)
+		to.states[i] = s.states[from]
+		to.active = append(to.active, int32(i))
+		to.states[i].active = len(to.active)
+		to.stats.Kept += len(to.states[i].kept)
+		to.lost[e.alts[i].pattern] += s.lost[s.e.alts[from].pattern]
+	}
+	return to
+}
+
 // Stats is what there was up to now.
 func (s *Stream) Stats() Stats { return s.stats }
 
@@ -98,15 +142,14 @@ func (s *Stream) Take(o *Seen, now time.Time, hit func(Hit)) {
 		return
 	}
 	s.stats.Seen++
-	first, last, timed := s.times(o)
+	first, last, timed := times(o)
 	if timed && !s.advance(last) {
 		s.stats.Late++
 	}
 	s.touch, s.hits = s.touch[:0], s.hits[:0]
 	for _, c := range o.Met {
 		for _, u := range s.e.conds[c].users {
-			b := s.e.alts[u.alt].bounds[u.part]
-			if b != everything && (!timed || last < b.lo || first > b.hi) {
+			if !s.e.alts[u.alt].bounds[u.part].has(first, last, timed) {
 				continue
 			}
 			if s.parts[u.alt] == 0 {
@@ -121,9 +164,11 @@ func (s *Stream) Take(o *Seen, now time.Time, hit func(Hit)) {
 		s.parts[n] = 0
 		p := &s.e.patterns[a.pattern]
 		switch {
-		case !p.From.IsZero() && now.Before(p.From), !p.Until.IsZero() && !now.Before(p.Until):
-			s.stats.Invalid++
-		case slices.Contains(s.hits, a.pattern):
+		case a.single && o.Told, slices.Contains(s.hits, a.pattern):
+		case p.Early(now):
+			s.stats.Early++
+		case p.Expired(now):
+			s.stats.Expired++
 		case a.single:
 			s.told(a.pattern, []Part{{o.First, o.Last, o.Ref, o.Note}}, hit)
 		case !timed:
@@ -140,6 +185,21 @@ func (s *Stream) Take(o *Seen, now time.Time, hit func(Hit)) {
 	}
 }
 
+// Single calls f with each pattern of which an observation is all that it asks for, once, whether it counts at the moment or not.
+func (e *Engine) Single(o *Seen, f func(pattern int, cond int32)) {
+	first, last, timed := times(o)
+	known := []int32(nil)
+	for _, c := range o.Met {
+		for _, u := range e.conds[c].users {
+			a := &e.alts[u.alt]
+			if a.single && a.bounds[u.part].has(first, last, timed) && !slices.Contains(known, a.pattern) {
+				known = append(known, a.pattern)
+				f(int(a.pattern), c)
+			}
+		}
+	}
+}
+
 func (s *Stream) told(pattern int32, parts []Part, hit func(Hit)) {
 	s.hits = append(s.hits, pattern)
 	s.stats.Hits++
@@ -147,7 +207,7 @@ func (s *Stream) told(pattern int32, parts []Part, hit func(Hit)) {
 }
 
 // times are those of an observation. False: it has none that count.
-func (s *Stream) times(o *Seen) (first, last int64, ok bool) {
+func times(o *Seen) (first, last int64, ok bool) {
 	if o.First.IsZero() {
 		return 0, 0, false
 	}

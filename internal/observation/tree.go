@@ -20,6 +20,11 @@ const (
 
 var everything = span{never, forever}
 
+// has tells whether an observation may lie in the stretch. One without a time may only where it is everything.
+func (b span) has(first, last int64, timed bool) bool {
+	return b == everything || timed && last >= b.lo && first <= b.hi
+}
+
 // nanos is a time in nanoseconds since 1970. False: it is too far from then.
 func nanos(t time.Time) (int64, bool) {
 	s := t.Unix()

@@ -135,3 +135,13 @@ func shortest(list []string) int {
 	}
 	return n
 }
+
+// Changed is the pattern with other constants: f may change the Value and the Set of each test, and nothing else. Its Source stays the same.
+func (p *Pattern) Changed(f func(*Test)) (*Pattern, error) {
+	q, err := Parse(p.source)
+	if err != nil {
+		return nil, err
+	}
+	q.EachTest(f)
+	return q, nil
+}
