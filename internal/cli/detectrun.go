@@ -21,6 +21,7 @@ import (
 
 	"entente/internal/event"
 	"entente/internal/fault"
+	"entente/internal/indicator"
 	"entente/internal/input"
 	"entente/internal/watch"
 	"entente/sigma"
@@ -41,9 +42,10 @@ type detection struct {
 	order   chan *lines
 	summary detectSummary
 	hits    []sigma.Hit // for correlations
-	over    bool        // there were more of them than are kept
-	untimed int         // how many had no time
-	failed  error       // of printing
+	stream  *watch.Stream
+	over    bool  // there were more of them than are kept
+	untimed int   // how many had no time
+	failed  error // of printing
 }
 
 // detectSummary is what is said at the end.
@@ -61,8 +63,16 @@ type detectSummary struct {
 	Indicators     int               `json:"indicators"`
 	IndicatorsLeft int               `json:"indicators_not_used"`
 	Correlations   string            `json:"correlations,omitempty"` // what was not done of them
+	Patterns       *patternsMissed   `json:"patterns,omitempty"`     // what patterns of several events may have missed
 	Failed         int               `json:"inputs_failed"`          // inputs that could not be read, or not to their end
 	Seconds        float64           `json:"seconds"`
+}
+
+// patternsMissed says why patterns of several events may have missed some.
+type patternsMissed struct {
+	Evicted uint64 `json:"evicted,omitempty"`  // events that no longer had room
+	GivenUp uint64 `json:"given_up,omitempty"` // evaluations that were too much
+	Untimed uint64 `json:"untimed,omitempty"`  // events without a time
 }
 
 // lines are some lines of one input that stand one after the other, and what was found in them.
@@ -82,7 +92,16 @@ type lines struct {
 	byIndicator map[string]uint64
 	dead        map[string]uint64
 	kept        []sigma.Hit
+	parts       []partLine
 	ready       chan struct{}
+}
+
+// partLine is an event that patterns of several events need, and where it stands.
+type partLine struct {
+	parts *watch.Parts
+	event uint64
+	line  uint64
+	time  time.Time
 }
 
 const (
@@ -94,7 +113,7 @@ const (
 )
 
 func newDetection(a *app, set *watch.Set, rules *watch.Rules, now time.Time, format string) *detection {
-	return &detection{a: a, set: set, rules: rules, now: now, format: format,
+	return &detection{a: a, set: set, rules: rules, now: now, format: format, stream: set.Stream(),
 		summary: detectSummary{ByRule: map[string]uint64{}, ByIndicator: map[string]uint64{}, Dead: map[string]uint64{}}}
 }
 
@@ -143,6 +162,7 @@ func (d *detection) run(ctx context.Context, files []string) error {
 	<-done
 	d.bar.end()
 	d.correlate(out)
+	d.missed()
 	d.summary.Lines = d.next
 	d.summary.Seconds = float64(time.Since(began).Milliseconds()) / 1000
 	if err := errors.Join(err, d.failed, out.Flush()); err != nil {
@@ -325,17 +345,22 @@ func (d *detection) found(l *lines, ev *event.Event, f *watch.Finding, line uint
 	if f.Hit != nil {
 		l.kept = append(l.kept, *f.Hit)
 	}
-	if f.Silent {
-		return
-	}
-	if f.Rule != nil {
-		add(&l.byRule, f.Rule.Handle(), 1)
-	} else {
-		add(&l.byIndicator, f.Indicator.Meta.Source, 1)
-	}
 	when, known := d.set.Time(ev)
 	if !known {
 		when = time.Time{}
+	}
+	if f.Parts != nil {
+		l.parts = append(l.parts, partLine{f.Parts, ev.Index, line, when})
+	}
+	switch {
+	case f.Silent:
+		return
+	case f.Rule != nil:
+		add(&l.byRule, f.Rule.Handle(), 1)
+	case f.Pattern != nil:
+		add(&l.byIndicator, f.Pattern.Meta.Source, 1)
+	default:
+		add(&l.byIndicator, f.Indicator.Meta.Source, 1)
 	}
 	l.printed = d.print(l.printed, &hitLine{finding: f, event: ev.Index, time: when, input: l.input, line: line})
 }
@@ -353,6 +378,15 @@ func (d *detection) take(out *bufio.Writer, l *lines) {
 	if len(l.printed) > 0 && d.failed == nil {
 		d.bar.clear()
 		_, d.failed = out.Write(l.printed)
+	}
+	for _, p := range l.parts {
+		d.stream.Take(p.parts, func(f *watch.Finding) {
+			add(&l.byIndicator, f.Pattern.Meta.Source, 1)
+			if d.failed == nil {
+				d.bar.clear()
+				_, d.failed = out.Write(d.print(nil, &hitLine{finding: f, event: p.event, time: p.time, input: l.input, line: p.line}))
+			}
+		})
 	}
 	s.Events += l.events
 	for i, t := range l.told {
@@ -413,6 +447,19 @@ func (d *detection) correlate(out *bufio.Writer) {
 	}
 }
 
+// missed notes what patterns of several events did not count, or may have missed.
+func (d *detection) missed() {
+	st := d.stream.Stats()
+	for state, n := range map[indicator.State]uint64{indicator.Early: st.Early, indicator.Expired: st.Expired} {
+		if n > 0 {
+			d.summary.Dead[strings.ToLower(state.String())] += n
+		}
+	}
+	if m := (patternsMissed{st.Evicted, st.GivenUp, st.Untimed}); m != (patternsMissed{}) {
+		d.summary.Patterns = &m
+	}
+}
+
 // say says what there was.
 func (d *detection) say() error {
 	s := &d.summary
@@ -431,6 +478,9 @@ func (d *detection) say() error {
 	}
 	if s.Correlations != "" {
 		d.a.say("correlations: %s", s.Correlations)
+	}
+	if m := s.Patterns; m != nil {
+		d.a.say("patterns of several events may have missed some: %s events had no room, %s had no time, %s evaluations were too much", count(int64(m.Evicted)), count(int64(m.Untimed)), count(int64(m.GivenUp)))
 	}
 	for _, by := range []map[string]uint64{s.ByRule, s.ByIndicator} {
 		keys := slices.SortedFunc(maps.Keys(by), func(x, y string) int { return cmp.Or(cmp.Compare(by[y], by[x]), cmp.Compare(x, y)) })
@@ -470,6 +520,8 @@ func (d *detection) print(to []byte, h *hitLine) []byte {
 		fields = append(fields, h.correlation.Value)
 	case h.finding.Rule != nil:
 		level, what = h.finding.Rule.Level, cmp.Or(h.finding.Rule.Title, h.finding.Rule.Handle())
+	case h.finding.Pattern != nil:
+		what = h.finding.Pattern.Meta.Source
 	default:
 		what = h.finding.Indicator.Value.Kind.String() + " " + h.finding.Indicator.Value.Text()
 	}
@@ -490,6 +542,14 @@ func (h *hitLine) json(to []byte) []byte {
 	to = append(to, '{')
 	start := len(to)
 	switch {
+	case h.finding != nil && h.finding.Pattern != nil:
+		p := h.finding.Pattern
+		text("indicator", p.Meta.Source)
+		text("kind", "pattern")
+		text("value", p.Text)
+		if p.Meta.Confidence >= 0 {
+			to = fmt.Appendf(to, `,"confidence":%d`, p.Meta.Confidence)
+		}
 	case h.finding != nil && h.finding.Rule == nil:
 		i := h.finding.Indicator
 		text("indicator", i.Meta.Source)
@@ -527,18 +587,26 @@ func (h *hitLine) json(to []byte) []byte {
 		}
 		to = append(to, '}')
 		text("value", c.Value)
-		to = append(to, `,"events":[`...)
-		for i, n := range c.Events {
-			if i > 0 {
-				to = append(to, ',')
-			}
-			to = fmt.Appendf(to, "%d", n)
-		}
-		return append(to, "]}\n"...)
+		return append(appendEvents(to, c.Events), "}\n"...)
 	}
 	to = appendFields(append(to, `,"fields":`...), h.finding.Fields)
+	if h.finding.Events != nil {
+		to = appendEvents(to, h.finding.Events)
+	}
 	text("input", h.input)
 	return fmt.Appendf(to, ",\"line\":%d}\n", h.line)
+}
+
+// appendEvents writes the events that a hit is made of.
+func appendEvents(to []byte, events []uint64) []byte {
+	to = append(to, `,"events":[`...)
+	for i, n := range events {
+		if i > 0 {
+			to = append(to, ',')
+		}
+		to = fmt.Appendf(to, "%d", n)
+	}
+	return append(to, ']')
 }
 
 // appendFields writes an object of names and values; of a name with several values a list. Keywords, which no field is named for, stand under "keywords".

@@ -401,3 +401,9 @@ func (s *Stream) spend(n int32) {
 		}
 	}
 }
+
+// Add adds what another stream went through.
+func (s *Stats) Add(o Stats) {
+	s.Seen, s.Hits, s.Late, s.Untimed = s.Seen+o.Seen, s.Hits+o.Hits, s.Late+o.Late, s.Untimed+o.Untimed
+	s.Evicted, s.GivenUp, s.Early, s.Expired, s.Kept = s.Evicted+o.Evicted, s.GivenUp+o.GivenUp, s.Early+o.Early, s.Expired+o.Expired, s.Kept+o.Kept
+}
