@@ -103,6 +103,7 @@ func (a *app) detect(ctx context.Context, o *detectOptions, inputs []string) err
 		}
 	}
 	var table *indicator.Table
+	looked := found.Len()
 	if found.Values() > 0 {
 		if table, err = found.Table(); err != nil {
 			return err
@@ -117,7 +118,7 @@ func (a *app) detect(ctx context.Context, o *detectOptions, inputs []string) err
 	}
 	d := newDetection(a, set, rules, now, o.format)
 	d.summary.Rules, d.summary.RulesLeft = rules.Ready, rules.Read-rules.Ready
-	d.summary.Indicators, d.summary.IndicatorsLeft = found.Len(), found.Gone
+	d.summary.Indicators, d.summary.IndicatorsLeft = looked, found.Gone
 	if err := d.run(ctx, files); err != nil {
 		return err
 	}

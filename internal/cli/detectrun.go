@@ -521,7 +521,7 @@ func (d *detection) print(to []byte, h *hitLine) []byte {
 	case h.finding.Rule != nil:
 		level, what = h.finding.Rule.Level, cmp.Or(h.finding.Rule.Title, h.finding.Rule.Handle())
 	case h.finding.Pattern != nil:
-		what = h.finding.Pattern.Meta.Source
+		what = "pattern " + h.finding.Pattern.Text
 	default:
 		what = h.finding.Indicator.Value.Kind.String() + " " + h.finding.Indicator.Value.Text()
 	}

@@ -138,6 +138,11 @@ func (e *Engine) Temporal(cond int32) bool {
 	return slices.ContainsFunc(e.conds[cond].users, func(u user) bool { return !e.alts[u.alt].single })
 }
 
+// Asks tells whether a condition stands in a pattern.
+func (e *Engine) Asks(pattern int, cond int32) bool {
+	return slices.ContainsFunc(e.conds[cond].users, func(u user) bool { return e.alts[u.alt].pattern == int32(pattern) })
+}
+
 // Condition is the text of a condition.
 func (e *Engine) Condition(cond int32) string { return e.conds[cond].is.String() }
 

@@ -56,12 +56,12 @@ type Parts struct {
 // patterns puts the patterns to an event.
 func (w *Watcher) patterns(n int, ev *event.Event) {
 	put := w.s.patterns[n]
-	met := w.p[n].Event(put.events, ev)
-	if len(met) == 0 {
+	conds := w.p[n].Event(put.events, ev)
+	if len(conds) == 0 {
 		return
 	}
 	e := put.of.engine
-	seen := observation.Seen{Count: 1, Ref: ev.Index, Met: met, Told: true}
+	seen := observation.Seen{Count: 1, Ref: ev.Index, Met: conds, Told: true}
 	if when, ok := w.s.Time(ev); ok {
 		seen.First, seen.Last = when, when
 	}
@@ -76,15 +76,25 @@ func (w *Watcher) patterns(n int, ev *event.Event) {
 		}
 	})
 	var parts []int32
-	for _, c := range met {
+	for _, c := range conds {
 		if e.Temporal(c) {
 			parts = append(parts, c)
 		}
 	}
 	if parts != nil {
-		seen.Met, seen.Note = parts, short(fields(put.events, ev, parts...))
+		why := make([]met, len(parts))
+		for i, c := range parts {
+			why[i] = met{c, short(fields(put.events, ev, c))}
+		}
+		seen.Met, seen.Note = parts, why
 		w.found = append(w.found, Finding{Silent: true, Parts: &Parts{put.of, seen, w.moment}})
 	}
+}
+
+// met is a condition that an event meets, and by which fields.
+type met struct {
+	cond   int32
+	fields []Field
 }
 
 // What is kept of the fields of an event for as long as a pattern may need it.
@@ -103,15 +113,12 @@ func short(list []Field) []Field {
 	return list
 }
 
-// fields are those of an event by which it meets conditions.
-func fields(x *observation.Events, ev *event.Event, conds ...int32) []Field {
-	var f Finding
-	for _, c := range conds {
-		for _, at := range x.Fields(c, ev) {
-			f.add(Field(at))
-		}
+// fields are those of an event by which it meets a condition.
+func fields(x *observation.Events, ev *event.Event, cond int32) (list []Field) {
+	for _, f := range x.Fields(cond, ev) {
+		list = append(list, Field(f))
 	}
-	return f.Fields
+	return list
 }
 
 // Stream finds the patterns that several events are needed for. It belongs to one goroutine, which gives it the Parts of all events in the order of these.
@@ -143,9 +150,13 @@ func (s *Stream) Take(p *Parts, f func(*Finding)) {
 		out := Finding{Pattern: &p.of.list[h.Pattern]}
 		for _, part := range h.Parts {
 			out.Events = append(out.Events, part.Ref)
-			list, _ := part.Note.([]Field)
-			for _, x := range list {
-				out.add(x)
+			why, _ := part.Note.([]met)
+			for _, m := range why {
+				if p.of.engine.Asks(h.Pattern, m.cond) {
+					for _, x := range m.fields {
+						out.add(x)
+					}
+				}
 			}
 		}
 		f(&out)
