@@ -16,7 +16,7 @@ import (
 
 // Config bounds what a Stream keeps. Zero is the default.
 type Config struct {
-	Lateness time.Duration // how much earlier than the latest an observation may be and still meet all that it would have met in order; 5 minutes
+	Lateness time.Duration // how much earlier than the latest an observation may be and still meet all that it would have met in order; a minute
 	Each     int           // observations kept for one pattern; 1,024
 	All      int           // observations kept for all patterns; 262,144
 	Steps    int64         // of one evaluation, as in pattern.Budget; 20,000
@@ -25,7 +25,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	if c.Lateness <= 0 {
-		c.Lateness = 5 * time.Minute
+		c.Lateness = time.Minute
 	}
 	if c.Each <= 0 {
 		c.Each = 1024

@@ -18,12 +18,16 @@ type Events struct {
 	splits  []urls
 	live    []live            // by property
 	feeds   map[string][]feed // by the key of a path
+	groups  []int             // by condition: those that ask for the same fields are of one group
+	asks    [][]int           // by group: places in sources
+	urls    []bool            // by group: whether it asks for URLs
 }
 
 // source is a field, and what its values may be.
 type source struct {
 	slot  int
 	name  string
+	at    int // of the row
 	row   *Row
 	roles [][]int // by role that it may have: properties, by what is given
 	names []string
@@ -77,61 +81,121 @@ func (e *Engine) Events(plan *event.Plan) *Events {
 		})
 	}
 	for typ, conds := range e.kinds {
-		for i := range objects.props {
-			p := &objects.props[i]
-			makes := p.typ == typ || slices.ContainsFunc(references, func(r reference) bool { return !r.only && r.typ == typ && r.to == p.role })
-			if makes {
-				needed[i] = true
-				x.live[i].conds = append(x.live[i].conds, conds...)
-			}
+		for _, prop := range makes(typ) {
+			needed[prop] = true
+			x.live[prop].conds = append(x.live[prop].conds, conds...)
 		}
 	}
-	x.ask(plan, needed)
-	return x
-}
-
-// ask asks for the fields that give what is needed.
-func (x *Events) ask(plan *event.Plan, needed []bool) {
-	wanted := make([]bool, len(Rows))
-	of := func(r *Row) (roles [][]int, any bool) {
-		for role := range strings.SplitSeq(r.Role, "|") {
-			var props []int
-			for _, g := range r.given(role) {
-				n := objects.property(g.role, g.path, false)
-				props = append(props, n)
-				any = any || needed[n]
-			}
-			roles = append(roles, props)
-		}
-		return roles, any
-	}
-	for i := range Rows {
-		_, wanted[i] = of(&Rows[i])
-	}
-	for i := range Rows {
-		if roles := strings.Split(Rows[i].Role, "|"); wanted[i] && len(roles) > 1 { // which of them there are
-			for k := range Rows {
-				if f := Rows[k].Form; (f == File || f == Image) && slices.Contains(roles, Rows[k].Role) {
-					wanted[k] = true
-				}
-			}
-		}
-	}
-	for i := range Rows {
-		r := &Rows[i]
-		if roles, _ := of(r); wanted[i] {
-			for _, name := range r.Fields {
-				x.sources = append(x.sources, source{slot: plan.Field(name), name: name, row: r, roles: roles, names: strings.Split(r.Role, "|")})
-			}
-		}
-	}
-	// What may have several roles comes last: then it is known which there are.
-	slices.SortStableFunc(x.sources, func(a, b source) int { return min(len(a.roles), 2) - min(len(b.roles), 2) })
+	x.ask(plan, wanted(needed))
 	if needed[urlValue] {
 		for _, s := range Split {
 			x.splits = append(x.splits, urls{plan.Field(s[0]), plan.Field(s[1]), s[1]})
 		}
 	}
+	x.group()
+	return x
+}
+
+// makes are the properties that make an object of a type.
+func makes(typ string) (list []int) {
+	for i := range objects.props {
+		p := &objects.props[i]
+		if p.typ == typ || slices.ContainsFunc(references, func(r reference) bool { return !r.only && r.typ == typ && r.to == p.role }) {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// wanted are the rows that give properties.
+func wanted(needed []bool) []bool {
+	rows := make([]bool, len(Rows))
+	for i := range Rows {
+		for _, props := range Rows[i].properties() {
+			rows[i] = rows[i] || slices.ContainsFunc(props, func(n int) bool { return needed[n] })
+		}
+	}
+	for i := range Rows {
+		if roles := strings.Split(Rows[i].Role, "|"); rows[i] && len(roles) > 1 { // which of them there are
+			for k := range Rows {
+				if f := Rows[k].Form; (f == File || f == Image) && slices.Contains(roles, Rows[k].Role) {
+					rows[k] = true
+				}
+			}
+		}
+	}
+	return rows
+}
+
+// properties are those that a row gives, by role and by what is given.
+func (r *Row) properties() (roles [][]int) {
+	for role := range strings.SplitSeq(r.Role, "|") {
+		var props []int
+		for _, g := range r.given(role) {
+			props = append(props, objects.at[g.role+"\x00"+g.path])
+		}
+		roles = append(roles, props)
+	}
+	return roles
+}
+
+// group finds which fields each condition needs.
+func (x *Events) group() {
+	known := map[string]int{}
+	x.groups = make([]int, len(x.e.conds))
+	for i := range x.e.conds {
+		var keys []string
+		types := map[string]bool{}
+		x.e.conds[i].is.EachTest(func(t *pattern.Test) {
+			k := key(&t.Path)
+			if t.Op == pattern.Exists && t.Not || ofAll(&t.Path) {
+				types[t.Path.Type] = true
+				k += "\x02"
+			}
+			keys = append(keys, k)
+		})
+		slices.Sort(keys)
+		name := strings.Join(slices.Compact(keys), "\x03")
+		g, ok := known[name]
+		if !ok {
+			g = len(x.asks)
+			known[name] = g
+			needed := make([]bool, len(objects.props))
+			for _, k := range keys {
+				for _, f := range x.feeds[strings.TrimSuffix(k, "\x02")] {
+					needed[f.prop] = true
+				}
+			}
+			for typ := range types {
+				for _, prop := range makes(typ) {
+					needed[prop] = true
+				}
+			}
+			rows := wanted(needed)
+			var asks []int
+			for k := range x.sources {
+				if rows[x.sources[k].at] {
+					asks = append(asks, k)
+				}
+			}
+			x.asks, x.urls = append(x.asks, asks), append(x.urls, needed[urlValue])
+		}
+		x.groups[i] = g
+	}
+}
+
+// ask asks for the fields of rows.
+func (x *Events) ask(plan *event.Plan, rows []bool) {
+	for i := range Rows {
+		if r := &Rows[i]; rows[i] {
+			roles := r.properties()
+			for _, name := range r.Fields {
+				x.sources = append(x.sources, source{slot: plan.Field(name), name: name, at: i, row: r, roles: roles, names: strings.Split(r.Role, "|")})
+			}
+		}
+	}
+	// What may have several roles comes last: then it is known which there are.
+	slices.SortStableFunc(x.sources, func(a, b source) int { return min(len(a.roles), 2) - min(len(b.roles), 2) })
 }
 
 var urlValue = objects.at["\x00url:value"]
@@ -139,17 +203,38 @@ var urlValue = objects.at["\x00url:value"]
 // Event gives the conditions that an event meets. They are valid until the next call.
 func (m *Matcher) Event(x *Events, ev *event.Event) []int32 {
 	m.begin()
-	x.each(ev, &m.taken, func(s *source, it item) {
-		for _, props := range s.roles {
-			m.property(&x.live[props[it.given]], it.text, &objects.props[props[it.given]])
-		}
-	})
-	x.eachURL(ev, &m.taken, func(_ *urls, text []byte) { m.property(&x.live[urlValue], text, &objects.props[urlValue]) })
-	if len(m.named) == 0 {
-		return m.met
+	taken := &m.taken
+	taken.reset()
+	for i := range x.sources {
+		x.each(&x.sources[i], ev, taken, m.of)
 	}
-	o := x.Observation(ev, &m.taken)
-	return m.decide(&o)
+	for i := range x.splits {
+		if text := x.url(&x.splits[i], ev, taken); text != nil {
+			m.property(&x.live[urlValue], text, &objects.props[urlValue])
+		}
+	}
+	m.groups = m.groups[:0]
+	for _, n := range m.named {
+		if g := x.groups[n]; !slices.Contains(m.groups, g) {
+			m.groups = append(m.groups, g)
+		}
+	}
+	for _, g := range m.groups {
+		o := x.observe(ev, taken, x.asks[g], x.urls[g])
+		for _, n := range m.named {
+			if x.groups[n] == g {
+				m.decide(n, &o)
+			}
+		}
+	}
+	return m.met
+}
+
+// take names the conditions for what a value gives.
+func (m *Matcher) take(x *Events, s *source, it item) {
+	for _, props := range s.roles {
+		m.property(&x.live[props[it.given]], it.text, &objects.props[props[it.given]])
+	}
 }
 
 func (m *Matcher) property(l *live, text []byte, is *property) {
@@ -173,33 +258,28 @@ func (m *Matcher) property(l *live, text []byte, is *property) {
 	}
 }
 
-// each calls f with what the values of an event give.
-func (x *Events) each(ev *event.Event, taken *extraction, f func(s *source, it item)) {
-	taken.reset()
-	for i := range x.sources {
-		s := &x.sources[i]
-		if ev.Get(s.slot).Kind == event.Missing {
+// each calls f with what the values of a field give.
+func (x *Events) each(s *source, ev *event.Event, taken *extraction, f func(x *Events, s *source, it item)) {
+	if ev.Get(s.slot).Kind == event.Missing {
+		return
+	}
+	for v := range ev.All(s.slot) {
+		if len(v.Text) == 0 {
 			continue
 		}
-		for v := range ev.All(s.slot) {
-			if len(v.Text) == 0 {
-				continue
-			}
-			for _, it := range taken.value(s.row.Form, v.Text) {
-				f(s, it)
-			}
+		for _, it := range taken.value(s.row.Form, v.Text) {
+			f(x, s, it)
 		}
 	}
 }
 
-// eachURL calls f with the URLs that stand in two fields.
-func (x *Events) eachURL(ev *event.Event, taken *extraction, f func(u *urls, text []byte)) {
-	for i := range x.splits {
-		u := &x.splits[i]
-		if host, path := ev.Get(u.host).Text, ev.Get(u.path).Text; len(host) > 0 && len(path) > 0 && path[0] == '/' {
-			f(u, taken.kept([]byte("http://"), host, path))
-		}
+// url is the URL that stands in two fields; nil: none does.
+func (x *Events) url(u *urls, ev *event.Event, taken *extraction) []byte {
+	host, path := ev.Get(u.host).Text, ev.Get(u.path).Text
+	if len(host) == 0 || len(path) == 0 || path[0] != '/' {
+		return nil
 	}
+	return taken.kept([]byte("http://"), host, path)
 }
 
 // maxObjects bounds the objects that are made of one event; what is beyond is not observed.
@@ -213,19 +293,35 @@ type making struct {
 }
 
 // Observation is the event as one observation, as far as the patterns ask about it. It has no time.
-func (x *Events) Observation(ev *event.Event, taken *extraction) pattern.Observation {
+func (x *Events) Observation(ev *event.Event) pattern.Observation {
+	all := make([]int, len(x.sources))
+	for i := range all {
+		all[i] = i
+	}
+	return x.observe(ev, new(extraction), all, true)
+}
+
+// observe makes an observation of some fields.
+func (x *Events) observe(ev *event.Event, taken *extraction, asks []int, url bool) pattern.Observation {
+	taken.reset()
 	m := making{objects: map[string]map[string]any{}, roles: map[string][]string{}}
-	x.each(ev, taken, func(s *source, it item) {
-		at := len(s.names) - 1
-		for i, role := range s.names {
-			if len(m.roles[role]) > 0 {
-				at = i
-				break
+	for _, n := range asks {
+		x.each(&x.sources[n], ev, taken, func(_ *Events, s *source, it item) {
+			at := len(s.names) - 1
+			for i, role := range s.names {
+				if len(m.roles[role]) > 0 {
+					at = i
+					break
+				}
 			}
+			m.put(&objects.props[s.roles[at][it.given]], string(it.text), it.given == 0 || s.row.Form == Address || s.row.Form == Host || s.row.Form == Answers)
+		})
+	}
+	for i := range x.splits {
+		if text := x.url(&x.splits[i], ev, taken); url && text != nil {
+			m.put(&objects.props[urlValue], string(text), true)
 		}
-		m.put(&objects.props[s.roles[at][it.given]], string(it.text), it.given == 0 || s.row.Form == Address || s.row.Form == Host || s.row.Form == Answers)
-	})
-	x.eachURL(ev, taken, func(_ *urls, text []byte) { m.put(&objects.props[urlValue], string(text), true) })
+	}
 	for i := range references {
 		m.refer(&references[i])
 	}
@@ -378,7 +474,8 @@ func (x *Events) Fields(cond int32, ev *event.Event) (list []Field) {
 			}
 			return false
 		}
-		for i := range x.sources {
+		taken.reset()
+		for _, i := range x.asks[x.groups[cond]] {
 			s := &x.sources[i]
 			for v := range ev.All(s.slot) {
 				if len(v.Text) == 0 {
@@ -391,11 +488,11 @@ func (x *Events) Fields(cond int32, ev *event.Event) (list []Field) {
 				}
 			}
 		}
-		x.eachURL(ev, &taken, func(u *urls, text []byte) {
-			if meets(urlValue, text) {
-				add(u.name, text)
+		for i := range x.splits {
+			if text := x.url(&x.splits[i], ev, &taken); text != nil && meets(urlValue, text) {
+				add(x.splits[i].name, text)
 			}
-		})
+		}
 	})
 	return list
 }

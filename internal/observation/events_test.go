@@ -208,13 +208,12 @@ func TestIndexMissesNothing(t *testing.T) {
 	plan := event.NewPlan()
 	x := e.Events(plan)
 	values := map[string][]string{}
-	var taken extraction
 	var ev event.Event
 	recorded(t, 397, func(line []byte) {
 		if plan.Scan(line, &ev) != nil {
 			return
 		}
-		o := x.Observation(&ev, &taken)
+		o := x.Observation(&ev)
 		for i, path := range asked {
 			test := all[i].Pattern.Root().Condition.Test
 			o.Each(func(object map[string]any) {
@@ -265,7 +264,7 @@ func TestIndexMissesNothing(t *testing.T) {
 		got := slices.Clone(m.Event(x, &ev))
 		slices.Sort(got)
 		met, named = met+len(got), named+len(m.named)
-		o := x.Observation(&ev, &taken)
+		o := x.Observation(&ev)
 		var want []int32
 		for i := range e.conds {
 			if ok, err := e.conds[i].of.Holds(e.conds[i].is, &o); ok && err == nil {

@@ -9,19 +9,21 @@ type Matcher struct {
 	// Failed counts conditions that could not be decided on an observation, as pattern.EvalError says why. They are not met by it.
 	Failed uint64
 
-	e     *Engine
-	stamp []uint32 // by condition: the epoch in which it was named
-	epoch uint32
-	named []int32
-	met   []int32
-	hit   func([]int32)
-	taken extraction
+	e      *Engine
+	stamp  []uint32 // by condition: the epoch in which it was named
+	epoch  uint32
+	named  []int32
+	met    []int32
+	hit    func([]int32)
+	taken  extraction
+	of     func(*Events, *source, item)
+	groups []int
 }
 
 // Matcher makes one.
 func (e *Engine) Matcher() *Matcher {
 	m := &Matcher{e: e, stamp: make([]uint32, len(e.conds))}
-	m.hit = m.name
+	m.hit, m.of = m.name, m.take
 	return m
 }
 
@@ -58,20 +60,19 @@ func (m *Matcher) Observation(o *pattern.Observation) []int32 {
 			})
 		}
 	})
-	return m.decide(o)
-}
-
-// decide puts an observation to the conditions that were named.
-func (m *Matcher) decide(o *pattern.Observation) []int32 {
 	for _, n := range m.named {
-		c := &m.e.conds[n]
-		ok, err := c.of.Holds(c.is, o)
-		switch {
-		case err != nil:
-			m.Failed++
-		case ok:
-			m.met = append(m.met, n)
-		}
+		m.decide(n, o)
 	}
 	return m.met
+}
+
+// decide puts an observation to a condition that was named.
+func (m *Matcher) decide(n int32, o *pattern.Observation) {
+	c := &m.e.conds[n]
+	switch ok, err := c.of.Holds(c.is, o); {
+	case err != nil:
+		m.Failed++
+	case ok:
+		m.met = append(m.met, n)
+	}
 }

@@ -62,12 +62,51 @@ type Stream struct {
 
 // state is what an alternative keeps.
 type state struct {
-	kept    []witness // by first
-	have    [maxParts]int32
+	room    []witness // of which those before head are gone
+	head    int
+	have    []int32 // by part
 	present uint64
 	active  int // place in Stream.active, plus 1
 	rest    int // evaluations that are left out as those before were too much
 	pause   int
+}
+
+// kept are the observations that are kept, by first.
+func (t *state) kept() []witness { return t.room[t.head:] }
+
+// insert puts an observation among those that are kept.
+func (t *state) insert(w witness) {
+	if len(t.room) == cap(t.room) && t.head > len(t.room)/4 {
+		t.compact()
+	}
+	at := len(t.room)
+	for at > t.head && t.room[at-1].first > w.first {
+		at--
+	}
+	if at == t.head && t.head > 0 {
+		t.head--
+		t.room[t.head] = w
+		return
+	}
+	t.room = slices.Insert(t.room, at, w)
+}
+
+// remove takes observations out: those at the beginning at no cost.
+func (t *state) remove(from, to int) {
+	if from > 0 {
+		t.room = slices.Delete(t.room, t.head+from, t.head+to)
+		return
+	}
+	clear(t.room[t.head : t.head+to])
+	if t.head += to; t.head == len(t.room) {
+		t.room, t.head = nil, 0
+	}
+}
+
+func (t *state) compact() {
+	n := copy(t.room, t.room[t.head:])
+	clear(t.room[n:])
+	t.room, t.head = t.room[:n], 0
 }
 
 // witness is an observation that is kept.
@@ -81,7 +120,17 @@ type witness struct {
 
 // Stream makes one that has seen nothing.
 func (e *Engine) Stream() *Stream {
-	return &Stream{e: e, states: make([]state, len(e.alts)), parts: make([]uint64, len(e.alts)), lost: map[int32]uint64{}}
+	s := &Stream{e: e, states: make([]state, len(e.alts)), parts: make([]uint64, len(e.alts)), lost: map[int32]uint64{}}
+	n := 0
+	for i := range e.alts {
+		n += len(e.alts[i].bounds)
+	}
+	have := make([]int32, n)
+	for i := range e.alts {
+		n := len(e.alts[i].bounds)
+		s.states[i].have, have = have[:n:n], have[n:]
+	}
+	return s
 }
 
 // Move makes a stream of other patterns that goes on where this one is: what is kept for a pattern with the same id and text is kept on. This one is spent by it.
@@ -102,7 +151,7 @@ func (s *Stream) Move(e *Engine) *Stream {
 	}
 	old, of := map[name]int{}, names(s.e)
 	for i := range s.states {
-		if k := of(i); len(s.states[i].kept) > 0 {
+		if k := of(i); len(s.states[i].kept()) > 0 {
 			old[k] = i
 		}
 	}
@@ -120,7 +169,7 @@ func (s *Stream) Move(e *Engine) *Stream {
 		to.states[i] = s.states[from]
 		to.active = append(to.active, int32(i))
 		to.states[i].active = len(to.active)
-		to.stats.Kept += len(to.states[i].kept)
+		to.stats.Kept += len(to.states[i].kept())
 		to.lost[e.alts[i].pattern] += s.lost[s.e.alts[from].pattern]
 	}
 	return to
@@ -234,8 +283,8 @@ func (s *Stream) advance(last int64) bool {
 func (s *Stream) keep(n int32, w witness) {
 	a, t := &s.e.alts[n], &s.states[n]
 	if a.width < forever {
-		gone := 0
-		for gone < len(t.kept) && t.kept[gone].last < s.clock-a.width-int64(s.e.config.Lateness) {
+		gone, kept := 0, t.kept()
+		for gone < len(kept) && kept[gone].last < s.clock-a.width-int64(s.e.config.Lateness) {
 			gone++
 		}
 		s.drop(n, 0, gone)
@@ -243,17 +292,13 @@ func (s *Stream) keep(n int32, w witness) {
 	if a.plain && s.dominated(n, &w) {
 		return
 	}
-	if len(t.kept) >= a.most {
+	if len(t.kept()) >= a.most {
 		s.evict(n)
 	} else if s.stats.Kept >= s.e.config.All {
 		s.hand = (s.hand + 1) % len(s.active)
 		s.evict(s.active[s.hand])
 	}
-	at := len(t.kept)
-	for at > 0 && t.kept[at-1].first > w.first {
-		at--
-	}
-	t.kept = slices.Insert(t.kept, at, w)
+	t.insert(w)
 	s.stats.Kept++
 	for p := w.parts; p != 0; p &= p - 1 {
 		i := bits.TrailingZeros64(p)
@@ -278,20 +323,21 @@ func (s *Stream) dominated(n int32, w *witness) bool {
 		return false
 	}
 	alike, worst := int64(0), -1
-	for i := range t.kept {
-		k := &t.kept[i]
+	kept := t.kept()
+	for i := range kept {
+		k := &kept[i]
 		if k.parts != w.parts {
 			continue
 		}
 		alike++
-		if worst < 0 || early && k.first >= t.kept[worst].first || !early && k.last < t.kept[worst].last {
+		if worst < 0 || early && k.first >= kept[worst].first || !early && k.last < kept[worst].last {
 			worst = i
 		}
 	}
 	if alike < a.demand {
 		return false
 	}
-	if k := &t.kept[worst]; early && w.first >= k.first || !early && w.last <= k.last {
+	if k := &kept[worst]; early && w.first >= k.first || !early && w.last <= k.last {
 		return true
 	}
 	s.drop(n, worst, worst+1)
@@ -311,23 +357,22 @@ func (s *Stream) drop(n int32, from, to int) {
 	if from == to {
 		return
 	}
-	for i := from; i < to; i++ {
-		for p := t.kept[i].parts; p != 0; p &= p - 1 {
+	for _, w := range t.kept()[from:to] {
+		for p := w.parts; p != 0; p &= p - 1 {
 			at := bits.TrailingZeros64(p)
 			if t.have[at]--; t.have[at] == 0 {
 				t.present &^= 1 << at
 			}
 		}
 	}
-	t.kept = slices.Delete(t.kept, from, to)
+	t.remove(from, to)
 	s.stats.Kept -= to - from
-	if len(t.kept) == 0 && t.active > 0 {
+	if len(t.kept()) == 0 && t.active > 0 {
 		last := s.active[len(s.active)-1]
 		s.active[t.active-1] = last
 		s.states[last].active = t.active
 		s.active = s.active[:len(s.active)-1]
 		t.active = 0
-		t.kept = nil
 	}
 }
 
@@ -340,7 +385,7 @@ func (s *Stream) evaluate(n int32, first, last int64) []Part {
 	if a.must&^t.present != 0 {
 		return nil
 	}
-	kept := t.kept
+	kept := t.kept()
 	if a.width < forever { // whatever matches is with the new one in one window
 		from, to := 0, len(kept)
 		for from < to && kept[from].last < first-a.width {
@@ -395,8 +440,8 @@ func (s *Stream) evaluate(n int32, first, last int64) []Part {
 // spend drops observations that hits have used up.
 func (s *Stream) spend(n int32) {
 	t := &s.states[n]
-	for i := len(t.kept) - 1; i >= 0; i-- {
-		if t.kept[i].count <= 0 {
+	for i := len(t.kept()) - 1; i >= 0; i-- {
+		if t.kept()[i].count <= 0 {
 			s.drop(n, i, i+1)
 		}
 	}
