@@ -18,6 +18,7 @@ type Events struct {
 	splits  []urls
 	live    []live            // by property
 	feeds   map[string][]feed // by the key of a path
+	direct  []bool            // by condition: what names it decides it
 	groups  []int             // by condition: those that ask for the same fields are of one group
 	asks    [][]int           // by group: places in sources
 	urls    []bool            // by group: whether it asks for URLs
@@ -142,7 +143,7 @@ func (r *Row) properties() (roles [][]int) {
 // group finds which fields each condition needs.
 func (x *Events) group() {
 	known := map[string]int{}
-	x.groups = make([]int, len(x.e.conds))
+	x.groups, x.direct = make([]int, len(x.e.conds)), make([]bool, len(x.e.conds))
 	for i := range x.e.conds {
 		var keys []string
 		types := map[string]bool{}
@@ -181,7 +182,16 @@ func (x *Events) group() {
 			x.asks, x.urls = append(x.asks, asks), append(x.urls, needed[urlValue])
 		}
 		x.groups[i] = g
+		x.direct[i] = x.decides(x.e.conds[i].is)
 	}
+}
+
+// decides tells whether a condition is one test that a lookup decides. Where several fields of an event are the same property, each of their values counts for it.
+func (x *Events) decides(c *pattern.Condition) bool {
+	t := &c.Test
+	return c.Join == pattern.Single && hashed(t) && !ofAll(&t.Path) &&
+		!slices.ContainsFunc(t.Path.Steps, func(s pattern.Step) bool { return s.Kind == pattern.Index }) &&
+		!slices.ContainsFunc(x.feeds[key(&t.Path)], func(f feed) bool { return f.there || f.typ })
 }
 
 // ask asks for the fields of rows.
@@ -215,14 +225,16 @@ func (m *Matcher) Event(x *Events, ev *event.Event) []int32 {
 	}
 	m.groups = m.groups[:0]
 	for _, n := range m.named {
-		if g := x.groups[n]; !slices.Contains(m.groups, g) {
+		if x.direct[n] {
+			m.met = append(m.met, n)
+		} else if g := x.groups[n]; !slices.Contains(m.groups, g) {
 			m.groups = append(m.groups, g)
 		}
 	}
 	for _, g := range m.groups {
 		o := x.observe(ev, taken, x.asks[g], x.urls[g])
 		for _, n := range m.named {
-			if x.groups[n] == g {
+			if x.groups[n] == g && !x.direct[n] {
 				m.decide(n, &o)
 			}
 		}
