@@ -29,23 +29,24 @@ import (
 
 // detection is one run over inputs: one goroutine reads lines, all processors look at them, and one prints what they found in the order of the input.
 type detection struct {
-	a       *app
-	set     *watch.Set
-	rules   *watch.Rules
-	now     time.Time
-	format  string
-	bar     *bar
-	total   int64 // bytes of all files; 0: nobody knows
-	read    int64 // of them
-	next    uint64
-	work    chan *lines
-	order   chan *lines
-	summary detectSummary
-	hits    []sigma.Hit // for correlations
-	stream  *watch.Stream
-	over    bool  // there were more of them than are kept
-	untimed int   // how many had no time
-	failed  error // of printing
+	a         *app
+	set       *watch.Set
+	rules     *watch.Rules
+	now       time.Time
+	format    string
+	bar       *bar
+	total     int64 // bytes of all files; 0: nobody knows
+	read      int64 // of them
+	next      uint64
+	work      chan *lines
+	order     chan *lines
+	summary   detectSummary
+	hits      []sigma.Hit // for correlations
+	stream    *watch.Stream
+	undecided uint64
+	over      bool  // there were more of them than are kept
+	untimed   int   // how many had no time
+	failed    error // of printing
 }
 
 // detectSummary is what is said at the end.
@@ -63,16 +64,17 @@ type detectSummary struct {
 	Indicators     int               `json:"indicators"`
 	IndicatorsLeft int               `json:"indicators_not_used"`
 	Correlations   string            `json:"correlations,omitempty"` // what was not done of them
-	Patterns       *patternsMissed   `json:"patterns,omitempty"`     // what patterns of several events may have missed
+	Patterns       *patternsMissed   `json:"patterns,omitempty"`     // what patterns may have missed
 	Failed         int               `json:"inputs_failed"`          // inputs that could not be read, or not to their end
 	Seconds        float64           `json:"seconds"`
 }
 
-// patternsMissed says why patterns of several events may have missed some.
+// patternsMissed says why patterns may have missed some.
 type patternsMissed struct {
-	Evicted uint64 `json:"evicted,omitempty"`  // events that no longer had room
-	GivenUp uint64 `json:"given_up,omitempty"` // evaluations that were too much
-	Untimed uint64 `json:"untimed,omitempty"`  // events without a time
+	Evicted   uint64 `json:"evicted,omitempty"`   // events that no longer had room
+	GivenUp   uint64 `json:"given_up,omitempty"`  // evaluations that were too much
+	Untimed   uint64 `json:"untimed,omitempty"`   // events without a time
+	Undecided uint64 `json:"undecided,omitempty"` // conditions that could not be decided on an event
 }
 
 // lines are some lines of one input that stand one after the other, and what was found in them.
@@ -93,6 +95,7 @@ type lines struct {
 	dead        map[string]uint64
 	kept        []sigma.Hit
 	parts       []partLine
+	undecided   uint64
 	ready       chan struct{}
 }
 
@@ -309,6 +312,7 @@ func (l *lines) wrong(line uint64, why string) {
 // look looks at the lines.
 func (d *detection) look(w *watch.Watcher, ev *event.Event, l *lines) {
 	clear(w.Dead)
+	before := w.Undecided()
 	plan, start := d.set.Plan(), 0
 	for i, end := range l.ends {
 		text := l.text[start:end]
@@ -335,6 +339,7 @@ func (d *detection) look(w *watch.Watcher, ev *event.Event, l *lines) {
 			d.found(l, ev, &f, l.line+uint64(i))
 		}
 	}
+	l.undecided = w.Undecided() - before
 	for state, n := range w.Dead {
 		add(&l.dead, strings.ToLower(state.String()), n)
 	}
@@ -388,6 +393,7 @@ func (d *detection) take(out *bufio.Writer, l *lines) {
 			}
 		})
 	}
+	d.undecided += l.undecided
 	s.Events += l.events
 	for i, t := range l.told {
 		if s.Unreadable+uint64(i) < toldMost {
@@ -447,7 +453,7 @@ func (d *detection) correlate(out *bufio.Writer) {
 	}
 }
 
-// missed notes what patterns of several events did not count, or may have missed.
+// missed notes what patterns did not count, or may have missed.
 func (d *detection) missed() {
 	st := d.stream.Stats()
 	for state, n := range map[indicator.State]uint64{indicator.Early: st.Early, indicator.Expired: st.Expired} {
@@ -455,7 +461,7 @@ func (d *detection) missed() {
 			d.summary.Dead[strings.ToLower(state.String())] += n
 		}
 	}
-	if m := (patternsMissed{st.Evicted, st.GivenUp, st.Untimed}); m != (patternsMissed{}) {
+	if m := (patternsMissed{st.Evicted, st.GivenUp, st.Untimed, d.undecided}); m != (patternsMissed{}) {
 		d.summary.Patterns = &m
 	}
 }
@@ -480,7 +486,7 @@ func (d *detection) say() error {
 		d.a.say("correlations: %s", s.Correlations)
 	}
 	if m := s.Patterns; m != nil {
-		d.a.say("patterns of several events may have missed some: %s events had no room, %s had no time, %s evaluations were too much", count(int64(m.Evicted)), count(int64(m.Untimed)), count(int64(m.GivenUp)))
+		d.a.say("patterns may have missed some: %s events had no room, %s had no time, %s evaluations were too much, %s conditions could not be decided", count(int64(m.Evicted)), count(int64(m.Untimed)), count(int64(m.GivenUp)), count(int64(m.Undecided)))
 	}
 	for _, by := range []map[string]uint64{s.ByRule, s.ByIndicator} {
 		keys := slices.SortedFunc(maps.Keys(by), func(x, y string) int { return cmp.Or(cmp.Compare(by[y], by[x]), cmp.Compare(x, y)) })

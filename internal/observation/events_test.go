@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"entente/internal/event"
 	"entente/internal/shareddata"
@@ -192,8 +193,8 @@ func escape(s string) string {
 	return b.String()
 }
 
-// On recorded events the index names every condition that holds: what it gives is what all conditions give that are put to the event's objects one by one.
-func TestIndexMissesNothing(t *testing.T) {
+// standing are the paths that recorded events have values at, and these values.
+func standing(t *testing.T) (paths []string, values map[string][]string) {
 	asked := []string{"ipv4-addr:value", "ipv6-addr:value", "domain-name:value", "url:value", "file:name", "file:hashes.MD5", "file:hashes.'SHA-256'", "file:parent_directory_ref.path", "directory:path", "process:command_line",
 		"process:image_ref.name", "process:parent_ref.command_line", "process:parent_ref.image_ref.name", "process:pid", "process:name", "network-traffic:src_ref.value", "network-traffic:dst_ref.value", "network-traffic:dst_port",
 		"network-traffic:protocols[*]", "network-traffic:protocols[0]", "network-traffic:dst_ref.type", "windows-registry-key:key", "windows-registry-key:values[*].data", "user-account:account_login", "process:creator_user_ref.account_login",
@@ -207,7 +208,7 @@ func TestIndexMissesNothing(t *testing.T) {
 	e, _ := New(all, Config{})
 	plan := event.NewPlan()
 	x := e.Events(plan)
-	values := map[string][]string{}
+	values = map[string][]string{}
 	var ev event.Event
 	recorded(t, 397, func(line []byte) {
 		if plan.Scan(line, &ev) != nil {
@@ -228,7 +229,6 @@ func TestIndexMissesNothing(t *testing.T) {
 			})
 		}
 	})
-	var paths []string
 	for _, path := range asked {
 		if len(values[path]) > 0 {
 			paths = append(paths, path)
@@ -238,6 +238,12 @@ func TestIndexMissesNothing(t *testing.T) {
 	if len(paths) < len(asked)-4 {
 		t.Errorf("only %v", paths)
 	}
+	return paths, values
+}
+
+// On recorded events the index names every condition that holds: what it gives is what all conditions give that are put to the event's objects one by one.
+func TestIndexMissesNothing(t *testing.T) {
+	paths, values := standing(t)
 	r := rand.New(rand.NewPCG(1, 2))
 	var patterns []Pattern
 	for range 1500 {
@@ -252,9 +258,10 @@ func TestIndexMissesNothing(t *testing.T) {
 		patterns = append(patterns, Pattern{Pattern: p})
 	}
 	e, left := New(patterns, Config{})
-	plan = event.NewPlan()
-	x = e.Events(plan)
+	plan := event.NewPlan()
+	x := e.Events(plan)
 	m := e.Matcher()
+	var ev event.Event
 	events, met, named := 0, 0, 0
 	recorded(t, 997, func(line []byte) {
 		if plan.Scan(line, &ev) != nil {
@@ -284,6 +291,60 @@ func TestIndexMissesNothing(t *testing.T) {
 	})
 	t.Logf("%d conditions of %d patterns (%d left), %d events, %.1f conditions met and %.1f looked at for each", len(e.conds), len(patterns), len(left), events, float64(met)/float64(events), float64(named)/float64(events))
 	if events < 200 || met < 1000 {
+		t.Error("too little to tell")
+	}
+}
+
+// On recorded events patterns of several observations are found where the matcher of whole sets finds them.
+func TestRecordedStream(t *testing.T) {
+	paths, values := standing(t)
+	r := rand.New(rand.NewPCG(5, 6))
+	var patterns []Pattern
+	one := func() string { return "[" + drawn(r, values, paths) + "]" }
+	for range 400 {
+		src := "(" + one() + []string{" AND ", " FOLLOWEDBY "}[r.IntN(2)] + one() + ")"
+		switch r.IntN(4) {
+		case 0:
+			src += fmt.Sprintf(" WITHIN %d SECONDS", 1+r.IntN(100))
+		case 1:
+			src = one() + fmt.Sprintf(" REPEATS %d TIMES WITHIN %d SECONDS", 2+r.IntN(4), 1+r.IntN(200))
+		case 2:
+			src += " FOLLOWEDBY " + one()
+		}
+		if p, err := pattern.Parse(src); err == nil {
+			patterns = append(patterns, Pattern{ID: src, Pattern: p})
+		}
+	}
+	e, left := New(patterns, Config{Lateness: ages})
+	plan := event.NewPlan()
+	x := e.Events(plan)
+	m, s := e.Matcher(), e.Stream()
+	var ev event.Event
+	var obs []pattern.Observation
+	found := make([]bool, len(patterns))
+	recorded(t, 1499, func(line []byte) {
+		if plan.Scan(line, &ev) != nil {
+			return
+		}
+		o := x.Observation(&ev)
+		o.First = time.Unix(int64(len(obs)), 0)
+		o.Last = o.First
+		s.Take(&Seen{First: o.First, Last: o.Last, Count: 1, Ref: uint64(len(obs)), Met: m.Event(x, &ev)}, o.First, func(h Hit) { found[h.Pattern] = true })
+		obs = append(obs, o)
+	})
+	hits := 0
+	for i := range patterns {
+		r, err := patterns[i].Pattern.Match(obs)
+		if err == nil && r.Matched != found[i] {
+			t.Errorf("%s: %v, and the matcher says %v", patterns[i].ID, found[i], r.Matched)
+		}
+		if r.Matched {
+			hits++
+		}
+	}
+	st := s.Stats()
+	t.Logf("%d of %d patterns (%d left) on %d events, %+v", hits, len(patterns), len(left), len(obs), st)
+	if hits < 50 || len(obs) < 100 || st.Evicted+st.Late+st.GivenUp > 0 {
 		t.Error("too little to tell")
 	}
 }

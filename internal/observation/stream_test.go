@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -196,5 +197,126 @@ func TestStreamAgreesWithMatcher(t *testing.T) {
 	t.Log(count)
 	if count["true"] == 0 || count["false"] == 0 {
 		t.Error("a one-sided test")
+	}
+}
+
+// run takes observations of one letter each, as many seconds after the beginning as its place says, or at the times that are given.
+func run(t *testing.T, c Config, letters string, patterns []string, at ...int) (hits []string, s *Stream) {
+	t.Helper()
+	var list []Pattern
+	for i, src := range patterns {
+		list = append(list, Pattern{ID: fmt.Sprint(i), Pattern: parse(t, src)})
+	}
+	e, left := New(list, c)
+	if len(left) > 0 {
+		t.Fatal(left)
+	}
+	m, s := e.Matcher(), e.Stream()
+	pour(e, m, s, 0, letters, &hits, at...)
+	return hits, s
+}
+
+func pour(e *Engine, m *Matcher, s *Stream, from int, letters string, hits *[]string, at ...int) {
+	for i, r := range letters {
+		o := pattern.NewObservation("", time.Time{}, time.Time{}, 1, map[string]map[string]any{"0": {"type": "x", "k": string(r)}})
+		seconds := from + i
+		if at != nil {
+			seconds = at[i]
+		}
+		when := time.Unix(int64(seconds), 0)
+		s.Take(&Seen{First: when, Last: when, Count: 1, Ref: uint64(from + i), Met: m.Observation(&o)}, when, func(h Hit) {
+			text := e.Pattern(h.Pattern).ID
+			for _, p := range h.Parts {
+				text += fmt.Sprint(" ", p.Ref)
+			}
+			*hits = append(*hits, text)
+		})
+	}
+}
+
+// Patterns hit again and again, each time on observations of their own.
+func TestHits(t *testing.T) {
+	const a, b = "[x:k = 'a']", "[x:k = 'b']"
+	for _, c := range []struct {
+		src, letters, want string
+		at                 []int
+	}{
+		{a, "aba", "0 0,0 2", nil},
+		{a + " AND " + a, "aaaaa", "0 0 1,0 2 3", nil},
+		{a + " FOLLOWEDBY " + b, "baabbb", "0 1 3,0 2 4", nil},
+		{"(" + a + " FOLLOWEDBY " + b + ") WITHIN 2 SECONDS", "acbab", "0 3 4", nil},
+		{a + " REPEATS 3 TIMES WITHIN 4 SECONDS", "acacaaa", "0 2 4 5", nil},
+		{a + " OR (" + b + " AND " + b + ")", "abb", "0 0,0 1 2", nil},
+		{a + " FOLLOWEDBY " + b, "ba", "0 1 0", []int{5, 3}}, // late, and not too late
+		{a + " START t'1970-01-01T00:00:01Z' STOP t'1970-01-01T00:00:02Z'", "aaa", "0 1", nil},
+	} {
+		hits, s := run(t, Config{}, c.letters, []string{c.src}, c.at...)
+		if got := strings.Join(hits, ","); got != c.want {
+			t.Errorf("%s on %s: %q, want %q", c.src, c.letters, got, c.want)
+		}
+		if st := s.Stats(); st.Late+st.Evicted+st.GivenUp > 0 || int(st.Hits) != len(hits) {
+			t.Errorf("%+v", st)
+		}
+	}
+}
+
+// What goes beyond the bounds is counted, and never more is kept.
+func TestBounds(t *testing.T) {
+	followed := "[x:k = 'a'] FOLLOWEDBY [x:k = 'b']"
+	within := "(" + followed + ") WITHIN 100 SECONDS"
+	_, s := run(t, Config{Each: 10}, strings.Repeat("a", 50), []string{within})
+	if st := s.Stats(); st.Kept != 10 || st.Evicted != 40 || s.Lost(0) != 40 {
+		t.Errorf("for one pattern: %+v", st)
+	}
+	_, s = run(t, Config{All: 30}, strings.Repeat("a", 50), []string{within, within, "([x:k = 'a'] AND [x:k = 'c']) WITHIN 60 SECONDS"})
+	if st := s.Stats(); st.Kept != 30 || st.Evicted != 120 || s.Lost(0) == 0 || s.Lost(1) == 0 || s.Lost(2) == 0 {
+		t.Errorf("for all: %+v", st)
+	}
+	hits, s := run(t, Config{Each: 10}, strings.Repeat("a", 5000)+"bb", []string{followed})
+	if st := s.Stats(); st.Evicted > 0 || st.Kept > 4 || len(hits) != 2 {
+		t.Errorf("of many alike, as many as a match has are enough: %+v, %v", st, hits)
+	}
+	_, s = run(t, Config{Lateness: 10 * time.Second}, strings.Repeat("a", 300), []string{within})
+	if st := s.Stats(); st.Evicted > 0 || st.Kept > 112 || st.Kept < 100 {
+		t.Errorf("what is too old for a window: %+v", st)
+	}
+	_, s = run(t, Config{Lateness: 10 * time.Second}, "aab", []string{within}, 1000, 1001, 900)
+	if st := s.Stats(); st.Late != 1 {
+		t.Errorf("late: %+v", st)
+	}
+	hits, s = run(t, Config{Lateness: 10 * time.Second}, "aabab", []string{within}, 1000, 1_000_000_000, 1001, 1002, 1003)
+	if st := s.Stats(); st.Late > 4 || len(hits) != 2 {
+		t.Errorf("one wrong time does not end the others: %+v, %v", st, hits)
+	}
+	e, _ := New([]Pattern{{Pattern: parse(t, followed)}, {Pattern: parse(t, "[x:k = 'a']")}}, Config{})
+	s = e.Stream()
+	n := 0
+	s.Take(&Seen{Met: []int32{0, 1}}, time.Time{}, func(h Hit) { n += 1 + h.Pattern })
+	if st := s.Stats(); st.Untimed != 1 || n != 2 {
+		t.Errorf("without a time: %+v, %d", st, n)
+	}
+	_, left := New([]Pattern{{Pattern: parse(t, "[x:k = 'a'] REPEATS 1000000 TIMES")}, {Pattern: parse(t, "[x:k MATCHES '(']")}, {Pattern: parse(t, strings.Repeat("[x:k = 'a'] OR ", 3000)+"[x:k = 'b']")}}, Config{})
+	if len(left) != 2 || left[0].Code != LeftLarge || left[1].Code != LeftUnsupported {
+		t.Errorf("%+v", left)
+	}
+}
+
+// A stream goes on with other patterns: what was seen for those that stay is not forgotten.
+func TestMove(t *testing.T) {
+	stay := Pattern{ID: "stay", Pattern: parse(t, "[x:k = 'a'] FOLLOWEDBY [x:k = 'b']")}
+	gone := Pattern{ID: "gone", Pattern: parse(t, "[x:k = 'a'] FOLLOWEDBY [x:k = 'c']")}
+	other := Pattern{ID: "other", Pattern: parse(t, "[x:k = 'a'] FOLLOWEDBY [x:k = 'd']")}
+	e, _ := New([]Pattern{gone, stay}, Config{})
+	s := e.Stream()
+	var hits []string
+	pour(e, e.Matcher(), s, 0, "a", &hits)
+	e, _ = New([]Pattern{other, stay, {ID: "gone", Pattern: parse(t, "[x:k = 'a'] FOLLOWEDBY [x:k = 'e']")}}, Config{})
+	s = s.Move(e)
+	if st := s.Stats(); st.Kept != 1 {
+		t.Errorf("%+v", st)
+	}
+	pour(e, e.Matcher(), s, 1, "bcdeacbd", &hits)
+	if got, want := strings.Join(hits, ","), "stay 0 1,stay 5 7,other 5 8"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -121,6 +121,14 @@ func fields(x *observation.Events, ev *event.Event, cond int32) (list []Field) {
 	return list
 }
 
+// Undecided counts the conditions of patterns that could not be decided on an event, as they compare a time with what is none, or take too long. They are not met by it.
+func (w *Watcher) Undecided() (n uint64) {
+	for _, m := range w.p {
+		n += m.Failed
+	}
+	return n
+}
+
 // Stream finds the patterns that several events are needed for. It belongs to one goroutine, which gives it the Parts of all events in the order of these.
 type Stream struct {
 	streams []stream
