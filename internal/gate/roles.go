@@ -13,6 +13,7 @@ const (
 	RoleRegistrar = "registrar"
 	RoleSignatory = "signatory"
 	RoleReleaser  = "releaser"
+	RoleEnforcer  = "enforcer"
 )
 
 // Role is a role and what it is for.
@@ -30,6 +31,7 @@ func Roles() []Role {
 		{RoleRegistrar, "reads records and keeps the register of constituents and their networks"},
 		{RoleSignatory, "reads records and accords, and signs, suspends and terminates accords for the organisation"},
 		{RoleReleaser, "reads records, and signs releases to partners where an accord asks for a release officer"},
+		{RoleEnforcer, "fetches what is blocked, and nothing else: for name servers, firewalls and sensors of others"},
 	}
 }
 
@@ -71,6 +73,7 @@ const (
 	KeyManage
 	Vote
 	ProofSettle
+	BlockRead
 )
 
 // may tells what a role of that name may do; a name that is no role may do nothing. Who manages accounts does not decide on quarantine, does not
@@ -79,23 +82,25 @@ const (
 func may(role string) Action {
 	switch role {
 	case RoleAdmin:
-		return ObjectRead | ObjectWrite | CollectionManage | UserManage | TokenManage | Backup | ConfigRead | FeedRead | FeedRun | RegisterRead | RegisterWrite | AlertRead | AccordRead | PeerManage | KeyManage | ProofSettle
+		return ObjectRead | ObjectWrite | CollectionManage | UserManage | TokenManage | Backup | ConfigRead | FeedRead | FeedRun | RegisterRead | RegisterWrite | AlertRead | AccordRead | PeerManage | KeyManage | ProofSettle | BlockRead
 	case RoleAnalyst:
-		return ObjectRead | ObjectWrite | QuarantineRead | FeedRead | FeedRun | RegisterRead | AlertRead | AlertWrite | AccordRead | AccordWrite | Share
+		return ObjectRead | ObjectWrite | QuarantineRead | FeedRead | FeedRun | RegisterRead | AlertRead | AlertWrite | AccordRead | AccordWrite | Share | BlockRead
 	case RoleReader:
 		return ObjectRead
 	case RolePublisher:
 		return ObjectWrite
 	case RoleAuditor:
-		return ObjectRead | AuditRead | ConfigRead | FeedRead | RegisterRead | AlertRead | AccordRead
+		return ObjectRead | AuditRead | ConfigRead | FeedRead | RegisterRead | AlertRead | AccordRead | BlockRead
 	case RoleOfficer:
-		return ObjectRead | QuarantineRead | QuarantineDecide | Purge | FeedRead | RegisterRead | AlertRead | NotifySend | Downgrade | AccordRead | AccordWrite | AccordSuspend | Share | ProofSettle
+		return ObjectRead | QuarantineRead | QuarantineDecide | Purge | FeedRead | RegisterRead | AlertRead | NotifySend | Downgrade | AccordRead | AccordWrite | AccordSuspend | Share | ProofSettle | BlockRead
 	case RoleRegistrar:
 		return ObjectRead | RegisterRead | RegisterWrite
 	case RoleSignatory:
 		return ObjectRead | AccordRead | AccordSign | AccordSuspend | Vote
 	case RoleReleaser:
 		return ObjectRead | AccordRead | ReleaseSign
+	case RoleEnforcer:
+		return BlockRead
 	}
 	return 0
 }

@@ -62,6 +62,7 @@ var floors = []struct {
 	// the waist
 	{"internal/exchange", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	// workers: none imports another
+	{"internal/block", []string{"dsse", "keylog", "label", "stix", "internal/fault", "internal/gate", "internal/exchange", "internal/indicator", "internal/record", "internal/store"}},
 	{"internal/index", []string{"label", "stix", "internal/fault", "internal/lite", "internal/record", "internal/gate", "internal/store"}},
 	{"internal/notify", []string{"outside", "label", "stix", "register", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange", "internal/outbound"}},
 	{"internal/feed", []string{"outside", "label", "observable", "stix", "taxii", "misp", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange", "internal/outbound"}},
@@ -77,7 +78,7 @@ var floors = []struct {
 	{"internal/surface/taxiiapi", []string{"taxii", "stix", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/surface"}},
 	{"internal/surface/mispapi", []string{"label", "stix", "misp", "misp/*", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/identity", "internal/lists", "internal/surface"}},
 	{"internal/surface/api", []string{"accord", "bundle", "decision", "dsse", "peer", "proof", "seal", "internal/accords", "internal/decisions", "internal/federation", "keylog", "label", "misp", "misp/*", "observable", "register", "stix", "internal/fault", "internal/record", "internal/gate", "internal/keyring", "internal/store",
-		"internal/blob", "internal/identity", "internal/exchange", "internal/asset", "internal/feed", "internal/index", "internal/lists", "internal/notify", "internal/peers", "internal/surface", "internal/build"}},
+		"internal/blob", "internal/block", "internal/identity", "internal/exchange", "internal/asset", "internal/feed", "internal/index", "internal/lists", "internal/notify", "internal/peers", "internal/surface", "internal/build"}},
 	{"internal/surface/peerapi", []string{"peer", "internal/federation", "internal/keyring"}},
 	{"internal/surface/api/apitest", nil},
 	// the top

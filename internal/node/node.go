@@ -28,6 +28,7 @@ import (
 	"entente/internal/accords"
 	"entente/internal/asset"
 	"entente/internal/blob"
+	"entente/internal/block"
 	"entente/internal/build"
 	"entente/internal/decisions"
 	"entente/internal/exchange"
@@ -79,6 +80,7 @@ type Node struct {
 	lists       *lists.Lists
 	events      *mispapi.Surface
 	desk        *notify.Desk
+	block       *block.Room
 	blobs       *blob.Store
 	index       *index.Index
 	sweeps      sync.WaitGroup
@@ -177,6 +179,7 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err := n.openFederation(ctx); err != nil {
 		return nil, fmt.Errorf("opening the federation: %w", err)
 	}
+	n.openBlock()
 	run, rest := context.WithCancel(context.WithoutCancel(ctx))
 	n.rest = rest
 	n.sweeps.Go(func() { n.sweepBlobs(run) })
