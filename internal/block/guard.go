@@ -135,6 +135,9 @@ func (w *wall) judge(k indicator.Kind, text string) verdict {
 }
 
 func (w *wall) ask(k indicator.Kind, text string) (out verdict) {
+	if !sound(k, text) {
+		return verdict{"value", "it is no " + k.String() + " that could be written down for others"}
+	}
 	switch k {
 	case indicator.IPv4, indicator.IPv6, indicator.CIDR:
 		p, _, err := place(text)
@@ -229,6 +232,21 @@ func (w *wall) name(name string, whole bool) verdict {
 		}
 	}
 	return verdict{}
+}
+
+// sound tells whether a value is what its kind says, letter by letter, so that the writers need not think about it again. Of the others each writer
+// says what it takes.
+func sound(k indicator.Kind, text string) bool {
+	switch k {
+	case indicator.IPv4, indicator.IPv6, indicator.CIDR:
+		p, name, err := place(text)
+		return err == nil && name == "" && p.Addr().Zone() == ""
+	case indicator.Domain:
+		return nameLike(text)
+	case indicator.MD5, indicator.SHA1, indicator.SHA256, indicator.SHA512, indicator.JA3, indicator.JA3S:
+		return text != "" && strings.Trim(text, "0123456789abcdef") == ""
+	}
+	return true
 }
 
 // hostOf is the host of a canonical URL.
