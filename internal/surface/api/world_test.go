@@ -18,6 +18,7 @@ import (
 
 	"entente/internal/asset"
 	"entente/internal/blob"
+	"entente/internal/block"
 	"entente/internal/build"
 	"entente/internal/exchange"
 	"entente/internal/feed"
@@ -54,6 +55,7 @@ type world struct {
 	reg   *asset.Register
 	index *index.Index
 	desk  *notify.Desk
+	block *block.Room
 	federated
 	stopping chan struct{}
 	late     atomic.Int64 // nanoseconds that the store's clock is ahead
@@ -100,6 +102,7 @@ func newWorld(t testing.TB) *world {
 	w.must(err)
 	w.openFederation()
 	w.openDesk()
+	w.openBlock()
 	w.http = New(w.x, w.ids, ring, w.blobs, w)
 	return w
 }
