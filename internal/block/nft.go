@@ -19,7 +19,7 @@ func nftBegin(p *page) {
 }
 
 // nftLongest is the longest timeout that is written: nft refuses those that it cannot count.
-const nftLongest = 10 * 365 * 24 * time.Hour
+const nftLongest = 365 * 24 * time.Hour
 
 func nftEntry(p *page, x *Entry) {
 	timeout := ""

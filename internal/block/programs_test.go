@@ -108,7 +108,7 @@ func TestNFTLoadsTheSets(t *testing.T) {
 	if err != nil {
 		t.Fatalf("nft -f: %v\n%s", err, out)
 	}
-	for _, want := range []string{"185.199.1.7 timeout 3650d", "185.200.0.0/22", "2a01:4f8::1", "2a03:1::/40", "indicator--8e2e2d2b"} {
+	for _, want := range []string{"185.199.1.7 timeout 365d", "185.200.0.0/22", "2a01:4f8::1", "2a03:1::/40", "indicator--8e2e2d2b"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in what nft has:\n%s", want, out)
 		}
