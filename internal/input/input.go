@@ -27,6 +27,11 @@ type Batch struct {
 	Last   bool
 	Lines  [][]byte
 	mark   mark
+
+	// Done, where it is not nil, makes durable that everything of the batch is done with, and of those before it of the same source: they are not given again. It is
+	// there only for batches that are the last of their blocks. It may be called from another goroutine, and after Take returned; who does not call it is given the
+	// block again when the source runs anew.
+	Done func() error
 }
 
 // Source gives what comes until the context ends or, where it has an end, until it is there. Take is done with the lines when it returns nil: they are not its own
