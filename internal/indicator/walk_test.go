@@ -12,7 +12,7 @@ func TestKeysSayWhatWouldHaveMet(t *testing.T) {
 		kind Kind
 		text string
 	}{
-		{IPv4, "192.0.2.7"}, {IPv4, "::ffff:192.0.2.8"}, {IPv6, "2001:db8::7"}, {Domain, "WWW.Bad.Example."}, {Domain, "bücher.example"}, {Domain, "com"}, {URL, "HTTP://Host.example:80/a/b?c=1#d"},
+		{IPv4, "192.0.2.7"}, {IPv4, "::ffff:192.0.2.8"}, {IPv6, "2001:db8::7"}, {Domain, "WWW.Bad.Example."}, {Domain, "bücher.example"}, {Domain, "co.uk"}, {Domain, "bbc.co.uk"}, {URL, "HTTP://Host.example:80/a/b?c=1#d"},
 		{URL, "//host.example/x"}, {Email, "A@Bad.example"}, {SHA256, "00000000000000000000000000000000000000000000000000000000000003E7"}, {FilePath, `C:\Users\x\Evil.exe`},
 		{RegistryKey, `HKLM\Software\x\y`}, {Mutex, "one"}, {UserAgent, "Mozilla/5.0"}, {ASN, "AS7"},
 	}
@@ -22,7 +22,7 @@ func TestKeysSayWhatWouldHaveMet(t *testing.T) {
 		text string
 	}{
 		{IPv4, "192.0.2.7"}, {IPv4, "192.0.2.8"}, {IPv4, "192.0.2.9"}, {IPv6, "2001:db8::7"}, {CIDR, "192.0.2.0/29"}, {CIDR, "198.51.100.0/24"}, {Domain, "bad.example"}, {Domain, "www.bad.example"},
-		{Domain, "d.example"}, {Domain, "xn--bcher-kva.example"}, {Domain, "com"}, {Domain, "*.com"}, {Domain, "*.example"}, {URL, "http://host.example/a/b?c=1"}, {URL, "https://host.example/x"}, {URL, "http://host.example/a"},
+		{Domain, "d.example"}, {Domain, "xn--bcher-kva.example"}, {Domain, "co.uk"}, {Domain, "*.co.uk"}, {Domain, "*.com"}, {Domain, "*.example"}, {URL, "http://host.example/a/b?c=1"}, {URL, "https://host.example/x"}, {URL, "http://host.example/a"},
 		{Email, "a@bad.example"}, {SHA256, "00000000000000000000000000000000000000000000000000000000000003e7"}, {FileName, "evil.exe"}, {FilePath, `c:\users\x\evil.exe`}, {FilePath, `c:\evil.exe`},
 		{RegistryKey, `HKEY_LOCAL_MACHINE\software\x\y`}, {Mutex, "one"}, {Mutex, "two"}, {UserAgent, "Mozilla/5.0"}, {ASN, "7"},
 	} {
