@@ -58,6 +58,8 @@ var floors = []struct {
 	{"internal/match", []string{"sigma", "internal/event"}},
 	{"internal/watch", []string{"sigma", "stix", "internal/event", "internal/fault", "internal/indicator", "internal/match"}},
 	{"internal/input", []string{"internal/fault"}},
+	{"internal/spool", []string{"internal/fault", "internal/lite"}},
+	{"internal/stream", []string{"internal/fault", "internal/input"}},
 	{"internal/recall", []string{"internal/fault"}},
 	// the waist
 	{"internal/exchange", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
