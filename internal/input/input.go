@@ -26,7 +26,11 @@ type Batch struct {
 	Block  string
 	Last   bool
 	Lines  [][]byte
-	mark   mark
+
+	// Done, where it is not nil, makes durable that everything of the batch is done with, and of those before it of the same source: they are not given again.
+	Done func() error
+
+	mark mark
 }
 
 // Source gives what comes until the context ends or, where it has an end, until it is there. Take is done with the lines when it returns nil: they are not its own
