@@ -128,6 +128,7 @@ func (s *Sensor) reach(ctx context.Context, to wire.Cursor) error {
 // partState is what is known of a snapshot that is being taken.
 type partState struct {
 	wire.Cursor `json:",inline"`
+	ETag        string `json:"etag"`
 }
 
 // snapshot takes a snapshot: what an attempt before it left is gone on with, if the node still gives the same one.
@@ -140,6 +141,9 @@ func (s *Sensor) snapshot(ctx context.Context) error {
 		if info, err := os.Stat(part); err == nil && info.Size() > 0 {
 			have = info.Size()
 			head.Set("Range", fmt.Sprintf("bytes=%d-", have))
+			if known.ETag != "" {
+				head.Set("If-Range", known.ETag)
+			}
 		}
 	}
 	resp, err := s.client.do(ctx, s.client.file, http.MethodGet, wire.PathSnapshot, "", head, nil)
@@ -173,7 +177,7 @@ func (s *Sensor) snapshot(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("keeping a snapshot: %w", err)
 	}
-	if err := writeJSON(note, &partState{c}); err != nil {
+	if err := writeJSON(note, &partState{c, resp.Header.Get("ETag")}); err != nil {
 		return errors.Join(err, f.Close())
 	}
 	_, err = io.Copy(f, resp.Body)

@@ -13,6 +13,7 @@ import (
 
 const (
 	mutesFile  = "muted.json"
+	maxMuted   = 1000    // sources that the node is told of
 	maxWindows = 100_000 // sources whose reports of the last hour are counted one by one
 )
 
@@ -94,13 +95,20 @@ func (m *mutes) note(source string) bool {
 	return false
 }
 
-// told takes what the node says.
+// told takes what the node says. What it had muted and has no more is heard, also if the sensor itself had muted it.
 func (m *mutes) told(sources []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	was := m.node
 	m.node = map[string]bool{}
 	for _, s := range sources {
 		m.node[s] = true
+	}
+	for s := range was {
+		if _, own := m.own[s]; own && !m.node[s] {
+			delete(m.own, s)
+			m.dirty = true
+		}
 	}
 }
 
@@ -120,7 +128,7 @@ func (m *mutes) list() (out []wire.Muted) {
 	defer m.mu.Unlock()
 	now := m.now()
 	for _, source := range slices.Sorted(maps.Keys(m.own)) {
-		if o := m.own[source]; now.Before(o.Until) {
+		if o := m.own[source]; now.Before(o.Until) && len(out) < maxMuted {
 			out = append(out, wire.Muted{Source: source, Why: o.Why, Since: o.Since, Count: o.Count})
 		}
 	}

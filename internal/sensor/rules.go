@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"entente/internal/fault"
@@ -17,6 +18,7 @@ import (
 const (
 	rulesFile = "rules.json"
 	maxLeft   = 100 // rules whose reasons are told
+	maxWhy    = 400 // bytes of a reason
 )
 
 // keptRules is what stands in the file.
@@ -45,7 +47,7 @@ func compile(kept *keptRules, pipelines []*sigma.Pipeline) *ruleset {
 		}
 		out[source] = true
 		if r.leftCount++; len(r.left) < maxLeft {
-			r.left = append(r.left, wire.Left{Source: source, Code: code, Why: why})
+			r.left = append(r.left, wire.Left{Source: source, Code: code, Why: strings.ToValidUTF8(why[:min(len(why), maxWhy)], "")})
 		}
 	}
 	for i := range kept.Rules.Rules {
