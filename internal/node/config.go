@@ -17,6 +17,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"entente/internal/blob"
+	"entente/internal/detect"
 	"entente/internal/fault"
 	"entente/internal/feed"
 	"entente/internal/gate"
@@ -56,6 +57,7 @@ type Config struct {
 	MISPFeed MISPFeed         `toml:"misp_feed"`
 	Feeds    []feed.Config    `toml:"feed"`
 	Notify   notify.Config    `toml:"notify"`
+	Detect   detect.Config    `toml:"detect"`
 }
 
 // TLS says how the listener is protected.
@@ -268,6 +270,9 @@ func (c *Config) Validate() error {
 		return err
 	}
 	if err := c.Notify.Validate(); err != nil {
+		return err
+	}
+	if err := c.Detect.Validate(); err != nil {
 		return err
 	}
 	return feed.Validate(c.Feeds, sources())

@@ -61,6 +61,8 @@ var floors = []struct {
 	{"internal/spool", []string{"internal/fault", "internal/lite"}},
 	{"internal/stream", []string{"internal/fault", "internal/input"}},
 	{"internal/recall", []string{"internal/fault"}},
+	{"internal/sensor", []string{"sensor", "sigma", "internal/build", "internal/event", "internal/fault", "internal/indicator", "internal/input", "internal/lite", "internal/outbound", "internal/recall", "internal/spool",
+		"internal/watch"}},
 	// the waist
 	{"internal/exchange", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	// workers: none imports another
@@ -71,6 +73,7 @@ var floors = []struct {
 		"internal/rendition", "internal/store"}},
 	{"internal/lists", []string{"misp", "misp/*", "internal/fault"}},
 	{"internal/asset", []string{"label", "stix", "register", "internal/fault", "internal/record", "internal/gate", "internal/store", "internal/exchange"}},
+	{"internal/detect", []string{"label", "outside", "sensor", "stix", "internal/fault", "internal/indicator", "internal/lite", "internal/record", "internal/gate", "internal/store", "internal/exchange"}},
 	{"internal/peers", []string{"keylog", "internal/fault", "internal/keyring", "internal/store"}},
 	{"internal/sso", []string{"internal/fault", "internal/identity", "internal/outbound"}},
 	// surfaces: none of them imports a store driver
@@ -80,6 +83,7 @@ var floors = []struct {
 	{"internal/surface/mispapi", []string{"label", "stix", "misp", "misp/*", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/identity", "internal/lists", "internal/surface"}},
 	{"internal/surface/api", []string{"accord", "bundle", "decision", "dsse", "peer", "proof", "seal", "internal/accords", "internal/decisions", "internal/federation", "keylog", "label", "misp", "misp/*", "observable", "register", "stix", "internal/fault", "internal/record", "internal/gate", "internal/keyring", "internal/store",
 		"internal/blob", "internal/identity", "internal/exchange", "internal/asset", "internal/feed", "internal/index", "internal/lists", "internal/notify", "internal/peers", "internal/surface", "internal/build"}},
+	{"internal/surface/sensorapi", []string{"sensor", "internal/detect", "internal/fault", "internal/gate", "internal/surface"}},
 	{"internal/surface/peerapi", []string{"peer", "internal/federation", "internal/keyring"}},
 	{"internal/surface/api/apitest", nil},
 	// the top

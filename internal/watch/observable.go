@@ -232,7 +232,7 @@ func (w *Watcher) digest(sum []byte) {
 
 func (w *Watcher) lookup(k indicator.Kind, text []byte) {
 	w.at.Value = text
-	w.s.table.Trace(k, text, w.moment, w.meet)
+	w.s.table.Walk(k, text, w.moment, w.meet, w.Keys)
 }
 
 // met notes an indicator that was met, once for an event, with every field in which it was.

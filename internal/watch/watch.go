@@ -59,6 +59,9 @@ type Watcher struct {
 	// Dead counts the indicators that were met and did not count at that moment, by why.
 	Dead map[indicator.State]uint64
 
+	// Keys are told what is looked for in the table: see [indicator.Table.Walk]. Nil: nobody asks.
+	Keys *indicator.Keys
+
 	s      *Set
 	m      *match.Matcher
 	found  []Finding
