@@ -33,6 +33,8 @@ type Event struct {
 
 	all   func(*Event, func(Value) bool) // calls with every value of the line
 	vals  []first
+	given []int32 // slots that have values
+	plain bool    // see Plain
 	epoch uint32
 	more  []further
 	arena []byte
@@ -61,7 +63,7 @@ func (e *Event) Reset(slots int) {
 		clear(e.vals)
 		e.epoch = 1
 	}
-	e.Line, e.all, e.more, e.arena = nil, nil, e.more[:0], e.arena[:0]
+	e.Line, e.all, e.plain, e.given, e.more, e.arena = nil, nil, false, e.given[:0], e.more[:0], e.arena[:0]
 }
 
 // Every calls f with every value of the event that has a text, asked for or not, until f says false. A text is valid until f returns.
@@ -70,6 +72,13 @@ func (e *Event) Every(f func(Value) bool) {
 		e.all(e, f)
 	}
 }
+
+// Plain tells whether every text that [Event.Every] gives stands in the line as it is, but for control characters, quotes and backslashes: what has none of them and is in a
+// text is in the line.
+func (e *Event) Plain() bool { return e.plain }
+
+// Slots are those that have a value, in the order in which they were given the first.
+func (e *Event) Slots() []int32 { return e.given }
 
 // Get is the first value of a slot; the kind is Missing where there is none.
 func (e *Event) Get(slot int) Value {
@@ -105,6 +114,7 @@ func (e *Event) Add(slot int, v Value) {
 	f := &e.vals[slot]
 	if f.epoch != e.epoch {
 		*f = first{Value: v, epoch: e.epoch}
+		e.given = append(e.given, int32(slot))
 		return
 	}
 	e.more = append(e.more, further{Value: v})

@@ -24,7 +24,7 @@ func (e *Error) Error() string { return fmt.Sprintf("byte %d: %s", e.At, e.Why) 
 // that stands twice gives both values: what one reader takes for the event, and what another.
 func (p *Plan) Scan(line []byte, e *Event) error {
 	e.Reset(p.slots)
-	e.Line, e.all = line, every
+	e.Line, e.all, e.plain = line, every, true
 	s := scanner{b: line, e: e}
 	i := s.space(0)
 	if i >= len(line) || line[i] != '{' {
@@ -293,6 +293,9 @@ func (s *scanner) quoted(i int) (end int, escaped bool) {
 			return i, escaped
 		}
 		escaped = true
+		if i+1 < len(b) && (b[i+1] == 'u' || b[i+1] == '/') {
+			s.e.plain = false
+		}
 		i += 2
 	}
 }
