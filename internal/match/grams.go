@@ -32,6 +32,9 @@ type short struct {
 	at   map[uint32][]place
 }
 
+// maxStep bounds how many sequences of a text are indexed.
+const maxStep = 8
+
 const mix = 0x9E3779B1
 
 // word is up to eight bytes as a number.
@@ -59,10 +62,7 @@ func newGrams(all []place, caseless bool) (g grams) {
 	if long == 0 {
 		return g
 	}
-	g.step = 4
-	for g.step > 1 && shortest < 3+g.step {
-		g.step /= 2
-	}
+	g.step = min(shortest-3, maxStep)
 	size := 1 << max(9, bits.Len(uint(long*g.step*32)))
 	size = min(size, 1<<18)
 	g.shift = 32 - bits.Len(uint(size-1))
@@ -164,27 +164,20 @@ func (g *grams) compare(text []byte, i int, key uint32, met func(*entry)) {
 	}
 }
 
-// anyCaseless tells whether one of the texts, of small letters, stands in another, whatever the case of ASCII letters there; and whether there are other bytes than ASCII.
-func (g *grams) anyCaseless(text []byte) (found, beyond bool) {
+// anyCaseless tells whether one of the texts, of small letters, stands in another, whatever the case of ASCII letters there.
+func (g *grams) anyCaseless(text []byte) bool {
 	step, shift, bitmap := g.step, g.shift&31, g.bits
-	var all uint32
-	i := 0
-	for ; i+4 <= len(text); i += step {
-		raw := binary.LittleEndian.Uint32(text[i:])
-		all |= raw
-		key := asCaseless(raw)
+	for i := 0; i+4 <= len(text); i += step {
+		key := asCaseless(binary.LittleEndian.Uint32(text[i:]))
 		if h := key * mix >> shift; bitmap[h/64]>>(h%64)&1 != 0 {
 			for _, p := range g.lists[g.slot(key)] {
 				if from := i - p.at; from >= 0 && len(text)-from >= len(p.text) && equalFold(text[from:from+len(p.text)], p.text) {
-					return true, true
+					return true
 				}
 			}
 		}
 	}
-	for ; i < len(text); i++ {
-		all |= uint32(text[i])
-	}
-	return false, all&0x80808080 != 0
+	return false
 }
 
 // equalFold compares with a text of small letters.

@@ -129,8 +129,7 @@ func (m *Matcher) words(w *words) {
 // possible tells whether one of the words may stand in a value of a plain event, by its line as it is: a text of ASCII in its folded form is there as it is but for the case,
 // or with one of the two letters beyond ASCII that fold into it.
 func (m *Matcher) possible(w *words) bool {
-	found, beyond := w.raw.anyCaseless(m.ev.Line)
-	return found || beyond && (bytes.Contains(m.ev.Line, []byte("\u017f")) || bytes.Contains(m.ev.Line, []byte("\u212a")))
+	return w.raw.anyCaseless(m.ev.Line) || !m.ev.ASCII() && (bytes.Contains(m.ev.Line, []byte("\u017f")) || bytes.Contains(m.ev.Line, []byte("\u212a")))
 }
 
 // worded notes what is in a value.
@@ -185,7 +184,7 @@ func (m *Matcher) yes(n int) bool {
 func (m *Matcher) ask(l *leaf) bool {
 	switch l.Op {
 	case sigma.OpExists:
-		return m.ev.Get(l.slot).Kind != event.Missing
+		return m.ev.Kind(l.slot) != event.Missing
 	case sigma.OpNull:
 		return m.null(l.slot)
 	case sigma.OpField, sigma.OpFieldPrefix, sigma.OpFieldSuffix, sigma.OpFieldContains:
@@ -202,7 +201,7 @@ func (m *Matcher) ask(l *leaf) bool {
 		})
 		return yes
 	}
-	if m.ev.Get(l.slot).Kind == event.Missing {
+	if m.ev.Kind(l.slot) == event.Missing {
 		return false
 	}
 	if l.plain {
@@ -295,7 +294,7 @@ func valueOf(v event.Value) sigma.Value { return sigma.Value{Kind: kinds[v.Kind]
 // Values implements sigma.Event.
 func (m *Matcher) Values(field string) []sigma.Value {
 	slot, ok := m.e.slots[field]
-	if !ok || m.ev.Get(slot).Kind == event.Missing {
+	if !ok || m.ev.Kind(slot) == event.Missing {
 		return nil
 	}
 	out := make([]sigma.Value, 0, 1)
