@@ -106,6 +106,12 @@ func (e *Event) Get(slot int) Value {
 	return f.Value
 }
 
+// Only is the value of a slot that has just one; false: it has none, or several.
+func (e *Event) Only(slot int) (Value, bool) {
+	v := e.Get(slot)
+	return v, v.Kind != Missing && e.vals[slot].next == 0
+}
+
 // All are the values of a slot: of a list, each element.
 func (e *Event) All(slot int) iter.Seq[Value] {
 	return func(yield func(Value) bool) {
