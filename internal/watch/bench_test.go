@@ -236,18 +236,19 @@ func zeekEvents(b *testing.B) [][]byte {
 
 var address = regexp.MustCompile(`"(src_ip|dest_ip)":"[0-9.]+"`)
 
-// eveEvents are the recorded ones, which are few, again and again from other addresses.
+// eveEvents are the recorded ones, which are few, again and again between other addresses: of a million, a few of them often and most of them seldom.
 func eveEvents(b *testing.B) (out [][]byte) {
 	recorded := slices.Concat(read(b, 1, "eve", "surevego.eve.ndjson"), read(b, 1, "eve", "frankhassanabad-alerts.ndjson"))
 	r := rand.New(rand.NewPCG(3, 4))
+	host := rand.NewZipf(r, 1.1, 10, 1<<20)
 	for range 30 {
 		for _, l := range recorded {
 			out = append(out, address.ReplaceAllFunc(l, func(m []byte) []byte {
 				name, _, _ := strings.Cut(string(m), ":")
-				a := r.Uint32()
-				if a%100 == 0 {
-					return fmt.Appendf(nil, `%s:"203.0.113.%d"`, name, a>>8&3)
+				if r.IntN(100) == 0 {
+					return fmt.Appendf(nil, `%s:"203.0.113.%d"`, name, r.IntN(4))
 				}
+				a := host.Uint64()
 				return fmt.Appendf(nil, `%s:"10.%d.%d.%d"`, name, a>>16&255, a>>8&255, a&255)
 			}))
 		}

@@ -15,7 +15,7 @@ type memo struct {
 }
 
 const (
-	memoCells = 1 << 11
+	memoCells = 1 << 13
 	memoText  = 125 // octets; longer values are not remembered
 )
 
