@@ -56,7 +56,8 @@ var floors = []struct {
 	{"internal/relay", []string{"dsse", "peer", "internal/fault", "internal/lite"}},
 	{"internal/event", nil},
 	{"internal/match", []string{"sigma", "internal/event"}},
-	{"internal/watch", []string{"sigma", "stix", "internal/event", "internal/fault", "internal/indicator", "internal/match"}},
+	{"internal/correlation", []string{"sigma", "internal/fault"}},
+	{"internal/watch", []string{"sigma", "stix", "internal/correlation", "internal/event", "internal/fault", "internal/indicator", "internal/match"}},
 	{"internal/input", []string{"internal/fault"}},
 	{"internal/recall", []string{"internal/fault"}},
 	// the waist
