@@ -34,16 +34,17 @@ func (s *shard) parseNumber(text []byte) (n number, ok bool) {
 	if !ok {
 		return number{}, false
 	}
-	n.power = int16(power)
-	small, err := strconv.ParseInt(whole, 10, 64)
-	if err == nil && small != -1<<63 {
-		n.whole = small
-		return n, true
+	return s.number(whole, power), true
+}
+
+// number is a whole number, in digits, times ten to power.
+func (s *shard) number(whole string, power int) number {
+	if small, err := strconv.ParseInt(whole, 10, 64); err == nil {
+		return number{whole: small, power: int16(power)}
 	}
 	id := s.wides.take()
-	n.whole, n.wide = int64(id), true
 	s.wides.at(id).SetString(whole, 10)
-	return n, true
+	return number{whole: int64(id), power: int16(power), wide: true}
 }
 
 // big puts the whole number into z.

@@ -320,14 +320,28 @@ func (s *shard) addValues(g *group, it *item) {
 
 func (s *shard) addValue(g *group, time int64, text []byte) {
 	k := key{g.key[0] ^ s.secret[0], g.key[1] ^ s.secret[1]}.hash(text)
-	id, _ := s.values.find(k)
-	if id == 0 {
-		id = s.values.add(k)
-		s.values.at(id).key = k
-		g.n++
-	} else {
+	if id, _ := s.values.find(k); id != 0 {
 		s.unlinkValue(g, id)
+		s.linkValue(g, id, time)
+		return
 	}
+	s.keepValue(g, k, time)
+}
+
+// keepValue adds a value, unless it is there.
+func (s *shard) keepValue(g *group, k key, time int64) bool {
+	if id, _ := s.values.find(k); id != 0 {
+		return false
+	}
+	id := s.values.add(k)
+	s.values.at(id).key = k
+	s.linkValue(g, id, time)
+	g.n++
+	return true
+}
+
+// linkValue puts a value at the newest end.
+func (s *shard) linkValue(g *group, id uint32, time int64) {
 	v := s.values.at(id)
 	v.last, v.older, v.newer = time, g.b, 0
 	if g.b != 0 {

@@ -8,7 +8,7 @@ type slab[T any] struct {
 }
 
 const (
-	pageBits = 9
+	pageBits = 6
 	pageMask = 1<<pageBits - 1
 )
 
@@ -100,7 +100,7 @@ type slots struct {
 	rows         []([]int64)
 }
 
-const slotRows = 64
+const slotRows = 16
 
 func (s *slots) row(id uint32) []int64 {
 	at := int(id%slotRows) * s.size

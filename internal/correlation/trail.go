@@ -33,6 +33,13 @@ func (s *shard) push(t *trail, time int64, index uint64) {
 	t.n++
 }
 
+// second moves the only entry to the second place of its piece.
+func (s *shard) second(t *trail) {
+	p := s.pieces.at(t.head)
+	p.time[1], p.index[1] = p.time[0], p.index[0]
+	t.from, t.to = 1, 2
+}
+
 func (s *shard) first(t *trail) (time int64, index uint64) {
 	p := s.pieces.at(t.head)
 	return p.time[t.from], p.index[t.from]
