@@ -39,7 +39,7 @@ enforcers:
 		[ $$ours = 0 ] || rm -f /usr/sbin/policy-rc.d; \
 	fi
 
-.PHONY: all enforcers build run test fips-test lint fuzz bench nightly docs clean console-test screenshots
+.PHONY: all enforcers build run test go-test fips-test lint fuzz bench nightly docs clean console-test screenshots
 
 all: build
 
@@ -55,7 +55,10 @@ run: build
 # How often the node is killed under load.
 ENTENTE_KILL_ROUNDS ?= 50
 test: export ENTENTE_KILL_ROUNDS := $(ENTENTE_KILL_ROUNDS)
-test: build console-test enforcers
+test: build enforcers
+	$(MAKE) --no-print-directory --output-sync=target -j2 go-test console-test
+
+go-test:
 	$(GO) vet ./...
 	$(GO) test -timeout 25m ./...
 

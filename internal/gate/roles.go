@@ -13,6 +13,7 @@ const (
 	RoleRegistrar = "registrar"
 	RoleSignatory = "signatory"
 	RoleReleaser  = "releaser"
+	RoleSensor    = "sensor"
 	RoleEnforcer  = "enforcer"
 )
 
@@ -31,6 +32,7 @@ func Roles() []Role {
 		{RoleRegistrar, "reads records and keeps the register of constituents and their networks"},
 		{RoleSignatory, "reads records and accords, and signs, suspends and terminates accords for the organisation"},
 		{RoleReleaser, "reads records, and signs releases to partners where an accord asks for a release officer"},
+		{RoleSensor, "takes what to look for and reports what it met, for sensors that were enrolled; reads nothing else"},
 		{RoleEnforcer, "fetches what is blocked, and nothing else: for name servers, firewalls and sensors of others"},
 	}
 }
@@ -41,7 +43,7 @@ func IsRole(name string) bool {
 }
 
 // Action is something an account may or may not do.
-type Action uint32
+type Action uint64
 
 const (
 	ObjectRead Action = 1 << iota
@@ -73,6 +75,9 @@ const (
 	KeyManage
 	Vote
 	ProofSettle
+	SensorRead
+	SensorManage
+	Detect
 	BlockRead
 )
 
@@ -82,23 +87,25 @@ const (
 func may(role string) Action {
 	switch role {
 	case RoleAdmin:
-		return ObjectRead | ObjectWrite | CollectionManage | UserManage | TokenManage | Backup | ConfigRead | FeedRead | FeedRun | RegisterRead | RegisterWrite | AlertRead | AccordRead | PeerManage | KeyManage | ProofSettle | BlockRead
+		return ObjectRead | ObjectWrite | CollectionManage | UserManage | TokenManage | Backup | ConfigRead | FeedRead | FeedRun | RegisterRead | RegisterWrite | AlertRead | AccordRead | PeerManage | KeyManage | ProofSettle | SensorRead | SensorManage | BlockRead
 	case RoleAnalyst:
-		return ObjectRead | ObjectWrite | QuarantineRead | FeedRead | FeedRun | RegisterRead | AlertRead | AlertWrite | AccordRead | AccordWrite | Share | BlockRead
+		return ObjectRead | ObjectWrite | QuarantineRead | FeedRead | FeedRun | RegisterRead | AlertRead | AlertWrite | AccordRead | AccordWrite | Share | SensorRead | BlockRead
 	case RoleReader:
 		return ObjectRead
 	case RolePublisher:
 		return ObjectWrite
 	case RoleAuditor:
-		return ObjectRead | AuditRead | ConfigRead | FeedRead | RegisterRead | AlertRead | AccordRead | BlockRead
+		return ObjectRead | AuditRead | ConfigRead | FeedRead | RegisterRead | AlertRead | AccordRead | SensorRead | BlockRead
 	case RoleOfficer:
-		return ObjectRead | QuarantineRead | QuarantineDecide | Purge | FeedRead | RegisterRead | AlertRead | NotifySend | Downgrade | AccordRead | AccordWrite | AccordSuspend | Share | ProofSettle | BlockRead
+		return ObjectRead | QuarantineRead | QuarantineDecide | Purge | FeedRead | RegisterRead | AlertRead | NotifySend | Downgrade | AccordRead | AccordWrite | AccordSuspend | Share | ProofSettle | SensorRead | BlockRead
 	case RoleRegistrar:
 		return ObjectRead | RegisterRead | RegisterWrite
 	case RoleSignatory:
 		return ObjectRead | AccordRead | AccordSign | AccordSuspend | Vote
 	case RoleReleaser:
 		return ObjectRead | AccordRead | ReleaseSign
+	case RoleSensor:
+		return Detect
 	case RoleEnforcer:
 		return BlockRead
 	}
@@ -106,7 +113,7 @@ func may(role string) Action {
 }
 
 // everywhere are the actions that a role brings whatever organisation the account is of; the others are for the node's own organisation.
-const everywhere = ObjectRead | ObjectWrite
+const everywhere = ObjectRead | ObjectWrite | Detect
 
 // Can tells whether one of the viewer's roles lets it do this on the node: on its records by any organisation, on the node itself only by the
 // node's own.

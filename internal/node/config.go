@@ -18,6 +18,7 @@ import (
 
 	"entente/internal/blob"
 	"entente/internal/block"
+	"entente/internal/detect"
 	"entente/internal/fault"
 	"entente/internal/feed"
 	"entente/internal/gate"
@@ -57,6 +58,7 @@ type Config struct {
 	MISPFeed MISPFeed         `toml:"misp_feed"`
 	Feeds    []feed.Config    `toml:"feed"`
 	Notify   notify.Config    `toml:"notify"`
+	Detect   detect.Config    `toml:"detect"`
 	Block    block.Config     `toml:"block"`
 }
 
@@ -271,6 +273,9 @@ func (c *Config) Validate() error {
 		return err
 	}
 	if err := c.Notify.Validate(); err != nil {
+		return err
+	}
+	if err := c.Detect.Validate(); err != nil {
 		return err
 	}
 	if err := c.Block.Validate(); err != nil {
