@@ -59,7 +59,7 @@ var floors = []struct {
 	{"internal/watch", []string{"sigma", "stix", "internal/event", "internal/fault", "internal/indicator", "internal/match"}},
 	{"internal/input", []string{"internal/fault"}},
 	{"internal/spool", []string{"internal/fault", "internal/lite"}},
-	{"internal/stream", []string{"internal/fault", "internal/input"}},
+	{"internal/stream", []string{"internal/fault", "internal/input", "internal/outbound"}},
 	{"internal/recall", []string{"internal/fault"}},
 	// the waist
 	{"internal/exchange", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
