@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -367,16 +368,13 @@ func (j *natsSession) end(c *claim) error {
 func (j *natsSession) settle() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	rest := j.held[:0]
-	for _, c := range j.held {
-		if !c.ended || c.last > j.done {
-			rest = append(rest, c)
-			continue
+	j.held = slices.DeleteFunc(j.held, func(c *claim) bool {
+		over := c.ended && c.last <= j.done
+		if over {
+			j.failed(c.msg.Ack())
 		}
-		j.failed(c.msg.Ack())
-	}
-	clear(j.held[len(rest):])
-	j.held = rest
+		return over
+	})
 	select {
 	case j.settled <- struct{}{}:
 	default:
@@ -399,29 +397,21 @@ func (j *natsSession) abandon(c *claim, why error) error {
 func (j *natsSession) leave(c *claim) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for i, h := range j.held {
-		if h == c {
-			j.held = append(j.held[:i], j.held[i+1:]...)
-			break
-		}
-	}
+	j.held = slices.DeleteFunc(j.held, func(h *claim) bool { return h == c })
 	j.failed(c.msg.Nak())
 }
 
-// giveBack gives back what was not read to its end. What was read and is not done with yet stays claimed for its time.
+// giveBack gives back what is not done with: another sensor may read it at once.
 func (j *natsSession) giveBack() {
 	j.mu.Lock()
-	var open []*claim
-	for _, c := range j.held {
-		if !c.ended {
-			open = append(open, c)
-		}
-	}
+	held := slices.Clone(j.held)
 	j.mu.Unlock()
-	for _, c := range open {
+	for _, c := range held {
 		j.leave(c)
 	}
-	j.failed(j.nc.FlushTimeout(time.Second))
+	if !j.nc.IsClosed() && j.nc.IsConnected() {
+		j.failed(j.nc.FlushTimeout(time.Second))
+	}
 }
 
 // beat says that the claims which are held are being worked at.

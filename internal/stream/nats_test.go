@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"net"
 	"testing"
 	"time"
 
@@ -40,6 +41,9 @@ func (b *broker) up() {
 	s.Start()
 	if !s.ReadyForConnections(time.Minute) {
 		b.t.Fatal("the server does not come up")
+	}
+	if a, ok := s.Addr().(*net.TCPAddr); ok {
+		b.opts.Port = a.Port // if it comes again
 	}
 }
 
@@ -97,7 +101,7 @@ func TestNATS(t *testing.T) {
 	lines, want := events(0, 25_500)
 	b.produce("eve.a", lines...)
 	n := newNode()
-	r := start(b.source(), &sensor{node: n})
+	r := start(b.source(), &sensor{report: n.report})
 	n.exactly(t, want)
 	until(t, "no lag", func() bool { return r.source.Counts().Lag == 0 })
 	more, sums := events(25_500, 7000)
@@ -109,7 +113,7 @@ func TestNATS(t *testing.T) {
 	}
 	// Whole claims are acknowledged, and what comes after them is read again.
 	again := newNode()
-	r = start(b.source(), &sensor{node: again})
+	r = start(b.source(), &sensor{report: again.report})
 	until(t, "the open claim", func() bool { return again.total() == 2501 })
 	r.end(t, nil)
 }

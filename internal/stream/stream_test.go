@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,8 +18,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os := childKind(); os != "" {
-		child(os)
+	if kind := os.Getenv(childKind); kind != "" {
+		child(kind)
 		return
 	}
 	goleak.VerifyTestMain(m)
@@ -63,8 +64,7 @@ func (n *node) total() (t int) {
 
 // sensor counts values in blocks and reports them to a node, as a sensor does: all of it when it was given a batch, and that a block is done with some time after its end.
 type sensor struct {
-	node  *node
-	name  string
+	report func(block, value string, count int)
 	open  map[string]map[string]int
 	done  []func() error
 	late  int           // blocks that are done with later
@@ -110,7 +110,7 @@ func (s *sensor) take(b *input.Batch) error {
 	}
 	if !s.blind || b.Last {
 		for v, c := range counts {
-			s.node.report(b.Block, v, c)
+			s.report(b.Block, v, c)
 		}
 	}
 	if b.Last {
