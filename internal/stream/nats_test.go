@@ -22,7 +22,7 @@ type broker struct {
 
 func newBroker(t testing.TB, change func(*server.Options)) *broker {
 	t.Helper()
-	b := &broker{t: t, opts: &server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true}}
+	b := &broker{t: t, opts: &server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true, MaxPayload: 8 << 20}}
 	if change != nil {
 		change(b.opts)
 	}

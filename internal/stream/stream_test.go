@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -72,6 +73,7 @@ type sensor struct {
 	slow  time.Duration // for each batch
 	blind bool          // it reports at ends of blocks only
 	hold  chan struct{} // if it is not nil, it waits there for each batch
+	waits atomic.Bool   // it waited there
 	lines int
 }
 
@@ -85,6 +87,7 @@ func value(line []byte) string {
 
 func (s *sensor) take(b *input.Batch) error {
 	if s.hold != nil {
+		s.waits.Store(true)
 		<-s.hold
 	}
 	if s.limit--; s.limit == 0 {
