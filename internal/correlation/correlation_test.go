@@ -90,7 +90,7 @@ var kinds = map[string][]string{
 func stream(t *rapid.T, c *sigma.Collection) (hits []sigma.Hit) {
 	now := time.Unix(1_700_000_000, 0)
 	n := rapid.IntRange(1, 80).Draw(t, "events")
-	numbers := []string{"0", "1", "2", "-3", "0.5", "1.25", "1e2", "2E-3", "123456789012345678901234567890", "-0.000000000000000000000001", "x", "7e305"}
+	numbers := []string{"0", "1", "2", "-3", "0.5", "1.25", "1e2", "2E-3", "123456789012345678901234567890", "-0.000000000000000000000001", "x", "7e305", "9223372036854775807", "-9223372036854775808"}
 	texts := []string{"x", "X", "y", "z", "ß", ""}
 	for i := range n {
 		now = now.Add(rapid.SampledFrom([]time.Duration{0, 0, time.Second, time.Second, 2 * time.Second, 500 * time.Millisecond, 12 * time.Second}).Draw(t, "step"))
