@@ -69,13 +69,14 @@ func (m *Matcher) Match(ev *event.Event, hit func(rule int)) {
 	if t.words != nil {
 		m.words(t.words)
 	}
+	plain := ev.ASCII() && ev.Plain()
 	for _, slot := range ev.Slots() {
 		if int(slot) >= len(t.at) || t.at[slot] == 0 {
 			continue
 		}
 		f := &t.fields[t.at[slot]-1]
 		for _, text := range m.texts(f.slot) {
-			f.find(text, m.meet)
+			f.find(text, plain, m.meet)
 		}
 		for _, x := range f.asked {
 			m.witnessed(x)
@@ -83,6 +84,9 @@ func (m *Matcher) Match(ev *event.Event, hit func(rule int)) {
 	}
 	for _, r := range t.always {
 		m.try(r)
+	}
+	if t.learner != nil {
+		m.learn(t)
 	}
 }
 
@@ -109,7 +113,7 @@ func (m *Matcher) words(w *words) {
 			mark := len(m.arena)
 			m.arena = fold(m.arena, v.Text)
 			m.word, m.text = v, m.arena[mark:]
-			w.find(m.text, m.meetWord)
+			w.find(m.text, false, m.meetWord)
 			m.arena = m.arena[:mark]
 			return true
 		})
@@ -323,6 +327,10 @@ func (m *Matcher) table() *table {
 		m.route = append(m.route, 255)
 	}
 	if t := m.known[string(m.route)]; t != nil {
+		if better := t.better.Load(); better != nil {
+			t = better
+			m.known[string(m.route)] = t
+		}
 		return t
 	}
 	accepted := make([]byte, (len(m.e.routes)+7)/8)
@@ -351,7 +359,16 @@ func (e *Engine) route(accepted []byte) *table {
 		if len(e.tables) >= maxTables {
 			clear(e.tables)
 		}
-		t = e.table(func(r int) bool { return accepted[r/8]&(1<<(r%8)) != 0 })
+		var rules []int32
+		for i := range e.rules {
+			if r := e.rules[i].route; r < 0 || accepted[r/8]&(1<<(r%8)) != 0 {
+				rules = append(rules, int32(i))
+			}
+		}
+		t = e.table(rules, nil)
+		if len(e.course) > 0 {
+			t.learner = &learner{course: e.course[0], then: e.course[1:], accepted: string(accepted)}
+		}
 		e.tables[string(accepted)] = t
 	}
 	return t
