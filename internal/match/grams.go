@@ -1,6 +1,7 @@
 package match
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"math/bits"
@@ -29,9 +30,14 @@ type place struct {
 
 // short finds texts of the same length below four.
 type short struct {
-	bits []uint64 // by hash
-	at   map[uint32][]place
+	texts []string // each once
+	of    [][]*entry
+	bits  []uint64       // which there may be, by hash
+	at    map[uint32]int // among the texts
 }
+
+// maxSingle is how many short texts are looked for one by one: that is quicker, up to a number of them.
+const maxSingle = 8
 
 // maxStep bounds how many sequences of a text are indexed.
 const maxStep = 8
@@ -126,12 +132,18 @@ func rarest(text string, step, slot int, know *learnt) (best int) {
 
 func (s *short) add(p place) {
 	if s.at == nil {
-		s.bits, s.at = make([]uint64, 1<<10/64), map[uint32][]place{}
+		s.bits, s.at = make([]uint64, 1<<10/64), map[uint32]int{}
 	}
 	key := uint32(word(p.text))
-	h := key * mix >> 22
-	s.bits[h/64] |= 1 << (h % 64)
-	s.at[key] = append(s.at[key], p)
+	i, ok := s.at[key]
+	if !ok {
+		i = len(s.texts)
+		s.at[key] = i
+		s.texts, s.of = append(s.texts, p.text), append(s.of, nil)
+		h := key * mix >> 22
+		s.bits[h/64] |= 1 << (h % 64)
+	}
+	s.of[i] = append(s.of[i], p.x)
 }
 
 func ascii(text string) bool {
@@ -155,10 +167,10 @@ func (g *grams) find(text []byte, plain bool, met func(*entry)) {
 		}
 	}
 	for n := 1; n < len(g.short); n++ {
-		if s := &g.short[n]; s.at != nil {
+		if s := &g.short[n]; len(s.texts) > 0 {
 			s.find(text, n, met)
 		}
-		if s := &g.far[n]; s.at != nil && !plain {
+		if s := &g.far[n]; len(s.texts) > 0 && !plain {
 			s.find(text, n, met)
 		}
 	}
@@ -166,19 +178,33 @@ func (g *grams) find(text []byte, plain bool, met func(*entry)) {
 
 // find calls with the entries whose text of n bytes stands in another.
 func (s *short) find(text []byte, n int, met func(*entry)) {
+	if len(s.texts) <= maxSingle {
+		for i, t := range s.texts {
+			if bytes.Contains(text, []byte(t)) {
+				s.met(i, met)
+			}
+		}
+		return
+	}
 	i, drop := 0, 32-8*n
 	for ; i+4 <= len(text); i++ {
 		key := binary.LittleEndian.Uint32(text[i:]) << drop >> drop
 		if h := key * mix >> 22; s.bits[h/64]>>(h%64)&1 != 0 {
-			for _, p := range s.at[key] {
-				met(p.x)
+			if at, ok := s.at[key]; ok {
+				s.met(at, met)
 			}
 		}
 	}
 	for ; i+n <= len(text); i++ {
-		for _, p := range s.at[uint32(word(text[i:i+n]))] {
-			met(p.x)
+		if at, ok := s.at[uint32(word(text[i:i+n]))]; ok {
+			s.met(at, met)
 		}
+	}
+}
+
+func (s *short) met(i int, met func(*entry)) {
+	for _, x := range s.of[i] {
+		met(x)
 	}
 }
 
