@@ -14,10 +14,12 @@ import (
 type dfa struct {
 	prog     *syntax.Prog
 	anchored bool   // a match begins where the text begins
+	asserts  bool   // it asks what stands before or behind
 	bounds   []rune // where the classes of code points begin, rising; the first is 0
 	ascii    [utf8.RuneSelf]uint8
-	low      bool // the classes of ASCII fit into ascii
-	classes  int  // the end of the text is the last of them
+	low      bool      // the classes of ASCII fit into ascii
+	idle     [256]bool // bytes of ASCII that do not lead out of the first state
+	classes  int       // the end of the text is the last of them
 
 	states []dfaState
 	next   []int32          // by state and class: where the row of the state that follows begins; -1: not known yet
@@ -55,6 +57,9 @@ func program(expr string) (*syntax.Prog, error) {
 
 func newDFA(prog *syntax.Prog) *dfa {
 	d := &dfa{prog: prog, anchored: prog.StartCond()&syntax.EmptyBeginText != 0, seen: make([]uint32, len(prog.Inst))}
+	for i := range prog.Inst {
+		d.asserts = d.asserts || prog.Inst[i].Op == syntax.InstEmptyWidth
+	}
 	d.classify()
 	d.reset()
 	return d
@@ -110,7 +115,11 @@ func (d *dfa) reset() {
 	d.states, d.next, d.known = d.states[:0], d.next[:0], map[string]int32{}
 	d.state(dfaState{before: -2})
 	d.state(dfaState{before: -3})
-	d.state(dfaState{places: []uint32{uint32(d.prog.Start)}, before: -1})
+	first := rune(' ')
+	if d.asserts {
+		first = -1
+	}
+	d.state(dfaState{places: []uint32{uint32(d.prog.Start)}, before: first})
 }
 
 // state is the row of a state.
@@ -135,7 +144,8 @@ func (d *dfa) state(s dfaState) int32 {
 // match says whether the expression is found in the text.
 func (d *dfa) match(text []byte) bool {
 	ends := int32(dfaFail * d.classes)
-	row := int32(dfaStart * d.classes)
+	first := int32(dfaStart * d.classes)
+	row := first
 	for i := 0; i < len(text); {
 		var class int
 		if c := text[i]; c < utf8.RuneSelf && d.low {
@@ -153,6 +163,11 @@ func (d *dfa) match(text []byte) bool {
 			}
 			if to <= ends {
 				return to == dfaMatch
+			}
+		}
+		if row == first && to == first { // nothing has begun: on to where something may
+			for i < len(text) && d.idle[text[i]] {
+				i++
 			}
 		}
 		row = to
@@ -202,10 +217,19 @@ func (d *dfa) step(row int32, class int) int32 {
 		}
 		slices.Sort(d.set)
 		if d.set = slices.Compact(d.set); len(d.set) > 0 {
-			to = d.state(dfaState{places: d.set, before: like(r)})
+			before := rune(' ')
+			if d.asserts {
+				before = like(r)
+			}
+			to = d.state(dfaState{places: d.set, before: before})
 		}
 	}
 	d.next[int(row)+class] = to
+	if row == to && row == int32(dfaStart*d.classes) {
+		for c := range d.ascii {
+			d.idle[c] = d.idle[c] || int(d.ascii[c]) == class && d.low
+		}
+	}
 	return to
 }
 

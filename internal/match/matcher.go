@@ -28,6 +28,8 @@ type Matcher struct {
 	meet, meetWord func(*entry) // see witnessed and worded
 	word           event.Value  // which worded is about
 	text           []byte       // and its folded text
+	found          []*entry     // by worded
+	searched       *words       // what all values of the event were searched for
 }
 
 // answer counts only in its epoch.
@@ -66,7 +68,7 @@ func (m *Matcher) Match(ev *event.Event, hit func(rule int)) {
 	}
 	m.arena = m.arena[:0]
 	t := m.table()
-	if t.words != nil {
+	if m.searched = nil; t.words != nil {
 		m.words(t.words)
 	}
 	plain := ev.ASCII() && ev.Plain()
@@ -108,6 +110,7 @@ func (m *Matcher) witnessed(x *entry) {
 
 // words looks for what may stand in any value.
 func (m *Matcher) words(w *words) {
+	m.found = m.found[:0]
 	if w.whole || !m.ev.Plain() || m.possible(w) {
 		m.ev.Every(func(v event.Value) bool {
 			mark := len(m.arena)
@@ -118,15 +121,12 @@ func (m *Matcher) words(w *words) {
 			return true
 		})
 	}
-	for _, x := range w.all {
-		if m.answers[x.leaf].epoch != m.epoch && m.e.leaves[x.leaf].texts != nil {
-			m.answers[x.leaf] = answer{m.epoch, false}
-		}
+	m.searched = w
+	for _, x := range m.found {
+		m.witnessed(x)
 	}
-	for _, x := range w.all {
-		if m.yes(x.leaf) {
-			m.witnessed(x)
-		}
+	for _, x := range w.asked {
+		m.witnessed(x)
 	}
 }
 
@@ -140,6 +140,7 @@ func (m *Matcher) possible(w *words) bool {
 func (m *Matcher) worded(x *entry) {
 	if m.answers[x.leaf].epoch != m.epoch && (x.text || m.e.leaves[x.leaf].Accepts(valueOf(m.word))) {
 		m.answers[x.leaf] = answer{m.epoch, true}
+		m.found = append(m.found, x)
 	}
 }
 
@@ -180,7 +181,7 @@ func (m *Matcher) holds(x *expr) bool {
 func (m *Matcher) yes(n int) bool {
 	a := &m.answers[n]
 	if a.epoch != m.epoch {
-		a.epoch, a.yes = m.epoch, m.ask(&m.e.leaves[n])
+		a.epoch, a.yes = m.epoch, (m.searched == nil || !m.searched.in[n]) && m.ask(&m.e.leaves[n])
 	}
 	return a.yes
 }

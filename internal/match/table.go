@@ -42,9 +42,9 @@ type field struct {
 // words is the index of what is looked for in every value.
 type words struct {
 	field
-	raw   grams // finds in the line as it is what could be in a value
-	whole bool  // not all of it can be found so
-	all   []*entry
+	raw   grams        // finds in the line as it is what could be in a value
+	whole bool         // not all of it can be found so
+	in    map[int]bool // leaves that are found by their texts
 }
 
 // ends finds texts by their first or last bytes, up to eight of them: a table for each number of bytes.
@@ -225,11 +225,13 @@ func (e *Engine) field(slot int, entries []*entry, know *learnt) field {
 
 // words makes the index of what is looked for in every value.
 func (e *Engine) words(entries []*entry) *words {
-	w := &words{field: e.field(-1, entries, nil), all: entries}
+	w := &words{field: e.field(-1, entries, nil), in: map[int]bool{}}
 	var raw []place
 	for _, x := range entries {
 		l := &e.leaves[x.leaf]
-		w.whole = w.whole || l.texts == nil
+		if l.texts != nil {
+			w.in[x.leaf] = true
+		}
 		for _, text := range l.texts {
 			longest := ""
 			for _, run := range runs(text) {
