@@ -18,6 +18,7 @@ func (a *app) sensorCmd() *cobra.Command {
 	c := &cobra.Command{Use: "sensor", Short: "Watch telemetry, and manage the sensors that do",
 		Long: "A sensor runs beside telemetry, which never leaves it: it takes from its node what to look for, and reports what it met. See docs/sensor.md."}
 	c.AddCommand(a.sensorAdd(), a.sensorList(), a.sensorShow(), a.sensorRevoke(), a.sensorMet(), a.sensorLeft(), a.sensorMutes(), a.sensorMute(), a.sensorUnmute())
+	c.AddCommand(a.sensorProcess()...)
 	return c
 }
 

@@ -116,7 +116,7 @@ func (w watched) Accept(ctx context.Context, v gate.Viewer, s exchange.Submissio
 
 // Era differs with the register of organisations, the lists that are loaded, and the accords that stand.
 func (w watched) Era() string {
-	era := fmt.Sprintf("%d %d", w.n.ids.Generation(), w.n.lists.Summary().Loaded.UnixNano())
+	era := fmt.Sprintf("%d %s", w.n.ids.Generation(), guard{w.n}.Generation())
 	for _, s := range w.n.accords.Standings() {
 		era += " " + s.State
 	}
@@ -125,8 +125,8 @@ func (w watched) Era() string {
 
 // Harmless says which warning list a value stands on, or whose service of the own register it is.
 func (w watched) Harmless(ctx context.Context, p gate.Party, v indicator.Value) (code, why string, err error) {
-	text := v.Text()
-	if list := w.n.lists.Known(text); list != "" {
+	g, text := guard{w.n}, v.Text()
+	if list := g.Warned(text); list != "" {
 		return "warninglist", "it stands on the warning list " + list, nil
 	}
 	switch v.Kind {
@@ -134,16 +134,14 @@ func (w watched) Harmless(ctx context.Context, p gate.Party, v indicator.Value) 
 	default:
 		return "", "", nil
 	}
-	names := w.n.ring.Names()
-	own := gate.Viewer{Nation: names.Nation, Org: names.Org, Person: "node", Roles: []string{gate.RoleReader}, Realm: names.Realm}
-	met, err := w.n.register.Match(ctx, own, text)
-	if err != nil || len(met) == 0 {
+	owner, err := g.Owner(ctx, text)
+	if err != nil || owner == "" {
 		return "", "", err
 	}
-	if p == own.Party() {
-		return "register", "it concerns an own or shared service: " + met[0].Name + " in the register of constituents", nil
+	if names := w.n.ring.Names(); p == (gate.Party{Nation: names.Nation, Org: names.Org}) {
+		return "register", "it concerns a service of " + owner + ", who stands in the register of constituents", nil
 	}
-	return "register", "it concerns a service of the register of constituents", nil
+	return "register", "it concerns a service that stands in the register of constituents", nil
 }
 
 // Accord is the accord that the signed envelope of a record names, and whether it binds now, or a later version of it.

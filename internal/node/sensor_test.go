@@ -440,7 +440,10 @@ func TestRulesGoToSensorsAndARestartForgetsNothing(t *testing.T) {
 	p.has(ids[1], "198.51.100.9")
 	var got sensor.Rules
 	var etag string
-	p.sees("three rules", func(sensor.State) bool { etag = p.do("GET", sensor.PathRules, nil, &got).Get("ETag"); return len(got.Rules) == 3 })
+	p.sees("three rules", func(sensor.State) bool {
+		etag = p.do("GET", sensor.PathRules, nil, &got).Get("ETag")
+		return len(got.Rules) == 3
+	})
 	kinds := map[string]int{}
 	for _, r := range got.Rules {
 		kinds[r.Type]++
