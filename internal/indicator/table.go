@@ -18,9 +18,10 @@ type Table struct {
 
 // view is one state of a table.
 type view struct {
-	layers []layer // the base first, then the changes in their order
-	hash   hasher
-	decay  decay
+	layers  []layer // the base first, then the changes in their order
+	hash    hasher
+	decay   decay
+	version uint64
 }
 
 // layer is a base or what a change brought, and what it took out of the layers before it.
@@ -44,6 +45,9 @@ func NewTable(base *Snapshot, d Decay) (*Table, error) {
 
 // Base is the immutable part below all changes.
 func (t *Table) Base() *Snapshot { return t.view.Load().layers[0].Snapshot }
+
+// Version is another after every change of the table. While it is the same, a value that [Table.Trace] tells nothing of is one that it tells nothing of at any moment.
+func (t *Table) Version() uint64 { return t.view.Load().version }
 
 // Len is the number of entries, those that changes took out of the base and a merge has not yet removed included.
 func (t *Table) Len() (n int) {

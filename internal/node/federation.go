@@ -48,7 +48,7 @@ func (n *Node) openFederation(ctx context.Context) error {
 		return err
 	}
 	if n.accords, err = accords.New(ctx, accords.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Docs: n.store, Gate: n.gate, Keys: n.accordKeys, Signed: n.signedKeys, OrgOf: n.orgOf, Authorised: authorised,
-		Signer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleAccord) }, Now: n.cfg.Now, Log: n.cfg.Log}); err != nil {
+		Signer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleAccord) }, Awaits: func(ctx context.Context) (bool, error) { return n.federation.Awaits(ctx) }, Now: n.cfg.Now, Log: n.cfg.Log}); err != nil {
 		return err
 	}
 	if err = n.openShelves(ctx); err != nil {

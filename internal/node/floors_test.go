@@ -56,7 +56,8 @@ var floors = []struct {
 	{"internal/relay", []string{"dsse", "peer", "internal/fault", "internal/lite"}},
 	{"internal/event", nil},
 	{"internal/match", []string{"sigma", "internal/event"}},
-	{"internal/watch", []string{"sigma", "stix", "internal/event", "internal/fault", "internal/indicator", "internal/match"}},
+	{"internal/correlation", []string{"sigma", "internal/fault"}},
+	{"internal/watch", []string{"sigma", "stix", "internal/correlation", "internal/event", "internal/fault", "internal/indicator", "internal/match"}},
 	{"internal/input", []string{"internal/fault"}},
 	{"internal/spool", []string{"internal/fault", "internal/lite"}},
 	{"internal/stream", []string{"internal/fault", "internal/input"}},
@@ -77,7 +78,7 @@ var floors = []struct {
 	{"internal/peers", []string{"keylog", "internal/fault", "internal/keyring", "internal/store"}},
 	{"internal/sso", []string{"internal/fault", "internal/identity", "internal/outbound"}},
 	// surfaces: none of them imports a store driver
-	{"internal/surface", []string{"label", "internal/fault", "internal/gate", "internal/identity"}},
+	{"internal/surface", []string{"label", "internal/fault", "internal/gate", "internal/identity", "internal/exchange"}},
 	{"internal/surface/console", []string{"internal/fault", "internal/identity", "internal/surface"}},
 	{"internal/surface/taxiiapi", []string{"taxii", "stix", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/surface"}},
 	{"internal/surface/mispapi", []string{"label", "stix", "misp", "misp/*", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/identity", "internal/lists", "internal/surface"}},

@@ -19,7 +19,7 @@ type Set struct {
 	engine *match.Engine
 	table  *indicator.Table
 	clock  event.Clock
-	seen   []observable
+	seen   [][]observable // by slot
 	places []place
 	slots  map[string]int // of the fields that correlations ask about
 }
@@ -69,12 +69,18 @@ type Watcher struct {
 	moment time.Time
 	at     Field               // what is being looked up
 	meet   func(indicator.Hit) // met
+
+	known    memo
+	meetings uint64 // with indicators, so far
 }
 
 // Watcher makes one.
 func (s *Set) Watcher() *Watcher {
 	w := &Watcher{s: s, m: s.engine.Matcher(), Dead: map[indicator.State]uint64{}}
 	w.meet = w.met
+	if s.table != nil {
+		w.known = newMemo()
+	}
 	return w
 }
 
