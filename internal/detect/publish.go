@@ -143,7 +143,7 @@ func (r *Room) sayOne(ctx context.Context, s *sum, now time.Time) error {
 	}
 	var d drafts
 	if item(found, who) == nil {
-		d.add(label.For(label.Clear), &identityObject{Type: "identity", Spec: "2.1", ID: who, Created: stamp(modified), Modified: stamp(modified), Name: s.party.Org, Class: "organization"})
+		d.identity(s.party, modified)
 	}
 	r.draft(&d, id, s, source.Record.Label, modified)
 	if d.err != nil {
@@ -251,6 +251,13 @@ type drafts struct {
 func (d *drafts) add(l label.Label, o any) {
 	b, err := json.Marshal(o, json.Deterministic(true))
 	d.objects, d.labels, d.err = append(d.objects, b), append(d.labels, l), errors.Join(d.err, err)
+}
+
+// identity adds who an organisation is. It stays within the node's organisation: that it is there tells that something was met.
+func (d *drafts) identity(p gate.Party, at time.Time) {
+	l := label.For(label.AmberStrict)
+	d.add(l, &identityObject{Type: "identity", Spec: "2.1", ID: identity(p), Created: stamp(at), Modified: stamp(at), Name: p.Org, Class: "organization",
+		Markings: []string{label.TLPMarkingID(l.TLP, false)}})
 }
 
 // draft adds what is handed in of a sum, its sighting last.

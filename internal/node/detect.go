@@ -22,6 +22,7 @@ import (
 	"entente/internal/store"
 	"entente/internal/surface/api"
 	"entente/internal/surface/sensorapi"
+	"entente/label"
 	"entente/sensor"
 )
 
@@ -68,11 +69,23 @@ func (w watched) All(ctx context.Context, types []string, after record.Seq, limi
 	return journal(w).Page(ctx, store.Query{Types: types, After: after, Limit: limit, Headers: true})
 }
 
-func (w watched) For(ctx context.Context, p gate.Party, ids []string) (out []store.Item, err error) {
-	scope := w.n.gate().Scope(gate.Viewer{Nation: p.Nation, Org: p.Org, Purpose: []string{"net-defence"}, Realm: w.n.ring.Names().Realm}, w.n.cfg.Now())
-	q := store.Query{IDs: ids, Limit: len(ids)}
+func (w watched) For(ctx context.Context, p gate.Party, ids []string) ([]store.Item, error) {
+	scope := w.n.gate().Scope(gate.Viewer{Nation: p.Nation, Org: p.Org, Purpose: []string{label.NetDefence.String()}, Realm: w.n.ring.Names().Realm}, w.n.cfg.Now())
+	return pages(store.Query{IDs: ids, Limit: len(ids)}, func(q store.Query) (store.Page, error) { return w.n.store.Page(ctx, scope, q) })
+}
+
+func (w watched) Visible(ctx context.Context, v gate.Viewer, ids []string) ([]store.Item, error) {
+	return pages(store.Query{IDs: ids, Limit: len(ids), Headers: true}, func(q store.Query) (store.Page, error) { return w.n.exchange.Read(ctx, v, q) })
+}
+
+func (w watched) Read(ctx context.Context, v gate.Viewer, id string) (store.Item, error) {
+	return w.n.exchange.Get(ctx, v, "", id, store.Versions{})
+}
+
+// pages reads all pages of a query. What is in quarantine is not among them.
+func pages(q store.Query, read func(store.Query) (store.Page, error)) (out []store.Item, err error) {
 	for {
-		page, err := w.n.store.Page(ctx, scope, q)
+		page, err := read(q)
 		if err != nil {
 			return nil, err
 		}
@@ -118,7 +131,7 @@ func (w watched) Accord(rec *record.Record) (name string, stands bool) { return 
 func (n *Node) silent(ctx context.Context, stand []detect.Silence) error {
 	out := make([]notify.Alarm, len(stand))
 	for i, s := range stand {
-		out[i] = notify.Alarm{Nation: n.ring.Names().Nation, Kind: "sensor.silent", Ref: s.Sensor, Since: s.Since}
+		out[i] = notify.Alarm{Nation: n.ring.Names().Nation, Kind: detect.AlarmSilent, Ref: s.Sensor, Since: s.Since}
 	}
 	return n.tell(ctx, alarmsOfSensors, out)
 }

@@ -16,6 +16,7 @@ import (
 	"entente/internal/asset"
 	"entente/internal/blob"
 	"entente/internal/decisions"
+	"entente/internal/detect"
 	"entente/internal/exchange"
 	"entente/internal/fault"
 	"entente/internal/federation"
@@ -70,6 +71,8 @@ type Ops interface {
 	Decisions() *decisions.Room
 	// Federation joins the node to those of its partners.
 	Federation() *federation.Federation
+	// Detection is the node's sensors, and what they met.
+	Detection() *detect.Room
 	// Logger is the node's log.
 	Logger() *slog.Logger
 }
