@@ -59,7 +59,7 @@ func BenchmarkTake(b *testing.B) {
 			s.look.Store(l)
 			if !remember {
 				w := <-s.workers
-				w.keys.Tell = func(indicator.Kind, []byte, bool) {}
+				w.look, w.watcher = l, l.set.Watcher()
 				s.workers <- w
 			}
 			r := rand.New(rand.NewPCG(1, 2))
