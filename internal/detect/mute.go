@@ -117,25 +117,25 @@ type PutMute struct {
 	FalsePositive bool   `json:"false_positive,omitempty"` // whoever gave it is told, by an opinion
 }
 
-// Muted is a mute as it was made, and the opinion that says so.
-type Muted struct {
+// Opined is a mute as it was made, and the opinion that says so.
+type Opined struct {
 	Mute
 	Opinion string `json:"opinion,omitempty"`
 }
 
 // Mute has no sensor of the node report a source any more. Of a false positive an opinion is made under the label of the source, for whoever may have that: also who gave it, by
 // the accord under which it came.
-func (r *Room) Mute(ctx context.Context, v gate.Viewer, q PutMute) (Muted, error) {
+func (r *Room) Mute(ctx context.Context, v gate.Viewer, q PutMute) (Opined, error) {
 	it, err := r.target(ctx, v, q.Source)
 	if err != nil {
-		return Muted{}, err
+		return Opined{}, err
 	}
 	x, err := r.mute(ctx, actorOf(v), it.Record.ID, q.Why)
 	if err != nil || !q.FalsePositive {
-		return Muted{Mute: x}, err
+		return Opined{Mute: x}, err
 	}
 	id, err := r.opine(ctx, v, it, x.Why)
-	return Muted{x, id}, err
+	return Opined{x, id}, err
 }
 
 // Unmute has sensors report a source again.

@@ -242,8 +242,8 @@ func (r *Room) visible(ctx context.Context, v gate.Viewer, ids []string) (map[st
 	return out, nil
 }
 
-// Left is something that sensors do not look for, and why. Without a value it is all of the source.
-type Left struct {
+// LeftOut is something that sensors do not look for, and why. Without a value it is all of the source.
+type LeftOut struct {
 	Source string `json:"source"`
 	Org    string `json:"org"` // of the sensors that do not look for it
 	Code   string `json:"code"`
@@ -255,21 +255,21 @@ type Left struct {
 }
 
 // After is the place behind the entry in its list.
-func (l *Left) After() string { return l.place }
+func (l *LeftOut) After() string { return l.place }
 
 // Lefts lists what is not looked for, by source. A viewer has what it may have the source of.
-func (r *Room) Lefts(ctx context.Context, v gate.Viewer, code, source, after string, limit int) (out []Left, more bool, err error) {
-	out = []Left{}
+func (r *Room) Lefts(ctx context.Context, v gate.Viewer, code, source, after string, limit int) (out []LeftOut, more bool, err error) {
+	out = []LeftOut{}
 	for looked := 0; looked < looks; {
 		at := strings.SplitN(after+"\x00\x00\x00\x00", "\x00", 6)
 		party, _ := strconv.ParseInt(at[1], 10, 64)
-		var page []Left
+		var page []LeftOut
 		err := r.looked.read(func(c *zs.Conn) error {
 			return lite.Exec(c, `SELECT left.party, name, source, code, kind, value, why FROM left JOIN party ON party.id = left.party
 				WHERE (source, left.party, code, kind, value) > (?1, ?2, ?3, ?4, ?5) AND (?6 = '' OR code = ?6) AND (?7 = '' OR source = ?7)
 				ORDER BY source, left.party, code, kind, value LIMIT ?8`, func(st *zs.Stmt) error {
 				p, _ := gate.ParseParty(st.ColumnText(1))
-				l := Left{Source: st.ColumnText(2), Org: p.Org, Code: st.ColumnText(3), Kind: st.ColumnText(4), Value: st.ColumnText(5), Why: short(st.ColumnText(6))}
+				l := LeftOut{Source: st.ColumnText(2), Org: p.Org, Code: st.ColumnText(3), Kind: st.ColumnText(4), Value: st.ColumnText(5), Why: short(st.ColumnText(6))}
 				l.place = strings.Join([]string{l.Source, st.ColumnText(0), l.Code, l.Kind, l.Value}, "\x00")
 				page = append(page, l)
 				return nil

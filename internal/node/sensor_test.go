@@ -280,4 +280,3 @@ func TestASensorEnrolsLooksAndReports(t *testing.T) {
 	n.bring(indicatorObject(after[0], "[domain-name:value = 'evil.example']", "2026-02-01T00:00:00.000Z", label.Green, `,"revoked":true`))
 	p.has(after[0])
 }
-

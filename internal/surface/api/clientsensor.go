@@ -45,7 +45,7 @@ func (c *Client) DetectionTables(ctx context.Context) ([]detect.Table, error) {
 }
 
 // DetectionLeft calls f with everything of a query that sensors do not look for.
-func (c *Client) DetectionLeft(ctx context.Context, q url.Values, f func(detect.Left) error) error {
+func (c *Client) DetectionLeft(ctx context.Context, q url.Values, f func(detect.LeftOut) error) error {
 	return each(ctx, c, "/detections/left", q, f)
 }
 
@@ -56,8 +56,8 @@ func (c *Client) Mutes(ctx context.Context) ([]detect.Mute, error) {
 }
 
 // Mute has sensors not report a source any more.
-func (c *Client) Mute(ctx context.Context, in detect.PutMute) (detect.Muted, error) {
-	return ask[detect.Muted](ctx, c, post, "/detections/mutes", nil, in)
+func (c *Client) Mute(ctx context.Context, in detect.PutMute) (detect.Opined, error) {
+	return ask[detect.Opined](ctx, c, post, "/detections/mutes", nil, in)
 }
 
 // Unmute has sensors report a source again.

@@ -14,9 +14,6 @@ type AddSensor struct {
 	Org  string `json:"org,omitempty"`
 }
 
-// muting is what it takes to say that a source is not to be reported.
-const muting = gate.SensorRead | gate.ObjectWrite
-
 // sensorRoutes are sensors, and what they met.
 var sensorRoutes = []Route{
 	{get, "/sensors", "Sensors and how they are, by name.", gate.SensorRead, []Param{{Name: "all", Doc: "Also those that were revoked.", Kind: Flag, Default: false}}, pages[detect.SensorView](), (*API).sensors},
@@ -33,11 +30,11 @@ var sensorRoutes = []Route{
 	{get, "/detections/left", "What sensors do not look for although an indicator has it, and why.", gate.SensorRead, append([]Param{
 		{Name: "code", Doc: "Only what is left out for this reason."},
 		{Name: "source", Doc: "The id of an indicator."},
-	}, paging...), pages[detect.Left](), (*API).detectionLeft},
+	}, paging...), pages[detect.LeftOut](), (*API).detectionLeft},
 	{get, "/detections/mutes", "Sources that sensors do not report, by id.", gate.SensorRead, nil, pages[detect.Mute](), (*API).mutes},
-	{post, "/detections/mutes", "Have sensors not report a source any more. Of a false positive an opinion is made, which goes to whoever gave it by the accords.", muting, nil,
-		makes(detect.Muted{}).of(detect.PutMute{}, "source", "why"), (*API).mute},
-	{remove, "/detections/mutes/{id}", "Have sensors report a source again.", muting, nil, ends(), (*API).unmute},
+	{post, "/detections/mutes", "Have sensors not report a source any more. Of a false positive an opinion is made, which goes to whoever gave it by the accords.", gate.AlertWrite, nil,
+		makes(detect.Opined{}).of(detect.PutMute{}, "source", "why"), (*API).mute},
+	{remove, "/detections/mutes/{id}", "Have sensors report a source again.", gate.AlertWrite, nil, ends(), (*API).unmute},
 }
 
 func (a *API) sensors(c *call) error {
@@ -124,9 +121,9 @@ func (a *API) detectionTables(c *call) error {
 }
 
 func (a *API) detectionLeft(c *call) error {
-	return goOn(a, c, func(after string, limit int) ([]detect.Left, bool, error) {
+	return goOn(a, c, func(after string, limit int) ([]detect.LeftOut, bool, error) {
 		return a.ops.Detection().Lefts(c.ctx(), c.v, c.q.get("code"), c.q.get("source"), after, limit)
-	}, (*detect.Left).After)
+	}, (*detect.LeftOut).After)
 }
 
 func (a *API) mutes(c *call) error {

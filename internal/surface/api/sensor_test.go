@@ -163,7 +163,7 @@ func askSensors(w *world, do func(route, path, body string), last func() string)
 		w.t.Errorf("left out are %s", got)
 	}
 	do("POST /detections/mutes", "/detections/mutes", `{"source":"`+hiddenIndicator+`","why":"it is ours","false_positive":true}`)
-	var m detect.Muted
+	var m detect.Opined
 	w.must(json.Unmarshal([]byte(last()), &m))
 	if s, body := w.ask(admin, get, "/objects/"+m.Opinion, ""); s != 200 || !strings.Contains(body, `"strongly-disagree"`) {
 		w.t.Errorf("the opinion: %d %s", s, body)
