@@ -117,7 +117,7 @@ func TestLookingBackIsNotForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	// As if it had died between keeping the change and looking back.
-	tables, _, err := openTables(dir)
+	tables, _, err := openTables(dir, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -196,6 +196,7 @@ func (w *worker) batch(blk *block, b *input.Batch) {
 		}
 	}
 	blk.done = b.Done
+	w.s.buried(w.watcher.Dead)
 	if len(blk.dirty) > before {
 		w.s.wake(w.s.telling)
 	}

@@ -83,7 +83,10 @@ func TestTakingASnapshot(t *testing.T) {
 		t.Errorf("it did not go on: %q", n.ranges)
 	}
 	n.mu.Unlock()
-	n.change(func() { n.tampered = true; n.changes = append(n.changes, wire.Change{Source: "indicator--7", Confidence: -1}) })
+	n.change(func() {
+		n.tampered = true
+		n.changes = append(n.changes, wire.Change{Source: "indicator--7", Confidence: -1})
+	})
 	n.collapse("two")
 	n.until("the other epoch", func() bool { return n.last().Indicators.Epoch == "two" }, func() any { return n.last() })
 	log.write(query("bad7.example"), query("bad8.example"))
@@ -220,7 +223,9 @@ func TestRevoked(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- Run(t.Context(), Options{Dir: dir, Config: cfg, Feeds: []*Feed{{Name: "zeek", Source: log}}}) }()
+	go func() {
+		ended <- Run(t.Context(), Options{Dir: dir, Config: cfg, Feeds: []*Feed{{Name: "zeek", Source: log}}})
+	}()
 	log.write(query("a.example"))
 	n.expect(map[string]int64{"indicator--a": 1})
 	n.change(func() { n.state.Revoked = true })
