@@ -19,6 +19,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"entente/internal/correlation"
 	"entente/internal/event"
 	"entente/internal/fault"
 	"entente/internal/indicator"
@@ -31,7 +32,6 @@ import (
 type detection struct {
 	a         *app
 	set       *watch.Set
-	rules     *watch.Rules
 	now       time.Time
 	format    string
 	bar       *bar
@@ -41,32 +41,32 @@ type detection struct {
 	work      chan *lines
 	order     chan *lines
 	summary   detectSummary
-	hits      []sigma.Hit // for correlations
+	live      *correlation.Engine // nil: there are no correlations
+	asGoing   bool                // they are found as the input is read, and not at its end
+	out       *bufio.Writer
 	stream    *watch.Stream
 	undecided uint64
-	over      bool  // there were more of them than are kept
-	untimed   int   // how many had no time
 	failed    error // of printing
 }
 
 // detectSummary is what is said at the end.
 type detectSummary struct {
-	Events         uint64            `json:"events"`
-	Lines          uint64            `json:"lines"`
-	Unreadable     uint64            `json:"unreadable"` // lines that are no events
-	Hits           uint64            `json:"hits"`
-	ByRule         map[string]uint64 `json:"by_rule"`
-	ByIndicator    map[string]uint64 `json:"by_indicator"`
-	MoreIndicators uint64            `json:"more_indicators,omitempty"` // hits of indicators that are not in ByIndicator, as there are too many
-	Dead           map[string]uint64 `json:"not_valid,omitempty"`       // indicators that were met and do not count, by why
-	Rules          int               `json:"rules"`
-	RulesLeft      int               `json:"rules_not_used"`
-	Indicators     int               `json:"indicators"`
-	IndicatorsLeft int               `json:"indicators_not_used"`
-	Correlations   string            `json:"correlations,omitempty"` // what was not done of them
-	Patterns       *patternsMissed   `json:"patterns,omitempty"`     // what patterns may have missed
-	Failed         int               `json:"inputs_failed"`          // inputs that could not be read, or not to their end
-	Seconds        float64           `json:"seconds"`
+	Events         uint64             `json:"events"`
+	Lines          uint64             `json:"lines"`
+	Unreadable     uint64             `json:"unreadable"` // lines that are no events
+	Hits           uint64             `json:"hits"`
+	ByRule         map[string]uint64  `json:"by_rule"`
+	ByIndicator    map[string]uint64  `json:"by_indicator"`
+	MoreIndicators uint64             `json:"more_indicators,omitempty"` // hits of indicators that are not in ByIndicator, as there are too many
+	Dead           map[string]uint64  `json:"not_valid,omitempty"`       // indicators that were met and do not count, by why
+	Rules          int                `json:"rules"`
+	RulesLeft      int                `json:"rules_not_used"`
+	Indicators     int                `json:"indicators"`
+	IndicatorsLeft int                `json:"indicators_not_used"`
+	Correlations   *correlation.Stats `json:"correlations,omitempty"`
+	Patterns       *patternsMissed    `json:"patterns,omitempty"` // what patterns may have missed
+	Failed         int                `json:"inputs_failed"`      // inputs that could not be read, or not to their end
+	Seconds        float64            `json:"seconds"`
 }
 
 // patternsMissed says why patterns may have missed some.
@@ -96,6 +96,7 @@ type lines struct {
 	kept        []sigma.Hit
 	parts       []partLine
 	undecided   uint64
+	latest      time.Time // of the events, where correlations are found as the input is read
 	ready       chan struct{}
 }
 
@@ -110,14 +111,16 @@ type partLine struct {
 const (
 	linesMost   = 512
 	linesBytes  = 256 << 10
-	toldMost    = 10        // unreadable lines that are told
-	countedMost = 10_000    // indicators that are counted one by one
-	keptMost    = 1_000_000 // hits that are kept for correlations
+	toldMost    = 10     // unreadable lines that are told
+	countedMost = 10_000 // indicators that are counted one by one
 )
 
-func newDetection(a *app, set *watch.Set, rules *watch.Rules, now time.Time, format string) *detection {
-	return &detection{a: a, set: set, rules: rules, now: now, format: format, stream: set.Stream(),
+// newDetection begins. Below 0, lateness is that of the whole input.
+func newDetection(a *app, set *watch.Set, now time.Time, format string, lateness time.Duration) *detection {
+	d := &detection{a: a, set: set, now: now, format: format, asGoing: lateness >= 0, stream: set.Stream(), out: bufio.NewWriterSize(a.out, 64<<10),
 		summary: detectSummary{ByRule: map[string]uint64{}, ByIndicator: map[string]uint64{}, Dead: map[string]uint64{}}}
+	d.live = set.Correlations(correlation.Options{Lateness: lateness, Shards: runtime.GOMAXPROCS(0)}, d.correlated)
+	return d
 }
 
 func (d *detection) run(ctx context.Context, files []string) error {
@@ -146,16 +149,15 @@ func (d *detection) run(ctx context.Context, files []string) error {
 			}
 		})
 	}
-	out := bufio.NewWriterSize(d.a.out, 64<<10)
 	if !d.a.asJSON {
-		fmt.Fprintf(out, "%-8s  %-20s  %-8s  %-36s  %s\n", "EVENT", "TIME", "LEVEL", "FOUND", "FIELDS")
+		fmt.Fprintf(d.out, "%-8s  %-20s  %-8s  %-36s  %s\n", "EVENT", "TIME", "LEVEL", "FOUND", "FIELDS")
 	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for l := range d.order {
 			<-l.ready
-			d.take(out, l)
+			d.take(l)
 		}
 	}()
 	err := d.files(ctx, files)
@@ -164,11 +166,15 @@ func (d *detection) run(ctx context.Context, files []string) error {
 	wg.Wait()
 	<-done
 	d.bar.end()
-	d.correlate(out)
+	if d.live != nil {
+		d.live.Flush()
+		stats := d.live.Stats()
+		d.summary.Correlations = &stats
+	}
 	d.missed()
 	d.summary.Lines = d.next
 	d.summary.Seconds = float64(time.Since(began).Milliseconds()) / 1000
-	if err := errors.Join(err, d.failed, out.Flush()); err != nil {
+	if err := errors.Join(err, d.failed, d.out.Flush()); err != nil {
 		return err
 	}
 	return d.say()
@@ -335,6 +341,11 @@ func (d *detection) look(w *watch.Watcher, ev *event.Event, l *lines) {
 		}
 		l.events++
 		ev.Index = l.first + uint64(i)
+		if d.asGoing && d.live != nil {
+			if t, ok := d.set.Time(ev); ok && t.After(l.latest) {
+				l.latest = t
+			}
+		}
 		for _, f := range w.Look(ev) {
 			d.found(l, ev, &f, l.line+uint64(i))
 		}
@@ -378,18 +389,18 @@ func add(to *map[string]uint64, key string, n uint64) {
 }
 
 // take prints what was found in some lines, and counts it.
-func (d *detection) take(out *bufio.Writer, l *lines) {
+func (d *detection) take(l *lines) {
 	s := &d.summary
 	if len(l.printed) > 0 && d.failed == nil {
 		d.bar.clear()
-		_, d.failed = out.Write(l.printed)
+		_, d.failed = d.out.Write(l.printed)
 	}
 	for _, p := range l.parts {
 		d.stream.Take(p.parts, func(f *watch.Finding) {
 			add(&l.byIndicator, f.Pattern.Meta.Source, 1)
 			if d.failed == nil {
 				d.bar.clear()
-				_, d.failed = out.Write(d.print(nil, &hitLine{finding: f, event: p.event, time: p.time, input: l.input, line: p.line}))
+				_, d.failed = d.out.Write(d.print(nil, &hitLine{finding: f, event: p.event, time: p.time, input: l.input, line: p.line}))
 			}
 		})
 	}
@@ -417,39 +428,21 @@ func (d *detection) take(out *bufio.Writer, l *lines) {
 	for k, n := range l.dead {
 		s.Dead[k] += n
 	}
-	for _, h := range l.kept {
-		switch {
-		case h.Time.IsZero():
-			d.untimed++
-		case len(d.hits) < keptMost:
-			d.hits = append(d.hits, h)
-		default:
-			d.over = true
+	if d.live != nil {
+		d.live.Add("", l.kept)
+		if !l.latest.IsZero() {
+			d.live.Advance("", l.latest)
 		}
 	}
 }
 
-// correlate evaluates correlations over what was found, which is all there at the end.
-func (d *detection) correlate(out *bufio.Writer) {
-	if len(d.rules.Correlations) == 0 {
-		return
-	}
-	if d.over {
-		d.summary.Correlations = fmt.Sprintf("not evaluated: the rules that they are about hit more than %s times", count(keptMost))
-		return
-	}
-	if d.untimed > 0 {
-		d.summary.Correlations = fmt.Sprintf("%s hits of rules that they are about have no time, and are not in them", count(int64(d.untimed)))
-	}
-	for _, h := range sigma.Correlate(d.rules.Correlations, d.hits) {
-		if d.rules.Silent(h.Rule) {
-			continue
-		}
-		d.summary.ByRule[h.Rule.Handle()]++
-		d.summary.Hits++
-		if d.failed == nil {
-			_, d.failed = out.Write(d.print(nil, &hitLine{correlation: &h, event: h.Index, time: h.Time}))
-		}
+// correlated prints a hit of a correlation, and counts it.
+func (d *detection) correlated(h *sigma.Hit) {
+	d.summary.ByRule[h.Rule.Handle()]++
+	d.summary.Hits++
+	if d.failed == nil {
+		d.bar.clear()
+		_, d.failed = d.out.Write(d.print(nil, &hitLine{correlation: h, event: h.Index, time: h.Time}))
 	}
 }
 
@@ -482,8 +475,21 @@ func (d *detection) say() error {
 	for _, k := range slices.Sorted(maps.Keys(s.Dead)) {
 		d.a.say("%s times an indicator was met that is %s", count(int64(s.Dead[k])), k)
 	}
-	if s.Correlations != "" {
-		d.a.say("correlations: %s", s.Correlations)
+	if c := s.Correlations; c != nil {
+		for _, x := range []struct {
+			n    uint64
+			what string
+		}{
+			{c.Untimed, "hits of rules have no time, and are in no correlation"},
+			{c.Late, "hits of rules came too late for correlations, by their time"},
+			{c.Hurried, "hits of rules were correlated before all was read, as too many waited"},
+			{c.Evicted, "groups of correlations were forgotten, as there were too many"},
+			{c.Shortened, "hits or values were forgotten by correlations whose window was too full"},
+		} {
+			if x.n > 0 {
+				d.a.say("%s %s", count(int64(x.n)), x.what)
+			}
+		}
 	}
 	if m := s.Patterns; m != nil {
 		d.a.say("patterns may have missed some: %s events had no room, %s had no time, %s evaluations were too much, %s conditions could not be decided", count(int64(m.Evicted)), count(int64(m.Untimed)), count(int64(m.GivenUp)), count(int64(m.Undecided)))
@@ -593,7 +599,11 @@ func (h *hitLine) json(to []byte) []byte {
 		}
 		to = append(to, '}')
 		text("value", c.Value)
-		return append(appendEvents(to, c.Events), "}\n"...)
+		to = appendEvents(to, c.Events)
+		if c.Cut {
+			to = append(to, `,"cut":true`...)
+		}
+		return append(to, "}\n"...)
 	}
 	to = appendFields(append(to, `,"fields":`...), h.finding.Fields)
 	if h.finding.Events != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"entente/dsse"
@@ -94,7 +95,30 @@ func (n *Node) alarmed(ctx context.Context, stand []federation.Alarm) error {
 	for i, a := range stand {
 		out[i] = notify.Alarm{Nation: a.Nation, Kind: a.Kind, Ref: a.Proof, Since: a.Since}
 	}
-	return n.desk.Alarmed(ctx, out)
+	return n.tell(ctx, alarmsOfPartners, out)
+}
+
+// alarms are those that stand, by who raises them: the desk is told of all of them together.
+type alarms struct {
+	mu    sync.Mutex
+	stand [2][]notify.Alarm
+	said  [2]bool // since the node began: before all have, the desk would take what nobody spoke of yet for over
+}
+
+// Who raises alarms.
+const (
+	alarmsOfPartners = iota
+	alarmsOfSensors
+)
+
+func (n *Node) tell(ctx context.Context, of int, stand []notify.Alarm) error {
+	n.alarms.mu.Lock()
+	defer n.alarms.mu.Unlock()
+	n.alarms.stand[of], n.alarms.said[of] = stand, true
+	if !n.alarms.said[alarmsOfPartners] || !n.alarms.said[alarmsOfSensors] {
+		return nil
+	}
+	return n.desk.Alarmed(ctx, slices.Concat(n.alarms.stand[:]...))
 }
 
 // decisionLog is where decisions are said: the federation's logs, which are opened after the decisions are.

@@ -8,11 +8,16 @@ import (
 	"entente/internal/observation"
 )
 
+// form is how a field holds observables.
+type form = observation.Form
+
+// joined is a URL of a host and a path.
+const joined form = 255
+
 // observable is a field that holds something to look up.
 type observable struct {
-	slot int
 	name string
-	form observation.Form
+	form form
 	kind indicator.Kind
 }
 
@@ -39,19 +44,26 @@ type place struct {
 	name       string // of the path
 }
 
-// observables asks for all of them.
-func observables(p *event.Plan) (out []observable, urls []place) {
+// observables asks for all of them, and gives them by slot.
+func observables(p *event.Plan) (out [][]observable, urls []place) {
+	add := func(name string, f form, k indicator.Kind) {
+		slot := p.Field(name)
+		for slot >= len(out) {
+			out = append(out, nil)
+		}
+		out[slot] = append(out[slot], observable{name: name, form: f, kind: k})
+	}
 	for i := range observation.Rows {
 		r := &observation.Rows[i]
 		if kind, ok := kindOf[r.Property]; ok {
 			for _, name := range r.Fields {
-				out = append(out, observable{slot: p.Field(name), name: name, form: r.Form, kind: kind})
+				add(name, r.Form, kind)
 			}
 		}
 	}
 	for _, f := range fingerprints {
 		for _, name := range f.fields {
-			out = append(out, observable{slot: p.Field(name), name: name, kind: f.kind})
+			add(name, observation.Plain, f.kind)
 		}
 	}
 	for _, s := range observation.Split {
@@ -62,15 +74,20 @@ func observables(p *event.Plan) (out []observable, urls []place) {
 
 // indicators looks up what the event holds.
 func (w *Watcher) indicators(ev *event.Event) {
-	for i := range w.s.seen {
-		o := &w.s.seen[i]
-		if ev.Get(o.slot).Text == nil {
+	w.known.of(w.s.table.Version())
+	for _, slot := range ev.Slots() {
+		if int(slot) >= len(w.s.seen) {
 			continue
 		}
-		for v := range ev.All(o.slot) {
-			if len(v.Text) > 0 {
-				w.at.Name = o.name
-				w.value(o, v.Text)
+		for i := range w.s.seen[slot] {
+			o := &w.s.seen[slot][i]
+			w.at.Name = o.name
+			if v, one := ev.Only(int(slot)); one {
+				w.new(o, v.Text)
+				continue
+			}
+			for v := range ev.All(int(slot)) {
+				w.new(o, v.Text)
 			}
 		}
 	}
@@ -78,7 +95,35 @@ func (w *Watcher) indicators(ev *event.Event) {
 		if host, path := ev.Get(p.host).Text, ev.Get(p.path).Text; len(host) > 0 && len(path) > 0 && path[0] == '/' {
 			w.buf = append(append(append(w.buf[:0], "//"...), host...), path...)
 			w.at.Name = p.name
-			w.lookup(indicator.URL, w.buf)
+			w.new(&url, w.buf)
+		}
+	}
+}
+
+// url is what two fields are together.
+var url = observable{form: joined, kind: indicator.URL}
+
+// new looks up what one value of a field holds, unless the like of it met nothing before.
+func (w *Watcher) new(o *observable, text []byte) {
+	c, n := w.known.cell(text)
+	switch {
+	case len(text) == 0:
+		return
+	case !c.holds(o.form, o.kind, text):
+	case w.witness != nil:
+		w.witness.Again(n)
+		return
+	default:
+		return
+	}
+	before := w.meetings
+	if w.witness != nil {
+		w.witness.Begin()
+	}
+	if w.value(o, text); w.meetings == before && c != nil {
+		c.put(o.form, o.kind, text)
+		if w.witness != nil {
+			w.witness.Keep(n)
 		}
 	}
 }
@@ -96,6 +141,8 @@ func (w *Watcher) value(o *observable, text []byte) {
 		observation.EachAnswer(text, w.host)
 	case observation.Mailboxes:
 		observation.EachMailbox(text, func(box []byte) { w.lookup(indicator.Email, box) })
+	case joined:
+		w.lookup(o.kind, text)
 	default:
 		w.lookup(o.kind, text)
 		switch o.kind {
@@ -169,11 +216,12 @@ func (w *Watcher) digest(sum []byte) {
 
 func (w *Watcher) lookup(k indicator.Kind, text []byte) {
 	w.at.Value = text
-	w.s.table.Trace(k, text, w.moment, w.meet)
+	w.s.table.Walk(k, text, w.moment, w.meet, w.keys)
 }
 
 // met notes an indicator that was met, once for an event, with every field in which it was.
 func (w *Watcher) met(h indicator.Hit) {
+	w.meetings++
 	if h.State != indicator.Live {
 		w.Dead[h.State]++
 		return
