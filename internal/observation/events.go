@@ -15,6 +15,7 @@ import (
 type Events struct {
 	e       *Engine
 	sources []source
+	slots   [][]int // by slot: places in sources
 	splits  []urls
 	live    []live            // by property
 	feeds   map[string][]feed // by the key of a path
@@ -206,6 +207,13 @@ func (x *Events) ask(plan *event.Plan, rows []bool) {
 	}
 	// What may have several roles comes last: then it is known which there are.
 	slices.SortStableFunc(x.sources, func(a, b source) int { return min(len(a.roles), 2) - min(len(b.roles), 2) })
+	for i := range x.sources {
+		slot := x.sources[i].slot
+		for slot >= len(x.slots) {
+			x.slots = append(x.slots, nil)
+		}
+		x.slots[slot] = append(x.slots[slot], i)
+	}
 }
 
 var urlValue = objects.at["\x00url:value"]
@@ -215,8 +223,12 @@ func (m *Matcher) Event(x *Events, ev *event.Event) []int32 {
 	m.begin()
 	taken := &m.taken
 	taken.reset()
-	for i := range x.sources {
-		x.each(&x.sources[i], ev, taken, m.of)
+	for _, slot := range ev.Slots() {
+		if int(slot) < len(x.slots) {
+			for _, i := range x.slots[slot] {
+				x.each(&x.sources[i], ev, taken, m.of)
+			}
+		}
 	}
 	for i := range x.splits {
 		if text := x.url(&x.splits[i], ev, taken); text != nil {

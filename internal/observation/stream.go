@@ -36,7 +36,7 @@ type Part struct {
 type Stats struct {
 	Seen    uint64 // observations that meet a condition
 	Hits    uint64
-	Late    uint64 // observations so much earlier than others that what they would have met may be gone
+	Late    uint64 // observations that began so much earlier than others that what they would have met may be gone
 	Untimed uint64 // observations without a time that patterns asked for
 	Evicted uint64 // observations that no longer had room
 	GivenUp uint64 // evaluations that needed more steps than they may
@@ -51,6 +51,7 @@ type Stream struct {
 	states []state // by alternative
 	stats  Stats
 	clock  int64
+	old    int64 // nothing is expected to begin before it
 	begun  bool
 	active []int32  // alternatives that keep something
 	hand   int      // in active: whose turn it is to lose something
@@ -192,7 +193,7 @@ func (s *Stream) Take(o *Seen, now time.Time, hit func(Hit)) {
 	}
 	s.stats.Seen++
 	first, last, timed := times(o)
-	if timed && !s.advance(last) {
+	if timed && !s.advance(first, last) {
 		s.stats.Late++
 	}
 	s.touch, s.hits = s.touch[:0], s.hits[:0]
@@ -268,15 +269,15 @@ func times(o *Seen) (first, last int64, ok bool) {
 	return first, last, ok
 }
 
-// advance moves the clock. False: the observation is later than the others by more than it may be.
-func (s *Stream) advance(last int64) bool {
-	switch {
-	case !s.begun:
-		s.begun, s.clock = true, last
-	case last > s.clock:
-		s.clock = min(last, s.clock+step)
+// advance moves the clock. False: the observation began earlier than others by more than it may.
+func (s *Stream) advance(first, last int64) bool {
+	if !s.begun {
+		s.begun, s.clock = true, first
 	}
-	return last >= s.clock-int64(s.e.config.Lateness)
+	s.old = min(s.clock, first) - int64(s.e.config.Lateness)
+	timely := first >= s.clock-int64(s.e.config.Lateness)
+	s.clock = max(s.clock, min(last, s.clock+step))
+	return timely
 }
 
 // keep keeps an observation for an alternative.
@@ -284,7 +285,10 @@ func (s *Stream) keep(n int32, w witness) {
 	a, t := &s.e.alts[n], &s.states[n]
 	if a.width < forever {
 		gone, kept := 0, t.kept()
-		for gone < len(kept) && kept[gone].last < s.clock-a.width-int64(s.e.config.Lateness) {
+		for gone < len(kept) && kept[gone].last < s.old-a.width {
+			gone++
+		}
+		for a.pair && gone+2 < len(kept) && outdone(kept[gone:gone+3], s.old) {
 			gone++
 		}
 		s.drop(n, 0, gone)
@@ -309,6 +313,12 @@ func (s *Stream) keep(n int32, w witness) {
 		s.active = append(s.active, n)
 		t.active = len(s.active)
 	}
+}
+
+// outdone tells whether the first of three observations is not needed for a pair: where all are alike and no other comes before the time, what comes is nearer to the later two.
+func outdone(three []witness, time int64) bool {
+	a, b, c := &three[0], &three[1], &three[2]
+	return c.last < time && b.last < time && a.last == a.first && b.last == b.first && c.last == c.first && a.parts == b.parts && b.parts == c.parts
 }
 
 // fewKept bounds the observations that are compared to find one that no match needs.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -200,6 +201,31 @@ func TestStreamAgreesWithMatcher(t *testing.T) {
 	}
 }
 
+// In the order of time nothing that is dropped as too old is missed.
+func TestOrderNeedsNoLateness(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		var list []*pattern.Pattern
+		for range rapid.IntRange(1, 3).Draw(rt, "patterns") {
+			src, _ := drawExpression(rt, 4)
+			list = append(list, parse(t, "("+src+") WITHIN 2 SECONDS"))
+		}
+		obs := drawObservations(rt, 12)
+		slices.SortStableFunc(obs, func(a, b pattern.Observation) int { return a.Last.Compare(b.Last) })
+		got, s := fed(t, list, obs, Config{Lateness: 1, Steps: 1 << 30})
+		if s.Stats().Late > 0 {
+			return
+		}
+		for i, p := range list {
+			if want := decided(p, obs); got[i] != want {
+				rt.Fatalf("%s: %s, want %s", p, got[i], want)
+			}
+		}
+		if st := s.Stats(); st.Evicted+st.Late+st.GivenUp > 0 {
+			rt.Fatalf("%+v", st)
+		}
+	})
+}
+
 // run takes observations of one letter each, as many seconds after the beginning as its place says, or at the times that are given.
 func run(t *testing.T, c Config, letters string, patterns []string, at ...int) (hits []string, s *Stream) {
 	t.Helper()
@@ -264,7 +290,8 @@ func TestHits(t *testing.T) {
 func TestBounds(t *testing.T) {
 	followed := "[x:k = 'a'] FOLLOWEDBY [x:k = 'b']"
 	within := "(" + followed + ") WITHIN 100 SECONDS"
-	_, s := run(t, Config{Each: 10}, strings.Repeat("a", 50), []string{within})
+	triple := "([x:k = 'a'] AND [x:k = 'b'] AND [x:k = 'c']) WITHIN 100 SECONDS"
+	_, s := run(t, Config{Each: 10}, strings.Repeat("a", 50), []string{triple})
 	if st := s.Stats(); st.Kept != 10 || st.Evicted != 40 || s.Lost(0) != 40 {
 		t.Errorf("for one pattern: %+v", st)
 	}
@@ -276,9 +303,13 @@ func TestBounds(t *testing.T) {
 	if st := s.Stats(); st.Evicted > 0 || st.Kept > 4 || len(hits) != 2 {
 		t.Errorf("of many alike, as many as a match has are enough: %+v, %v", st, hits)
 	}
-	_, s = run(t, Config{Lateness: 10 * time.Second}, strings.Repeat("a", 300), []string{within})
+	_, s = run(t, Config{Lateness: 10 * time.Second}, strings.Repeat("a", 300), []string{triple})
 	if st := s.Stats(); st.Evicted > 0 || st.Kept > 112 || st.Kept < 100 {
 		t.Errorf("what is too old for a window: %+v", st)
+	}
+	_, s = run(t, Config{Lateness: 10 * time.Second}, strings.Repeat("a", 300), []string{within})
+	if st := s.Stats(); st.Evicted > 0 || st.Kept > 14 {
+		t.Errorf("what nearer ones outdo: %+v", st)
 	}
 	_, s = run(t, Config{Lateness: 10 * time.Second}, "aab", []string{within}, 1000, 1001, 900)
 	if st := s.Stats(); st.Late != 1 {

@@ -56,6 +56,7 @@ type alternative struct {
 	demand  int64  // how many observations it asks for, at least
 	most    int    // observations that are kept for it
 	plain   bool   // there is no WITHIN in it
+	pair    bool   // it is two single observations in one WITHIN
 	lower   uint64 // parts that come after others
 	upper   uint64 // parts that come before others
 	part    map[*pattern.Expression]uint8
@@ -120,6 +121,8 @@ func (b *builder) split(e *pattern.Expression, within span) string {
 	a.single = root.op == leaf
 	if root.op == window {
 		a.width = root.times
+		kid := root.kids[0]
+		a.pair = (kid.op == all || kid.op == sequence) && len(kid.kids) == 2 && kid.kids[0].op == leaf && kid.kids[1].op == leaf
 	}
 	if most := int64(b.e.config.All / 4); !a.single && a.demand > most {
 		return tooLarge("observations", a.demand, most)
