@@ -57,7 +57,10 @@ var floors = []struct {
 	{"internal/event", nil},
 	{"internal/match", []string{"sigma", "internal/event"}},
 	{"internal/watch", []string{"sigma", "stix", "internal/event", "internal/fault", "internal/indicator", "internal/match"}},
-	{"internal/input", []string{"internal/fault"}},
+	{"internal/evtx", nil},
+	{"internal/syslog", nil},
+	{"internal/flow", nil},
+	{"internal/input", []string{"internal/evtx", "internal/fault", "internal/flow", "internal/syslog"}},
 	{"internal/recall", []string{"internal/fault"}},
 	// the waist
 	{"internal/exchange", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
