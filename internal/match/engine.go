@@ -12,6 +12,7 @@ package match
 import (
 	"bytes"
 	"fmt"
+	"regexp/syntax"
 	"slices"
 	"strings"
 	"sync"
@@ -22,12 +23,14 @@ import (
 
 // Engine holds rules made ready. It is made once, and read by any number of [Matcher]s.
 type Engine struct {
-	plan   *event.Plan
-	slots  map[string]int // by name of a field
-	leaves []leaf
-	rules  []rule
-	routes []expr // of different rules, each once
-	asked  []int  // slots that decide about routes
+	plan    *event.Plan
+	slots   map[string]int // by name of a field
+	leaves  []leaf
+	regexes int // among the leaves
+	rules   []rule
+	routes  []expr   // of different rules, each once
+	asked   []int    // slots that decide about routes
+	course  []course // how tables learn
 
 	mu     sync.Mutex
 	tables map[string]*table // by the routes that accept, as bits
@@ -42,6 +45,11 @@ type leaf struct {
 	bytes []byte   // of Text
 	plain bool     // the folded text of a value answers it
 	found [][]byte // of a form or a regular expression: one of them is in the folded text of what it accepts; nil: nobody knows
+	other int      // of a question about two fields, the second
+	whole bool     // it is OpNumber, and Text is as wholeNumber says
+	regex int      // of a regular expression, its number
+
+	program *syntax.Prog // of a regular expression
 }
 
 // holds answers a plain question.
@@ -74,7 +82,7 @@ type expr struct {
 //
 // A rule with When is put to no events but those: its logsource.
 func New(plan *event.Plan, rules []*sigma.Query) (*Engine, error) {
-	e := &Engine{plan: plan, slots: map[string]int{}, tables: map[string]*table{}}
+	e := &Engine{plan: plan, slots: map[string]int{}, tables: map[string]*table{}, course: courses}
 	known := map[sigma.Match]int{}
 	routes := map[string]int{}
 	for _, q := range rules {
@@ -152,8 +160,11 @@ func (e *Engine) expr(q *sigma.Query, x *sigma.Expr, known map[sigma.Match]int) 
 	return out, nil
 }
 
-// effort is how long a question takes to answer, roughly: what is quick is asked first.
+// effort is how long a question takes to answer, roughly: what is quick is asked first, and last what most events pass, that something does not hold.
 func (e *Engine) effort(x *expr) (sum int) {
+	if x.op == sigma.ExprNot {
+		return 1000 + e.effort(&x.args[0])
+	}
 	if x.op != sigma.ExprLeaf {
 		for i := range x.args {
 			sum += e.effort(&x.args[i])
@@ -185,7 +196,15 @@ func (e *Engine) leaf(m sigma.Match) (int, error) {
 	case sigma.OpEqual, sigma.OpPrefix, sigma.OpSuffix, sigma.OpContains:
 		l.plain = !m.Cased
 	case sigma.OpField, sigma.OpFieldPrefix, sigma.OpFieldSuffix, sigma.OpFieldContains:
-		e.slot(m.Text)
+		l.other = e.slot(m.Text)
+	case sigma.OpNumber:
+		l.whole = m.Part == sigma.NoPart && wholeNumber(m.Text)
+	case sigma.OpRegex:
+		if l.program, err = program(m.Text); err != nil {
+			return 0, err
+		}
+		l.regex = e.regexes
+		e.regexes++
 	}
 	l.cost, l.texts = witness(&m)
 	if m.Op == sigma.OpWild || m.Op == sigma.OpRegex {
@@ -250,22 +269,22 @@ func witness(m *sigma.Match) (cost int, texts []string) {
 }
 
 // witnesses finds leaves of which one must be true for the expression to be true, and what they cost; nil: there are none.
-func (e *Engine) witnesses(x *expr) (leaves []int, cost int) {
+func (e *Engine) witnesses(x *expr, know *learnt) (leaves []int, cost float64) {
 	switch x.op {
 	case sigma.ExprLeaf:
-		if c := e.leaves[x.leaf].cost; c > 0 {
-			return []int{x.leaf}, c
+		if l := &e.leaves[x.leaf]; l.cost > 0 {
+			return []int{x.leaf}, know.cost(x.leaf, l)
 		}
 	case sigma.ExprAnd:
 		for i := range x.args {
-			l, c := e.witnesses(&x.args[i])
+			l, c := e.witnesses(&x.args[i], know)
 			if l != nil && (leaves == nil || c < cost) {
 				leaves, cost = l, c
 			}
 		}
 	case sigma.ExprOr:
 		for i := range x.args {
-			l, c := e.witnesses(&x.args[i])
+			l, c := e.witnesses(&x.args[i], know)
 			if l == nil {
 				return nil, 0
 			}
