@@ -73,7 +73,7 @@ With --json, every command that reads prints one JSON value per line.
 		a.orgCmd(), a.communityCmd(), a.quarantineCmd(),
 		a.feedCmd(),
 		a.keyCmd(), a.peerCmd(), a.accordCmd(), a.decisionCmd(), a.releaseCmd(), a.linkCmd(), a.relayCmd(), a.bundleCmd(), a.proofCmd(),
-		a.listsCmd(),
+		a.listsCmd(), a.blockCmd(),
 		a.constituentCmd(),
 		a.alertCmd(), a.notificationCmd(),
 		a.journalCmd(), a.backupCmd(), a.restoreCmd(), a.downgradeCmd(), a.configCmd(), a.versionCmd(), a.changelogCmd(), a.docsCmd(),

@@ -183,4 +183,3 @@ func (a *app) sensorUnmute() *cobra.Command {
 	a.onNode(c, func(ctx context.Context, n *api.Client, args []string) error { return n.Unmute(ctx, args[0]) })
 	return c
 }
-

@@ -14,6 +14,7 @@ const (
 	RoleSignatory = "signatory"
 	RoleReleaser  = "releaser"
 	RoleSensor    = "sensor"
+	RoleEnforcer  = "enforcer"
 )
 
 // Role is a role and what it is for.
@@ -32,6 +33,7 @@ func Roles() []Role {
 		{RoleSignatory, "reads records and accords, and signs, suspends and terminates accords for the organisation"},
 		{RoleReleaser, "reads records, and signs releases to partners where an accord asks for a release officer"},
 		{RoleSensor, "takes what to look for and reports what it met, for sensors that were enrolled; reads nothing else"},
+		{RoleEnforcer, "fetches what is blocked, and nothing else: for name servers, firewalls and sensors of others"},
 	}
 }
 
@@ -41,7 +43,7 @@ func IsRole(name string) bool {
 }
 
 // Action is something an account may or may not do.
-type Action uint32
+type Action uint64
 
 const (
 	ObjectRead Action = 1 << iota
@@ -76,6 +78,7 @@ const (
 	SensorRead
 	SensorManage
 	Detect
+	BlockRead
 )
 
 // may tells what a role of that name may do; a name that is no role may do nothing. Who manages accounts does not decide on quarantine, does not
@@ -84,17 +87,17 @@ const (
 func may(role string) Action {
 	switch role {
 	case RoleAdmin:
-		return ObjectRead | ObjectWrite | CollectionManage | UserManage | TokenManage | Backup | ConfigRead | FeedRead | FeedRun | RegisterRead | RegisterWrite | AlertRead | AccordRead | PeerManage | KeyManage | ProofSettle | SensorRead | SensorManage
+		return ObjectRead | ObjectWrite | CollectionManage | UserManage | TokenManage | Backup | ConfigRead | FeedRead | FeedRun | RegisterRead | RegisterWrite | AlertRead | AccordRead | PeerManage | KeyManage | ProofSettle | SensorRead | SensorManage | BlockRead
 	case RoleAnalyst:
-		return ObjectRead | ObjectWrite | QuarantineRead | FeedRead | FeedRun | RegisterRead | AlertRead | AlertWrite | AccordRead | AccordWrite | Share | SensorRead
+		return ObjectRead | ObjectWrite | QuarantineRead | FeedRead | FeedRun | RegisterRead | AlertRead | AlertWrite | AccordRead | AccordWrite | Share | SensorRead | BlockRead
 	case RoleReader:
 		return ObjectRead
 	case RolePublisher:
 		return ObjectWrite
 	case RoleAuditor:
-		return ObjectRead | AuditRead | ConfigRead | FeedRead | RegisterRead | AlertRead | AccordRead | SensorRead
+		return ObjectRead | AuditRead | ConfigRead | FeedRead | RegisterRead | AlertRead | AccordRead | SensorRead | BlockRead
 	case RoleOfficer:
-		return ObjectRead | QuarantineRead | QuarantineDecide | Purge | FeedRead | RegisterRead | AlertRead | NotifySend | Downgrade | AccordRead | AccordWrite | AccordSuspend | Share | ProofSettle | SensorRead
+		return ObjectRead | QuarantineRead | QuarantineDecide | Purge | FeedRead | RegisterRead | AlertRead | NotifySend | Downgrade | AccordRead | AccordWrite | AccordSuspend | Share | ProofSettle | SensorRead | BlockRead
 	case RoleRegistrar:
 		return ObjectRead | RegisterRead | RegisterWrite
 	case RoleSignatory:
@@ -103,6 +106,8 @@ func may(role string) Action {
 		return ObjectRead | AccordRead | ReleaseSign
 	case RoleSensor:
 		return Detect
+	case RoleEnforcer:
+		return BlockRead
 	}
 	return 0
 }

@@ -28,6 +28,7 @@ import (
 	"entente/internal/accords"
 	"entente/internal/asset"
 	"entente/internal/blob"
+	"entente/internal/block"
 	"entente/internal/build"
 	"entente/internal/decisions"
 	"entente/internal/detect"
@@ -80,6 +81,7 @@ type Node struct {
 	lists       *lists.Lists
 	events      *mispapi.Surface
 	desk        *notify.Desk
+	block       *block.Room
 	blobs       *blob.Store
 	index       *index.Index
 	sweeps      sync.WaitGroup
@@ -183,6 +185,7 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err := n.openDetection(ctx); err != nil {
 		return nil, fmt.Errorf("opening detection: %w", err)
 	}
+	n.openBlock()
 	run, rest := context.WithCancel(context.WithoutCancel(ctx))
 	n.rest = rest
 	n.sweeps.Go(func() { n.sweepBlobs(run) })

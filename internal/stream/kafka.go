@@ -20,10 +20,10 @@ import (
 
 // KafkaConfig is an input from Kafka.
 type KafkaConfig struct {
-	Brokers  []string `toml:"brokers"` // host:port, of all brokers that have partitions of the topics
-	Topics   []string `toml:"topics"`
-	Group    string   `toml:"group"`
-	From     string   `toml:"from"` // where a group begins that has no place yet: oldest, the default, or newest
+	Brokers []string `toml:"brokers"` // host:port, of all brokers that have partitions of the topics
+	Topics  []string `toml:"topics"`
+	Group   string   `toml:"group"`
+	From    string   `toml:"from"` // where a group begins that has no place yet: oldest, the default, or newest
 	TLS
 	SASL     string `toml:"sasl"` // plain, scram-sha-256 or scram-sha-512
 	User     string `toml:"user"`
@@ -129,7 +129,7 @@ type kafkaSession struct {
 	now      *partition // whose block the giver has; nil: none
 	progress bool
 
-	stop     context.CancelCauseFunc
+	stop context.CancelCauseFunc
 
 	mu    sync.Mutex
 	owned map[string]map[int32]*partition

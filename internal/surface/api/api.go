@@ -15,6 +15,7 @@ import (
 	"entente/internal/accords"
 	"entente/internal/asset"
 	"entente/internal/blob"
+	"entente/internal/block"
 	"entente/internal/decisions"
 	"entente/internal/detect"
 	"entente/internal/exchange"
@@ -73,6 +74,8 @@ type Ops interface {
 	Federation() *federation.Federation
 	// Detection is the node's sensors, and what they met.
 	Detection() *detect.Room
+	// Block is what enforcement points are given.
+	Block() *block.Room
 	// Logger is the node's log.
 	Logger() *slog.Logger
 }

@@ -115,6 +115,7 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	proofRows(w, do, &last)
 	decisionRows(w, do, &last)
 	keyRows(w, do)
+	blockRows(w, do)
 
 	do("GET /feeds", "/feeds", "")
 	do("POST /feeds/{name}/run", "/feeds/secret/run?dry_run=true", "")

@@ -18,6 +18,7 @@ import (
 
 	"entente/internal/asset"
 	"entente/internal/blob"
+	"entente/internal/block"
 	"entente/internal/build"
 	"entente/internal/detect"
 	"entente/internal/exchange"
@@ -56,6 +57,7 @@ type world struct {
 	index     *index.Index
 	desk      *notify.Desk
 	detection *detect.Room
+	block     *block.Room
 	federated
 	stopping chan struct{}
 	late     atomic.Int64 // nanoseconds that the store's clock is ahead
@@ -102,6 +104,7 @@ func newWorld(t testing.TB) *world {
 	w.must(err)
 	w.openFederation()
 	w.openDesk()
+	w.openBlock()
 	w.openDetection()
 	w.http = New(w.x, w.ids, ring, w.blobs, w)
 	return w
