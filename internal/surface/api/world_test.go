@@ -104,8 +104,8 @@ func newWorld(t testing.TB) *world {
 	w.must(err)
 	w.openFederation()
 	w.openDesk()
-	w.openDetection()
 	w.openBlock()
+	w.openDetection()
 	w.http = New(w.x, w.ids, ring, w.blobs, w)
 	return w
 }
