@@ -32,7 +32,7 @@ type Status struct {
 	Node    string            `json:"node"`
 	Until   time.Time         `json:"certificate_until"`
 	Running bool              `json:"running"`
-	Process int               `json:"process,omitempty"` // its number in the system
+	Process int               `json:"process,omitempty"`   // its number in the system
 	Heard   time.Time         `json:"node_heard,omitzero"` // when the node last answered
 	Given   int64             `json:"reports_given"`       // since it started
 	Errors  map[string]string `json:"errors,omitempty"`    // what fails now, by what does
