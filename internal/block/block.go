@@ -155,8 +155,8 @@ func (e *Entry) View() View {
 	return View{e.Kind.String(), e.Value, e.Beneath, e.Until, e.Sources}
 }
 
-// Left is a value, or an object, that is not blocked, and why.
-type Left struct {
+// Spared is a value, or an object, that is not blocked, and why.
+type Spared struct {
 	ID     string `json:"id"`
 	Type   string `json:"type,omitempty"`
 	Value  string `json:"value,omitempty"`

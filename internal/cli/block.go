@@ -49,7 +49,7 @@ Where the format has no room for it, FILE.json says of each value where it comes
 		case err != nil:
 			return err
 		case explain:
-			return n.BlockLeft(ctx, args[0], func(l block.Left) error { return a.line(l) })
+			return n.BlockLeft(ctx, args[0], func(l block.Spared) error { return a.line(l) })
 		case out == "":
 			_, err := n.Block(ctx, args[0], types, a.out)
 			return err

@@ -21,6 +21,7 @@ import (
 
 	"entente/internal/correlation"
 	"entente/internal/event"
+	"entente/internal/evtx"
 	"entente/internal/fault"
 	"entente/internal/input"
 	"entente/internal/watch"
@@ -43,6 +44,7 @@ type detection struct {
 	live    *correlation.Engine // nil: there are no correlations
 	asGoing bool                // they are found as the input is read, and not at its end
 	out     *bufio.Writer
+	told    int   // lines that were told to be unreadable
 	failed  error // of printing
 }
 
@@ -185,8 +187,13 @@ func (d *detection) file(ctx context.Context, name string) error {
 	}
 	lr := bufio.NewReaderSize(in, 256<<10)
 	head, _ := lr.Peek(4096)
-	if bytes.HasPrefix(head, []byte("ElfFile\x00")) {
-		return fault.New(fault.Invalid, "input.evtx", "%s is a Windows event log in its own form (EVTX), which is not read here", name).Try("write its events as lines of JSON")
+	var events *evtx.Reader
+	if bytes.HasPrefix(head, []byte(evtx.Magic)) {
+		if events, err = evtx.NewReader(lr); err != nil {
+			return fault.New(fault.Invalid, "input.evtx", "%s cannot be read: %v", name, err)
+		}
+		lr = bufio.NewReaderSize(events, 256<<10)
+		head = nil
 	}
 	var tsv *event.TSV
 	if head = bytes.TrimPrefix(head, bom); d.format == "zeek" || d.format == "auto" && (bytes.HasPrefix(head, []byte("#separator")) || bytes.HasPrefix(head, []byte("#fields"))) {
@@ -197,7 +204,7 @@ func (d *detection) file(ctx context.Context, name string) error {
 		l = &lines{input: name, tsv: tsv, first: d.next, line: line, ready: make(chan struct{})}
 	}
 	send := func(line uint64) {
-		if len(l.ends) > 0 || l.unreadable > 0 {
+		if len(l.ends) > 0 || len(l.told) > 0 {
 			d.order <- l
 			d.work <- l
 		}
@@ -217,6 +224,10 @@ func (d *detection) file(ctx context.Context, name string) error {
 			return fault.New(fault.Invalid, "input.read", "%s cannot be read beyond line %d", name, line).Because(err)
 		}
 		if !more {
+			if events != nil && events.Counts.Damaged+events.Counts.Chunks > 0 {
+				l.unreadable += events.Counts.Damaged
+				l.told = append(l.told, fmt.Sprintf("%s: %d records and %d stretches of the log are damaged", name, events.Counts.Damaged, events.Counts.Chunks))
+			}
 			send(line)
 			return nil
 		}
@@ -366,8 +377,8 @@ func (d *detection) take(l *lines) {
 		_, d.failed = d.out.Write(l.printed)
 	}
 	s.Events += l.events
-	for i, t := range l.told {
-		if s.Unreadable+uint64(i) < toldMost {
+	for _, t := range l.told {
+		if d.told++; d.told <= toldMost {
 			d.bar.clear()
 			d.a.say("entente: %s", clean(t))
 		}

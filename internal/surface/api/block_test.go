@@ -122,7 +122,7 @@ func TestBlockForAnEnforcementPoint(t *testing.T) {
 		t.Errorf("%+v %v", d, err)
 	}
 	var left []string
-	w.must(c.BlockLeft(t.Context(), "hosts", func(l block.Left) error { left = append(left, l.Value+" "+l.Code); return nil }))
+	w.must(c.BlockLeft(t.Context(), "hosts", func(l block.Spared) error { left = append(left, l.Value+" "+l.Code); return nil }))
 	if !slices.Equal(left, []string{"printer.local reserved"}) {
 		t.Errorf("%q", left)
 	}

@@ -87,6 +87,7 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	do("GET /export", "/export?format=misp&collection=open", "")
 
 	askFinding(w, do)
+	askSensors(w, do, func() string { return last })
 
 	do("POST /blobs", "/blobs?name=a.html&media_type=text/html&label=tlp:amber&sample=false", "<p>a file</p>")
 	do("POST /blobs", "/blobs?name=a.html&media_type=text/html&label=tlp:amber&sample=false", "<p>a file</p>")
