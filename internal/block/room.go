@@ -251,14 +251,8 @@ func (r *Room) left(e *Edition, f *Format, c *claim) (out []Spared) {
 		return out
 	}
 	code, reason, _ := c.state(e.Time)
-<<<<<<< HEAD
 	for _, p := range c.values {
-		l := Left{ID: c.src.ID, Type: p.kind.String(), Value: p.text, Code: code, Reason: reason}
-=======
-	for _, v := range c.values {
-		text := v.Text()
-		l := Spared{ID: c.src.ID, Type: v.Kind.String(), Value: text, Code: code, Reason: reason}
->>>>>>> main
+		l := Spared{ID: c.src.ID, Type: p.kind.String(), Value: p.text, Code: code, Reason: reason}
 		if code == "" {
 			l.Code, l.Reason = r.kept(e, f, p)
 		}
