@@ -27,7 +27,7 @@ web/e2e/oidc/node_modules/.package-lock.json: web/e2e/oidc/package.json web/e2e/
 	cd web/e2e/oidc && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-.PHONY: all build run test fips-test lint fuzz bench nightly docs clean console-test screenshots
+.PHONY: all build run test go-test fips-test lint fuzz bench nightly docs clean console-test screenshots
 
 all: build
 
@@ -43,7 +43,10 @@ run: build
 # How often the node is killed under load.
 ENTENTE_KILL_ROUNDS ?= 50
 test: export ENTENTE_KILL_ROUNDS := $(ENTENTE_KILL_ROUNDS)
-test: build console-test
+test: build
+	$(MAKE) --no-print-directory --output-sync=target -j2 go-test console-test
+
+go-test:
 	$(GO) vet ./...
 	$(GO) test -timeout 25m ./...
 

@@ -33,6 +33,9 @@ type Event struct {
 
 	all   func(*Event, func(Value) bool) // calls with every value of the line
 	vals  []first
+	given []int32 // slots that have values
+	plain bool    // see Plain
+	ascii bool    // see ASCII
 	epoch uint32
 	more  []further
 	arena []byte
@@ -41,14 +44,16 @@ type Event struct {
 // first is the first value of a slot. It counts only where its epoch is the event's.
 type first struct {
 	Value
-	epoch uint32
-	next  int32 // of the others, plus 1
+	escaped bool // the text is as the line has it, and is written out when somebody asks for it
+	epoch   uint32
+	next    int32 // of the others, plus 1
 }
 
 // further is one more value of a slot: of a list, or of a name that stands twice.
 type further struct {
 	Value
-	next int32
+	escaped bool
+	next    int32
 }
 
 // Reset makes the event one without values, of a plan with so many slots.
@@ -61,7 +66,7 @@ func (e *Event) Reset(slots int) {
 		clear(e.vals)
 		e.epoch = 1
 	}
-	e.Line, e.all, e.more, e.arena = nil, nil, e.more[:0], e.arena[:0]
+	e.Line, e.all, e.plain, e.ascii, e.given, e.more, e.arena = nil, nil, false, false, e.given[:0], e.more[:0], e.arena[:0]
 }
 
 // Every calls f with every value of the event that has a text, asked for or not, until f says false. A text is valid until f returns.
@@ -71,26 +76,55 @@ func (e *Event) Every(f func(Value) bool) {
 	}
 }
 
+// Plain tells whether every text that [Event.Every] gives stands in the line as it is, but for control characters, quotes and backslashes: what has none of them and is in a
+// text is in the line.
+func (e *Event) Plain() bool { return e.plain }
+
+// ASCII tells whether the line was seen to have no other bytes.
+func (e *Event) ASCII() bool { return e.ascii }
+
+// Slots are those that have a value, in the order in which they were given the first.
+func (e *Event) Slots() []int32 { return e.given }
+
+// Kind is that of the first value of a slot; Missing where there is none.
+func (e *Event) Kind(slot int) Kind {
+	if slot < 0 || slot >= len(e.vals) || e.vals[slot].epoch != e.epoch {
+		return Missing
+	}
+	return e.vals[slot].Kind
+}
+
 // Get is the first value of a slot; the kind is Missing where there is none.
 func (e *Event) Get(slot int) Value {
 	if slot < 0 || slot >= len(e.vals) || e.vals[slot].epoch != e.epoch {
 		return Value{}
 	}
-	return e.vals[slot].Value
+	f := &e.vals[slot]
+	if f.escaped {
+		f.Text, f.escaped = e.unescape(f.Text), false
+	}
+	return f.Value
+}
+
+// Only is the value of a slot that has just one; false: it has none, or several.
+func (e *Event) Only(slot int) (Value, bool) {
+	v := e.Get(slot)
+	return v, v.Kind != Missing && e.vals[slot].next == 0
 }
 
 // All are the values of a slot: of a list, each element.
 func (e *Event) All(slot int) iter.Seq[Value] {
 	return func(yield func(Value) bool) {
-		if slot < 0 || slot >= len(e.vals) || e.vals[slot].epoch != e.epoch {
+		if e.Kind(slot) == Missing || !yield(e.Get(slot)) {
 			return
 		}
-		v := &e.vals[slot]
-		if !yield(v.Value) {
-			return
-		}
-		for i := v.next; i > 0; i = e.more[i-1].next {
-			if !yield(e.more[i-1].Value) {
+		for i := e.vals[slot].next; i > 0; {
+			f := &e.more[i-1]
+			if f.escaped {
+				f.Text, f.escaped = e.unescape(f.Text), false
+			}
+			i = f.next
+			if !yield(f.Value) {
 				return
 			}
 		}
@@ -98,16 +132,19 @@ func (e *Event) All(slot int) iter.Seq[Value] {
 }
 
 // Add gives a slot one more value, after those that it has. The text is not copied.
-func (e *Event) Add(slot int, v Value) {
+func (e *Event) Add(slot int, v Value) { e.add(slot, v, false) }
+
+func (e *Event) add(slot int, v Value, escaped bool) {
 	if slot < 0 || slot >= len(e.vals) {
 		return
 	}
 	f := &e.vals[slot]
 	if f.epoch != e.epoch {
-		*f = first{Value: v, epoch: e.epoch}
+		*f = first{Value: v, escaped: escaped, epoch: e.epoch}
+		e.given = append(e.given, int32(slot))
 		return
 	}
-	e.more = append(e.more, further{Value: v})
+	e.more = append(e.more, further{Value: v, escaped: escaped})
 	at := &f.next
 	for *at > 0 {
 		at = &e.more[*at-1].next

@@ -24,13 +24,14 @@ func (e *Error) Error() string { return fmt.Sprintf("byte %d: %s", e.At, e.Why) 
 // that stands twice gives both values: what one reader takes for the event, and what another.
 func (p *Plan) Scan(line []byte, e *Event) error {
 	e.Reset(p.slots)
-	e.Line, e.all = line, every
+	e.Line, e.all, e.plain = line, every, true
 	s := scanner{b: line, e: e}
 	i := s.space(0)
 	if i >= len(line) || line[i] != '{' {
 		return &Error{i, "an event is one JSON object"}
 	}
 	i = s.object(i, p.root, 0)
+	e.ascii = s.bits&highs == 0
 	if s.err != nil {
 		return s.err
 	}
@@ -44,6 +45,8 @@ type scanner struct {
 	b   []byte
 	e   *Event
 	err *Error
+
+	bits uint64 // of all bytes of texts, or'ed
 }
 
 func (s *scanner) fail(at int, why string) int {
@@ -81,7 +84,7 @@ func (s *scanner) object(i int, n *node, depth int) int {
 		name := b[i+1 : end]
 		if escaped {
 			mark := len(s.e.arena)
-			name = s.unescape(name)
+			name = s.e.unescape(name)
 			s.e.arena = s.e.arena[:mark]
 		}
 		if i = end + 1; i >= len(b) || b[i] != ':' {
@@ -136,16 +139,12 @@ func (s *scanner) value(i int, m *member, depth int) int {
 			return s.fail(i, "the text does not end")
 		}
 		if m.slot >= 0 {
-			text := b[i+1 : end : end]
-			if escaped {
-				text = s.unescape(text)
-			}
-			m.give(s.e, Value{Text, text})
+			m.give(s.e, Value{Text, b[i+1 : end : end]}, escaped)
 		}
 		return end + 1
 	case '{':
 		if m.down == nil {
-			m.give(s.e, Value{Kind: Empty})
+			m.give(s.e, Value{Kind: Empty}, false)
 			return s.skip(i, depth)
 		}
 		return s.object(i, m.down, depth+1)
@@ -154,7 +153,7 @@ func (s *scanner) value(i int, m *member, depth int) int {
 			return s.fail(i, "objects and lists stand too deep in each other")
 		}
 		if i = s.space(i + 1); i < len(b) && b[i] == ']' {
-			m.give(s.e, Value{Kind: Empty})
+			m.give(s.e, Value{Kind: Empty}, false)
 			return i + 1
 		}
 		for {
@@ -183,18 +182,18 @@ func (s *scanner) value(i int, m *member, depth int) int {
 		case 't', 'f':
 			v.Kind = Bool
 		}
-		m.give(s.e, v)
+		m.give(s.e, v, false)
 	}
 	return end
 }
 
 // give puts a value into the slots of a member.
-func (m *member) give(e *Event, v Value) {
+func (m *member) give(e *Event, v Value, escaped bool) {
 	if m.slot >= 0 {
-		e.Add(m.slot, v)
+		e.add(m.slot, v, escaped)
 	}
 	for _, slot := range m.also {
-		e.Add(slot, v)
+		e.add(slot, v, escaped)
 	}
 }
 
@@ -273,34 +272,48 @@ const (
 // quoted finds the quote that ends the text which begins at i; -1: none. Escaped tells whether a backslash stands in it.
 func (s *scanner) quoted(i int) (end int, escaped bool) {
 	b := s.b
-	for {
-		for i+8 <= len(b) {
-			w := binary.LittleEndian.Uint64(b[i:])
-			q, e := w^(ones*'"'), w^(ones*'\\')
-			if m := ((q-ones)&^q | (e-ones)&^e) & highs; m != 0 { // the lowest set bit is exact; higher ones may not be
-				i += bits.TrailingZeros64(m) / 8
-				break
-			}
+	for i+8 <= len(b) {
+		w := binary.LittleEndian.Uint64(b[i:])
+		s.bits |= w
+		q, e := w^(ones*'"'), w^(ones*'\\')
+		m := ((q-ones)&^q | (e-ones)&^e) & highs // the lowest set bit is exact; higher ones may not be
+		if m == 0 {
 			i += 8
+			continue
 		}
-		for i < len(b) && b[i] != '"' && b[i] != '\\' {
-			i++
-		}
-		if i >= len(b) {
-			return -1, escaped
-		}
+		i += bits.TrailingZeros64(m) / 8
 		if b[i] == '"' {
 			return i, escaped
 		}
+		i = s.backslash(i)
 		escaped = true
-		i += 2
 	}
+	for i < len(b) {
+		s.bits |= uint64(b[i])
+		switch b[i] {
+		case '"':
+			return i, escaped
+		case '\\':
+			i = s.backslash(i)
+			escaped = true
+		default:
+			i++
+		}
+	}
+	return -1, escaped
+}
+
+// backslash goes over it and what it is before.
+func (s *scanner) backslash(i int) int {
+	if i+1 < len(s.b) && (s.b[i+1] == 'u' || s.b[i+1] == '/') {
+		s.e.plain = false
+	}
+	return i + 2
 }
 
 // every goes over the values of a line that was scanned: a text that no colon follows is no name.
 func every(e *Event, f func(Value) bool) {
 	s := scanner{b: e.Line, e: e}
-	mark := len(e.arena)
 	for i := 0; i < len(s.b); {
 		switch c := s.b[i]; c {
 		case '"':
@@ -313,12 +326,16 @@ func every(e *Event, f func(Value) bool) {
 				i++
 				continue
 			}
+			mark, grown := len(e.arena), len(e.arena)
 			if escaped {
-				text = s.unescape(text)
-				e.arena = e.arena[:mark]
+				text = e.unescape(text)
+				grown = len(e.arena)
 			}
 			if !f(Value{Text, text}) {
 				return
+			}
+			if len(e.arena) == grown { // nothing that stays was written behind it
+				e.arena = e.arena[:mark]
 			}
 		case '{', '}', '[', ']', ',', ':', ' ', '\t', '\r', '\n':
 			i++
@@ -341,8 +358,8 @@ func every(e *Event, f func(Value) bool) {
 }
 
 // unescape writes a text with backslashes out into the event's own memory. An escape that RFC 8259 does not know stays as it is written.
-func (s *scanner) unescape(t []byte) []byte {
-	a := s.e.arena
+func (e *Event) unescape(t []byte) []byte {
+	a := e.arena
 	from := len(a)
 	for {
 		i := bytes.IndexByte(t, '\\')
@@ -389,7 +406,7 @@ func (s *scanner) unescape(t []byte) []byte {
 			a = append(a, '\\', c)
 		}
 	}
-	s.e.arena = a
+	e.arena = a
 	return a[from:len(a):len(a)]
 }
 

@@ -44,7 +44,7 @@ func (t *TSV) Scan(line []byte, e *Event) (ok bool, err error) {
 	e.Reset(t.plan.slots)
 	e.Line, e.all = line, t.every
 	if t.path != nil && t.log != nil {
-		t.path.give(e, Value{Text, t.log})
+		t.path.give(e, Value{Text, t.log}, false)
 	}
 	rest, more := line, true
 	for i := range t.columns {
@@ -54,7 +54,7 @@ func (t *TSV) Scan(line []byte, e *Event) (ok bool, err error) {
 		var cell []byte
 		cell, rest, more = bytes.Cut(rest, []byte{t.sep})
 		if c := &t.columns[i]; c.to != nil {
-			t.values(c, cell, e, func(v Value) { c.to.give(e, v) })
+			t.values(c, cell, e, func(v Value) { c.to.give(e, v, false) })
 		}
 	}
 	if more {

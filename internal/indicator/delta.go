@@ -186,7 +186,7 @@ func (t *Table) Apply(d *Delta) error {
 }
 
 func (t *Table) show(old *view, layers []layer) {
-	t.view.Store(&view{layers: layers, hash: old.hash, decay: old.decay})
+	t.view.Store(&view{layers: layers, hash: old.hash, decay: old.decay, version: old.version + 1})
 }
 
 // join makes one layer of several.
@@ -275,6 +275,7 @@ func (t *Table) Reset(base *Snapshot) error {
 	if t.frozen > 0 {
 		return fault.New(fault.Conflict, "indicator.merging", "the index is being merged")
 	}
-	t.view.Store(&view{layers: []layer{{Snapshot: base}}, hash: base.hash, decay: t.view.Load().decay})
+	old := t.view.Load()
+	t.view.Store(&view{layers: []layer{{Snapshot: base}}, hash: base.hash, decay: old.decay, version: old.version + 1})
 	return nil
 }

@@ -12,6 +12,7 @@ package match
 import (
 	"bytes"
 	"fmt"
+	"regexp/syntax"
 	"slices"
 	"strings"
 	"sync"
@@ -22,12 +23,13 @@ import (
 
 // Engine holds rules made ready. It is made once, and read by any number of [Matcher]s.
 type Engine struct {
-	plan   *event.Plan
-	slots  map[string]int // by name of a field
-	leaves []leaf
-	rules  []rule
-	routes []expr // of different rules, each once
-	asked  []int  // slots that decide about routes
+	plan    *event.Plan
+	slots   map[string]int // by name of a field
+	leaves  []leaf
+	regexes int // among the leaves
+	rules   []rule
+	routes  []expr // of different rules, each once
+	asked   []int  // slots that decide about routes
 
 	mu     sync.Mutex
 	tables map[string]*table // by the routes that accept, as bits
@@ -42,6 +44,11 @@ type leaf struct {
 	bytes []byte   // of Text
 	plain bool     // the folded text of a value answers it
 	found [][]byte // of a form or a regular expression: one of them is in the folded text of what it accepts; nil: nobody knows
+	other int      // of a question about two fields, the second
+	whole bool     // it is OpNumber, and Text is as wholeNumber says
+	regex int      // of a regular expression, its number
+
+	program *syntax.Prog // of a regular expression
 }
 
 // holds answers a plain question.
@@ -185,7 +192,15 @@ func (e *Engine) leaf(m sigma.Match) (int, error) {
 	case sigma.OpEqual, sigma.OpPrefix, sigma.OpSuffix, sigma.OpContains:
 		l.plain = !m.Cased
 	case sigma.OpField, sigma.OpFieldPrefix, sigma.OpFieldSuffix, sigma.OpFieldContains:
-		e.slot(m.Text)
+		l.other = e.slot(m.Text)
+	case sigma.OpNumber:
+		l.whole = m.Part == sigma.NoPart && wholeNumber(m.Text)
+	case sigma.OpRegex:
+		if l.program, err = program(m.Text); err != nil {
+			return 0, err
+		}
+		l.regex = e.regexes
+		e.regexes++
 	}
 	l.cost, l.texts = witness(&m)
 	if m.Op == sigma.OpWild || m.Op == sigma.OpRegex {

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"entente/internal/event"
@@ -32,15 +31,6 @@ func unzipped(t testing.TB, path ...string) io.Reader {
 		t.Fatal(err)
 	}
 	return z
-}
-
-func lines(t testing.TB, most int, path ...string) (out [][]byte) {
-	eachLine(t, 1, func(l []byte) {
-		if len(out) < most {
-			out = append(out, bytes.Clone(l))
-		}
-	}, path...)
-	return out
 }
 
 func eachLine(t testing.TB, every int, f func([]byte), path ...string) {
@@ -178,50 +168,6 @@ func TestTheEngineAgreesWithTheMeaning(t *testing.T) {
 	if hits < 200 {
 		t.Error("too few hits to tell")
 	}
-}
-
-func BenchmarkMatch(b *testing.B) {
-	for name, path := range map[string]string{"mixed": "windows-mordor.ndjson.gz", "attack": "evtx-attack.flat.ndjson.gz"} {
-		b.Run(name, func(b *testing.B) {
-			rules := corpus(b)
-			plan := event.NewPlan()
-			e, err := New(plan, rules)
-			if err != nil {
-				b.Fatal(err)
-			}
-			events := lines(b, 20000, path)
-			m := e.Matcher()
-			var ev event.Event
-			i, hits := 0, 0
-			for range 2000 { // its tables are made
-				if err := plan.Scan(events[i%len(events)], &ev); err != nil {
-					b.Fatal(err)
-				}
-				m.Match(&ev, func(int) {})
-				i += len(events)/2000 + 1
-			}
-			before := processor(b)
-			for b.Loop() {
-				if err := plan.Scan(events[i%len(events)], &ev); err != nil {
-					b.Fatal(err)
-				}
-				m.Match(&ev, func(int) { hits++ })
-				i++
-			}
-			b.StopTimer()
-			b.ReportMetric(float64(b.N)/(processor(b)-before), "events/cpu-s")
-			b.ReportMetric(float64(hits)/float64(b.N), "hits/event")
-		})
-	}
-}
-
-// processor is the time that the process has used of processors, in seconds.
-func processor(t testing.TB) float64 {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		t.Fatal(err)
-	}
-	return float64(u.Utime.Nano()) / 1e9
 }
 
 func FuzzFold(f *testing.F) {

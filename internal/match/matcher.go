@@ -13,14 +13,21 @@ import (
 type Matcher struct {
 	e     *Engine
 	ev    *event.Event
+	hit   func(int)
 	epoch uint32
 
-	answers []answer // by leaf
-	asked   []uint32 // by rule: the epoch in which it was a candidate
-	folded  []texts  // by slot
-	arena   []byte
-	route   []byte
-	known   map[string]*table // by the values that decide about routes
+	answers  []answer // by leaf
+	met      []uint32 // by leaf: the epoch in which it was met as a witness
+	asked    []uint32 // by rule: the epoch in which it was a candidate
+	folded   []texts  // by slot
+	automata []*dfa   // of regular expressions, those that were asked
+	arena    []byte
+	route    []byte
+	known    map[string]*table // by the values that decide about routes
+
+	meet, meetWord func(*entry) // see witnessed and worded
+	word           event.Value  // which worded is about
+	text           []byte       // and its folded text
 }
 
 // answer counts only in its epoch.
@@ -40,74 +47,106 @@ const maxKnown = 10_000
 
 // Matcher makes one.
 func (e *Engine) Matcher() *Matcher {
-	return &Matcher{e: e, answers: make([]answer, len(e.leaves)), asked: make([]uint32, len(e.rules)), folded: make([]texts, e.plan.Slots()), known: map[string]*table{}}
+	m := &Matcher{e: e, answers: make([]answer, len(e.leaves)), met: make([]uint32, len(e.leaves)), asked: make([]uint32, len(e.rules)), folded: make([]texts, e.plan.Slots()),
+		automata: make([]*dfa, e.regexes), known: map[string]*table{}}
+	m.meet, m.meetWord = m.witnessed, m.worded
+	return m
 }
 
 // Match calls with every rule that the event matches: its place in what was given to New. Until the next call the matcher is the event as rules see it, and
 // [sigma.Query.Eval] says why.
 func (m *Matcher) Match(ev *event.Event, hit func(rule int)) {
-	m.ev = ev
+	m.ev, m.hit = ev, hit
 	if m.epoch++; m.epoch == 0 {
 		clear(m.answers)
+		clear(m.met)
 		clear(m.asked)
 		clear(m.folded)
 		m.epoch = 1
 	}
 	m.arena = m.arena[:0]
 	t := m.table()
-	found := func(x *entry) {
-		if !m.yes(x.leaf) {
-			return
-		}
-		for _, r := range x.rules {
-			m.try(r, hit)
-		}
+	if t.words != nil {
+		m.words(t.words)
 	}
-	for i := range t.fields {
-		f := &t.fields[i]
-		if ev.Get(f.slot).Kind == event.Missing {
+	for _, slot := range ev.Slots() {
+		if int(slot) >= len(t.at) || t.at[slot] == 0 {
 			continue
 		}
+		f := &t.fields[t.at[slot]-1]
 		for _, text := range m.texts(f.slot) {
-			f.find(text, found)
+			f.find(text, m.meet)
 		}
 		for _, x := range f.asked {
-			found(x)
-		}
-	}
-	if t.words != nil {
-		ev.Every(func(v event.Value) bool {
-			mark := len(m.arena)
-			m.arena = fold(m.arena, v.Text)
-			t.words.find(m.arena[mark:], func(x *entry) {
-				if l := &m.e.leaves[x.leaf]; m.answers[x.leaf].epoch != m.epoch && (l.plain && l.holds(m.arena[mark:]) || !l.plain && l.Accepts(valueOf(v))) {
-					m.answers[x.leaf] = answer{m.epoch, true}
-				}
-			})
-			m.arena = m.arena[:mark]
-			return true
-		})
-		for _, x := range t.words.all {
-			if m.answers[x.leaf].epoch == m.epoch {
-				found(x)
-			} else {
-				m.answers[x.leaf] = answer{m.epoch, false}
-			}
+			m.witnessed(x)
 		}
 	}
 	for _, r := range t.always {
-		m.try(r, hit)
+		m.try(r)
+	}
+}
+
+// witnessed asks the rules of a witness, if it is true.
+func (m *Matcher) witnessed(x *entry) {
+	if m.met[x.leaf] == m.epoch {
+		return
+	}
+	m.met[x.leaf] = m.epoch
+	if x.text {
+		m.answers[x.leaf] = answer{m.epoch, true}
+	} else if !m.yes(x.leaf) {
+		return
+	}
+	for _, r := range x.rules {
+		m.try(r)
+	}
+}
+
+// words looks for what may stand in any value.
+func (m *Matcher) words(w *words) {
+	if w.whole || !m.ev.Plain() || m.possible(w) {
+		m.ev.Every(func(v event.Value) bool {
+			mark := len(m.arena)
+			m.arena = fold(m.arena, v.Text)
+			m.word, m.text = v, m.arena[mark:]
+			w.find(m.text, m.meetWord)
+			m.arena = m.arena[:mark]
+			return true
+		})
+	}
+	for _, x := range w.all {
+		if m.answers[x.leaf].epoch != m.epoch && m.e.leaves[x.leaf].texts != nil {
+			m.answers[x.leaf] = answer{m.epoch, false}
+		}
+	}
+	for _, x := range w.all {
+		if m.yes(x.leaf) {
+			m.witnessed(x)
+		}
+	}
+}
+
+// possible tells whether one of the words may stand in a value of a plain event, by its line as it is: a text of ASCII in its folded form is there as it is but for the case,
+// or with one of the two letters beyond ASCII that fold into it.
+func (m *Matcher) possible(w *words) bool {
+	return w.raw.anyCaseless(m.ev.Line) || !m.ev.ASCII() && (bytes.Contains(m.ev.Line, []byte("\u017f")) || bytes.Contains(m.ev.Line, []byte("\u212a")))
+}
+
+// worded notes what is in a value.
+func (m *Matcher) worded(x *entry) {
+	if m.answers[x.leaf].epoch != m.epoch && (x.text || m.e.leaves[x.leaf].Accepts(valueOf(m.word))) {
+		m.answers[x.leaf] = answer{m.epoch, true}
 	}
 }
 
 // try asks a rule in full, once for an event.
-func (m *Matcher) try(n int32, hit func(int)) {
+func (m *Matcher) try(n int32) {
 	if m.asked[n] == m.epoch {
 		return
 	}
 	m.asked[n] = m.epoch
 	if r := &m.e.rules[n]; m.holds(&r.expr) {
-		hit(int(n))
+		m.hit(int(n))
 	}
 }
 
@@ -144,8 +183,15 @@ func (m *Matcher) yes(n int) bool {
 
 func (m *Matcher) ask(l *leaf) bool {
 	switch l.Op {
-	case sigma.OpExists, sigma.OpNull, sigma.OpField, sigma.OpFieldPrefix, sigma.OpFieldSuffix, sigma.OpFieldContains:
-		return l.Holds(m)
+	case sigma.OpExists:
+		return m.ev.Kind(l.slot) != event.Missing
+	case sigma.OpNull:
+		return m.null(l.slot)
+	case sigma.OpField, sigma.OpFieldPrefix, sigma.OpFieldSuffix, sigma.OpFieldContains:
+		if l.Cased {
+			return l.Holds(m)
+		}
+		return m.related(l)
 	}
 	if l.slot < 0 {
 		yes := false
@@ -155,7 +201,7 @@ func (m *Matcher) ask(l *leaf) bool {
 		})
 		return yes
 	}
-	if m.ev.Get(l.slot).Kind == event.Missing {
+	if m.ev.Kind(l.slot) == event.Missing {
 		return false
 	}
 	if l.plain {
@@ -174,8 +220,51 @@ func (m *Matcher) ask(l *leaf) bool {
 				continue
 			}
 		}
-		if v.Kind != event.Empty && l.Accepts(valueOf(v)) {
+		if v.Kind != event.Empty && m.accepts(l, v) {
 			return true
+		}
+	}
+	return false
+}
+
+// accepts puts a question to a value.
+func (m *Matcher) accepts(l *leaf, v event.Value) bool {
+	switch {
+	case v.Kind == event.Null:
+	case l.Op == sigma.OpRegex:
+		d := m.automata[l.regex]
+		if d == nil {
+			d = newDFA(l.program)
+			m.automata[l.regex] = d
+		}
+		return d.match(v.Text)
+	case l.whole && wholeNumber(v.Text):
+		return string(v.Text) == l.Text
+	}
+	return l.Accepts(valueOf(v))
+}
+
+// null tells whether a field is null, or not there, or without values.
+func (m *Matcher) null(slot int) bool {
+	values := false
+	for v := range m.ev.All(slot) {
+		if v.Kind == event.Null {
+			return true
+		}
+		values = values || v.Kind != event.Empty
+	}
+	return !values
+}
+
+// related answers a question about two fields.
+func (m *Matcher) related(l *leaf) bool {
+	for _, a := range m.texts(l.slot) {
+		for _, b := range m.texts(l.other) {
+			switch {
+			case l.Op == sigma.OpField && bytes.Equal(a, b), l.Op == sigma.OpFieldPrefix && bytes.HasPrefix(a, b), l.Op == sigma.OpFieldSuffix && bytes.HasSuffix(a, b),
+				l.Op == sigma.OpFieldContains && bytes.Contains(a, b):
+				return true
+			}
 		}
 	}
 	return false
@@ -205,7 +294,7 @@ func valueOf(v event.Value) sigma.Value { return sigma.Value{Kind: kinds[v.Kind]
 // Values implements sigma.Event.
 func (m *Matcher) Values(field string) []sigma.Value {
 	slot, ok := m.e.slots[field]
-	if !ok || m.ev.Get(slot).Kind == event.Missing {
+	if !ok || m.ev.Kind(slot) == event.Missing {
 		return nil
 	}
 	out := make([]sigma.Value, 0, 1)

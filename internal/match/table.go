@@ -1,17 +1,25 @@
 package match
 
 import (
-	"bytes"
 	"encoding/binary"
+	"math/bits"
 
 	"entente/sigma"
 )
 
 // table holds the indexes of the rules that a route accepts.
 type table struct {
+	at     []uint16 // by slot: its index, plus 1
 	fields []field
-	words  *field  // of any value; nil: no rule looks for words anywhere
+	words  *words  // nil: no rule looks for words anywhere
 	always []int32 // rules without witnesses
+}
+
+// entry is a witness, and the rules that it is one of.
+type entry struct {
+	leaf  int
+	text  bool // that a text of it is found where it should be answers it with yes
+	rules []int32
 }
 
 // field is the index of one field.
@@ -23,92 +31,114 @@ type field struct {
 	within grams
 	number map[string][]*entry // as sigma.Canonical writes it
 	asked  []*entry            // put to every value
-	all    []*entry
 }
 
-// entry is a witness, and the rules that it is one of.
-type entry struct {
-	leaf  int
-	rules []int32
+// words is the index of what is looked for in every value.
+type words struct {
+	field
+	raw   grams // finds in the line as it is what could be in a value
+	whole bool  // not all of it can be found so
+	all   []*entry
 }
 
 // ends finds texts by their first or last bytes, up to eight of them: a table for each number of bytes.
-type ends [9]map[uint64][]*entry
+type ends struct{ of []end }
 
-func (e *ends) add(key []byte, x *entry) {
-	n := len(key)
-	if e[n] == nil {
-		e[n] = map[uint64][]*entry{}
-	}
-	k := word(key)
-	e[n][k] = append(e[n][k], x)
+type end struct {
+	n     int // bytes
+	shift int // of a hash
+	keys  []uint64
+	lists [][]tail // empty: the key is none
 }
 
-// word is up to eight bytes as a number.
-func word(b []byte) (x uint64) {
-	if len(b) == 8 {
-		return binary.LittleEndian.Uint64(b)
-	}
-	for i, c := range b {
-		x |= uint64(c) << (8 * i)
-	}
-	return x
+// tail is a text of an entry.
+type tail struct {
+	x    *entry
+	text string
 }
 
-// grams finds texts that stand anywhere by one of their four-byte sequences, and shorter ones as a whole.
-type grams struct {
-	bits  []uint64 // which sequences there may be, by their hash
-	at    map[uint32][]*entry
-	short [4]map[uint32][]*entry // by length
-	few   [4][]uint64            // which of these there may be, by their hash
-}
-
-const gramBits = 16 // of the hash of a sequence
-
-func gramHash(g uint32) uint32 { return g * 0x9E3779B1 >> (32 - gramBits) }
-
-func (g *grams) add(text string, x *entry) {
-	if len(text) < 4 {
-		n := len(text)
-		if g.short[n] == nil {
-			g.short[n], g.few[n] = map[uint32][]*entry{}, make([]uint64, 1<<gramBits/64)
+func newEnds(all []tail, last bool) (e ends) {
+	var by [9][]tail
+	for _, t := range all {
+		n := min(8, len(t.text))
+		by[n] = append(by[n], t)
+	}
+	for n, all := range by {
+		if len(all) == 0 {
+			continue
 		}
-		key := uint32(word([]byte(text)))
-		h := gramHash(key)
-		g.few[n][h/64] |= 1 << (h % 64)
-		g.short[n][key] = append(g.short[n][key], x)
+		size := 1 << bits.Len(uint(4*len(all)))
+		d := end{n: n, shift: 64 - bits.Len(uint(size-1)), keys: make([]uint64, size), lists: make([][]tail, size)}
+		for _, t := range all {
+			key := word(t.text[:n])
+			if last {
+				key = word(t.text[len(t.text)-n:])
+			}
+			i := d.slot(key)
+			d.keys[i] = key
+			d.lists[i] = append(d.lists[i], t)
+		}
+		e.of = append(e.of, d)
+	}
+	return e
+}
+
+func (d *end) slot(key uint64) int {
+	i := int(key * 0x9E3779B97F4A7C15 >> d.shift)
+	for d.lists[i] != nil && d.keys[i] != key {
+		i = (i + 1) & (len(d.keys) - 1)
+	}
+	return i
+}
+
+// findFirst calls with the entries whose text another begins with.
+func (e *ends) findFirst(text []byte, met func(*entry)) {
+	if len(e.of) == 0 {
 		return
 	}
-	if g.bits == nil {
-		g.bits, g.at = make([]uint64, 1<<gramBits/64), map[uint32][]*entry{}
-	}
-	best, least := uint32(0), 1<<30
-	for i := 0; i+4 <= len(text); i++ {
-		if c := common(text[i : i+4]); c < least {
-			best, least = binary.LittleEndian.Uint32([]byte(text[i:])), c
+	head := word(text)
+	for i := range e.of {
+		d := &e.of[i]
+		if len(text) < d.n {
+			return // the numbers of bytes rise
+		}
+		for _, t := range d.lists[d.slot(head<<(64-8*d.n)>>(64-8*d.n))] {
+			if len(text) >= len(t.text) && string(text[:len(t.text)]) == t.text {
+				met(t.x)
+			}
 		}
 	}
-	h := gramHash(best)
-	g.bits[h/64] |= 1 << (h % 64)
-	g.at[best] = append(g.at[best], x)
 }
 
-// often are the bytes that stand often in paths, command lines and names, the most frequent first: sequences of others are rarer.
-const often = "e0 stin\\orcaldmpw.1u2fyghvb3-k:x4856/97_\"=zjq"
-
-func common(s string) (sum int) {
-	for i := range len(s) {
-		if at := bytes.IndexByte([]byte(often), s[i]); at >= 0 {
-			sum += len(often) - at
+// findLast calls with the entries whose text another ends with.
+func (e *ends) findLast(text []byte, met func(*entry)) {
+	if len(e.of) == 0 || len(text) == 0 {
+		return
+	}
+	var last uint64
+	if len(text) >= 8 {
+		last = binary.LittleEndian.Uint64(text[len(text)-8:])
+	} else {
+		last = word(text) << (64 - 8*len(text))
+	}
+	for i := range e.of {
+		d := &e.of[i]
+		if len(text) < d.n {
+			return
+		}
+		for _, t := range d.lists[d.slot(last>>(64-8*d.n))] {
+			if n := len(text) - len(t.text); n >= 0 && string(text[n:]) == t.text {
+				met(t.x)
+			}
 		}
 	}
-	return sum
 }
 
 // table makes the indexes for the rules whose routes accept.
 func (e *Engine) table(accepts func(route int) bool) *table {
-	t := &table{}
-	fields, entries := map[int]*field{}, map[int]*entry{}
+	t := &table{at: make([]uint16, e.plan.Slots())}
+	entries := map[int]*entry{}
+	fields := map[int][]*entry{}
 	var slots []int
 	for i := range e.rules {
 		r := &e.rules[i]
@@ -123,15 +153,13 @@ func (e *Engine) table(accepts func(route int) bool) *table {
 		for _, n := range leaves {
 			x := entries[n]
 			if x == nil {
-				x = &entry{leaf: n}
+				l := &e.leaves[n]
+				x = &entry{leaf: n, text: l.plain}
 				entries[n] = x
-				f := fields[e.leaves[n].slot]
-				if f == nil {
-					f = &field{slot: e.leaves[n].slot, equal: map[string][]*entry{}}
-					fields[f.slot] = f
-					slots = append(slots, f.slot)
+				if fields[l.slot] == nil {
+					slots = append(slots, l.slot)
 				}
-				f.add(&e.leaves[n], x)
+				fields[l.slot] = append(fields[l.slot], x)
 			}
 			if k := len(x.rules); k == 0 || x.rules[k-1] != int32(i) {
 				x.rules = append(x.rules, int32(i))
@@ -140,93 +168,118 @@ func (e *Engine) table(accepts func(route int) bool) *table {
 	}
 	for _, s := range slots {
 		if s < 0 {
-			t.words = fields[s]
-		} else {
-			t.fields = append(t.fields, *fields[s])
+			t.words = e.words(fields[s])
+			continue
 		}
+		t.fields = append(t.fields, e.field(s, fields[s]))
+		t.at[s] = uint16(len(t.fields))
 	}
 	return t
 }
 
-func (f *field) add(l *leaf, x *entry) {
-	f.all = append(f.all, x)
-	switch {
-	case l.Op == sigma.OpNumber && l.Part == sigma.NoPart:
-		if f.number == nil {
-			f.number = map[string][]*entry{}
+// field makes the index of a field.
+func (e *Engine) field(slot int, entries []*entry) field {
+	f := field{slot: slot}
+	var first, last []tail
+	var within []place
+	for _, x := range entries {
+		l := &e.leaves[x.leaf]
+		switch {
+		case l.Op == sigma.OpNumber && l.Part == sigma.NoPart:
+			if f.number == nil {
+				f.number = map[string][]*entry{}
+			}
+			f.number[l.Text] = append(f.number[l.Text], x)
+			continue
+		case l.texts == nil:
+			f.asked = append(f.asked, x)
+			continue
 		}
-		f.number[l.Text] = append(f.number[l.Text], x)
-		return
-	case l.texts == nil:
-		f.asked = append(f.asked, x)
-		return
-	}
-	for _, t := range l.texts {
-		switch l.Op {
-		case sigma.OpEqual:
-			f.equal[t] = append(f.equal[t], x)
-		case sigma.OpPrefix:
-			f.prefix.add([]byte(t[:min(8, len(t))]), x)
-		case sigma.OpSuffix:
-			f.suffix.add([]byte(t[max(0, len(t)-8):]), x)
-		default:
-			f.within.add(t, x)
+		for _, text := range l.texts {
+			switch l.Op {
+			case sigma.OpEqual:
+				if f.equal == nil {
+					f.equal = map[string][]*entry{}
+				}
+				f.equal[text] = append(f.equal[text], x)
+			case sigma.OpPrefix:
+				first = append(first, tail{x, text})
+			case sigma.OpSuffix:
+				last = append(last, tail{x, text})
+			default:
+				within = append(within, place{x: x, text: text})
+			}
 		}
 	}
+	f.prefix, f.suffix, f.within = newEnds(first, false), newEnds(last, true), newGrams(within, false)
+	return f
+}
+
+// words makes the index of what is looked for in every value.
+func (e *Engine) words(entries []*entry) *words {
+	w := &words{field: e.field(-1, entries), all: entries}
+	var raw []place
+	for _, x := range entries {
+		l := &e.leaves[x.leaf]
+		w.whole = w.whole || l.texts == nil
+		for _, text := range l.texts {
+			longest := ""
+			for _, run := range runs(text) {
+				if len(run) > len(longest) {
+					longest = run
+				}
+			}
+			if len(longest) < 4 {
+				w.whole = true
+				continue
+			}
+			raw = append(raw, place{x: x, text: longest})
+		}
+	}
+	w.raw = newGrams(raw, true)
+	return w
 }
 
 // find calls with every entry that a folded text may be an answer to; with some more than once.
-func (f *field) find(text []byte, hit func(*entry)) {
+func (f *field) find(text []byte, met func(*entry)) {
 	if f.number != nil {
-		if n, ok := sigma.Canonical(string(text)); ok {
-			for _, x := range f.number[n] {
-				hit(x)
+		if n, ok := canonical(text); ok {
+			for _, x := range f.number[string(n)] {
+				met(x)
 			}
 		}
 	}
-	for _, x := range f.equal[string(text)] {
-		hit(x)
-	}
-	for n := range f.prefix {
-		if f.prefix[n] != nil && len(text) >= n {
-			for _, x := range f.prefix[n][word(text[:n])] {
-				hit(x)
-			}
-		}
-		if f.suffix[n] != nil && len(text) >= n {
-			for _, x := range f.suffix[n][word(text[len(text)-n:])] {
-				hit(x)
-			}
+	if f.equal != nil {
+		for _, x := range f.equal[string(text)] {
+			met(x)
 		}
 	}
-	for n := 1; n < len(f.within.few); n++ {
-		if few := f.within.few[n]; few != nil {
-			mask := uint32(1)<<(8*n) - 1
-			for i := 0; i+n <= len(text); i++ {
-				var key uint32
-				if i+4 <= len(text) {
-					key = binary.LittleEndian.Uint32(text[i:]) & mask
-				} else {
-					key = uint32(word(text[i : i+n]))
-				}
-				h := gramHash(key)
-				if few[h/64]&(1<<(h%64)) != 0 {
-					for _, x := range f.within.short[n][key] {
-						hit(x)
-					}
-				}
-			}
+	f.prefix.findFirst(text, met)
+	f.suffix.findLast(text, met)
+	f.within.find(text, met)
+}
+
+// canonical is sigma.Canonical, quick for the numbers that are already so.
+func canonical(text []byte) ([]byte, bool) {
+	if len(text) == 0 || text[0] > '9' || text[0] < '-' {
+		return nil, false // no number begins so
+	}
+	if wholeNumber(text) {
+		return text, true
+	}
+	s, ok := sigma.Canonical(string(text))
+	return []byte(s), ok
+}
+
+// wholeNumber tells whether a text is a number without sign, fraction and exponent, as sigma.Canonical writes it.
+func wholeNumber[T string | []byte](text T) bool {
+	if len(text) == 0 || len(text) > 40 || text[0] == '0' && len(text) > 1 {
+		return false
+	}
+	for i := range len(text) {
+		if c := text[i]; c < '0' || c > '9' {
+			return false
 		}
 	}
-	if bits := f.within.bits; bits != nil {
-		for i := 0; i+4 <= len(text); i++ {
-			g := binary.LittleEndian.Uint32(text[i:])
-			h := gramHash(g)
-			if bits[h/64]&(1<<(h%64)) != 0 {
-				for _, x := range f.within.at[g] {
-					hit(x)
-				}
-			}
-		}
-	}
+	return true
 }

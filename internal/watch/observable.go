@@ -16,12 +16,12 @@ const (
 	digest         // one hash, with or without colons between its bytes; its length says which
 	digests        // hashes as Sysmon writes them: SHA256=…,MD5=…
 	answers        // addresses and names with semicolons between them, as Sysmon writes the answers of the DNS: type:  5 name;::ffff:192.0.2.1;
+	joined         // a URL of a host and a path
 	mailboxes      // e-mail addresses, with names and brackets around them or not
 )
 
 // observable is a field that holds something to look up.
 type observable struct {
-	slot int
 	name string
 	form form
 	kind indicator.Kind
@@ -85,11 +85,15 @@ type place struct {
 	name       string // of the path
 }
 
-// observables asks for all of them.
-func observables(p *event.Plan) (out []observable, urls []place) {
+// observables asks for all of them, and gives them by slot.
+func observables(p *event.Plan) (out [][]observable, urls []place) {
 	for _, h := range held {
 		for _, name := range h.fields {
-			out = append(out, observable{slot: p.Field(name), name: name, form: h.form, kind: h.kind})
+			slot := p.Field(name)
+			for slot >= len(out) {
+				out = append(out, nil)
+			}
+			out[slot] = append(out[slot], observable{name: name, form: h.form, kind: h.kind})
 		}
 	}
 	for _, s := range split {
@@ -106,15 +110,20 @@ func (w *Watcher) indicators(ev *event.Event) {
 			return
 		}
 	}
-	for i := range w.s.seen {
-		o := &w.s.seen[i]
-		if ev.Get(o.slot).Text == nil {
+	w.known.of(w.s.table.Version())
+	for _, slot := range ev.Slots() {
+		if int(slot) >= len(w.s.seen) {
 			continue
 		}
-		for v := range ev.All(o.slot) {
-			if len(v.Text) > 0 {
-				w.at.Name = o.name
-				w.value(o, v.Text)
+		for i := range w.s.seen[slot] {
+			o := &w.s.seen[slot][i]
+			w.at.Name = o.name
+			if v, one := ev.Only(int(slot)); one {
+				w.new(o, v.Text)
+				continue
+			}
+			for v := range ev.All(int(slot)) {
+				w.new(o, v.Text)
 			}
 		}
 	}
@@ -122,8 +131,23 @@ func (w *Watcher) indicators(ev *event.Event) {
 		if host, path := ev.Get(p.host).Text, ev.Get(p.path).Text; len(host) > 0 && len(path) > 0 && path[0] == '/' {
 			w.buf = append(append(append(w.buf[:0], "//"...), host...), path...)
 			w.at.Name = p.name
-			w.lookup(indicator.URL, w.buf)
+			w.new(&url, w.buf)
 		}
+	}
+}
+
+// url is what two fields are together.
+var url = observable{form: joined, kind: indicator.URL}
+
+// new looks up what one value of a field holds, unless the like of it met nothing before.
+func (w *Watcher) new(o *observable, text []byte) {
+	c := w.known.cell(text)
+	if len(text) == 0 || c.holds(o.form, o.kind, text) {
+		return
+	}
+	before := w.meetings
+	if w.value(o, text); w.meetings == before {
+		c.put(o.form, o.kind, text)
 	}
 }
 
@@ -145,6 +169,8 @@ func (w *Watcher) value(o *observable, text []byte) {
 		}
 	case host:
 		w.host(text)
+	case joined:
+		w.lookup(o.kind, text)
 	case digest:
 		w.digest(text)
 	case digests:
@@ -232,11 +258,12 @@ func (w *Watcher) digest(sum []byte) {
 
 func (w *Watcher) lookup(k indicator.Kind, text []byte) {
 	w.at.Value = text
-	w.s.table.Trace(k, text, w.moment, w.meet)
+	w.s.table.Walk(k, text, w.moment, w.meet, w.Keys)
 }
 
 // met notes an indicator that was met, once for an event, with every field in which it was.
 func (w *Watcher) met(h indicator.Hit) {
+	w.meetings++
 	if h.State != indicator.Live {
 		w.Dead[h.State]++
 		return

@@ -19,7 +19,7 @@ type Set struct {
 	engine *match.Engine
 	table  *indicator.Table
 	clock  event.Clock
-	seen   []observable
+	seen   [][]observable // by slot
 	places []place
 	slots  map[string]int // of the fields that correlations ask about
 }
@@ -30,6 +30,7 @@ func New(rules *Rules, table *indicator.Table) (s *Set, err error) {
 		rules = &Rules{}
 	}
 	s = &Set{rules: rules, plan: event.NewPlan(), table: table, slots: map[string]int{}}
+	s.plan.Map(rules.Mapping)
 	if s.engine, err = match.New(s.plan, rules.Queries); err != nil {
 		return nil, err
 	}
@@ -59,6 +60,9 @@ type Watcher struct {
 	// Dead counts the indicators that were met and did not count at that moment, by why.
 	Dead map[indicator.State]uint64
 
+	// Keys are told what is looked for in the table: see [indicator.Table.Walk]. Nil: nobody asks.
+	Keys *indicator.Keys
+
 	s      *Set
 	m      *match.Matcher
 	found  []Finding
@@ -66,12 +70,18 @@ type Watcher struct {
 	moment time.Time
 	at     Field               // what is being looked up
 	meet   func(indicator.Hit) // met
+
+	known    memo
+	meetings uint64 // with indicators, so far
 }
 
 // Watcher makes one.
 func (s *Set) Watcher() *Watcher {
 	w := &Watcher{s: s, m: s.engine.Matcher(), Dead: map[indicator.State]uint64{}}
 	w.meet = w.met
+	if s.table != nil {
+		w.known = newMemo()
+	}
 	return w
 }
 

@@ -15,6 +15,7 @@ import (
 	"entente/internal/accords"
 	"entente/internal/asset"
 	"entente/internal/blob"
+	"entente/internal/block"
 	"entente/internal/decisions"
 	"entente/internal/exchange"
 	"entente/internal/fault"
@@ -70,6 +71,8 @@ type Ops interface {
 	Decisions() *decisions.Room
 	// Federation joins the node to those of its partners.
 	Federation() *federation.Federation
+	// Block is what enforcement points are given.
+	Block() *block.Room
 	// Logger is the node's log.
 	Logger() *slog.Logger
 }

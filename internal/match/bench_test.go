@@ -1,0 +1,122 @@
+package match
+
+import (
+	"fmt"
+	"slices"
+	"syscall"
+	"testing"
+
+	"entente/internal/event"
+	"entente/sigma"
+)
+
+// rounds is how often each lane of a benchmark is run. Lanes take turns, so that what else the machine does falls on all of them.
+const rounds = 7
+
+// lane is something that is measured beside others, in the same run.
+type lane struct {
+	name string
+	run  func([]byte)
+	cost []float64 // seconds of the processor for all events, by round
+}
+
+// race runs lanes over events, turn by turn, and gives the median of what each costs for an event, in seconds of the processor.
+func race(b *testing.B, events [][]byte, lanes ...*lane) map[string]float64 {
+	for _, l := range lanes { // what is made at the first event of a kind is made
+		for _, e := range events {
+			l.run(e)
+		}
+	}
+	for range rounds {
+		for _, l := range lanes {
+			before := processor(b)
+			for _, e := range events {
+				l.run(e)
+			}
+			l.cost = append(l.cost, processor(b)-before)
+		}
+	}
+	out := map[string]float64{}
+	for _, l := range lanes {
+		slices.Sort(l.cost)
+		out[l.name] = l.cost[len(l.cost)/2] / float64(len(events))
+	}
+	return out
+}
+
+// processor is the time that the process has used of processors, in seconds.
+func processor(t testing.TB) float64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}
+
+// windows are the rules of the public corpus for Windows.
+func windows(b *testing.B) (out []*sigma.Query) {
+	for _, q := range corpus(b) {
+		if q.Rule.Logsource.Product == "windows" {
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+// All rules for Windows over recorded events, from JSON: beside the scan alone, and beside half of the rules.
+func BenchmarkSigma(b *testing.B) {
+	rules := windows(b)
+	var half []*sigma.Query
+	for i := 0; i < len(rules); i += 2 {
+		half = append(half, rules[i])
+	}
+	for _, set := range []struct {
+		name  string
+		every int
+		path  string
+	}{{"mixed", 7, "windows-mordor.ndjson.gz"}, {"attack", 1, "evtx-attack.flat.ndjson.gz"}} {
+		b.Run(set.name, func(b *testing.B) {
+			events := sampled(b, set.every, set.path)
+			hits := 0
+			all, plan := engine(b, rules, func() { hits++ })
+			some, _ := engine(b, half, func() {})
+			var ev event.Event
+			scan := func(l []byte) {
+				if err := plan.Scan(l, &ev); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for b.Loop() {
+				cost := race(b, events, &lane{name: "scan", run: scan}, &lane{name: "all", run: all}, &lane{name: "half", run: some})
+				b.ReportMetric(1/cost["all"], "events/cpu-s")
+				b.ReportMetric(1/cost["scan"], "scans/cpu-s")
+				b.ReportMetric(cost["all"]/cost["scan"], "of-the-scan")
+				b.ReportMetric(cost["all"]/cost["half"], "of-half-the-rules")
+			}
+			b.Log(fmt.Sprintf("%d rules, %d events, %.1f hits an event", len(rules), len(events), float64(hits)/float64(len(events)*(rounds+1))))
+		})
+	}
+}
+
+// engine gives what puts a line to rules.
+func engine(b *testing.B, rules []*sigma.Query, hit func()) (run func([]byte), plan *event.Plan) {
+	plan = event.NewPlan()
+	e, err := New(plan, rules)
+	if err != nil {
+		b.Fatal(err)
+	}
+	m := e.Matcher()
+	var ev event.Event
+	return func(l []byte) {
+		if err := plan.Scan(l, &ev); err != nil {
+			b.Fatal(err)
+		}
+		m.Match(&ev, func(int) { hit() })
+	}, plan
+}
+
+// sampled are some of the events of a file.
+func sampled(t testing.TB, every int, path ...string) (out [][]byte) {
+	eachLine(t, every, func(l []byte) { out = append(out, slices.Clone(l)) }, path...)
+	return out
+}
