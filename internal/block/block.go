@@ -35,8 +35,6 @@ type Config struct {
 	FreshHours int `toml:"fresh_hours"`
 	// TTL is that of the answers of a DNS zone, in seconds.
 	TTL int `toml:"ttl"`
-	// Zone is the name of the DNS zone.
-	Zone string `toml:"zone"`
 	// Action is what rules of Suricata and Snort do: alert, drop or reject.
 	Action string `toml:"action"`
 	// FirstRule is the first number (sid) of the rules of Suricata and Snort; the next 2³⁰ are theirs too.
@@ -45,7 +43,7 @@ type Config struct {
 
 // DefaultConfig blocks what is at least possibly true.
 func DefaultConfig() Config {
-	return Config{MinConfidence: 50, UnstatedConfidence: 50, Types: []string{"malicious-activity", "compromised"}, UntypedToo: true, Days: 90, FreshHours: 24, TTL: 60, Zone: "rpz.entente.invalid", Action: "drop",
+	return Config{MinConfidence: 50, UnstatedConfidence: 50, Types: []string{"malicious-activity", "compromised"}, UntypedToo: true, Days: 90, FreshHours: 24, TTL: 60, Action: "drop",
 		FirstRule: 1 << 31}
 }
 
@@ -64,9 +62,6 @@ func (c *Config) Validate() error {
 		if l.v < l.low || l.v > l.high {
 			return bad(l.at, "%d is outside %d to %d", l.v, l.low, l.high)
 		}
-	}
-	if v, err := indicator.New(indicator.Domain, c.Zone); err != nil || v.Text() != c.Zone {
-		return bad("zone", "%q is not the name of a zone, like rpz.example.org", c.Zone)
 	}
 	if !slices.Contains([]string{"alert", "drop", "reject"}, c.Action) {
 		return bad("action", "%q is not alert, drop or reject", c.Action)
@@ -160,8 +155,8 @@ func (e *Entry) View() View {
 	return View{e.Kind.String(), e.Value, e.Beneath, e.Until, e.Sources}
 }
 
-// Left is a value, or an object, that is not blocked, and why.
-type Left struct {
+// Spared is a value, or an object, that is not blocked, and why.
+type Spared struct {
 	ID     string `json:"id"`
 	Type   string `json:"type,omitempty"`
 	Value  string `json:"value,omitempty"`

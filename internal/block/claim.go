@@ -19,9 +19,9 @@ type claim struct {
 	values []indicator.Value
 	from   time.Time
 	until  time.Time
-	left   []Left // whatever time it is
-	whole  bool   // left says why nothing of it is blocked
-	benign bool   // the own organisation says that the values are harmless
+	left   []Spared // whatever time it is
+	whole  bool     // left says why nothing of it is blocked
+	benign bool     // the own organisation says that the values are harmless
 }
 
 // read makes a claim of a record.
@@ -29,7 +29,7 @@ func (r *Room) read(ctx context.Context, rec *record.Record) *claim {
 	l := &rec.Label
 	c := &claim{src: Source{ID: rec.ID, Version: rec.Version, Origin: r.intern(rec.Origin.Nation + "/" + rec.Origin.Org), Via: r.intern(rec.Origin.Via), TLP: l.TLP.String(), PAP: l.PAP.String()}}
 	refuse := func(code, format string, args ...any) *claim {
-		c.left, c.values, c.whole = []Left{{ID: rec.ID, Code: code, Reason: fmt.Sprintf(format, args...)}}, nil, true
+		c.left, c.values, c.whole = []Spared{{ID: rec.ID, Code: code, Reason: fmt.Sprintf(format, args...)}}, nil, true
 		return c
 	}
 	if rec.Revoked {
@@ -41,7 +41,7 @@ func (r *Room) read(ctx context.Context, rec *record.Record) *claim {
 	}
 	m, values, left := indicator.FromObject(o)
 	for _, x := range left {
-		c.left = append(c.left, Left{ID: rec.ID, Code: x.Code, Reason: x.Detail})
+		c.left = append(c.left, Spared{ID: rec.ID, Code: x.Code, Reason: x.Detail})
 	}
 	c.values, c.from, c.until = slices.Compact(values), m.From, m.Until
 	if m.Revoked {
@@ -50,7 +50,7 @@ func (r *Room) read(ctx context.Context, rec *record.Record) *claim {
 	types := texts(o, "/indicator_types")
 	if slices.Contains(types, "benign") {
 		c.benign = rec.Origin.Nation == r.o.Nation && rec.Origin.Org == r.o.Org
-		c.left, c.whole = []Left{{ID: rec.ID, Code: "types", Reason: "its source says that it is benign"}}, true
+		c.left, c.whole = []Spared{{ID: rec.ID, Code: "types", Reason: "its source says that it is benign"}}, true
 		return c
 	}
 	switch {

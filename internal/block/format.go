@@ -35,6 +35,9 @@ type Format struct {
 	covers bool
 }
 
+// Traced tells whether the format itself says of each entry where it comes from.
+func (f *Format) Traced() bool { return f.begin != nil }
+
 // step is how long what depends on the time stays as it is. Times in it are rounded so that an entry ends early by this at most, and never late.
 const step = 10 * time.Minute
 

@@ -151,10 +151,8 @@ func (w *wall) ask(k indicator.Kind, text string) (out verdict) {
 		host := hostOf(text)
 		if p, name, err := place(host); err == nil && name == "" {
 			out = w.network(p)
-		} else if err == nil {
-			out = w.name(name, false)
 		} else {
-			return verdict{"value", "it names no host"}
+			out = w.name(name, false)
 		}
 	case indicator.Email:
 		_, host, _ := strings.Cut(text, "@")
@@ -245,6 +243,9 @@ func sound(k indicator.Kind, text string) bool {
 		return nameLike(text)
 	case indicator.MD5, indicator.SHA1, indicator.SHA256, indicator.SHA512, indicator.JA3, indicator.JA3S:
 		return text != "" && strings.Trim(text, "0123456789abcdef") == ""
+	case indicator.URL:
+		_, _, err := place(hostOf(text))
+		return err == nil && strings.Contains(text, "://")
 	}
 	return true
 }

@@ -18,6 +18,9 @@ func nftBegin(p *page) {
 	}
 }
 
+// nftLongest is the longest timeout that is written: nft refuses those that it cannot count.
+const nftLongest = 365 * 24 * time.Hour
+
 func nftEntry(p *page, x *Entry) {
 	timeout := ""
 	if !x.Until.IsZero() {
@@ -25,7 +28,7 @@ func nftEntry(p *page, x *Entry) {
 		if left < time.Second {
 			return
 		}
-		timeout = fmt.Sprintf(" timeout %ds", int64(left/time.Second))
+		timeout = fmt.Sprintf(" timeout %ds", int64(min(left, nftLongest)/time.Second))
 	}
 	family := "4"
 	if strings.Contains(x.Value, ":") {

@@ -96,7 +96,10 @@ func nft(t *testing.T, script string) (string, error) {
 }
 
 func TestNFTLoadsTheSets(t *testing.T) {
-	file := saved(t, "block.nft", written(t, "nft", edition(t, someValues)))
+	e := edition(t, someValues)
+	e.Entries[0].Until = time.Date(2999, 1, 1, 0, 0, 0, 0, time.UTC)
+	e.Entries[1].Until = time.Time{}
+	file := saved(t, "block.nft", written(t, "nft", e))
 	if out, err := nft(t, `"$NFT" -c -f `+file); err != nil {
 		t.Fatalf("nft -c -f: %v\n%s", err, out)
 	}
@@ -105,7 +108,7 @@ func TestNFTLoadsTheSets(t *testing.T) {
 	if err != nil {
 		t.Fatalf("nft -f: %v\n%s", err, out)
 	}
-	for _, want := range []string{"185.199.1.7 timeout 30d", "185.200.0.0/22", "2a01:4f8::1", "2a03:1::/40", "indicator--8e2e2d2b"} {
+	for _, want := range []string{"185.199.1.7 timeout 365d", "185.200.0.0/22", "2a01:4f8::1", "2a03:1::/40", "indicator--8e2e2d2b"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in what nft has:\n%s", want, out)
 		}

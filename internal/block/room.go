@@ -300,7 +300,7 @@ func byTerm(a, b *claim) int {
 }
 
 // Left visits, in order of object and value, what is not blocked, from after a key on until visit says stop. key is where to go on.
-func (r *Room) Left(ctx context.Context, f *Format, after string, visit func(key string, l Left) bool) error {
+func (r *Room) Left(ctx context.Context, f *Format, after string, visit func(key string, l Spared) bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e, err := r.current(ctx)
@@ -326,7 +326,7 @@ func (r *Room) Left(ctx context.Context, f *Format, after string, visit func(key
 }
 
 // left is what of one claim is not in a format's list, in order.
-func (r *Room) left(e *Edition, f *Format, c *claim) (out []Left) {
+func (r *Room) left(e *Edition, f *Format, c *claim) (out []Spared) {
 	out = append(out, c.left...)
 	if c.whole {
 		return out
@@ -334,7 +334,7 @@ func (r *Room) left(e *Edition, f *Format, c *claim) (out []Left) {
 	code, reason, _ := c.state(e.Time)
 	for _, v := range c.values {
 		text := v.Text()
-		l := Left{ID: c.src.ID, Type: v.Kind.String(), Value: text, Code: code, Reason: reason}
+		l := Spared{ID: c.src.ID, Type: v.Kind.String(), Value: text, Code: code, Reason: reason}
 		if code == "" {
 			l.Code, l.Reason = r.kept(e, f, v, text)
 		}
@@ -342,7 +342,7 @@ func (r *Room) left(e *Edition, f *Format, c *claim) (out []Left) {
 			out = append(out, l)
 		}
 	}
-	slices.SortFunc(out, func(a, b Left) int {
+	slices.SortFunc(out, func(a, b Spared) int {
 		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Value, b.Value), cmp.Compare(a.Code, b.Code))
 	})
 	return slices.Compact(out)

@@ -136,7 +136,7 @@ func (p *post) blocked() []string {
 func (p *post) reasons() map[string]string {
 	p.t.Helper()
 	out := map[string]string{}
-	p.must(p.room.Left(p.t.Context(), nil, "", func(_ string, l Left) bool {
+	p.must(p.room.Left(p.t.Context(), nil, "", func(_ string, l Spared) bool {
 		if l.Reason == "" {
 			p.t.Errorf("%+v has no reason", l)
 		}
@@ -474,7 +474,7 @@ func TestConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*Config){
-		"min_confidence": func(c *Config) { c.MinConfidence = 101 }, "zone": func(c *Config) { c.Zone = "a b" }, "action": func(c *Config) { c.Action = "pass" }, "allow": func(c *Config) { c.Allow = []string{"x y"} },
+		"min_confidence": func(c *Config) { c.MinConfidence = 101 }, "action": func(c *Config) { c.Action = "pass" }, "allow": func(c *Config) { c.Allow = []string{"x y"} },
 		"never": func(c *Config) { c.Never = []string{""} }, "first_rule": func(c *Config) { c.FirstRule = 1<<32 - 1 }, "ttl": func(c *Config) { c.TTL = 0 }, "fresh_hours": func(c *Config) { c.FreshHours = 0 },
 	} {
 		c := DefaultConfig()

@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"entente/internal/block"
+	"entente/internal/fault"
 	"entente/internal/surface/api"
 	"entente/keylog"
 )
@@ -28,6 +28,7 @@ have, that their labels and permissible actions let you block, and that are vali
 address or a whole network of the internet.
 
 With --out the file is written whole or not at all, and its signature beside it, in FILE.dsse; "entente block verify" checks it where the file is loaded.
+Where the format has no room for it, FILE.json says of each value where it comes from and until when it counts.
 --explain writes instead, one line of JSON each, what is not blocked and why. Formats: ` + strings.Join(block.Names(), ", ") + `. See docs/block.md.`,
 		Example: `  entente block rpz --data DIR --out rpz.zone
   entente block nft --data DIR | nft -f -
@@ -42,24 +43,44 @@ With --out the file is written whole or not at all, and its signature beside it,
 			return usage("which format? One of %s", strings.Join(block.Names(), ", "))
 		case len(args) == 0:
 			return a.blockFormats(n.Blocking(ctx))
+		}
+		s, err := block.Select(args[0], types)
+		switch {
+		case err != nil:
+			return err
 		case explain:
-			return n.BlockLeft(ctx, args[0], func(l block.Left) error { return a.line(l) })
+			return n.BlockLeft(ctx, args[0], func(l block.Spared) error { return a.line(l) })
 		case out == "":
 			_, err := n.Block(ctx, args[0], types, a.out)
 			return err
 		}
 		var got api.Blocked
-		err := writeFile(out, func(w io.Writer) (err error) {
+		err = writeFile(out, func(w io.Writer) (err error) {
 			got, err = n.Block(ctx, args[0], types, w)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		return writeFile(out+".dsse", func(w io.Writer) error { _, err := w.Write(append(got.Envelope, '\n')); return err })
+		if err := writeFile(out+".dsse", func(w io.Writer) error { _, err := w.Write(append(got.Envelope, '\n')); return err }); err != nil {
+			return err
+		}
+		return sources(ctx, n, s, out)
 	})
 	c.AddCommand(a.verifyBlockCmd())
 	return c
+}
+
+// sources writes beside a file of a format that has no room for it where its values come from and until when they count: the same in JSON.
+func sources(ctx context.Context, n *api.Client, s block.Selection, out string) error {
+	if s.Traced() {
+		return nil
+	}
+	var types []string
+	for _, k := range s.Kinds {
+		types = append(types, k.String())
+	}
+	return writeFile(out+".json", func(w io.Writer) error { _, err := n.Block(ctx, "json", types, w); return err })
 }
 
 func (a *app) blockFormats(b api.Blocking, err error) error {
@@ -131,7 +152,9 @@ func (a *app) verifyBlock(path, envelope string, log *keylog.Log) error {
 	defer f.Close()
 	s, err := block.Verify(f, signed, log, time.Now())
 	if err != nil {
-		return &exit{exitNo, fmt.Errorf("%s must not be loaded: %w", path, err)}
+		e := *fault.As(err)
+		e.Message = clean(path) + " must not be loaded: " + e.Message
+		return &exit{exitNo, &e}
 	}
 	if a.asJSON {
 		return a.line(s)

@@ -135,6 +135,9 @@ func (a *app) sensorStatus(st *sensor.Status) error {
 	for _, m := range h.Muted {
 		rows = append(rows, []string{"muted", fmt.Sprintf("%s since %s: %s; met %s times since", m.Source, when(m.Since), m.Why, count(m.Count))})
 	}
+	for _, why := range slices.Sorted(maps.Keys(st.Dead)) {
+		rows = append(rows, []string{"not valid", fmt.Sprintf("%s times an indicator was met that is %s", count(int64(st.Dead[why])), why)})
+	}
 	for _, part := range slices.Sorted(maps.Keys(st.Errors)) {
 		rows = append(rows, []string{"fails", part + ": " + st.Errors[part]})
 	}

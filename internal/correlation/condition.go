@@ -13,16 +13,19 @@ import (
 // bound is one comparison of a condition, exactly: with whole times ten to power.
 type bound struct {
 	op     string
+	number number // wide: it is in whole
 	whole  *big.Int
-	power  int
 	floor  int64 // the greatest whole number that is not greater, as far as an int64 reaches
 	broken bool  // it is not whole itself
 }
 
 func newBound(b sigma.Bound) bound {
 	whole, power, _ := sigma.Scaled(b.Value) // checked when it was read
-	out := bound{op: b.Op, power: power}
+	out := bound{op: b.Op, number: number{power: int16(power)}}
 	out.whole, _ = new(big.Int).SetString(whole, 10)
+	if out.number.wide = !out.whole.IsInt64(); !out.number.wide {
+		out.number.whole = out.whole.Int64()
+	}
 	exact := rational(out.whole, power)
 	floor := new(big.Int).Div(exact.Num(), exact.Denom())
 	out.broken = !exact.IsInt()
@@ -103,78 +106,77 @@ func (s *shard) numbersHold(c *live, g *group) bool {
 	if g.n == 0 && c.Type != sigma.ValueSum {
 		return false
 	}
+	n, wide, often := s.statistic(c, g)
 	for i := range c.bounds {
-		b := &c.bounds[i]
-		var d int
-		switch c.Type {
-		case sigma.ValuePercentile:
-			n := s.nth(g.c, c.Rank(int(g.n))-1)
-			d = s.compareBig(s.big(&s.x, n), int(n.power), s.y.Set(b.whole), b.power)
-		case sigma.ValueMedian: // twice of both
-			power := s.middle(g)
-			d = s.compareBig(&s.x, power, s.y.Lsh(b.whole, 1), b.power)
-		default:
-			t, power := s.total(g)
-			if s.y.Set(b.whole); c.Type == sigma.ValueAvg {
-				s.y.Mul(&s.y, s.z.SetUint64(uint64(g.n)))
-			}
-			d = s.compareBig(s.x.Set(t), power, &s.y, b.power)
-		}
-		if !b.holds(d) {
+		if b := &c.bounds[i]; !b.holds(s.against(&n, wide, b, often)) {
 			return false
 		}
 	}
 	return true
 }
 
-var zero big.Int
-
-func (s *shard) total(g *group) (*big.Int, int) {
-	if g.n == 0 {
-		return &zero, 0
+// against compares a number with a bound as often as it says.
+func (s *shard) against(n *number, wide *big.Int, b *bound, often uint64) int {
+	if whole, ok := times(b.number.whole, often); ok && wide == nil && !b.number.wide {
+		return s.compare(n, &number{whole: whole, power: b.number.power})
 	}
-	t := s.totals.at(g.c)
-	return &t.whole, t.power
+	if wide == nil {
+		wide = s.big(&s.m, n)
+	}
+	return s.compareBig(s.x.Set(wide), int(n.power), s.y.Mul(b.whole, s.z.SetUint64(often)), int(b.number.power))
 }
 
-// middle puts the sum of the two numbers in the middle, which may be the same, into s.x, and gives its power.
-func (s *shard) middle(g *group) (power int) {
-	low, high := s.nth(g.c, int(g.n-1)/2), s.nth(g.c, int(g.n)/2)
-	x, y := s.big(&s.x, low), s.big(&s.y, high)
-	power = int(min(low.power, high.power))
-	s.shift(x, int(low.power)-power)
-	s.shift(y, int(high.power)-power)
-	x.Add(x, y)
-	return power
+// statistic is what a type makes of the numbers of a window, as often as it says: a sum is the mean as often as there are numbers. Where wide is not nil, it is the whole
+// number; it is valid until the next call.
+func (s *shard) statistic(c *live, g *group) (n number, wide *big.Int, often uint64) {
+	switch c.Type {
+	case sigma.ValuePercentile:
+		return *s.nth(g.c, c.Rank(int(g.n))-1), nil, 1
+	case sigma.ValueMedian:
+		low, high := s.nth(g.c, int(g.n-1)/2), s.nth(g.c, int(g.n)/2)
+		n.power = min(low.power, high.power)
+		x, ok := low.scaled(n.power)
+		y, fits := high.scaled(n.power)
+		if ok && fits {
+			if n.whole, ok = plus(x, y); ok {
+				return n, nil, 2
+			}
+		}
+		wide = s.big(&s.m, low)
+		s.shift(wide, int(low.power-n.power))
+		other := s.big(&s.y, high)
+		s.shift(other, int(high.power-n.power))
+		return n, wide.Add(wide, other), 2
+	}
+	if g.n > 0 {
+		t := s.totals.at(g.c)
+		n = number{whole: t.whole, power: t.power, wide: t.wide}
+	}
+	if c.Type == sigma.ValueAvg {
+		return n, nil, uint64(g.n)
+	}
+	return n, nil, 1
 }
 
 // counted is what a correlation counted, as its hit says it.
 func (s *shard) counted(c *live, g *group) string {
-	var r *big.Rat
 	switch {
 	case c.Expression != nil:
 		return ""
-	case c.Type == sigma.ValuePercentile:
-		n := s.nth(g.c, c.Rank(int(g.n))-1)
-		r = rational(s.big(&s.x, n), int(n.power))
-	case c.Type == sigma.ValueMedian:
-		power := s.middle(g)
-		r = rational(&s.x, power)
-		r.Quo(r, big.NewRat(2, 1))
 	case c.numeric:
-		r = rational(s.total(g))
-		if c.Type == sigma.ValueAvg {
-			r.Quo(r, big.NewRat(int64(g.n), 1))
+		n, wide, often := s.statistic(c, g)
+		if wide == nil {
+			wide = s.big(&s.m, &n)
 		}
+		r := rational(wide, int(n.power))
+		if r.Quo(r, new(big.Rat).SetInt(s.y.SetUint64(often))); r.IsInt() {
+			return r.Num().String()
+		}
+		return r.FloatString(6)
 	case c.slots == 0:
 		return strconv.Itoa(int(g.n))
 	case c.ordered:
 		return strconv.Itoa(s.longest(c, g))
-	default:
-		return strconv.Itoa(bits.OnesCount64(s.present(c, g)))
 	}
-	if r.IsInt() {
-		return r.Num().String()
-	}
-	return r.FloatString(6)
+	return strconv.Itoa(bits.OnesCount64(s.present(c, g)))
 }

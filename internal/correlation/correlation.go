@@ -109,6 +109,7 @@ type Engine struct {
 	used     uint64
 	stats    Stats
 	text     []byte
+	fold     []byte
 	inbox    [][]item // by correlation
 	full     []uint64 // which of them are not empty, a bit for each
 }

@@ -1,7 +1,9 @@
 package correlation
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -90,7 +92,7 @@ var kinds = map[string][]string{
 func stream(t *rapid.T, c *sigma.Collection) (hits []sigma.Hit) {
 	now := time.Unix(1_700_000_000, 0)
 	n := rapid.IntRange(1, 80).Draw(t, "events")
-	numbers := []string{"0", "1", "2", "-3", "0.5", "1.25", "1e2", "2E-3", "123456789012345678901234567890", "-0.000000000000000000000001", "x", "7e305"}
+	numbers := []string{"0", "1", "2", "-3", "0.5", "1.25", "1e2", "2E-3", "123456789012345678901234567890", "-0.000000000000000000000001", "x", "7e305", "9223372036854775807", "-9223372036854775808"}
 	texts := []string{"x", "X", "y", "z", "ß", ""}
 	for i := range n {
 		now = now.Add(rapid.SampledFrom([]time.Duration{0, 0, time.Second, time.Second, 2 * time.Second, 500 * time.Millisecond, 12 * time.Second}).Draw(t, "step"))
@@ -149,5 +151,65 @@ func TestSameAsNaive(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Where many hits come at once, the parts work side by side: what is found, and its order, are the same.
+func TestSideBySide(t *testing.T) {
+	c, order := together(t)
+	random := rand.New(rand.NewPCG(1, 2))
+	now := time.Unix(1_700_000_000, 0)
+	var hits []sigma.Hit
+	for i := range 4000 {
+		now = now.Add(time.Duration(random.IntN(300)) * time.Millisecond)
+		ev := sigma.Fields{"u": {sigma.Text(fmt.Sprint(random.IntN(40)))}, "v": {sigma.Text(fmt.Sprint(random.IntN(3)))}, "n": {sigma.Number(fmt.Sprint(random.IntN(9) - 4))}}
+		for _, r := range c.Rules {
+			if random.IntN(3) == 0 {
+				hits = append(hits, sigma.Hit{Rule: &r.Meta, Time: now, Index: uint64(i), Event: ev})
+			}
+		}
+	}
+	want := naive(order, hits)
+	if len(want) < 1000 {
+		t.Fatalf("only %d are found", len(want))
+	}
+	for _, shards := range []int{1, 2, 7} {
+		var got collected
+		e := New(order, Options{Shards: shards, Lateness: -1}, got.add)
+		e.Add("", hits)
+		if e.Flush(); !slices.Equal(got, want) {
+			t.Errorf("%d shards find %d, and not the %d of the naive evaluation", shards, len(got), len(want))
+		}
+	}
+}
+
+// A hit names the latest events of a large window, and says that there were more. The bound of a window is told when it is met.
+func TestLargeWindows(t *testing.T) {
+	c, order := collection(t, `{type: temporal, rules: [a, b], timespan: 1h}`, `{type: value_sum, rules: [a], timespan: 1h, condition: {field: n, gte: 1000}}`)
+	var found []*sigma.Hit
+	e := New(order, Options{Events: 10, Window: 100}, func(h *sigma.Hit) { found = append(found, h) })
+	for i := range 201 {
+		rule := c.Rules[i/200]
+		e.Add("", []sigma.Hit{{Rule: &rule.Meta, Time: time.Unix(int64(i), 0), Index: uint64(i), Event: sigma.Fields{"n": {sigma.Number("1")}}}})
+	}
+	e.Flush()
+	if len(found) != 1 || fmt.Sprint(found[0].Events) != "[191 192 193 194 195 196 197 198 199 200]" || !found[0].Cut {
+		t.Errorf("found %+v", found)
+	}
+	if s := e.Stats(); s.Shortened != 100 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// The vectors are those of the authors of SipHash (vectors.h, 128 bits), for messages of 0, 1 and 15 bytes.
+func TestHash(t *testing.T) {
+	k := key{0x0706050403020100, 0x0f0e0d0c0b0a0908}
+	text := []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}
+	for n, want := range map[int]string{0: "a3817f04ba25a8e66df67214c7550293", 1: "da87c1d86b99af44347659119b22fc45", 15: "5493e99933b0a8117e08ec0f97cfc3d9"} {
+		h := k.hash(text[:n])
+		got := fmt.Sprintf("%x", binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, h[0]), h[1]))
+		if got != want {
+			t.Errorf("%d bytes: %s, expected %s", n, got, want)
+		}
 	}
 }

@@ -92,27 +92,30 @@ func (e *Engine) record(h *sigma.Hit, from *subject) (r *record, ok bool) {
 	if h.Time.Before(earliest) || h.Time.After(latest) {
 		return nil, false
 	}
-	r = &record{time: h.Time.UnixNano(), index: h.Index &^ unit, from: from}
-	for _, name := range from.fields {
-		names := []string{name}
+	e.text = e.text[:0]
+	for i := range from.fields {
+		names := from.fields[i : i+1]
 		if h.Names != nil {
-			names = h.Names(name)
+			names = h.Names(names[0])
 		}
-		n, at := 0, len(r.values)
+		n, at := 0, len(e.text)
+		e.text = append(e.text, 0) // how many, mostly below 128
 		for _, name := range names {
 			for _, v := range h.Event.Values(name) {
 				if v.Kind == sigma.KindNull {
 					continue
 				}
 				n++
-				e.text = sigma.Fold(e.text[:0], v.Text)
-				r.values = binary.AppendUvarint(r.values, uint64(len(e.text)))
-				r.values = append(r.values, e.text...)
+				e.fold = sigma.Fold(e.fold[:0], v.Text)
+				e.text = binary.AppendUvarint(e.text, uint64(len(e.fold)))
+				e.text = append(e.text, e.fold...)
 			}
 		}
-		r.values = slices.Insert(r.values, at, binary.AppendUvarint(nil, uint64(n))...)
+		if e.text[at] = byte(n); n > 127 {
+			e.text = slices.Replace(e.text, at, at+1, binary.AppendUvarint(nil, uint64(n))...)
+		}
 	}
-	return r, true
+	return &record{time: h.Time.UnixNano(), index: h.Index &^ unit, from: from, values: slices.Clone(e.text)}, true
 }
 
 var earliest, latest = time.Unix(0, -1<<63+1), time.Unix(0, 1<<63-1)

@@ -53,11 +53,11 @@ type shard struct {
 	slots   []slots // by correlation
 	rows    int     // bytes of all of them
 	all     ends
-	each    []ends // by correlation
-	cut     uint64 // entries that a full window let go of
-	x, y, z big.Int
+	each    []ends  // by correlation
+	cut     uint64  // entries that a full window let go of
+	x, y, z big.Int // for what is calculated
+	m       big.Int
 	text    []byte
-	depth   []int
 }
 
 func newShard(secret key, window int, live []*live) *shard {
@@ -70,12 +70,12 @@ func newShard(secret key, window int, live []*live) *shard {
 
 // What things weigh in memory, in bytes, their places in tables included.
 const (
-	groupWeight  = 136
+	groupWeight  = 122
 	pieceWeight  = 40
-	valueWeight  = 48
+	valueWeight  = 40
 	numberWeight = 40
 	wideWeight   = 256
-	totalWeight  = 80
+	totalWeight  = 16
 )
 
 func (s *shard) weight() int64 {
@@ -157,6 +157,7 @@ func (s *shard) drop(c *live, id uint32) {
 		s.rows -= 8*c.slots + 4
 	}
 	if c.summed {
+		s.release(s.totals.at(g.c))
 		s.totals.give(g.c)
 	}
 	s.unlink(id)

@@ -9,7 +9,7 @@ import (
 // Config says how the node watches.
 type Config struct {
 	Observables   bool `toml:"observables"`    // observables are looked for as well, not only indicators
-	Evidence      bool `toml:"evidence"`       // the fields of the first event that matched go into an observed-data object beside the sighting
+	Evidence      bool `toml:"evidence"`       // what was met goes into an observed-data object beside the sighting
 	SilentMinutes int  `toml:"silent_minutes"` // after which a sensor that says nothing raises an alarm; 0: 15
 	ReportDays    int  `toml:"report_days"`    // for which a report is known again; 0: 90
 	RenewSeconds  int  `toml:"renew_seconds"`  // between two versions of one sighting, at least; 0: 60

@@ -33,6 +33,10 @@ type World interface {
 	All(ctx context.Context, types []string, after record.Seq, limit int) (store.Page, error)
 	// For gives of objects those that an organisation may have for the defence of networks, each in the newest version that it may have. None of them is in quarantine.
 	For(ctx context.Context, p gate.Party, ids []string) ([]store.Item, error)
+	// Visible gives the headers of those objects that a viewer may have.
+	Visible(ctx context.Context, v gate.Viewer, ids []string) ([]store.Item, error)
+	// Read is the newest version of an object that a viewer may have.
+	Read(ctx context.Context, v gate.Viewer, id string) (store.Item, error)
 	// Hand writes down that an organisation is given records. When one of them may not go, none may: Withheld.
 	Hand(ctx context.Context, p gate.Party, items []store.Item) error
 	// Era differs whenever something else than a record decides anew what is looked for: the register of organisations, accords, lists, the own register.
@@ -72,6 +76,7 @@ type Options struct {
 	Realm       string
 	Config      Config
 	World       World
+	Decisive    []string // types of objects by which everything is decided anew
 	Docs        Docs
 	Authority   Authority
 	Named       func(org string) (gate.Party, bool) // an organisation of the register
@@ -84,7 +89,11 @@ type Options struct {
 type Silence struct {
 	Sensor string // its id
 	Since  time.Time
+	Text   string
 }
+
+// AlarmSilent is the kind of alarm that such a sensor is.
+const AlarmSilent = "sensor"
 
 // Room is the node's side of detection. Its methods are safe for concurrent use.
 type Room struct {
@@ -102,6 +111,7 @@ type Room struct {
 	stop      context.CancelFunc
 	work      sync.WaitGroup
 	start     sync.Once
+	opened    time.Time
 }
 
 // Open opens the room. Nothing is followed before Start.
@@ -113,7 +123,7 @@ func Open(ctx context.Context, o Options) (r *Room, err error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.Config = o.Config.filled()
-	r = &Room{o: o, changed: make(chan struct{}), stop: func() {}}
+	r = &Room{o: o, opened: o.Now(), changed: make(chan struct{}), stop: func() {}}
 	r.metrics = newMetrics(r)
 	defer func() {
 		if err != nil {

@@ -32,12 +32,11 @@ func (r *Room) Hear(ctx context.Context, s *Sensor, h sensor.Health) error {
 
 // watch looks for sensors that say nothing until the context ends.
 func (r *Room) watch(ctx context.Context) {
-	began := r.o.Now()
 	for pause(ctx, time.Second) {
 		if r.o.Silent == nil {
 			return
 		}
-		silent, err := r.silent(began)
+		silent, err := r.Silent()
 		if err == nil {
 			err = r.o.Silent(ctx, silent)
 		}
@@ -50,25 +49,24 @@ func (r *Room) watch(ctx context.Context) {
 	}
 }
 
-// silent are the sensors that said nothing for so long that somebody must look, counted from when the node began where it said nothing since.
-func (r *Room) silent(began time.Time) (out []Silence, err error) {
+// Silent are the sensors that said nothing for so long that somebody must look, counted from when the node began where it said nothing since.
+func (r *Room) Silent() (out []Silence, err error) {
 	now := r.o.Now()
 	for _, s := range r.sensors.all() {
 		if !s.Revoked.IsZero() {
 			continue
 		}
-		last, err := r.heard(s.ID)
+		since, err := r.heard(s.ID)
 		if err != nil {
 			return nil, err
 		}
-		since := last
-		for _, t := range []time.Time{s.Added, began} {
+		for _, t := range []time.Time{s.Added, r.opened} {
 			if t.After(since) {
 				since = t
 			}
 		}
 		if now.Sub(since) >= r.o.Config.silent() {
-			out = append(out, Silence{Sensor: s.ID, Since: since})
+			out = append(out, Silence{Sensor: s.ID, Since: since, Text: "the sensor " + s.Name + " says nothing: entente sensor show " + s.Name})
 		}
 	}
 	return out, nil

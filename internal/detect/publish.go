@@ -143,7 +143,7 @@ func (r *Room) sayOne(ctx context.Context, s *sum, now time.Time) error {
 	}
 	var d drafts
 	if item(found, who) == nil {
-		d.add(label.For(label.Clear), &identityObject{Type: "identity", Spec: "2.1", ID: who, Created: stamp(modified), Modified: stamp(modified), Name: s.party.Org, Class: "organization"})
+		d.identity(s.party, modified)
 	}
 	r.draft(&d, id, s, source.Record.Label, modified)
 	if d.err != nil {
@@ -224,6 +224,20 @@ type sightingObject struct {
 	Markings  []string `json:"object_marking_refs,omitempty"`
 }
 
+type observedObject struct {
+	Type      string   `json:"type"`
+	Spec      string   `json:"spec_version"`
+	ID        string   `json:"id"`
+	CreatedBy string   `json:"created_by_ref"`
+	Created   string   `json:"created"`
+	Modified  string   `json:"modified"`
+	First     string   `json:"first_observed"`
+	Last      string   `json:"last_observed"`
+	Number    int64    `json:"number_observed"`
+	Objects   []string `json:"object_refs"`
+	Markings  []string `json:"object_marking_refs"`
+}
+
 type identityObject struct {
 	Type     string   `json:"type"`
 	Spec     string   `json:"spec_version"`
@@ -253,6 +267,49 @@ func (d *drafts) add(l label.Label, o any) {
 	d.objects, d.labels, d.err = append(d.objects, b), append(d.labels, l), errors.Join(d.err, err)
 }
 
+// valued are the types of observables that are a value, by the kind of the value.
+var valued = map[string]string{"ipv4": "ipv4-addr", "ipv6": "ipv6-addr", "domain": "domain-name", "url": "url", "email": "email-addr"}
+
+// hashed are the names of hashes (STIX 2.1, section 10.7), by the kind of the value.
+var hashed = map[string]string{"md5": "MD5", "sha1": "SHA-1", "sha256": "SHA-256", "sha512": "SHA-512"}
+
+// observable adds what was met as an observable, and gives its id; empty: there is none for this kind.
+func (d *drafts) observable(s *sum, l label.Label) string {
+	o := map[string]any{"spec_version": "2.1"}
+	if typ := valued[s.kind]; typ != "" {
+		o["type"], o["value"] = typ, s.value
+	} else if name := hashed[s.kind]; name != "" {
+		o["type"], o["hashes"] = "file", map[string]string{name: s.value}
+	} else if s.kind == "filename" {
+		o["type"], o["name"] = "file", s.value
+	} else {
+		return ""
+	}
+	o["id"] = fmt.Sprint(o["type"], "--00000000-0000-4000-8000-000000000000")
+	raw, err := json.Marshal(o, json.Deterministic(true))
+	if err != nil {
+		return ""
+	}
+	parsed, err := stix.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	id, ok, err := stix.DeterministicID(parsed)
+	if err != nil || !ok {
+		return ""
+	}
+	o["id"] = id
+	d.add(l, o)
+	return id
+}
+
+// identity adds who an organisation is. It stays within the node's organisation: that it is there tells that something was met.
+func (d *drafts) identity(p gate.Party, at time.Time) {
+	l := label.For(label.AmberStrict)
+	d.add(l, &identityObject{Type: "identity", Spec: "2.1", ID: identity(p), Created: stamp(at), Modified: stamp(at), Name: p.Org, Class: "organization",
+		Markings: []string{label.TLPMarkingID(l.TLP, false)}})
+}
+
 // draft adds what is handed in of a sum, its sighting last.
 func (r *Room) draft(d *drafts, id string, s *sum, l label.Label, modified time.Time) {
 	marking := []string{label.TLPMarkingID(l.TLP, false)}
@@ -262,6 +319,14 @@ func (r *Room) draft(d *drafts, id string, s *sum, l label.Label, modified time.
 	}
 	o := sightingObject{Type: "sighting", Spec: "2.1", ID: id, CreatedBy: identity(s.party), Created: stamp(created), Modified: stamp(modified),
 		First: stamp(s.first), Last: stamp(s.last), Count: min(s.count, mostCount), Of: s.source, Where: []string{identity(s.party)}, Markings: marking}
+	if r.o.Config.Evidence {
+		if sco := d.observable(s, l); sco != "" {
+			evidence := named("observed-data", o.ID)
+			d.add(l, &observedObject{Type: "observed-data", Spec: "2.1", ID: evidence, CreatedBy: o.CreatedBy, Created: o.Created, Modified: o.Modified, First: o.First, Last: o.Last, Number: o.Count,
+				Objects: []string{sco}, Markings: marking})
+			o.Evidence = []string{evidence}
+		}
+	}
 	if s.back {
 		o.Text = "Met before the indicator came: a sensor's memory says so."
 	}

@@ -34,7 +34,7 @@ func (r *Room) State(ctx context.Context, s *Sensor) (sensor.State, error) {
 	if err != nil {
 		return sensor.State{}, err
 	}
-	st := sensor.State{Indicators: t.cursor(), Rules: t.etag(), Muted: r.mutes.sources(s.party())}
+	st := sensor.State{Indicators: t.cursor(), Rules: t.etag(), Muted: r.mutes.sources()}
 	b, err := json.Marshal(st, json.Deterministic(true))
 	if err != nil {
 		return st, err

@@ -14,14 +14,16 @@ import (
 type dfa struct {
 	prog     *syntax.Prog
 	anchored bool   // a match begins where the text begins
+	asserts  bool   // it asks what stands before or behind
 	bounds   []rune // where the classes of code points begin, rising; the first is 0
 	ascii    [utf8.RuneSelf]uint8
-	low      bool // the classes of ASCII fit into ascii
-	classes  int  // the end of the text is the last of them
+	low      bool      // the classes of ASCII fit into ascii
+	idle     [256]bool // bytes of ASCII that do not lead out of the first state
+	classes  int       // the end of the text is the last of them
 
 	states []dfaState
-	next   []int32          // by state and class: the state that follows, plus 1; 0: not known yet
-	known  map[string]int32 // states by what they hold
+	next   []int32          // by state and class: where the row of the state that follows begins; -1: not known yet
+	known  map[string]int32 // the rows of states, by what they hold
 	key    []byte
 	stack  []uint32
 	seen   []uint32 // by place: when it was last visited
@@ -37,7 +39,7 @@ type dfaState struct {
 }
 
 const (
-	dfaMatch = 0 // states that end it
+	dfaMatch = 0 // states: those that end it, and the first
 	dfaFail  = 1
 	dfaStart = 2
 
@@ -55,6 +57,9 @@ func program(expr string) (*syntax.Prog, error) {
 
 func newDFA(prog *syntax.Prog) *dfa {
 	d := &dfa{prog: prog, anchored: prog.StartCond()&syntax.EmptyBeginText != 0, seen: make([]uint32, len(prog.Inst))}
+	for i := range prog.Inst {
+		d.asserts = d.asserts || prog.Inst[i].Op == syntax.InstEmptyWidth
+	}
 	d.classify()
 	d.reset()
 	return d
@@ -110,29 +115,37 @@ func (d *dfa) reset() {
 	d.states, d.next, d.known = d.states[:0], d.next[:0], map[string]int32{}
 	d.state(dfaState{before: -2})
 	d.state(dfaState{before: -3})
-	d.state(dfaState{places: []uint32{uint32(d.prog.Start)}, before: -1})
+	first := rune(' ')
+	if d.asserts {
+		first = -1
+	}
+	d.state(dfaState{places: []uint32{uint32(d.prog.Start)}, before: first})
 }
 
-// state is the number of a state.
+// state is the row of a state.
 func (d *dfa) state(s dfaState) int32 {
 	d.key = binary.AppendVarint(d.key[:0], int64(s.before))
 	for _, p := range s.places {
 		d.key = binary.AppendUvarint(d.key, uint64(p))
 	}
-	n, ok := d.known[string(d.key)]
+	row, ok := d.known[string(d.key)]
 	if !ok {
-		n = int32(len(d.states))
+		row = int32(len(d.next))
 		s.places = slices.Clone(s.places)
-		d.known[string(d.key)] = n
+		d.known[string(d.key)] = row
 		d.states = append(d.states, s)
-		d.next = append(d.next, make([]int32, d.classes)...)
+		for range d.classes {
+			d.next = append(d.next, -1)
+		}
 	}
-	return n
+	return row
 }
 
 // match says whether the expression is found in the text.
 func (d *dfa) match(text []byte) bool {
-	s := int32(dfaStart)
+	ends := int32(dfaFail * d.classes)
+	first := int32(dfaStart * d.classes)
+	row := first
 	for i := 0; i < len(text); {
 		var class int
 		if c := text[i]; c < utf8.RuneSelf && d.low {
@@ -143,33 +156,41 @@ func (d *dfa) match(text []byte) bool {
 			class = d.class(r)
 			i += n
 		}
-		t := d.next[int(s)*d.classes+class] - 1
-		if t < 0 {
-			t = d.step(s, class)
+		to := d.next[int(row)+class]
+		if to <= ends {
+			if to < 0 {
+				to = d.step(row, class)
+			}
+			if to <= ends {
+				return to == dfaMatch
+			}
 		}
-		if s = t; s <= dfaFail {
-			return s == dfaMatch
+		if row == first && to == first { // nothing has begun: on to where something may
+			for i < len(text) && d.idle[text[i]] {
+				i++
+			}
 		}
+		row = to
 	}
-	t := d.next[int(s)*d.classes+d.classes-1] - 1
-	if t < 0 {
-		t = d.step(s, d.classes-1)
+	to := d.next[int(row)+d.classes-1]
+	if to < 0 {
+		to = d.step(row, d.classes-1)
 	}
-	return t == dfaMatch
+	return to == dfaMatch
 }
 
 // step makes the state that follows.
-func (d *dfa) step(s int32, class int) int32 {
+func (d *dfa) step(row int32, class int) int32 {
 	if len(d.next) >= maxCells {
-		left := d.states[s]
+		left := d.states[int(row)/d.classes]
 		d.reset()
-		s = d.state(left)
+		row = d.state(left)
 	}
 	r := rune(-1)
 	if class < len(d.bounds) {
 		r = d.bounds[class]
 	}
-	from := &d.states[s]
+	from := &d.states[int(row)/d.classes]
 	d.turn++
 	d.from = d.from[:0]
 	matched := false
@@ -180,7 +201,7 @@ func (d *dfa) step(s int32, class int) int32 {
 			break
 		}
 	}
-	to := int32(dfaFail)
+	to := int32(dfaFail * d.classes)
 	switch {
 	case matched:
 		to = dfaMatch
@@ -196,10 +217,19 @@ func (d *dfa) step(s int32, class int) int32 {
 		}
 		slices.Sort(d.set)
 		if d.set = slices.Compact(d.set); len(d.set) > 0 {
-			to = d.state(dfaState{places: d.set, before: like(r)})
+			before := rune(' ')
+			if d.asserts {
+				before = like(r)
+			}
+			to = d.state(dfaState{places: d.set, before: before})
 		}
 	}
-	d.next[int(s)*d.classes+class] = to + 1
+	d.next[int(row)+class] = to
+	if row == to && row == int32(dfaStart*d.classes) {
+		for c := range d.ascii {
+			d.idle[c] = d.idle[c] || int(d.ascii[c]) == class && d.low
+		}
+	}
 	return to
 }
 

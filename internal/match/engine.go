@@ -28,8 +28,9 @@ type Engine struct {
 	leaves  []leaf
 	regexes int // among the leaves
 	rules   []rule
-	routes  []expr // of different rules, each once
-	asked   []int  // slots that decide about routes
+	routes  []expr   // of different rules, each once
+	asked   []int    // slots that decide about routes
+	course  []course // how tables learn
 
 	mu     sync.Mutex
 	tables map[string]*table // by the routes that accept, as bits
@@ -81,7 +82,7 @@ type expr struct {
 //
 // A rule with When is put to no events but those: its logsource.
 func New(plan *event.Plan, rules []*sigma.Query) (*Engine, error) {
-	e := &Engine{plan: plan, slots: map[string]int{}, tables: map[string]*table{}}
+	e := &Engine{plan: plan, slots: map[string]int{}, tables: map[string]*table{}, course: courses}
 	known := map[sigma.Match]int{}
 	routes := map[string]int{}
 	for _, q := range rules {
@@ -159,8 +160,11 @@ func (e *Engine) expr(q *sigma.Query, x *sigma.Expr, known map[sigma.Match]int) 
 	return out, nil
 }
 
-// effort is how long a question takes to answer, roughly: what is quick is asked first.
+// effort is how long a question takes to answer, roughly: what is quick is asked first, and last what most events pass, that something does not hold.
 func (e *Engine) effort(x *expr) (sum int) {
+	if x.op == sigma.ExprNot {
+		return 1000 + e.effort(&x.args[0])
+	}
 	if x.op != sigma.ExprLeaf {
 		for i := range x.args {
 			sum += e.effort(&x.args[i])
@@ -265,22 +269,22 @@ func witness(m *sigma.Match) (cost int, texts []string) {
 }
 
 // witnesses finds leaves of which one must be true for the expression to be true, and what they cost; nil: there are none.
-func (e *Engine) witnesses(x *expr) (leaves []int, cost int) {
+func (e *Engine) witnesses(x *expr, know *learnt) (leaves []int, cost float64) {
 	switch x.op {
 	case sigma.ExprLeaf:
-		if c := e.leaves[x.leaf].cost; c > 0 {
-			return []int{x.leaf}, c
+		if l := &e.leaves[x.leaf]; l.cost > 0 {
+			return []int{x.leaf}, know.cost(x.leaf, l)
 		}
 	case sigma.ExprAnd:
 		for i := range x.args {
-			l, c := e.witnesses(&x.args[i])
+			l, c := e.witnesses(&x.args[i], know)
 			if l != nil && (leaves == nil || c < cost) {
 				leaves, cost = l, c
 			}
 		}
 	case sigma.ExprOr:
 		for i := range x.args {
-			l, c := e.witnesses(&x.args[i])
+			l, c := e.witnesses(&x.args[i], know)
 			if l == nil {
 				return nil, 0
 			}

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"math/bits"
@@ -17,6 +18,7 @@ type grams struct {
 	keys  []uint32
 	lists [][]place // empty: the key is none
 	short [4]short  // of texts of one, two and three bytes
+	far   [4]short  // of those of them that are not ASCII
 }
 
 // place is a text of an entry, and where in it a sequence stands.
@@ -28,9 +30,14 @@ type place struct {
 
 // short finds texts of the same length below four.
 type short struct {
-	bits []uint64 // by hash
-	at   map[uint32][]place
+	texts []string // each once
+	of    [][]*entry
+	bits  []uint64       // which there may be, by hash
+	at    map[uint32]int // among the texts
 }
+
+// maxSingle is how many short texts are looked for one by one: that is quicker, up to a number of them.
+const maxSingle = 8
 
 // maxStep bounds how many sequences of a text are indexed.
 const maxStep = 8
@@ -45,8 +52,11 @@ func word[T string | []byte](b T) (x uint64) {
 	return x
 }
 
-// newGrams makes the index of texts. Where caseless is set, the sequences are what asCaseless makes of them.
-func newGrams(all []place, caseless bool) (g grams) {
+// rawLine stands for a slot where what is searched is a line as it is: there the sequences are what asCaseless makes of them.
+const rawLine = -2
+
+// newGrams makes the index of texts that are looked for in a field.
+func newGrams(all []place, slot int, know *learnt) (g grams) {
 	if len(all) == 0 {
 		return g
 	}
@@ -57,7 +67,11 @@ func newGrams(all []place, caseless bool) (g grams) {
 			long++
 			continue
 		}
-		g.short[len(p.text)].add(p)
+		if ascii(p.text) {
+			g.short[len(p.text)].add(p)
+		} else {
+			g.far[len(p.text)].add(p)
+		}
 	}
 	if long == 0 {
 		return g
@@ -73,9 +87,10 @@ func newGrams(all []place, caseless bool) (g grams) {
 		if len(p.text) < 4 {
 			continue
 		}
-		for p.at = range rarest(p.text, g.step) {
+		first := rarest(p.text, g.step, slot, know)
+		for p.at = first; p.at < first+g.step; p.at++ {
 			key := uint32(word(p.text[p.at : p.at+4]))
-			if caseless {
+			if slot == rawLine {
 				key = asCaseless(key)
 			}
 			h := key * mix >> g.shift
@@ -100,36 +115,48 @@ func (g *grams) slot(key uint32) uint32 {
 	return i
 }
 
-// rarest are the places of as many neighbouring four-byte sequences as are stepped over, the rarest of a text.
-func rarest(text string, step int) func(func(int) bool) {
-	best, least := 0, math.Inf(1)
+// rarest is where so many neighbouring sequences of a text begin that are the rarest it has.
+func rarest(text string, step, slot int, know *learnt) (best int) {
+	least := math.Inf(1)
 	for from := 0; from+3+step <= len(text); from++ {
 		sum := 0.0
 		for i := from; i < from+step; i++ {
-			sum += math.Exp2(float64(-rarity(text[i : i+4])))
+			sum += know.count(slot, text[i:i+4], math.Exp2(float64(-rarity(text[i:i+4]))))
 		}
 		if sum < least {
 			best, least = from, sum
 		}
 	}
-	return func(yield func(int) bool) {
-		for i := best; i < best+step && yield(i); i++ {
-		}
-	}
+	return best
 }
 
 func (s *short) add(p place) {
 	if s.at == nil {
-		s.bits, s.at = make([]uint64, 1<<10/64), map[uint32][]place{}
+		s.bits, s.at = make([]uint64, 1<<10/64), map[uint32]int{}
 	}
 	key := uint32(word(p.text))
-	h := key * mix >> 22
-	s.bits[h/64] |= 1 << (h % 64)
-	s.at[key] = append(s.at[key], p)
+	i, ok := s.at[key]
+	if !ok {
+		i = len(s.texts)
+		s.at[key] = i
+		s.texts, s.of = append(s.texts, p.text), append(s.of, nil)
+		h := key * mix >> 22
+		s.bits[h/64] |= 1 << (h % 64)
+	}
+	s.of[i] = append(s.of[i], p.x)
 }
 
-// find calls with the entries whose text stands in another; with some more than once.
-func (g *grams) find(text []byte, met func(*entry)) {
+func ascii(text string) bool {
+	for i := range len(text) {
+		if text[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// find calls with the entries whose text stands in another; with some more than once. Where plain is set, that is known to be ASCII.
+func (g *grams) find(text []byte, plain bool, met func(*entry)) {
 	if g.step > 0 {
 		step, shift, bitmap := g.step, g.shift&31, g.bits
 		for i := 0; i+4 <= len(text); i += step {
@@ -140,18 +167,44 @@ func (g *grams) find(text []byte, met func(*entry)) {
 		}
 	}
 	for n := 1; n < len(g.short); n++ {
-		s := &g.short[n]
-		if s.at == nil {
-			continue
+		if s := &g.short[n]; len(s.texts) > 0 {
+			s.find(text, n, met)
 		}
-		for i := 0; i+n <= len(text); i++ {
-			key := uint32(word(text[i : i+n]))
-			if h := key * mix >> 22; s.bits[h/64]>>(h%64)&1 != 0 {
-				for _, p := range s.at[key] {
-					met(p.x)
-				}
+		if s := &g.far[n]; len(s.texts) > 0 && !plain {
+			s.find(text, n, met)
+		}
+	}
+}
+
+// find calls with the entries whose text of n bytes stands in another.
+func (s *short) find(text []byte, n int, met func(*entry)) {
+	if len(s.texts) <= maxSingle {
+		for i, t := range s.texts {
+			if bytes.Contains(text, []byte(t)) {
+				s.met(i, met)
 			}
 		}
+		return
+	}
+	i, drop := 0, 32-8*n
+	for ; i+4 <= len(text); i++ {
+		key := binary.LittleEndian.Uint32(text[i:]) << drop >> drop
+		if h := key * mix >> 22; s.bits[h/64]>>(h%64)&1 != 0 {
+			if at, ok := s.at[key]; ok {
+				s.met(at, met)
+			}
+		}
+	}
+	for ; i+n <= len(text); i++ {
+		if at, ok := s.at[uint32(word(text[i:i+n]))]; ok {
+			s.met(at, met)
+		}
+	}
+}
+
+func (s *short) met(i int, met func(*entry)) {
+	for _, x := range s.of[i] {
+		met(x)
 	}
 }
 

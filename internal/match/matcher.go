@@ -28,6 +28,8 @@ type Matcher struct {
 	meet, meetWord func(*entry) // see witnessed and worded
 	word           event.Value  // which worded is about
 	text           []byte       // and its folded text
+	found          []*entry     // by worded
+	searched       *words       // what all values of the event were searched for
 }
 
 // answer counts only in its epoch.
@@ -66,16 +68,17 @@ func (m *Matcher) Match(ev *event.Event, hit func(rule int)) {
 	}
 	m.arena = m.arena[:0]
 	t := m.table()
-	if t.words != nil {
+	if m.searched = nil; t.words != nil {
 		m.words(t.words)
 	}
+	plain := ev.ASCII() && ev.Plain()
 	for _, slot := range ev.Slots() {
 		if int(slot) >= len(t.at) || t.at[slot] == 0 {
 			continue
 		}
 		f := &t.fields[t.at[slot]-1]
 		for _, text := range m.texts(f.slot) {
-			f.find(text, m.meet)
+			f.find(text, plain, m.meet)
 		}
 		for _, x := range f.asked {
 			m.witnessed(x)
@@ -83,6 +86,9 @@ func (m *Matcher) Match(ev *event.Event, hit func(rule int)) {
 	}
 	for _, r := range t.always {
 		m.try(r)
+	}
+	if t.learner != nil {
+		m.learn(t)
 	}
 }
 
@@ -104,25 +110,23 @@ func (m *Matcher) witnessed(x *entry) {
 
 // words looks for what may stand in any value.
 func (m *Matcher) words(w *words) {
+	m.found = m.found[:0]
 	if w.whole || !m.ev.Plain() || m.possible(w) {
 		m.ev.Every(func(v event.Value) bool {
 			mark := len(m.arena)
 			m.arena = fold(m.arena, v.Text)
 			m.word, m.text = v, m.arena[mark:]
-			w.find(m.text, m.meetWord)
+			w.find(m.text, false, m.meetWord)
 			m.arena = m.arena[:mark]
 			return true
 		})
 	}
-	for _, x := range w.all {
-		if m.answers[x.leaf].epoch != m.epoch && m.e.leaves[x.leaf].texts != nil {
-			m.answers[x.leaf] = answer{m.epoch, false}
-		}
+	m.searched = w
+	for _, x := range m.found {
+		m.witnessed(x)
 	}
-	for _, x := range w.all {
-		if m.yes(x.leaf) {
-			m.witnessed(x)
-		}
+	for _, x := range w.asked {
+		m.witnessed(x)
 	}
 }
 
@@ -136,6 +140,7 @@ func (m *Matcher) possible(w *words) bool {
 func (m *Matcher) worded(x *entry) {
 	if m.answers[x.leaf].epoch != m.epoch && (x.text || m.e.leaves[x.leaf].Accepts(valueOf(m.word))) {
 		m.answers[x.leaf] = answer{m.epoch, true}
+		m.found = append(m.found, x)
 	}
 }
 
@@ -176,7 +181,7 @@ func (m *Matcher) holds(x *expr) bool {
 func (m *Matcher) yes(n int) bool {
 	a := &m.answers[n]
 	if a.epoch != m.epoch {
-		a.epoch, a.yes = m.epoch, m.ask(&m.e.leaves[n])
+		a.epoch, a.yes = m.epoch, (m.searched == nil || !m.searched.in[n]) && m.ask(&m.e.leaves[n])
 	}
 	return a.yes
 }
@@ -323,6 +328,10 @@ func (m *Matcher) table() *table {
 		m.route = append(m.route, 255)
 	}
 	if t := m.known[string(m.route)]; t != nil {
+		if better := t.better.Load(); better != nil {
+			t = better
+			m.known[string(m.route)] = t
+		}
 		return t
 	}
 	accepted := make([]byte, (len(m.e.routes)+7)/8)
@@ -351,7 +360,16 @@ func (e *Engine) route(accepted []byte) *table {
 		if len(e.tables) >= maxTables {
 			clear(e.tables)
 		}
-		t = e.table(func(r int) bool { return accepted[r/8]&(1<<(r%8)) != 0 })
+		var rules []int32
+		for i := range e.rules {
+			if r := e.rules[i].route; r < 0 || accepted[r/8]&(1<<(r%8)) != 0 {
+				rules = append(rules, int32(i))
+			}
+		}
+		t = e.table(rules, nil)
+		if len(e.course) > 0 {
+			t.learner = &learner{course: e.course[0], then: e.course[1:], accepted: string(accepted)}
+		}
 		e.tables[string(accepted)] = t
 	}
 	return t

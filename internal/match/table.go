@@ -3,6 +3,7 @@ package match
 import (
 	"encoding/binary"
 	"math/bits"
+	"sync/atomic"
 
 	"entente/sigma"
 )
@@ -13,6 +14,11 @@ type table struct {
 	fields []field
 	words  *words  // nil: no rule looks for words anywhere
 	always []int32 // rules without witnesses
+
+	rules   []int32               // all that the route accepts
+	wanted  []bool                // by slot: a question that could be a witness is about it
+	learner *learner              // nil: it has learnt what it can
+	better  atomic.Pointer[table] // made from what it has learnt
 }
 
 // entry is a witness, and the rules that it is one of.
@@ -36,9 +42,9 @@ type field struct {
 // words is the index of what is looked for in every value.
 type words struct {
 	field
-	raw   grams // finds in the line as it is what could be in a value
-	whole bool  // not all of it can be found so
-	all   []*entry
+	raw   grams        // finds in the line as it is what could be in a value
+	whole bool         // not all of it can be found so
+	in    map[int]bool // leaves that are found by their texts
 }
 
 // ends finds texts by their first or last bytes, up to eight of them: a table for each number of bytes.
@@ -134,20 +140,22 @@ func (e *ends) findLast(text []byte, met func(*entry)) {
 	}
 }
 
-// table makes the indexes for the rules whose routes accept.
-func (e *Engine) table(accepts func(route int) bool) *table {
-	t := &table{at: make([]uint16, e.plan.Slots())}
+// table makes the indexes of rules, from what is known about the events of their route; nil: nothing is.
+func (e *Engine) table(rules []int32, know *learnt) *table {
+	t := &table{at: make([]uint16, e.plan.Slots()), rules: rules, wanted: make([]bool, e.plan.Slots())}
 	entries := map[int]*entry{}
 	fields := map[int][]*entry{}
 	var slots []int
-	for i := range e.rules {
+	for _, i := range rules {
 		r := &e.rules[i]
-		if r.route >= 0 && !accepts(r.route) {
-			continue
-		}
-		leaves, _ := e.witnesses(&r.expr)
+		e.possible(&r.expr, func(leaf int) {
+			if slot := e.leaves[leaf].slot; slot >= 0 {
+				t.wanted[slot] = true
+			}
+		})
+		leaves, _ := e.witnesses(&r.expr, know)
 		if leaves == nil {
-			t.always = append(t.always, int32(i))
+			t.always = append(t.always, i)
 			continue
 		}
 		for _, n := range leaves {
@@ -161,8 +169,8 @@ func (e *Engine) table(accepts func(route int) bool) *table {
 				}
 				fields[l.slot] = append(fields[l.slot], x)
 			}
-			if k := len(x.rules); k == 0 || x.rules[k-1] != int32(i) {
-				x.rules = append(x.rules, int32(i))
+			if k := len(x.rules); k == 0 || x.rules[k-1] != i {
+				x.rules = append(x.rules, i)
 			}
 		}
 	}
@@ -171,14 +179,14 @@ func (e *Engine) table(accepts func(route int) bool) *table {
 			t.words = e.words(fields[s])
 			continue
 		}
-		t.fields = append(t.fields, e.field(s, fields[s]))
+		t.fields = append(t.fields, e.field(s, fields[s], know))
 		t.at[s] = uint16(len(t.fields))
 	}
 	return t
 }
 
 // field makes the index of a field.
-func (e *Engine) field(slot int, entries []*entry) field {
+func (e *Engine) field(slot int, entries []*entry, know *learnt) field {
 	f := field{slot: slot}
 	var first, last []tail
 	var within []place
@@ -211,17 +219,19 @@ func (e *Engine) field(slot int, entries []*entry) field {
 			}
 		}
 	}
-	f.prefix, f.suffix, f.within = newEnds(first, false), newEnds(last, true), newGrams(within, false)
+	f.prefix, f.suffix, f.within = newEnds(first, false), newEnds(last, true), newGrams(within, slot, know)
 	return f
 }
 
 // words makes the index of what is looked for in every value.
 func (e *Engine) words(entries []*entry) *words {
-	w := &words{field: e.field(-1, entries), all: entries}
+	w := &words{field: e.field(-1, entries, nil), in: map[int]bool{}}
 	var raw []place
 	for _, x := range entries {
 		l := &e.leaves[x.leaf]
-		w.whole = w.whole || l.texts == nil
+		if l.texts != nil {
+			w.in[x.leaf] = true
+		}
 		for _, text := range l.texts {
 			longest := ""
 			for _, run := range runs(text) {
@@ -236,12 +246,12 @@ func (e *Engine) words(entries []*entry) *words {
 			raw = append(raw, place{x: x, text: longest})
 		}
 	}
-	w.raw = newGrams(raw, true)
+	w.raw = newGrams(raw, rawLine, nil)
 	return w
 }
 
-// find calls with every entry that a folded text may be an answer to; with some more than once.
-func (f *field) find(text []byte, met func(*entry)) {
+// find calls with every entry that a folded text may be an answer to; with some more than once. Where plain is set, the text is known to be ASCII.
+func (f *field) find(text []byte, plain bool, met func(*entry)) {
 	if f.number != nil {
 		if n, ok := canonical(text); ok {
 			for _, x := range f.number[string(n)] {
@@ -256,7 +266,7 @@ func (f *field) find(text []byte, met func(*entry)) {
 	}
 	f.prefix.findFirst(text, met)
 	f.suffix.findLast(text, met)
-	f.within.find(text, met)
+	f.within.find(text, plain, met)
 }
 
 // canonical is sigma.Canonical, quick for the numbers that are already so.

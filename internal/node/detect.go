@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"net/http"
@@ -10,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"entente/dsse"
 	"entente/internal/detect"
 	"entente/internal/exchange"
 	"entente/internal/fault"
@@ -22,6 +25,9 @@ import (
 	"entente/internal/store"
 	"entente/internal/surface/api"
 	"entente/internal/surface/sensorapi"
+	"entente/label"
+	"entente/peer"
+	"entente/register"
 	"entente/sensor"
 )
 
@@ -35,7 +41,7 @@ const sensorLife = 90 * 24 * time.Hour
 func (n *Node) openDetection(ctx context.Context) (err error) {
 	names := n.ring.Names()
 	n.detection, err = detect.Open(ctx, detect.Options{Dir: filepath.Join(n.cfg.Data, detectFolder), Nation: names.Nation, Org: names.Org, Realm: names.Realm, Config: n.cfg.Detect,
-		World: watched{n}, Docs: n.store, Authority: vouching{n}, Named: func(org string) (gate.Party, bool) {
+		World: watched{n}, Decisive: []string{register.Type}, Docs: n.store, Authority: vouching{n}, Named: func(org string) (gate.Party, bool) {
 			o, ok := n.ids.Register().Find(org)
 			return partyOf(o), ok
 		}, Silent: n.silent, Now: n.cfg.Now, Log: n.cfg.Log})
@@ -68,11 +74,23 @@ func (w watched) All(ctx context.Context, types []string, after record.Seq, limi
 	return journal(w).Page(ctx, store.Query{Types: types, After: after, Limit: limit, Headers: true})
 }
 
-func (w watched) For(ctx context.Context, p gate.Party, ids []string) (out []store.Item, err error) {
-	scope := w.n.gate().Scope(gate.Viewer{Nation: p.Nation, Org: p.Org, Purpose: []string{"net-defence"}, Realm: w.n.ring.Names().Realm}, w.n.cfg.Now())
-	q := store.Query{IDs: ids, Limit: len(ids)}
+func (w watched) For(ctx context.Context, p gate.Party, ids []string) ([]store.Item, error) {
+	scope := w.n.gate().Scope(gate.Viewer{Nation: p.Nation, Org: p.Org, Purpose: []string{label.NetDefence.String()}, Realm: w.n.ring.Names().Realm}, w.n.cfg.Now())
+	return pages(store.Query{IDs: ids, Limit: len(ids)}, func(q store.Query) (store.Page, error) { return w.n.store.Page(ctx, scope, q) })
+}
+
+func (w watched) Visible(ctx context.Context, v gate.Viewer, ids []string) ([]store.Item, error) {
+	return pages(store.Query{IDs: ids, Limit: len(ids), Headers: true}, func(q store.Query) (store.Page, error) { return w.n.exchange.Read(ctx, v, q) })
+}
+
+func (w watched) Read(ctx context.Context, v gate.Viewer, id string) (store.Item, error) {
+	return w.n.exchange.Get(ctx, v, "", id, store.Versions{})
+}
+
+// pages reads all pages of a query. What is in quarantine is not among them.
+func pages(q store.Query, read func(store.Query) (store.Page, error)) (out []store.Item, err error) {
 	for {
-		page, err := w.n.store.Page(ctx, scope, q)
+		page, err := read(q)
 		if err != nil {
 			return nil, err
 		}
@@ -98,27 +116,63 @@ func (w watched) Accept(ctx context.Context, v gate.Viewer, s exchange.Submissio
 
 // Era differs with the register of organisations, the lists that are loaded, and the accords that stand.
 func (w watched) Era() string {
-	era := fmt.Sprintf("%d %d", w.n.ids.Generation(), w.n.lists.Summary().Loaded.UnixNano())
+	era := fmt.Sprintf("%d %s", w.n.ids.Generation(), guard{w.n}.Generation())
 	for _, s := range w.n.accords.Standings() {
 		era += " " + s.State
 	}
 	return era
 }
 
+// Harmless says which warning list a value stands on, or whose service of the own register it is.
 func (w watched) Harmless(ctx context.Context, p gate.Party, v indicator.Value) (code, why string, err error) {
-	if list := w.n.lists.Known(v.Text()); list != "" {
+	g, text := guard{w.n}, v.Text()
+	if list := g.Warned(text); list != "" {
 		return "warninglist", "it stands on the warning list " + list, nil
 	}
-	return "", "", nil
+	switch v.Kind {
+	case indicator.IPv4, indicator.IPv6, indicator.CIDR, indicator.Domain, indicator.URL, indicator.Email:
+	default:
+		return "", "", nil
+	}
+	owner, err := g.Owner(ctx, text)
+	if err != nil || owner == "" {
+		return "", "", err
+	}
+	if names := w.n.ring.Names(); p == (gate.Party{Nation: names.Nation, Org: names.Org}) {
+		return "register", "it concerns a service of " + owner + ", who stands in the register of constituents", nil
+	}
+	return "register", "it concerns a service that stands in the register of constituents", nil
 }
 
-func (w watched) Accord(rec *record.Record) (name string, stands bool) { return "", true }
+// Accord is the accord that the signed envelope of a record names, and whether it binds now, or a later version of it.
+func (w watched) Accord(rec *record.Record) (name string, stands bool) {
+	if rec.Envelope == nil {
+		return "", true
+	}
+	var given struct {
+		Accord peer.Digest `json:"accord"`
+	}
+	e, err := dsse.Parse(rec.Envelope)
+	if err != nil || json.Unmarshal(e.Payload, &given) != nil || given.Accord == (peer.Digest{}) {
+		return "", true // signed by the own organisation, under no accord
+	}
+	_, text, _, goesOn := w.n.accords.Signed(given.Accord)
+	if text == nil {
+		return "sha256:" + hex.EncodeToString(given.Accord[:]), false
+	}
+	for _, s := range w.n.accords.Standings() {
+		if s.Name == text.Name {
+			return text.Name, goesOn && s.Holds(w.n.ring.Names().Nation, rec.Origin.Nation, w.n.cfg.Now())
+		}
+	}
+	return text.Name, false
+}
 
 // silent has the desk tell people of sensors that say nothing.
 func (n *Node) silent(ctx context.Context, stand []detect.Silence) error {
 	out := make([]notify.Alarm, len(stand))
 	for i, s := range stand {
-		out[i] = notify.Alarm{Nation: n.ring.Names().Nation, Kind: "sensor.silent", Ref: s.Sensor, Since: s.Since}
+		out[i] = notify.Alarm{Nation: n.ring.Names().Nation, Kind: detect.AlarmSilent, Ref: s.Sensor, Since: s.Since}
 	}
 	return n.tell(ctx, alarmsOfSensors, out)
 }

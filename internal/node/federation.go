@@ -102,6 +102,7 @@ func (n *Node) alarmed(ctx context.Context, stand []federation.Alarm) error {
 type alarms struct {
 	mu    sync.Mutex
 	stand [2][]notify.Alarm
+	said  [2]bool // since the node began: before all have, the desk would take what nobody spoke of yet for over
 }
 
 // Who raises alarms.
@@ -113,7 +114,10 @@ const (
 func (n *Node) tell(ctx context.Context, of int, stand []notify.Alarm) error {
 	n.alarms.mu.Lock()
 	defer n.alarms.mu.Unlock()
-	n.alarms.stand[of] = stand
+	n.alarms.stand[of], n.alarms.said[of] = stand, true
+	if !n.alarms.said[alarmsOfPartners] || !n.alarms.said[alarmsOfSensors] {
+		return nil
+	}
 	return n.desk.Alarmed(ctx, slices.Concat(n.alarms.stand[:]...))
 }
 

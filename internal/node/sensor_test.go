@@ -15,10 +15,15 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"entente/internal/detect"
+	"entente/internal/identity"
 	"entente/internal/indicator"
 	"entente/internal/surface/api"
 	"entente/label"
@@ -279,4 +284,242 @@ func TestASensorEnrolsLooksAndReports(t *testing.T) {
 	// The label, revocation and purge of an indicator take it out of the table.
 	n.bring(indicatorObject(after[0], "[domain-name:value = 'evil.example']", "2026-02-01T00:00:00.000Z", label.Green, `,"revoked":true`))
 	p.has(after[0])
+}
+
+// A code works once. Whatever is wrong with one, the answer is the same, and who tries many must wait.
+func TestACodeWorksOnce(t *testing.T) {
+	n := found(t, "UTO", "Utopia CERT", "")
+	code := n.code("edge")
+	newProbe(t, n, code).enrol()
+	if _, err := n.Detection().Add(t.Context(), "test", "edge", ""); err == nil {
+		t.Error("two sensors have one name")
+	}
+	p := newProbe(t, n, code)
+	other, err := sensor.ParseCode(code)
+	n.must(err)
+	other.Secret[0] ^= 1
+	for i := range 15 {
+		p.code = []string{code, other.String(), "nonsense"}[i%3]
+		status, h := p.try("POST", sensor.PathEnrol, sensor.Request{Code: p.code, CSR: p.csr()}, nil)
+		if want := 403; i < 9 && status != want {
+			t.Errorf("try %d: %d", i, status)
+		}
+		if i >= 10 && (status != 429 || h.Get("Retry-After") == "") {
+			t.Errorf("try %d: %d", i, status)
+		}
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	n.must(err)
+	p.key = key
+	p.as(sensor.Enrolled{Certificate: string(n.CA()), Authority: string(n.CA())})
+	if status, _ := p.try("GET", sensor.PathRules, nil, nil); status == 200 {
+		t.Error("somebody without a certificate of a sensor gets rules")
+	}
+}
+
+// A renewed certificate takes the place of the old one once the sensor comes with it; a revoked sensor is out at once.
+func TestASensorRenewsAndIsRevoked(t *testing.T) {
+	n := found(t, "UTO", "Utopia CERT", "")
+	p := newProbe(t, n, n.code("edge")).enrol()
+	old := *p
+	var e sensor.Enrolled
+	p.do("POST", sensor.PathRenew, sensor.Request{CSR: p.csr()}, &e)
+	old.do("GET", sensor.PathState, nil, nil) // it still counts
+	p.as(e)
+	p.do("GET", sensor.PathState, nil, nil)
+	if status, _ := old.try("GET", sensor.PathState, nil, nil); status == 200 {
+		t.Error("the old certificate counts on")
+	}
+	var st sensor.State
+	p.do("GET", sensor.PathState, nil, &st)
+	ended := make(chan int, 1)
+	go func() {
+		req, _ := http.NewRequest("GET", n.URL()+sensor.PathState+"?wait=30&after="+st.Version, nil)
+		res, err := p.http.Do(req)
+		if err != nil {
+			ended <- 0
+			return
+		}
+		defer res.Body.Close()
+		var last sensor.State
+		if res.StatusCode == 200 && json.NewDecoder(res.Body).Decode(&last) == nil && !last.Revoked {
+			ended <- 200
+			return
+		}
+		ended <- 403
+	}()
+	n.must(n.Detection().Revoke(t.Context(), "test", "edge"))
+	if got := <-ended; got == 200 {
+		t.Error("a revoked sensor was told what to look for")
+	}
+	for _, path := range []string{sensor.PathState, sensor.PathSnapshot, sensor.PathRules, sensor.PathChanges + "?after=x.1"} {
+		if status, _ := p.try("GET", path, nil, nil); status == 200 {
+			t.Errorf("a revoked sensor gets %s", path)
+		}
+	}
+}
+
+// What leaves sight leaves the table: what is revoked, purged, of a warning list or of the own register.
+func TestWhatLeavesSightLeavesTheTable(t *testing.T) {
+	n := found(t, "UTO", "Utopia CERT", "")
+	n.must(os.MkdirAll(filepath.Join(n.data, "warnings", "public-dns"), 0o700))
+	n.must(os.WriteFile(filepath.Join(n.data, "warnings", "public-dns", "list.json"), []byte(`{"name":"Public DNS","version":1,"description":"resolvers","type":"string","matching_attributes":["ip-dst","ip-src"],"list":["192.0.2.53"]}`), 0o600))
+	n.halt()
+	n.start("[lists]\nwarninglists = \"warnings\"\n")
+	p := newProbe(t, n, n.code("edge")).enrol()
+	ids := n.indicators(label.Amber, "[ipv4-addr:value = '198.51.100.7']", "[domain-name:value = 'secret-purged.example']", "[domain-name:value = 'revoked.example']",
+		"[ipv4-addr:value = '192.0.2.53'] OR [ipv4-addr:value = '198.51.100.8']", "[domain-name:value = 'www.harbour.example']")
+	p.has(ids[0], "198.51.100.7")
+	p.has(ids[1], "secret-purged.example")
+	p.has(ids[2], "revoked.example")
+	p.has(ids[3], "198.51.100.8")
+	p.has(ids[4], "www.harbour.example")
+
+	var snap []byte
+	p.do("GET", sensor.PathSnapshot, nil, &snap)
+	if !bytes.Contains(snap, []byte("secret-purged")) {
+		t.Fatal("the snapshot holds other bytes than this test looks for")
+	}
+	_, err := n.api.Purge(t.Context(), ids[1], false)
+	n.must(err)
+	p.has(ids[1])
+	for range 200 {
+		if len(holding(t, filepath.Join(n.data, detectFolder), "secret-purged")) == 0 {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if left := holding(t, filepath.Join(n.data, detectFolder), "secret-purged"); len(left) > 0 {
+		t.Errorf("%v hold what was purged", left)
+	}
+
+	n.bring(indicatorObject(ids[2], "[domain-name:value = 'revoked.example']", "2026-02-01T00:00:00.000Z", label.Amber, `,"revoked":true`))
+	p.has(ids[2])
+	_, err = n.api.ImportConstituents(t.Context(), strings.NewReader(`{"name":"Harbour","domains":[{"name":"harbour.example","include_subdomains":true}]}`), url.Values{"format": {"json"}})
+	n.must(err)
+	p.has(ids[4])
+	var left []string
+	n.must(n.api.DetectionLeft(t.Context(), nil, func(l detect.LeftOut) error { left = append(left, l.Code+" "+l.Value); return nil }))
+	for _, want := range []string{"warninglist 192.0.2.53", "register www.harbour.example"} {
+		if !slices.Contains(left, want) {
+			t.Errorf("%q is not among what is left out: %q", want, left)
+		}
+	}
+}
+
+// holding are the files of a directory that hold a text.
+func holding(t *testing.T, dir, text string) (out []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if b, err := os.ReadFile(filepath.Join(dir, e.Name())); err == nil && bytes.Contains(b, []byte(text)) {
+			out = append(out, e.Name())
+		}
+	}
+	return out
+}
+
+// Sigma rules come in as indicators, and go to sensors as rules; what is known before a restart is known after it.
+func TestRulesGoToSensorsAndARestartForgetsNothing(t *testing.T) {
+	n := found(t, "UTO", "Utopia CERT", "")
+	const rules = "title: One\nid: 5f0b1a3e-6f3a-4d0e-8a53-0c2f6b7c1a01\nlogsource:\n  category: process_creation\ndetection:\n  s:\n    Image: a.exe\n  condition: s\nlevel: high\n---\n" +
+		"title: Two\nid: 5f0b1a3e-6f3a-4d0e-8a53-0c2f6b7c1a02\nlogsource:\n  category: process_creation\ndetection:\n  s:\n    Image: b.exe\n  condition: s\n"
+	q := url.Values{"format": {"sigma"}, "default": {"tlp:green"}}
+	for want := range 2 {
+		s, err := n.api.Import(t.Context(), strings.NewReader(rules), q, func(api.Event) {})
+		n.must(err)
+		if s.Objects != 2 || s.Present != 2*want || s.Added != 2-2*want {
+			t.Fatalf("%+v", s)
+		}
+	}
+	ids := n.indicators(label.Green, "[process:command_line MATCHES 'x.*y']", "[ipv4-addr:value = '198.51.100.9']")
+	p := newProbe(t, n, n.code("edge")).enrol()
+	p.has(ids[1], "198.51.100.9")
+	var got sensor.Rules
+	var etag string
+	p.sees("three rules", func(sensor.State) bool {
+		etag = p.do("GET", sensor.PathRules, nil, &got).Get("ETag")
+		return len(got.Rules) == 3
+	})
+	kinds := map[string]int{}
+	for _, r := range got.Rules {
+		kinds[r.Type]++
+	}
+	if kinds["sigma"] != 2 || kinds["stix"] != 1 || etag == "" {
+		t.Fatalf("%v %q", kinds, etag)
+	}
+	p.do("POST", sensor.PathReports, []sensor.Report{met("a", ids[1], "ipv4", "198.51.100.9", 3)}, nil)
+	p.do("POST", sensor.PathHealth, sensor.Health{Time: time.Now(), Started: time.Now(), Inputs: []sensor.Input{}}, nil)
+	var before sensor.State
+	p.do("GET", sensor.PathState, nil, &before)
+	n.halt()
+	n.start("")
+	var after sensor.State
+	p.do("GET", sensor.PathState, nil, &after)
+	if after.Indicators != before.Indicators || after.Rules != before.Rules {
+		t.Errorf("after a restart it stands at %+v, and stood at %+v", after, before)
+	}
+	var taken sensor.Taken
+	p.do("POST", sensor.PathReports, []sensor.Report{met("a", ids[1], "ipv4", "198.51.100.9", 3), met("b", ids[1], "ipv4", "198.51.100.9", 1), met("c", "indicator--"+uuidOf("unknown"), "", "", 1)}, &taken)
+	if taken.Taken != 1 {
+		t.Errorf("%+v", taken)
+	}
+	var met []detect.Detection
+	n.must(n.api.Detections(t.Context(), nil, func(d detect.Detection) error { met = append(met, d); return nil }))
+	if len(met) != 1 || met[0].Count != 4 || met[0].Name != "edge" || met[0].Fields["dest_ip"] != "198.51.100.9" {
+		t.Errorf("%+v", met)
+	}
+	v, err := n.api.Sensor(t.Context(), "edge")
+	n.must(err)
+	if v.Heard.IsZero() || v.State != detect.SensorWell {
+		t.Errorf("%+v", v)
+	}
+
+	m, err := n.api.Mute(t.Context(), detect.PutMute{Source: ids[1], Why: "our own scanner", FalsePositive: true})
+	n.must(err)
+	p.sees("the mute", func(st sensor.State) bool { return slices.Contains(st.Muted, ids[1]) })
+	n.waits("an opinion", url.Values{"id": {m.Opinion}}, func(o []api.Object) bool { return len(o) == 1 && o[0].Label.TLP == label.Green })
+	n.must(n.api.Unmute(t.Context(), ids[1]))
+	p.sees("no mute", func(st sensor.State) bool { return len(st.Muted) == 0 })
+}
+
+// A sensor of another organisation looks for what that one may have, and what it is given is written down.
+func TestASensorOfAClientGetsWhatTheClientMay(t *testing.T) {
+	n := found(t, "UTO", "Utopia CERT", "")
+	_, err := n.api.AddOrg(t.Context(), identity.Org{Name: "Harbour", Nation: "UTO", Client: true})
+	n.must(err)
+	ids := n.indicators(label.Amber, "[ipv4-addr:value = '198.51.100.7']")
+	hidden := n.indicators(label.AmberStrict, "[ipv4-addr:value = '198.51.100.8']")
+	code, err := n.Detection().Add(t.Context(), "test", "quay", "Harbour")
+	n.must(err)
+	p := newProbe(t, n, code.Code).enrol()
+	p.has(ids[0], "198.51.100.7")
+	more := n.indicators(label.Green, "[ipv4-addr:value = '198.51.100.9']")
+	p.has(more[0], "198.51.100.9")
+	list, _ := p.changes(sensor.Cursor{Epoch: p.sees("its table", func(sensor.State) bool { return true }).Indicators.Epoch})
+	for _, c := range list {
+		if c.Source == hidden[0] {
+			t.Errorf("it was given %+v", c)
+		}
+	}
+	holders, err := n.api.Holders(t.Context(), ids[0])
+	n.must(err)
+	if len(holders) != 1 || holders[0].Party != "UTO/Harbour" {
+		t.Errorf("who was given it is not written down: %+v", holders)
+	}
+	var taken sensor.Taken
+	if p.do("POST", sensor.PathReports, []sensor.Report{met("a", hidden[0], "ipv4", "198.51.100.8", 1)}, &taken); taken.Taken != 0 {
+		t.Error("it reports what it was not given")
+	}
+	p.do("POST", sensor.PathReports, []sensor.Report{met("a", ids[0], "ipv4", "198.51.100.7", 1)}, nil)
+	got := n.waits("a sighting", url.Values{"type": {"sighting"}}, func(o []api.Object) bool { return len(o) == 1 })
+	if got[0].Origin.Org != "Harbour" {
+		t.Errorf("the sighting comes from %+v", got[0].Origin)
+	}
+	_, err = n.api.Relabel(t.Context(), more[0], api.PutLabel{Label: "tlp:amber+strict", Reason: "not for clients"}, false)
+	n.must(err)
+	p.has(more[0])
 }

@@ -161,33 +161,38 @@ func (m *Memory) sort() {
 // The tags of keys: addresses of IPv4 are kept as they are, in order.
 const tag4 = 1 << 63
 
-func (m *Memory) hashed(kind uint8, value []byte) uint64 { return m.cfg.Hash(kind, value) &^ tag4 }
-
 func key4(a netip.Addr) uint64 {
 	b := a.As4()
 	return tag4 | uint64(binary.BigEndian.Uint32(b[:]))
 }
 
 // See notes that a value was seen. Values are compared byte by byte: the caller gives canonical ones.
-func (m *Memory) See(kind uint8, value []byte, when time.Time) { m.see(m.hashed(kind, value), when) }
+func (m *Memory) See(kind uint8, value []byte, when time.Time) { m.see(m.Key(kind, value), when) }
+
+// Key is what a value is remembered by.
+func (m *Memory) Key(kind uint8, value []byte) uint64 { return m.cfg.Hash(kind, value) &^ tag4 }
 
 // SeeAddr notes that an address was seen. Of IPv6, its networks of 64 and 48 bits are too.
 func (m *Memory) SeeAddr(a netip.Addr, when time.Time) {
-	m.keys(a, func(key uint64) { m.see(key, when) })
+	var buf [3]uint64
+	for _, key := range m.AddrKeys(buf[:0], a) {
+		m.see(key, when)
+	}
 }
 
-// keys are those under which an address is remembered.
-func (m *Memory) keys(a netip.Addr, each func(uint64)) {
+// AddrKeys appends what an address is remembered by.
+func (m *Memory) AddrKeys(to []uint64, a netip.Addr) []uint64 {
 	a = a.Unmap().WithZone("")
 	switch {
 	case a.Is4():
-		each(key4(a))
+		to = append(to, key4(a))
 	case a.Is6():
-		each(m.key6(netip.PrefixFrom(a, 128)))
+		to = append(to, m.key6(netip.PrefixFrom(a, 128)))
 		for _, bits := range prefixes6 {
-			each(m.key6(netip.PrefixFrom(a, bits).Masked()))
+			to = append(to, m.key6(netip.PrefixFrom(a, bits).Masked()))
 		}
 	}
+	return to
 }
 
 // prefixes6 are the lengths of networks of IPv6 that can be asked for, beside whole addresses.
@@ -197,7 +202,7 @@ const kindOwn = 255
 
 func (m *Memory) key6(p netip.Prefix) uint64 {
 	b := p.Addr().As16()
-	return m.hashed(kindOwn, append(b[:], byte(p.Bits())))
+	return m.Key(kindOwn, append(b[:], byte(p.Bits())))
 }
 
 func (m *Memory) see(key uint64, when time.Time) {
@@ -250,7 +255,7 @@ func (m *Memory) Full() bool {
 
 // Seen says what is remembered of a value.
 func (m *Memory) Seen(kind uint8, value []byte) (Seen, error) {
-	key := m.hashed(kind, value)
+	key := m.Key(kind, value)
 	return m.seen(key, key)
 }
 
@@ -270,7 +275,7 @@ func (m *Memory) seen(low, high uint64) (out Seen, err error) {
 
 // Days says what is remembered of a value for each day of UTC on which it was seen, oldest first.
 func (m *Memory) Days(kind uint8, value []byte) ([]Seen, error) {
-	key := m.hashed(kind, value)
+	key := m.Key(kind, value)
 	return m.days(key, key)
 }
 

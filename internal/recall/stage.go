@@ -34,17 +34,13 @@ func (s *Stage) Event(when time.Time) {
 	}
 }
 
-// See notes that a value stands in the event.
-func (s *Stage) See(kind uint8, value []byte) {
-	if s.day >= 0 {
-		s.see(s.m.hashed(kind, value))
+// See notes that a value stands in the event, by the keys that [Memory.Key] and [Memory.AddrKeys] give of it.
+func (s *Stage) See(keys ...uint64) {
+	if s.day < 0 {
+		return
 	}
-}
-
-// SeeAddr notes that an address stands in the event. Of IPv6, its networks of 64 and 48 bits do too.
-func (s *Stage) SeeAddr(a netip.Addr) {
-	if s.day >= 0 {
-		s.m.keys(a, s.see)
+	for _, key := range keys {
+		s.see(key)
 	}
 }
 
@@ -73,7 +69,7 @@ func (s *Stage) Len() int { return s.n }
 
 // Seen says how often a value was seen in the stage: in how many events.
 func (s *Stage) Seen(kind uint8, value []byte) (out Seen) {
-	key := s.m.hashed(kind, value)
+	key := s.m.Key(kind, value)
 	for day, d := range s.days {
 		if e, ok := d[key]; ok {
 			out.add(day, e.entry)

@@ -45,7 +45,7 @@ func TestStage(t *testing.T) {
 		had := map[byte]bool{}
 		for range 1 + r.IntN(5) { // some of them twice in the event
 			v := byte(r.IntN(6))
-			s.See(3, []byte{v})
+			s.See(m.Key(3, []byte{v}))
 			if !had[v] {
 				had[v] = true
 				want[v] = want[v].add1(when)
@@ -58,7 +58,7 @@ func TestStage(t *testing.T) {
 		a := make([]byte, 4)
 		binary.BigEndian.PutUint32(a, 10<<24|uint32(r.IntN(1024)))
 		addr, _ := netip.AddrFromSlice(a)
-		s.SeeAddr(addr)
+		s.See(m.AddrKeys(nil, addr)...)
 		if net.Contains(addr) {
 			in = in.add1(when)
 		}
@@ -107,8 +107,8 @@ func TestStage(t *testing.T) {
 		t.Errorf("the days of the network have %d, not %d: %v", sum, in.Count, err)
 	}
 	s.Event(noon.Add(100 * 24 * time.Hour)) // by a clock that is wrong
-	s.See(3, []byte{1})
-	s.SeeAddr(net.Addr())
+	s.See(m.Key(3, []byte{1}))
+	s.See(m.AddrKeys(nil, net.Addr())...)
 	if s.Len() != 0 {
 		t.Error("what was seen at no time that is remembered was staged")
 	}

@@ -95,32 +95,40 @@ type worker struct {
 	look    *look
 	watcher *watch.Watcher
 	ev      event.Event
-	keys    indicator.Keys
 	stage   *recall.Stage
+	keys    []uint64   // of the value that is being looked up
+	cells   [][]uint64 // of values that come again
 }
 
-func newWorker(s *Sensor) *worker {
-	w := &worker{s: s}
-	w.keys.Tell = w.seen
-	return w
-}
+func newWorker(s *Sensor) *worker { return &worker{s: s, cells: make([][]uint64, watch.Cells)} }
 
-// seen remembers a key that was looked for.
-func (w *worker) seen(k indicator.Kind, key []byte, beneath bool) {
+// Begin implements watch.Witness, as the next three do.
+func (w *worker) Begin() { w.keys = w.keys[:0] }
+
+// Key remembers a key that was looked for.
+func (w *worker) Key(k indicator.Kind, key []byte, beneath bool) {
+	n := len(w.keys)
 	switch k {
 	case indicator.IPv4, indicator.IPv6:
 		if a, ok := netip.AddrFromSlice(key); ok {
-			w.stage.SeeAddr(a)
+			w.keys = w.s.memory.AddrKeys(w.keys, a)
 		}
 	case indicator.Domain:
-		w.stage.See(kindBeneath, key)
+		w.keys = append(w.keys, w.s.memory.Key(kindBeneath, key))
 		if !beneath {
-			w.stage.See(uint8(k), key)
+			w.keys = append(w.keys, w.s.memory.Key(uint8(k), key))
 		}
 	default:
-		w.stage.See(uint8(k), key)
+		w.keys = append(w.keys, w.s.memory.Key(uint8(k), key))
 	}
+	w.stage.See(w.keys[n:]...)
 }
+
+// Keep notes what is remembered of a value that may come again.
+func (w *worker) Keep(cell int) { w.cells[cell] = append(w.cells[cell][:0], w.keys...) }
+
+// Again remembers a value that comes again.
+func (w *worker) Again(cell int) { w.stage.See(w.cells[cell]...) }
 
 // take looks at a batch.
 func (s *Sensor) take(ctx context.Context, f *Feed, b *input.Batch) error {
@@ -158,7 +166,7 @@ func (w *worker) batch(blk *block, b *input.Batch) {
 	defer blk.mu.Unlock()
 	if l := w.s.look.Load(); w.look != l { // after the block is held: what comes now is looked back for after this batch
 		w.look, w.watcher = l, l.set.Watcher()
-		w.watcher.Keys = &w.keys
+		w.watcher.Tell(w)
 	}
 	w.stage = blk.stage
 	now := w.s.o.Now()
@@ -188,6 +196,7 @@ func (w *worker) batch(blk *block, b *input.Batch) {
 		}
 	}
 	blk.done = b.Done
+	w.s.buried(w.watcher.Dead)
 	if len(blk.dirty) > before {
 		w.s.wake(w.s.telling)
 	}

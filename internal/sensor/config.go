@@ -25,10 +25,16 @@ type Config struct {
 	Workers   int           `toml:"workers"`   // how many batches are looked at at once; 0: one for each processor
 	Evidence  []string      `toml:"evidence"`  // fields whose values reports may carry when they matched; "*": all; empty: none
 	Pipelines []string      `toml:"pipelines"` // files that fit rules to the logs at hand
+	Table     TableConfig   `toml:"indicators"`
 	Spool     SpoolConfig   `toml:"spool"`
 	Recall    recall.Config `toml:"recall"`
 	Limits    LimitsConfig  `toml:"limits"`
 	Inputs    []InputConfig `toml:"input"`
+}
+
+// TableConfig says which indicators count.
+type TableConfig struct {
+	Threshold int `toml:"threshold"` // confidence falls with age, and below this one an indicator is not heard; 0: none fades
 }
 
 // SpoolConfig bounds what waits for the node.
@@ -56,6 +62,8 @@ const (
 	maxInputs    = 1000
 	minSpool     = 1 << 20
 	defaultSpool = 1 << 30
+
+	defaultThreshold = 5
 )
 
 // Example is the file that a sensor begins with.
@@ -66,6 +74,9 @@ evidence = ["*"]
 
 # Files of pipelines that fit rules to the logs at hand.
 # pipelines = ["pipelines/own.yml"]
+
+[indicators]
+threshold = 5        # of confidence, which falls with age: what is below it is not heard; 0: nothing fades
 
 [spool]
 size = 1073741824    # bytes of reports that wait while the node is not there
@@ -96,7 +107,7 @@ minutes = 60         # for so long
 
 // LoadConfig reads the configuration of a data directory, strictly.
 func LoadConfig(dir string) (Config, error) {
-	c := Config{Evidence: []string{"*"}}
+	c := Config{Evidence: []string{"*"}, Table: TableConfig{Threshold: defaultThreshold}}
 	path := filepath.Join(dir, ConfigFile)
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -137,6 +148,8 @@ func (c *Config) Validate() error {
 	switch {
 	case c.Workers < 1 || c.Workers > maxWorkers:
 		return bad("workers", "a sensor has 1 to %d workers, not %d", maxWorkers, c.Workers)
+	case c.Table.Threshold < 0 || c.Table.Threshold > 100:
+		return bad("indicators.threshold", "confidence is from 0 to 100, not %d", c.Table.Threshold)
 	case c.Spool.Size < minSpool:
 		return bad("spool.size", "the spool has at least %d bytes, not %d", minSpool, c.Spool.Size)
 	case c.Limits.Reports < 1:

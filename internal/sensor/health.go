@@ -6,10 +6,12 @@ import (
 	"errors"
 	"maps"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"entente/internal/build"
 	"entente/internal/fault"
+	"entente/internal/indicator"
 	"entente/internal/lite"
 	wire "entente/sensor"
 )
@@ -33,6 +35,7 @@ type Status struct {
 	Heard   time.Time         `json:"node_heard,omitzero"` // when the node last answered
 	Given   int64             `json:"reports_given"`       // since it started
 	Errors  map[string]string `json:"errors,omitempty"`    // what fails now, by what does
+	Dead    map[string]uint64 `json:"not_valid,omitempty"` // times that an indicator was met that does not count, by why, since it started
 	Health  wire.Health       `json:"health"`
 }
 
@@ -116,9 +119,22 @@ func (s *Sensor) keepStatus(running bool) error {
 	}
 	st.name(s.id)
 	s.mu.Lock()
-	st.Errors = maps.Clone(s.errors)
+	st.Errors, st.Dead = maps.Clone(s.errors), maps.Clone(s.dead)
 	s.mu.Unlock()
 	return writeJSON(s.path(statusFile), &st)
+}
+
+// buried counts indicators that were met and do not count.
+func (s *Sensor) buried(dead map[indicator.State]uint64) {
+	if len(dead) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for state, n := range dead {
+		s.dead[strings.ToLower(state.String())] += n
+	}
+	clear(dead)
 }
 
 // failed notes that a part of the sensor fails, or does not any more.

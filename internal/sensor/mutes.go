@@ -70,6 +70,13 @@ func (m *mutes) heard(source string, met int64) bool {
 	return false
 }
 
+// silenced tells whether people at the node said that a source is not to be reported: also not what was met before they did.
+func (m *mutes) silenced(source string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.node[source]
+}
+
 // note counts that a source has one more thing to report, and mutes it when that is too much. It tells whether the source is still heard.
 func (m *mutes) note(source string) bool {
 	m.mu.Lock()

@@ -53,6 +53,7 @@ type fakeNode struct {
 	cut      int64         // an answer with a snapshot breaks off after so many bytes, once
 	ranges   []string      // that were asked for
 	tampered bool          // the next snapshot is damaged
+	asked    int           // the newest version that the sensor says it has
 }
 
 func newFakeNode(t testing.TB) *fakeNode {
@@ -264,6 +265,9 @@ func (n *fakeNode) wait(w http.ResponseWriter, r *http.Request) {
 	timeout := time.After(time.Duration(seconds) * time.Second)
 	for {
 		n.mu.Lock()
+		if has, err := strconv.Atoi(r.URL.Query().Get("after")); err == nil {
+			n.asked = max(n.asked, has)
+		}
 		st, changed, down := n.state, n.changed, n.down
 		n.mu.Unlock()
 		if down {
@@ -319,6 +323,7 @@ func (n *fakeNode) snapshot(w http.ResponseWriter, r *http.Request) {
 	if cutAt > 0 {
 		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
 		w.Write(data[:cutAt])
+		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
 	}
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))

@@ -62,6 +62,7 @@ type Sensor struct {
 	ended  []*block            // of them those that were read whole, in that order
 	held   int                 // values in their stages
 	errors map[string]string
+	dead   map[string]uint64 // indicators that were met and do not count, by why
 }
 
 // Run runs the sensor of a data directory until the context ends. It has the directory for itself.
@@ -90,7 +91,7 @@ func open(o Options) (s *Sensor, back []fresh, err error) {
 		return nil, nil, err
 	}
 	s = &Sensor{o: o, workers: make(chan *worker, o.Config.Workers), gate: newGate(), jobs: make(chan job, maxJobs), ready: make(chan struct{}), started: o.Now().UTC(),
-		telling: make(chan struct{}, 1), keeping: make(chan struct{}, 1), changed: make(chan struct{}, 1), live: map[*block]struct{}{}, errors: map[string]string{}}
+		telling: make(chan struct{}, 1), keeping: make(chan struct{}, 1), changed: make(chan struct{}, 1), live: map[*block]struct{}{}, errors: map[string]string{}, dead: map[string]uint64{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -120,7 +121,7 @@ func open(o Options) (s *Sensor, back []fresh, err error) {
 	if s.memory, err = recall.Open(cfg); err != nil {
 		return nil, nil, err
 	}
-	if s.tables, back, err = openTables(o.Dir); err != nil {
+	if s.tables, back, err = openTables(o.Dir, o.Config.Table.Threshold); err != nil {
 		return nil, nil, err
 	}
 	var kept keptRules

@@ -58,8 +58,9 @@ type fresh struct {
 }
 
 // openTables reads what is there. What was not looked back for yet is handed back.
-func openTables(dir string) (t *tables, back []fresh, err error) {
+func openTables(dir string, threshold int) (t *tables, back []fresh, err error) {
 	t = &tables{dir: dir, decay: indicator.DefaultDecay()}
+	t.decay.Threshold = threshold
 	had, err := readJSON(t.path(tableFile), &t.state)
 	if err != nil || !had {
 		return t, nil, err

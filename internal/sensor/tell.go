@@ -86,7 +86,7 @@ func (s *Sensor) tell(all bool) error {
 		var rest []*sighting
 		for _, x := range blk.dirty {
 			switch {
-			case !s.mutes.heard(x.source, 0): // it was muted meanwhile
+			case s.mutes.silenced(x.source):
 				x.waits = false
 				if x.told == 0 {
 					s.untold.Add(-1)

@@ -2,6 +2,8 @@ package stream
 
 import (
 	"context"
+	"net"
+	"strconv"
 	"testing"
 	"time"
 
@@ -9,27 +11,59 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// kafka is a broker in this process, with a topic of 4 partitions.
+// kafka is a cluster in this process, with a topic of 4 partitions.
 type kafka struct {
 	t testing.TB
 	*kfake.Cluster
+	opts     []kfake.Opt
 	producer *kgo.Client
 }
 
 func newKafka(t testing.TB, opts ...kfake.Opt) *kafka {
 	t.Helper()
-	c, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(2), kfake.SeedTopics(4, "eve"), kfake.GroupMinSessionTimeout(100 * time.Millisecond),
-		kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"})}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
+	k := &kafka{t: t, opts: append([]kfake.Opt{kfake.NumBrokers(2), kfake.SeedTopics(4, "eve"), kfake.GroupMinSessionTimeout(100 * time.Millisecond), kfake.DataDir(t.TempDir()),
+		kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0", "message.max.bytes": "8000000"})}, opts...)}
+	k.up()
+	t.Cleanup(func() { k.Close() })
+	return k
+}
+
+func (k *kafka) up() {
+	k.t.Helper()
+	var err error
+	if k.Cluster, err = kfake.NewCluster(k.opts...); err != nil {
+		k.t.Fatal(err)
 	}
-	t.Cleanup(c.Close)
-	k := &kafka{t: t, Cluster: c}
-	if k.producer, err = kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.DefaultProduceTopic("eve"), kgo.RecordPartitioner(kgo.RoundRobinPartitioner()),
-		kgo.ProducerBatchCompression(kgo.ZstdCompression()), kgo.DisableClientMetrics()); err != nil {
-		t.Fatal(err)
+}
+
+// down ends it, so that it can come again as it was.
+func (k *kafka) down() {
+	k.t.Helper()
+	var ports []int
+	for _, a := range k.ListenAddrs() {
+		_, port, err := net.SplitHostPort(a)
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		n, err := strconv.Atoi(port)
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		ports = append(ports, n)
 	}
-	t.Cleanup(k.producer.Close)
+	k.Close()
+	k.opts = append(k.opts, kfake.Ports(ports...))
+}
+
+// produces connects a producer.
+func (k *kafka) produces(opts ...kgo.Opt) *kafka {
+	k.t.Helper()
+	var err error
+	if k.producer, err = kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(k.ListenAddrs()...), kgo.DefaultProduceTopic("eve"), kgo.RecordPartitioner(kgo.RoundRobinPartitioner()),
+		kgo.ProducerBatchCompression(kgo.ZstdCompression()), kgo.DisableClientMetrics(), kgo.ProducerBatchMaxBytes(8_000_000)}, opts...)...); err != nil {
+		k.t.Fatal(err)
+	}
+	k.t.Cleanup(k.producer.Close)
 	return k
 }
 
@@ -63,11 +97,11 @@ func (k *kafka) source() *KafkaSource {
 }
 
 func TestKafka(t *testing.T) {
-	k := newKafka(t)
+	k := newKafka(t).produces()
 	lines, want := events(0, 9500)
 	k.produce(lines...)
 	n := newNode()
-	r := start(k.source(), &sensor{node: n})
+	r := start(k.source(), &sensor{report: n.report})
 	n.exactly(t, want)
 	until(t, "no lag", func() bool { return r.source.Counts().Lag == 0 })
 	more, sums := events(9500, 700)
@@ -79,7 +113,7 @@ func TestKafka(t *testing.T) {
 	}
 	// Whole blocks are committed, and what comes after them is read again.
 	again := newNode()
-	r = start(k.source(), &sensor{node: again})
+	r = start(k.source(), &sensor{report: again.report})
 	until(t, "the open blocks", func() bool { return again.total() == 10200-8000 })
 	r.end(t, nil)
 	if r.sensor.lines != 2200 {

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,8 +19,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os := childKind(); os != "" {
-		child(os)
+	if kind := os.Getenv(childKind); kind != "" {
+		child(kind)
 		return
 	}
 	goleak.VerifyTestMain(m)
@@ -63,8 +65,7 @@ func (n *node) total() (t int) {
 
 // sensor counts values in blocks and reports them to a node, as a sensor does: all of it when it was given a batch, and that a block is done with some time after its end.
 type sensor struct {
-	node  *node
-	name  string
+	report func(block, value string, count int)
 	open  map[string]map[string]int
 	done  []func() error
 	late  int           // blocks that are done with later
@@ -72,6 +73,7 @@ type sensor struct {
 	slow  time.Duration // for each batch
 	blind bool          // it reports at ends of blocks only
 	hold  chan struct{} // if it is not nil, it waits there for each batch
+	waits atomic.Bool   // it waited there
 	lines int
 }
 
@@ -85,6 +87,7 @@ func value(line []byte) string {
 
 func (s *sensor) take(b *input.Batch) error {
 	if s.hold != nil {
+		s.waits.Store(true)
 		<-s.hold
 	}
 	if s.limit--; s.limit == 0 {
@@ -110,7 +113,7 @@ func (s *sensor) take(b *input.Batch) error {
 	}
 	if !s.blind || b.Last {
 		for v, c := range counts {
-			s.node.report(b.Block, v, c)
+			s.report(b.Block, v, c)
 		}
 	}
 	if b.Last {

@@ -131,8 +131,8 @@ func BenchmarkIndicators(b *testing.B) {
 func race(b *testing.B, events [][]byte, lanes ...func([]byte)) []float64 {
 	costs := make([][]float64, len(lanes))
 	for round := range rounds + 1 {
+		runtime.GC() // what the last lane left is not for the others to clear away
 		for i, run := range lanes {
-			runtime.GC() // what one lane left is not for another to clear away
 			before := processor(b)
 			for _, e := range events {
 				run(e)

@@ -17,6 +17,7 @@ import (
 	"entente/internal/blob"
 	"entente/internal/block"
 	"entente/internal/decisions"
+	"entente/internal/detect"
 	"entente/internal/exchange"
 	"entente/internal/fault"
 	"entente/internal/federation"
@@ -71,6 +72,8 @@ type Ops interface {
 	Decisions() *decisions.Room
 	// Federation joins the node to those of its partners.
 	Federation() *federation.Federation
+	// Detection is the node's sensors, and what they met.
+	Detection() *detect.Room
 	// Block is what enforcement points are given.
 	Block() *block.Room
 	// Logger is the node's log.

@@ -18,7 +18,7 @@ var blockRoutes = []Route{
 		{Name: "since", Doc: "The cursor of an earlier answer: the answer is what was added and removed since then. An empty cursor is everything."},
 	}, copies("text/plain; charset=utf-8", "text/dns", "text/csv; charset=utf-8", "application/yaml", jsonType), (*API).block},
 	{get, "/block/{format}/signature", "The signature over the exact bytes of what is blocked: a DSSE envelope.", gate.BlockRead, []Param{blockTypes}, copies(jsonType), (*API).blockSignature},
-	{get, "/block/{format}/left", "What the node knows and does not block in this format, and why.", gate.BlockRead, paging, pages[block.Left](), (*API).blockLeft},
+	{get, "/block/{format}/left", "What the node knows and does not block in this format, and why.", gate.BlockRead, paging, pages[block.Spared](), (*API).blockLeft},
 }
 
 var blockTypes = Param{Name: "type", Doc: "Types of values, some of those that the format has; without it all of them.", Kind: Words}
@@ -161,8 +161,8 @@ func (a *API) blockLeft(c *call) error {
 	if err != nil {
 		return err
 	}
-	items, last, next := []block.Left{}, "", ""
-	err = a.ops.Block().Left(c.ctx(), s.Format, after, func(key string, l block.Left) bool {
+	items, last, next := []block.Spared{}, "", ""
+	err = a.ops.Block().Left(c.ctx(), s.Format, after, func(key string, l block.Spared) bool {
 		if len(items) == limit {
 			next = a.nextKey(c, last)
 			return false

@@ -55,7 +55,7 @@ func (c *Client) BlockSignature(ctx context.Context, format string, types []stri
 }
 
 // BlockLeft calls fn for everything that is not blocked in a format, with the reason.
-func (c *Client) BlockLeft(ctx context.Context, format string, fn func(block.Left) error) error {
+func (c *Client) BlockLeft(ctx context.Context, format string, fn func(block.Spared) error) error {
 	return each(ctx, c, "/block/"+seg(format)+"/left", url.Values{"limit": {"1000"}}, fn)
 }
 

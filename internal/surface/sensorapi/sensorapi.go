@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -194,30 +193,18 @@ func (s *Surface) snapshot(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.w.Header().Set(sensor.CursorHeader, cursorText(cursor))
+	c.w.Header().Set(sensor.CursorHeader, cursor.String())
 	c.w.Header().Set("Content-Type", "application/octet-stream")
 	c.w.Header().Set("Cache-Control", "no-store")
-	c.w.Header().Set("ETag", `"`+cursorText(cursor)+"."+strconv.FormatInt(info.Size(), 10)+`"`)
+	c.w.Header().Set("ETag", `"`+cursor.String()+"."+strconv.FormatInt(info.Size(), 10)+`"`)
 	http.ServeContent(c.w, c.r, "", time.Time{}, f)
 	return nil
 }
 
-// cursorText is a cursor in a header or a query: its epoch and its seq, with a dot between.
-func cursorText(c sensor.Cursor) string { return c.Epoch + "." + strconv.FormatInt(c.Seq, 10) }
-
-func parseCursor(s string) (c sensor.Cursor, err error) {
-	epoch, seq, _ := strings.Cut(s, ".")
-	c.Epoch = epoch
-	if c.Seq, err = strconv.ParseInt(seq, 10, 64); err != nil || len(epoch) > 64 {
-		return c, fault.New(fault.Invalid, "query.after", "after is the cursor that a snapshot or changes came with").At("after")
-	}
-	return c, nil
-}
-
 func (s *Surface) changes(c *call) error {
-	after, err := parseCursor(c.r.URL.Query().Get("after"))
+	after, err := sensor.ParseCursor(c.r.URL.Query().Get("after"))
 	if err != nil {
-		return err
+		return fault.New(fault.Invalid, "query.after", "after is the cursor that a snapshot or changes came with").At("after").Because(err)
 	}
 	out, err := s.cfg.Room.Changes(c.ctx(), c.sensor, after)
 	if err != nil {
