@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entente/internal/event"
 	"entente/internal/fault"
 	"entente/internal/indicator"
 	"entente/internal/observation"
@@ -24,6 +25,7 @@ import (
 type detectOptions struct {
 	rules, indicators, pipelines []string
 	format, at, lateness         string
+	mapping                      string
 	explain, failOnHit           bool
 }
 
@@ -33,7 +35,7 @@ func (a *app) detectCmd() *cobra.Command {
 		Use: "detect INPUT...", Short: "Look through files of events for what rules and indicators describe",
 		Long: `Look through events with Sigma rules and indicators. No node is needed. Inputs are files, directories with all that is in them, and - for the
 standard input; compressed with gzip or not. Events are lines of JSON (Suricata's EVE, Zeek, Windows and Sysmon in any common form, the Elastic
-Common Schema, others) or Zeek's logs with columns; each input is looked at for which.
+Common Schema, others), Zeek's logs with columns or Windows event logs (EVTX); each input is looked at for which.
 
 With --json, one line is printed for each hit, and a summary on the standard error:
 
@@ -57,6 +59,7 @@ Indicators are files of STIX objects, also with patterns that ask for several ev
 	f.StringArrayVar(&o.rules, "rules", nil, "a `FILE` of Sigma rules, or a directory with .yml and .yaml files")
 	f.StringArrayVar(&o.indicators, "indicators", nil, "a `FILE` of indicators")
 	f.StringArrayVar(&o.pipelines, "pipeline", nil, "a `FILE` that fits rules to the logs at hand")
+	f.StringVar(&o.mapping, "mapping", "", "a `FILE` that says what fields are called in events of no known form")
 	f.StringVar(&o.format, "format", "auto", "what the inputs are: auto, json or zeek")
 	f.StringVar(&o.at, "at", "now", "the moment at which indicators must be valid: now, event for that of each event, or a `TIME` as in RFC 3339")
 	f.StringVar(&o.lateness, "lateness", "all", "find correlations as the input is read: how much later than others an event may stand, as in 5m; all sorts the whole input first")
@@ -200,6 +203,15 @@ func loadDetect(o *detectOptions) (*watch.Rules, *watch.Indicators, error) {
 	}
 	all.Add(&found.Rules)
 	rules := watch.Compile(all, pipelines...)
+	if o.mapping != "" {
+		text, err := os.ReadFile(o.mapping)
+		if err != nil {
+			return nil, nil, err
+		}
+		if rules.Mapping, err = event.ParseMapping(text); err != nil {
+			return nil, nil, fault.New(fault.Invalid, "detect.mapping", "%s cannot be used: %v", o.mapping, err)
+		}
+	}
 	rules.Left = append(broken, rules.Left...)
 	return rules, found, nil
 }

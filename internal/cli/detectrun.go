@@ -21,7 +21,6 @@ import (
 
 	"entente/internal/correlation"
 	"entente/internal/event"
-	"entente/internal/evtx"
 	"entente/internal/fault"
 	"entente/internal/indicator"
 	"entente/internal/input"
@@ -210,13 +209,12 @@ func (d *detection) file(ctx context.Context, name string) error {
 	}
 	lr := bufio.NewReaderSize(in, 256<<10)
 	head, _ := lr.Peek(4096)
-	var events *evtx.Reader
-	if bytes.HasPrefix(head, []byte(evtx.Magic)) {
-		if events, err = evtx.NewReader(lr); err != nil {
-			return fault.New(fault.Invalid, "input.evtx", "%s cannot be read: %v", name, err)
-		}
-		lr = bufio.NewReaderSize(events, 256<<10)
-		head = nil
+	text, unread, err := input.Decode(head, lr)
+	if err != nil {
+		return fault.New(fault.Invalid, "input.form", "%s cannot be read: %v", name, err)
+	}
+	if text != nil {
+		lr, head = bufio.NewReaderSize(text, 256<<10), nil
 	}
 	var tsv *event.TSV
 	if head = bytes.TrimPrefix(head, bom); d.format == "zeek" || d.format == "auto" && (bytes.HasPrefix(head, []byte("#separator")) || bytes.HasPrefix(head, []byte("#fields"))) {
@@ -247,9 +245,9 @@ func (d *detection) file(ctx context.Context, name string) error {
 			return fault.New(fault.Invalid, "input.read", "%s cannot be read beyond line %d", name, line).Because(err)
 		}
 		if !more {
-			if events != nil && events.Counts.Damaged+events.Counts.Chunks > 0 {
-				l.unreadable += events.Counts.Damaged
-				l.told = append(l.told, fmt.Sprintf("%s: %d records and %d stretches of the log are damaged", name, events.Counts.Damaged, events.Counts.Chunks))
+			if unread != nil && unread() > 0 {
+				l.unreadable += unread()
+				l.told = append(l.told, fmt.Sprintf("%s: %d parts of it are damaged", name, unread()))
 			}
 			send(line)
 			return nil

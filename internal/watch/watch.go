@@ -32,6 +32,7 @@ func New(rules *Rules, table *indicator.Table, patterns ...*Patterns) (s *Set, e
 		rules = &Rules{}
 	}
 	s = &Set{rules: rules, plan: event.NewPlan(), table: table, slots: map[string]int{}}
+	s.plan.Map(rules.Mapping)
 	if s.engine, err = match.New(s.plan, rules.Queries); err != nil {
 		return nil, err
 	}
