@@ -79,12 +79,8 @@ stopped. While its node is not there it looks for what it knows, and keeps what 
 			return err
 		}
 		o := sensor.Options{Dir: *dir, Config: cfg, Log: log}
-		for _, in := range cfg.Inputs {
-			f, err := sensor.NewFeed(*dir, in)
-			if err != nil {
-				return err
-			}
-			o.Feeds = append(o.Feeds, f)
+		if o.Feeds, err = sensor.NewFeeds(*dir, a.in, cfg.Inputs); err != nil {
+			return err
 		}
 		if len(o.Feeds) == 0 {
 			a.say("sensor.toml names no input: there is nothing to look at.")
