@@ -134,6 +134,9 @@ func (a *app) sensorStatus(st *sensor.Status) error {
 	for _, why := range slices.Sorted(maps.Keys(st.Dead)) {
 		rows = append(rows, []string{"not valid", fmt.Sprintf("%s times an indicator was met that is %s", count(int64(st.Dead[why])), why)})
 	}
+	for _, why := range slices.Sorted(maps.Keys(st.Missed)) {
+		rows = append(rows, []string{"missed", fmt.Sprintf("%s events by patterns of several (%s)", count(int64(st.Missed[why])), why)})
+	}
 	for _, part := range slices.Sorted(maps.Keys(st.Errors)) {
 		rows = append(rows, []string{"fails", part + ": " + st.Errors[part]})
 	}

@@ -52,7 +52,7 @@ func BenchmarkTake(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			l, err := newLook(compile(&keptRules{}, nil), table)
+			l, err := newLook(compile(&keptRules{}, fit{}), table)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -25,11 +25,12 @@ type Config struct {
 	Workers   int           `toml:"workers"`   // how many batches are looked at at once; 0: one for each processor
 	Evidence  []string      `toml:"evidence"`  // fields whose values reports may carry when they matched; "*": all; empty: none
 	Pipelines []string      `toml:"pipelines"` // files that fit rules to the logs at hand
+	Mapping   string        `toml:"mapping"`   // a file that says what fields are called in events of no known form; empty: none
 	Table     TableConfig   `toml:"indicators"`
 	Spool     SpoolConfig   `toml:"spool"`
 	Recall    recall.Config `toml:"recall"`
 	Limits    LimitsConfig  `toml:"limits"`
-	Inputs    []input.Table `toml:"input"`     // as NewFeeds reads them
+	Inputs    []input.Table `toml:"input"` // as NewFeeds reads them
 }
 
 // TableConfig says which indicators count.
@@ -66,6 +67,9 @@ evidence = ["*"]
 
 # Files of pipelines that fit rules to the logs at hand.
 # pipelines = ["pipelines/own.yml"]
+
+# What fields are called in events of no known form.
+# mapping = "fields.toml"
 
 [indicators]
 threshold = 5        # of confidence, which falls with age: what is below it is not heard; 0: nothing fades
