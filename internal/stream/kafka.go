@@ -117,6 +117,7 @@ type partition struct {
 	name   string // the beginning of its blocks' names
 	start  int64  // where a group begins that had no place: kept as its place when the first message came; 0: it had one
 	block  int64  // that is open; negative: none
+	begun  bool   // something of it was given
 	next   int64  // the offset after the last that came
 	end    int64  // of the partition
 }
@@ -258,7 +259,7 @@ func (k *kafkaSession) record(p *partition, r *kgo.Record, oldest int64) error {
 		if err := k.finish(p); err != nil {
 			return err
 		}
-		p.block = block
+		p.block, p.begun = block, false
 	}
 	if err := k.resume(p); err != nil {
 		return err
@@ -284,16 +285,20 @@ func (k *kafkaSession) resume(p *partition) error {
 	}
 	k.now = p
 	k.give.open(p.source, p.blockName())
+	k.give.batch.First = !p.begun
 	return nil
 }
 
 // suspend gives what the giver has of a block that stays open.
 func (k *kafkaSession) suspend() error {
-	if k.now == nil {
+	p := k.now
+	if p == nil {
 		return nil
 	}
 	k.now = nil
-	return k.give.flush()
+	err := k.give.flush()
+	p.begun = !k.give.batch.First
+	return err
 }
 
 // finish ends the open block of a partition, if there is one.

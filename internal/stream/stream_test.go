@@ -100,7 +100,7 @@ func (s *sensor) take(b *input.Batch) error {
 		return fmt.Errorf("no batch: %q %q %d lines", b.Source, b.Block, len(b.Lines))
 	}
 	counts := s.open[b.Block]
-	if counts == nil {
+	if counts == nil || b.First {
 		if s.open == nil {
 			s.open = map[string]map[string]int{}
 		}
