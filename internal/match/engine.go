@@ -12,6 +12,7 @@ package match
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"regexp/syntax"
 	"slices"
 	"strings"
@@ -50,6 +51,7 @@ type leaf struct {
 	regex int      // of a regular expression, its number
 
 	program *syntax.Prog // of a regular expression
+	network netip.Prefix // of OpCIDR
 }
 
 // holds answers a plain question.
@@ -199,6 +201,10 @@ func (e *Engine) leaf(m sigma.Match) (int, error) {
 		l.other = e.slot(m.Text)
 	case sigma.OpNumber:
 		l.whole = m.Part == sigma.NoPart && wholeNumber(m.Text)
+	case sigma.OpCIDR:
+		if l.network, err = netip.ParsePrefix(m.Text); err != nil {
+			return 0, err
+		}
 	case sigma.OpRegex:
 		if l.program, err = program(m.Text); err != nil {
 			return 0, err

@@ -3,6 +3,7 @@ package match
 import (
 	"bytes"
 	"encoding/binary"
+	"net/netip"
 	"slices"
 
 	"entente/internal/event"
@@ -29,7 +30,9 @@ type Matcher struct {
 	word           event.Value  // which worded is about
 	text           []byte       // and its folded text
 	found          []*entry     // by worded
-	searched       *words       // what all values of the event were searched for
+	lastText       []byte       // see address
+	last           netip.Addr
+	searched       *words // what all values of the event were searched for
 }
 
 // answer counts only in its epoch.
@@ -243,10 +246,24 @@ func (m *Matcher) accepts(l *leaf, v event.Value) bool {
 			m.automata[l.regex] = d
 		}
 		return d.match(v.Text)
+	case l.Op == sigma.OpCIDR:
+		return l.network.Contains(m.address(v.Text))
 	case l.whole && wholeNumber(v.Text):
 		return string(v.Text) == l.Text
 	}
 	return l.Accepts(valueOf(v))
+}
+
+// address is that of a text, the last one that was asked for at hand: rules ask for many networks of the same field. The zero one, which is in no network, where it is none.
+func (m *Matcher) address(text []byte) netip.Addr {
+	if string(text) != string(m.lastText) {
+		a, err := netip.ParseAddr(string(text))
+		if err != nil {
+			a = netip.Addr{}
+		}
+		m.lastText, m.last = append(m.lastText[:0], text...), a.WithZone("").Unmap()
+	}
+	return m.last
 }
 
 // null tells whether a field is null, or not there, or without values.
