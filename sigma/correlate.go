@@ -3,7 +3,6 @@ package sigma
 import (
 	"math/big"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -22,14 +21,15 @@ type Hit struct {
 	Group       []string // the values of GroupBy, in the form of Fold
 	Value       string   // what was counted
 	Events      []uint64 // the events of the window, once each
+	Cut         bool     // Events are only the latest of them; never of Correlate
 }
 
 // Correlate evaluates correlations over the hits of rules, all of them, and gives the hits of the correlations in their order. The
 // correlations must be in the order of Link. This is what a correlation means:
 //
 // At each hit, the window is what came up to it, in its group and not longer ago than the timespan. A correlation hits when its
-// condition holds there and did not at the hit before it in the group: once for as long as it goes on. Nothing is found by the mere
-// passing of time.
+// condition holds there and did not at the hit before it in the window: once for as long as it goes on, and anew when nothing of what
+// was before is left. Nothing is found by the mere passing of time.
 func Correlate(correlations []*Correlation, hits []Hit) (found []Hit) {
 	all := slices.Clone(hits)
 	for _, c := range correlations {
@@ -48,7 +48,7 @@ func Correlate(correlations []*Correlation, hits []Hit) (found []Hit) {
 		groups := map[string]*correlating{}
 		var mine []Hit
 		for _, h := range all {
-			if c.place(h.Rule) < 0 {
+			if c.Place(h.Rule) < 0 {
 				continue
 			}
 			group, ok := c.group(h)
@@ -89,11 +89,11 @@ func (c *Correlation) group(h Hit) (values []string, ok bool) {
 // values are those of a field or an alias in a hit's event, without null.
 func (c *Correlation) values(h Hit, name string) (out []Value) {
 	if h.Correlation != nil {
-		if i := slices.Index(h.Correlation.GroupBy, c.field(h.Rule, name)); i >= 0 {
+		if i := slices.Index(h.Correlation.GroupBy, c.Field(h.Rule, name)); i >= 0 {
 			return []Value{Text(h.Group[i])}
 		}
 	}
-	names := []string{c.field(h.Rule, name)}
+	names := []string{c.Field(h.Rule, name)}
 	if h.Names != nil {
 		names = h.Names(names[0])
 	}
@@ -107,16 +107,6 @@ func (c *Correlation) values(h Hit, name string) (out []Value) {
 	return out
 }
 
-// field is what an alias means for a rule; what is no alias is a field.
-func (c *Correlation) field(m *Meta, name string) string {
-	for _, ref := range []string{m.Name, m.ID} {
-		if field, ok := c.Aliases[name][ref]; ok && ref != "" {
-			return field
-		}
-	}
-	return name
-}
-
 // correlating is one group of a correlation.
 type correlating struct {
 	window []Hit
@@ -124,8 +114,9 @@ type correlating struct {
 }
 
 func (g *correlating) next(c *Correlation, h Hit, group []string) (Hit, bool) {
-	g.window = append(g.window, h)
 	g.window = slices.DeleteFunc(g.window, func(o Hit) bool { return h.Time.Sub(o.Time) > c.Timespan })
+	g.held = g.held && len(g.window) > 0
+	g.window = append(g.window, h)
 	value, holds := c.holds(g.window)
 	before := g.held
 	if g.held = holds; !holds || before {
@@ -206,7 +197,7 @@ func (c *Correlation) count(window []Hit) (n *big.Rat, ok bool) {
 	case Temporal:
 		seen := map[int]bool{}
 		for _, h := range window {
-			seen[c.place(h.Rule)] = true
+			seen[c.Place(h.Rule)] = true
 		}
 		return big.NewRat(int64(len(seen)), 1), true
 	case TemporalOrdered:
@@ -248,7 +239,7 @@ func (c *Correlation) numbers(window []Hit) (out []*big.Rat) {
 			seen[h.Index] = true
 		}
 		for _, v := range c.values(h, c.Fields[0]) {
-			if d, ok := parseDecimal(string(v.Text)); ok && d.exp <= maxCounted && d.exp >= -maxCounted {
+			if d, ok := parseDecimal(string(v.Text)); ok && d.counted() {
 				if n, ok := new(big.Rat).SetString(string(v.Text)); ok {
 					out = append(out, n)
 				}
@@ -266,7 +257,7 @@ func (c *Correlation) statistic(sorted []*big.Rat) (*big.Rat, bool) {
 	}
 	switch c.Type {
 	case ValuePercentile: // the nearest rank
-		return sorted[percentileRank(c.Percentile, n)-1], true
+		return sorted[c.Rank(n)-1], true
 	case ValueMedian:
 		sum := new(big.Rat).Add(sorted[(n-1)/2], sorted[n/2])
 		return sum.Quo(sum, big.NewRat(2, 1)), true
@@ -281,27 +272,13 @@ func (c *Correlation) statistic(sorted []*big.Rat) (*big.Rat, bool) {
 	return sum, true
 }
 
-// percentileRank is the least rank, from 1, of n values at which at least p per cent of them are not greater.
-func percentileRank(p float64, n int) int {
-	exact, ok := new(big.Rat).SetString(strconv.FormatFloat(p, 'f', -1, 64))
-	if !ok {
-		return 1
-	}
-	exact.Mul(exact, big.NewRat(int64(n), 100))
-	rank := new(big.Int).Quo(exact.Num(), exact.Denom())
-	if !exact.IsInt() {
-		rank.Add(rank, big.NewInt(1))
-	}
-	return min(max(int(rank.Int64()), 1), n)
-}
-
 // byEvent are the places of the rules that hit each event of a window, in their order. Each hit of a correlation stands for itself.
 func (c *Correlation) byEvent(window []Hit) (out [][]int) {
 	for i, h := range window {
 		if i > 0 && h.Correlation == nil && window[i-1].Correlation == nil && window[i-1].Index == h.Index {
-			out[len(out)-1] = append(out[len(out)-1], c.place(h.Rule))
+			out[len(out)-1] = append(out[len(out)-1], c.Place(h.Rule))
 		} else {
-			out = append(out, []int{c.place(h.Rule)})
+			out = append(out, []int{c.Place(h.Rule)})
 		}
 	}
 	return out
@@ -330,10 +307,10 @@ const maxOrdered = 12
 func (c *Correlation) expressionHolds(window []Hit) bool {
 	present := uint(0)
 	for _, h := range window {
-		present |= 1 << c.place(h.Rule)
+		present |= 1 << c.Place(h.Rule)
 	}
 	if c.Type == Temporal {
-		return c.expressionOver(c.Expression.root, present, present, false)
+		return c.Holds(uint64(present), uint64(present))
 	}
 	chains := map[uint]bool{0: true}
 	for _, places := range c.byEvent(window) {
@@ -350,25 +327,9 @@ func (c *Correlation) expressionHolds(window []Hit) bool {
 		}
 	}
 	for chain := range chains {
-		if c.expressionOver(c.Expression.root, chain, present, false) {
+		if c.Holds(uint64(chain), uint64(present)) {
 			return true
 		}
 	}
 	return false
-}
-
-func (c *Correlation) expressionOver(n *node, chain, present uint, negated bool) bool {
-	switch n.kind {
-	case nodeNot:
-		return !c.expressionOver(n.args[0], chain, present, !negated)
-	case nodeAnd:
-		return !slices.ContainsFunc(n.args, func(a *node) bool { return !c.expressionOver(a, chain, present, negated) })
-	case nodeOr:
-		return slices.ContainsFunc(n.args, func(a *node) bool { return c.expressionOver(a, chain, present, negated) })
-	}
-	set := chain
-	if negated {
-		set = present
-	}
-	return set>>slices.Index(c.Rules, n.name)&1 == 1
 }

@@ -28,9 +28,6 @@ var correlationTypes = []CorrelationType{EventCount, ValueCount, Temporal, Tempo
 // maxRules bounds the rules of a correlation: as many as one word has bits.
 const maxRules = 64
 
-// maxCounted bounds the exponents of numbers that are summed, in powers of ten: those of a float64.
-const maxCounted = 310
-
 // DefaultPercentile is the percentile of value_percentile where the condition does not say one.
 const DefaultPercentile = 50
 
@@ -180,7 +177,7 @@ func (c *Correlation) bounds(e entry, r *report) {
 		switch {
 		case slices.Contains(boundOps, p.key):
 			d, ok := parseDecimal(text(p, r))
-			if !ok || d.exp > maxCounted || d.exp < -maxCounted {
+			if !ok || !d.counted() {
 				r.fail(at(p.value), CodeValue, "%q is no number that can be counted: write digits", p.value.Value)
 			}
 			c.Bounds = append(c.Bounds, Bound{p.key, d.String()})

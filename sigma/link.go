@@ -1,9 +1,6 @@
 package sigma
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // Add joins what stands in another text.
 func (c *Collection) Add(o *Collection) {
@@ -108,12 +105,7 @@ func (l *linker) visit(x *Correlation) int {
 }
 
 // about says whether a correlation is about a rule.
-func (c *Correlation) about(m *Meta) bool { return c.place(m) >= 0 }
-
-// place is where a rule stands in the list, -1 when it is not there.
-func (c *Correlation) place(m *Meta) int {
-	return slices.IndexFunc(c.Rules, func(ref string) bool { return ref != "" && (ref == m.ID || ref == m.Name) })
-}
+func (c *Correlation) about(m *Meta) bool { return c.Place(m) >= 0 }
 
 // Silent says whether the hits of a rule are only there for correlations: one is about it, and none says generate.
 func (c *Collection) Silent(m *Meta) bool {

@@ -40,8 +40,10 @@ type Config struct {
 	// Authorised says why an accord of an exercise is not authorised by one of operations; nil: nothing is asked for.
 	Authorised func(of *accord.Accord) error
 	Signer     func() (dsse.Signer, error) // the own organisation's key for accords
-	Now        func() time.Time
-	Log        *slog.Logger
+	// Awaits tells whether the node has yet to ask what it said before it was restored: until then no text is signed or declined. nil: it never has.
+	Awaits func(context.Context) (bool, error)
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // Accords are the accords of a node. Its methods are safe for concurrent use.

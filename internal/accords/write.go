@@ -198,20 +198,14 @@ func (a *Accords) put(ctx context.Context, v *version, b *accord.Bundle, act sto
 
 // Sign puts the own organisation's signature under a text. It is irreversible: whoever has the signed text can show it.
 func (a *Accords) Sign(ctx context.Context, v gate.Viewer, name string, number int) (View, error) {
-	if err := a.may(v, gate.AccordSign); err != nil {
-		return View{}, err
-	}
-	s, err := a.cfg.Signer()
+	s, err := a.signer(ctx, v)
 	if err != nil {
 		return View{}, err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	text, err := a.find(name, number)
+	text, err := a.signable(name, number)
 	if err != nil {
-		return View{}, err
-	}
-	if err := a.mine(text); err != nil {
 		return View{}, err
 	}
 	if n := a.view(text); n.Declined(a.cfg.Nation) != nil {
@@ -223,6 +217,31 @@ func (a *Accords) Sign(ctx context.Context, v gate.Viewer, name string, number i
 		return View{}, asFault(err)
 	}
 	return a.put(ctx, text, &signed, store.Act{Actor: actor(v), Verb: "accord.sign"})
+}
+
+// signer is the key of a viewer who may say for the own organisation whether it is bound, which it says once and for all. The caller does not hold mu.
+func (a *Accords) signer(ctx context.Context, v gate.Viewer) (dsse.Signer, error) {
+	if err := a.may(v, gate.AccordSign); err != nil {
+		return nil, err
+	}
+	if a.cfg.Awaits != nil {
+		if waits, err := a.cfg.Awaits(ctx); err != nil {
+			return nil, err
+		} else if waits {
+			return nil, fault.New(fault.Unavailable, "accord.restored", "this node was restored from a backup, and asks its partners first what it had said since").After(time.Minute).
+				Try("wait until the partners are reached: entente peer list")
+		}
+	}
+	return a.cfg.Signer()
+}
+
+// signable is a version that the own organisation may sign. The caller holds mu.
+func (a *Accords) signable(name string, number int) (*version, error) {
+	v, err := a.find(name, number)
+	if err == nil {
+		err = a.mine(v)
+	}
+	return v, err
 }
 
 // mine says why the own organisation may not sign a version. The caller holds mu.
@@ -266,20 +285,14 @@ func (a *Accords) Say(ctx context.Context, v gate.Viewer, name string, verb acco
 
 // Decline states that the own nation does not sign a version. The other parties read why; a changed text is another one, which can be signed.
 func (a *Accords) Decline(ctx context.Context, v gate.Viewer, name string, number int, reason string) (View, error) {
-	if err := a.may(v, gate.AccordSign); err != nil {
-		return View{}, err
-	}
-	s, err := a.cfg.Signer()
+	s, err := a.signer(ctx, v)
 	if err != nil {
 		return View{}, err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	text, err := a.find(name, number)
+	text, err := a.signable(name, number)
 	if err != nil {
-		return View{}, err
-	}
-	if err := a.mine(text); err != nil {
 		return View{}, err
 	}
 	switch now := a.view(text); {

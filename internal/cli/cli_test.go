@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"regexp"
@@ -10,6 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"entente/internal/alliance"
+	"entente/internal/shareddata"
 )
 
 func TestMain(m *testing.M) {
@@ -28,8 +30,11 @@ func mistaken() []alliance.Act {
 
 // TestStories runs the command line as people do, each story in a directory of its own.
 func TestStories(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: map[string]func(*testscript.TestScript, bool, []string){"cut": cut, "until": until, "accuse": accuse, "sway": sway}, Setup: func(e *testscript.Env) error {
+	testscript.Run(t, testscript.Params{Dir: "testdata", Condition: condition, Cmds: map[string]func(*testscript.TestScript, bool, []string){"cut": cut, "until": until, "accuse": accuse, "sway": sway}, Setup: func(e *testscript.Env) error {
 		e.Setenv("ENTENTE_DATA", "")
+		if dir, ok := shareddata.Find("telemetry"); ok {
+			e.Setenv("TELEMETRY", dir)
+		}
 		for _, name := range []string{"ADDR", "UTO", "RUR", "FRE"} { // of a node, and of the doors that nations have for each other
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
@@ -40,6 +45,15 @@ func TestStories(t *testing.T) {
 		}
 		return nil
 	}})
+}
+
+// condition knows whether the telemetry of the shared data is there.
+func condition(name string) (bool, error) {
+	if name != "telemetry" {
+		return false, fmt.Errorf("there is no condition %q", name)
+	}
+	_, ok := shareddata.Find("telemetry")
+	return ok, nil
 }
 
 // cut writes the first half of a file to another.

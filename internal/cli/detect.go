@@ -22,7 +22,7 @@ import (
 // detectOptions are what detect was told.
 type detectOptions struct {
 	rules, indicators, pipelines []string
-	format, at                   string
+	format, at, lateness         string
 	explain, failOnHit           bool
 }
 
@@ -58,6 +58,7 @@ Indicators are files of STIX objects, lists with one value a line, CSV with valu
 	f.StringArrayVar(&o.pipelines, "pipeline", nil, "a `FILE` that fits rules to the logs at hand")
 	f.StringVar(&o.format, "format", "auto", "what the inputs are: auto, json or zeek")
 	f.StringVar(&o.at, "at", "now", "the moment at which indicators must be valid: now, event for that of each event, or a `TIME` as in RFC 3339")
+	f.StringVar(&o.lateness, "lateness", "all", "find correlations as the input is read: how much later than others an event may stand, as in 5m; all sorts the whole input first")
 	f.BoolVar(&o.explain, "explain", false, "say which rules and indicators are not used, and why")
 	f.BoolVar(&o.failOnHit, "fail-on-hit", false, "end with exit code 1 when there is a hit")
 	return c
@@ -83,6 +84,13 @@ func (a *app) detect(ctx context.Context, o *detectOptions, inputs []string) err
 		return usage("name what to look for: --rules or --indicators")
 	case len(inputs) == 0 && !o.explain:
 		return usage("name an input, or - for the standard input")
+	}
+	lateness := time.Duration(-1)
+	if o.lateness != "all" {
+		var err error
+		if lateness, err = time.ParseDuration(o.lateness); err != nil || lateness < 0 {
+			return usage("--lateness takes all, or a duration such as 30s or 5m, not %q", o.lateness)
+		}
 	}
 	files, err := detectInputs(inputs)
 	if err != nil {
@@ -114,7 +122,7 @@ func (a *app) detect(ctx context.Context, o *detectOptions, inputs []string) err
 	if err != nil {
 		return err
 	}
-	d := newDetection(a, set, rules, now, o.format)
+	d := newDetection(a, set, now, o.format, lateness)
 	d.summary.Rules, d.summary.RulesLeft = rules.Ready, rules.Read-rules.Ready
 	d.summary.Indicators, d.summary.IndicatorsLeft = values, found.Gone
 	if err := d.run(ctx, files); err != nil {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"entente/internal/correlation"
 	"entente/internal/event"
 	"entente/internal/fault"
 	"entente/internal/input"
@@ -30,7 +31,6 @@ import (
 type detection struct {
 	a       *app
 	set     *watch.Set
-	rules   *watch.Rules
 	now     time.Time
 	format  string
 	bar     *bar
@@ -40,29 +40,29 @@ type detection struct {
 	work    chan *lines
 	order   chan *lines
 	summary detectSummary
-	hits    []sigma.Hit // for correlations
-	over    bool        // there were more of them than are kept
-	untimed int         // how many had no time
-	failed  error       // of printing
+	live    *correlation.Engine // nil: there are no correlations
+	asGoing bool                // they are found as the input is read, and not at its end
+	out     *bufio.Writer
+	failed  error // of printing
 }
 
 // detectSummary is what is said at the end.
 type detectSummary struct {
-	Events         uint64            `json:"events"`
-	Lines          uint64            `json:"lines"`
-	Unreadable     uint64            `json:"unreadable"` // lines that are no events
-	Hits           uint64            `json:"hits"`
-	ByRule         map[string]uint64 `json:"by_rule"`
-	ByIndicator    map[string]uint64 `json:"by_indicator"`
-	MoreIndicators uint64            `json:"more_indicators,omitempty"` // hits of indicators that are not in ByIndicator, as there are too many
-	Dead           map[string]uint64 `json:"not_valid,omitempty"`       // indicators that were met and do not count, by why
-	Rules          int               `json:"rules"`
-	RulesLeft      int               `json:"rules_not_used"`
-	Indicators     int               `json:"indicators"`
-	IndicatorsLeft int               `json:"indicators_not_used"`
-	Correlations   string            `json:"correlations,omitempty"` // what was not done of them
-	Failed         int               `json:"inputs_failed"`          // inputs that could not be read, or not to their end
-	Seconds        float64           `json:"seconds"`
+	Events         uint64             `json:"events"`
+	Lines          uint64             `json:"lines"`
+	Unreadable     uint64             `json:"unreadable"` // lines that are no events
+	Hits           uint64             `json:"hits"`
+	ByRule         map[string]uint64  `json:"by_rule"`
+	ByIndicator    map[string]uint64  `json:"by_indicator"`
+	MoreIndicators uint64             `json:"more_indicators,omitempty"` // hits of indicators that are not in ByIndicator, as there are too many
+	Dead           map[string]uint64  `json:"not_valid,omitempty"`       // indicators that were met and do not count, by why
+	Rules          int                `json:"rules"`
+	RulesLeft      int                `json:"rules_not_used"`
+	Indicators     int                `json:"indicators"`
+	IndicatorsLeft int                `json:"indicators_not_used"`
+	Correlations   *correlation.Stats `json:"correlations,omitempty"`
+	Failed         int                `json:"inputs_failed"` // inputs that could not be read, or not to their end
+	Seconds        float64            `json:"seconds"`
 }
 
 // lines are some lines of one input that stand one after the other, and what was found in them.
@@ -82,20 +82,23 @@ type lines struct {
 	byIndicator map[string]uint64
 	dead        map[string]uint64
 	kept        []sigma.Hit
+	latest      time.Time // of the events, where correlations are found as the input is read
 	ready       chan struct{}
 }
 
 const (
 	linesMost   = 512
 	linesBytes  = 256 << 10
-	toldMost    = 10        // unreadable lines that are told
-	countedMost = 10_000    // indicators that are counted one by one
-	keptMost    = 1_000_000 // hits that are kept for correlations
+	toldMost    = 10     // unreadable lines that are told
+	countedMost = 10_000 // indicators that are counted one by one
 )
 
-func newDetection(a *app, set *watch.Set, rules *watch.Rules, now time.Time, format string) *detection {
-	return &detection{a: a, set: set, rules: rules, now: now, format: format,
+// newDetection begins. Below 0, lateness is that of the whole input.
+func newDetection(a *app, set *watch.Set, now time.Time, format string, lateness time.Duration) *detection {
+	d := &detection{a: a, set: set, now: now, format: format, asGoing: lateness >= 0, out: bufio.NewWriterSize(a.out, 64<<10),
 		summary: detectSummary{ByRule: map[string]uint64{}, ByIndicator: map[string]uint64{}, Dead: map[string]uint64{}}}
+	d.live = set.Correlations(correlation.Options{Lateness: lateness, Shards: runtime.GOMAXPROCS(0)}, d.correlated)
+	return d
 }
 
 func (d *detection) run(ctx context.Context, files []string) error {
@@ -124,16 +127,15 @@ func (d *detection) run(ctx context.Context, files []string) error {
 			}
 		})
 	}
-	out := bufio.NewWriterSize(d.a.out, 64<<10)
 	if !d.a.asJSON {
-		fmt.Fprintf(out, "%-8s  %-20s  %-8s  %-36s  %s\n", "EVENT", "TIME", "LEVEL", "FOUND", "FIELDS")
+		fmt.Fprintf(d.out, "%-8s  %-20s  %-8s  %-36s  %s\n", "EVENT", "TIME", "LEVEL", "FOUND", "FIELDS")
 	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for l := range d.order {
 			<-l.ready
-			d.take(out, l)
+			d.take(l)
 		}
 	}()
 	err := d.files(ctx, files)
@@ -142,10 +144,14 @@ func (d *detection) run(ctx context.Context, files []string) error {
 	wg.Wait()
 	<-done
 	d.bar.end()
-	d.correlate(out)
+	if d.live != nil {
+		d.live.Flush()
+		stats := d.live.Stats()
+		d.summary.Correlations = &stats
+	}
 	d.summary.Lines = d.next
 	d.summary.Seconds = float64(time.Since(began).Milliseconds()) / 1000
-	if err := errors.Join(err, d.failed, out.Flush()); err != nil {
+	if err := errors.Join(err, d.failed, d.out.Flush()); err != nil {
 		return err
 	}
 	return d.say()
@@ -311,6 +317,11 @@ func (d *detection) look(w *watch.Watcher, ev *event.Event, l *lines) {
 		}
 		l.events++
 		ev.Index = l.first + uint64(i)
+		if d.asGoing && d.live != nil {
+			if t, ok := d.set.Time(ev); ok && t.After(l.latest) {
+				l.latest = t
+			}
+		}
 		for _, f := range w.Look(ev) {
 			d.found(l, ev, &f, l.line+uint64(i))
 		}
@@ -348,11 +359,11 @@ func add(to *map[string]uint64, key string, n uint64) {
 }
 
 // take prints what was found in some lines, and counts it.
-func (d *detection) take(out *bufio.Writer, l *lines) {
+func (d *detection) take(l *lines) {
 	s := &d.summary
 	if len(l.printed) > 0 && d.failed == nil {
 		d.bar.clear()
-		_, d.failed = out.Write(l.printed)
+		_, d.failed = d.out.Write(l.printed)
 	}
 	s.Events += l.events
 	for i, t := range l.told {
@@ -377,39 +388,21 @@ func (d *detection) take(out *bufio.Writer, l *lines) {
 	for k, n := range l.dead {
 		s.Dead[k] += n
 	}
-	for _, h := range l.kept {
-		switch {
-		case h.Time.IsZero():
-			d.untimed++
-		case len(d.hits) < keptMost:
-			d.hits = append(d.hits, h)
-		default:
-			d.over = true
+	if d.live != nil {
+		d.live.Add("", l.kept)
+		if !l.latest.IsZero() {
+			d.live.Advance("", l.latest)
 		}
 	}
 }
 
-// correlate evaluates correlations over what was found, which is all there at the end.
-func (d *detection) correlate(out *bufio.Writer) {
-	if len(d.rules.Correlations) == 0 {
-		return
-	}
-	if d.over {
-		d.summary.Correlations = fmt.Sprintf("not evaluated: the rules that they are about hit more than %s times", count(keptMost))
-		return
-	}
-	if d.untimed > 0 {
-		d.summary.Correlations = fmt.Sprintf("%s hits of rules that they are about have no time, and are not in them", count(int64(d.untimed)))
-	}
-	for _, h := range sigma.Correlate(d.rules.Correlations, d.hits) {
-		if d.rules.Silent(h.Rule) {
-			continue
-		}
-		d.summary.ByRule[h.Rule.Handle()]++
-		d.summary.Hits++
-		if d.failed == nil {
-			_, d.failed = out.Write(d.print(nil, &hitLine{correlation: &h, event: h.Index, time: h.Time}))
-		}
+// correlated prints a hit of a correlation, and counts it.
+func (d *detection) correlated(h *sigma.Hit) {
+	d.summary.ByRule[h.Rule.Handle()]++
+	d.summary.Hits++
+	if d.failed == nil {
+		d.bar.clear()
+		_, d.failed = d.out.Write(d.print(nil, &hitLine{correlation: h, event: h.Index, time: h.Time}))
 	}
 }
 
@@ -429,8 +422,21 @@ func (d *detection) say() error {
 	for _, k := range slices.Sorted(maps.Keys(s.Dead)) {
 		d.a.say("%s times an indicator was met that is %s", count(int64(s.Dead[k])), k)
 	}
-	if s.Correlations != "" {
-		d.a.say("correlations: %s", s.Correlations)
+	if c := s.Correlations; c != nil {
+		for _, x := range []struct {
+			n    uint64
+			what string
+		}{
+			{c.Untimed, "hits of rules have no time, and are in no correlation"},
+			{c.Late, "hits of rules came too late for correlations, by their time"},
+			{c.Hurried, "hits of rules were correlated before all was read, as too many waited"},
+			{c.Evicted, "groups of correlations were forgotten, as there were too many"},
+			{c.Shortened, "hits or values were forgotten by correlations whose window was too full"},
+		} {
+			if x.n > 0 {
+				d.a.say("%s %s", count(int64(x.n)), x.what)
+			}
+		}
 	}
 	for _, by := range []map[string]uint64{s.ByRule, s.ByIndicator} {
 		keys := slices.SortedFunc(maps.Keys(by), func(x, y string) int { return cmp.Or(cmp.Compare(by[y], by[x]), cmp.Compare(x, y)) })
@@ -534,7 +540,11 @@ func (h *hitLine) json(to []byte) []byte {
 			}
 			to = fmt.Appendf(to, "%d", n)
 		}
-		return append(to, "]}\n"...)
+		to = append(to, ']')
+		if c.Cut {
+			to = append(to, `,"cut":true`...)
+		}
+		return append(to, "}\n"...)
 	}
 	to = appendFields(append(to, `,"fields":`...), h.finding.Fields)
 	text("input", h.input)

@@ -18,7 +18,7 @@ const shownOutcomes = 20
 
 func (a *app) importCmd() *cobra.Command {
 	var collection, restrict, fallback string
-	var events bool
+	var events, rules bool
 	c := &cobra.Command{
 		Use: "import FILE...", Short: "Import STIX objects", Args: cobra.MinimumNArgs(1),
 		Long: `Import STIX objects: bundles, arrays, TAXII envelopes or objects one after another, compressed with gzip or not; - is the standard input.
@@ -33,11 +33,16 @@ cannot be found go to quarantine.`,
 	c.Flags().StringVar(&collection, "collection", "", "`NAME` of the collection to put them in, its id or alias")
 	c.Flags().StringVar(&restrict, "label", "", "`LABEL` to join to every object's own, which it only restricts: tlp:amber")
 	c.Flags().StringVar(&fallback, "default-label", "", "`LABEL` of objects without a TLP, instead of the collection's default: tlp:green")
+	c.Flags().BoolVar(&rules, "sigma", false, "the files hold Sigma rules: each becomes an indicator, which sensors look for and allies get like any other")
 	c.Flags().BoolVar(&events, "misp", false, "the files hold events of MISP; their distribution and tags bound the labels")
+	c.MarkFlagsMutuallyExclusive("misp", "sigma")
 	return a.onNode(c, func(ctx context.Context, n *api.Client, files []string) error {
 		q := url.Values{}
 		if events {
 			q.Set("format", "misp")
+		}
+		if rules {
+			q.Set("format", "sigma")
 		}
 		for name, v := range map[string]string{"collection": collection, "label": restrict, "default": fallback} {
 			if v != "" {

@@ -15,10 +15,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entente/internal/exchange"
 	"entente/internal/fault"
 	"entente/internal/identity"
 	"entente/internal/node"
-	"entente/internal/surface"
 	"entente/internal/surface/api"
 )
 
@@ -90,7 +90,7 @@ type noticing struct {
 func (n *noticing) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := n.next.RoundTrip(r)
 	if err == nil {
-		n.a.notice(resp.Header.Get(surface.ExerciseHeader))
+		n.a.notice(resp.Header.Get(exchange.ExerciseHeader))
 	}
 	return resp, err
 }

@@ -69,11 +69,11 @@ With --json, every command that reads prints one JSON value per line.
 	}
 	root.PersistentFlags().BoolVar(&a.asJSON, "json", false, "print JSON, one value per line")
 	for _, c := range []*cobra.Command{
-		a.initCmd(), a.serveCmd(), a.demoCmd(), a.statusCmd(), a.watchCmd(), a.objectCmd(), a.blobCmd(), a.patternCmd(), a.detectCmd(), a.collectionCmd(), a.rootCmd(), a.userCmd(), a.sessionCmd(), a.tokenCmd(), a.certCmd(),
+		a.initCmd(), a.serveCmd(), a.demoCmd(), a.statusCmd(), a.watchCmd(), a.objectCmd(), a.blobCmd(), a.patternCmd(), a.detectCmd(), a.sensorCmd(), a.collectionCmd(), a.rootCmd(), a.userCmd(), a.sessionCmd(), a.tokenCmd(), a.certCmd(),
 		a.orgCmd(), a.communityCmd(), a.quarantineCmd(),
 		a.feedCmd(),
 		a.keyCmd(), a.peerCmd(), a.accordCmd(), a.decisionCmd(), a.releaseCmd(), a.linkCmd(), a.relayCmd(), a.bundleCmd(), a.proofCmd(),
-		a.listsCmd(),
+		a.listsCmd(), a.blockCmd(),
 		a.constituentCmd(),
 		a.alertCmd(), a.notificationCmd(),
 		a.journalCmd(), a.backupCmd(), a.restoreCmd(), a.downgradeCmd(), a.configCmd(), a.versionCmd(), a.changelogCmd(), a.docsCmd(),

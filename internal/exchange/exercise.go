@@ -28,7 +28,7 @@ func exerciseEnd(exercise string) []byte {
 	return []byte(`,"` + ExerciseMark + `":` + strconv.Quote(exercise) + `}`)
 }
 
-// ExerciseHeader names it on every answer of such a node.
+// ExerciseHeader names, on every answer of a node of an exercise, the exercise that it is of. A node of operations sends none.
 const ExerciseHeader = "X-Entente-Exercise"
 
 // Marked is an object as a node of the realm writes it into a file: one of an exercise ends with the exercise's name. The object itself, as it is kept, signed

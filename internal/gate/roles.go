@@ -13,6 +13,8 @@ const (
 	RoleRegistrar = "registrar"
 	RoleSignatory = "signatory"
 	RoleReleaser  = "releaser"
+	RoleSensor    = "sensor"
+	RoleEnforcer  = "enforcer"
 )
 
 // Role is a role and what it is for.
@@ -30,6 +32,8 @@ func Roles() []Role {
 		{RoleRegistrar, "reads records and keeps the register of constituents and their networks"},
 		{RoleSignatory, "reads records and accords, and signs, suspends and terminates accords for the organisation"},
 		{RoleReleaser, "reads records, and signs releases to partners where an accord asks for a release officer"},
+		{RoleSensor, "takes what to look for and reports what it met, for sensors that were enrolled; reads nothing else"},
+		{RoleEnforcer, "fetches what is blocked, and nothing else: for name servers, firewalls and sensors of others"},
 	}
 }
 
@@ -39,7 +43,7 @@ func IsRole(name string) bool {
 }
 
 // Action is something an account may or may not do.
-type Action uint32
+type Action uint64
 
 const (
 	ObjectRead Action = 1 << iota
@@ -71,6 +75,10 @@ const (
 	KeyManage
 	Vote
 	ProofSettle
+	SensorRead
+	SensorManage
+	Detect
+	BlockRead
 )
 
 // may tells what a role of that name may do; a name that is no role may do nothing. Who manages accounts does not decide on quarantine, does not
@@ -79,29 +87,33 @@ const (
 func may(role string) Action {
 	switch role {
 	case RoleAdmin:
-		return ObjectRead | ObjectWrite | CollectionManage | UserManage | TokenManage | Backup | ConfigRead | FeedRead | FeedRun | RegisterRead | RegisterWrite | AlertRead | AccordRead | PeerManage | KeyManage | ProofSettle
+		return ObjectRead | ObjectWrite | CollectionManage | UserManage | TokenManage | Backup | ConfigRead | FeedRead | FeedRun | RegisterRead | RegisterWrite | AlertRead | AccordRead | PeerManage | KeyManage | ProofSettle | SensorRead | SensorManage | BlockRead
 	case RoleAnalyst:
-		return ObjectRead | ObjectWrite | QuarantineRead | FeedRead | FeedRun | RegisterRead | AlertRead | AlertWrite | AccordRead | AccordWrite | Share
+		return ObjectRead | ObjectWrite | QuarantineRead | FeedRead | FeedRun | RegisterRead | AlertRead | AlertWrite | AccordRead | AccordWrite | Share | SensorRead | BlockRead
 	case RoleReader:
 		return ObjectRead
 	case RolePublisher:
 		return ObjectWrite
 	case RoleAuditor:
-		return ObjectRead | AuditRead | ConfigRead | FeedRead | RegisterRead | AlertRead | AccordRead
+		return ObjectRead | AuditRead | ConfigRead | FeedRead | RegisterRead | AlertRead | AccordRead | SensorRead | BlockRead
 	case RoleOfficer:
-		return ObjectRead | QuarantineRead | QuarantineDecide | Purge | FeedRead | RegisterRead | AlertRead | NotifySend | Downgrade | AccordRead | AccordWrite | AccordSuspend | Share | ProofSettle
+		return ObjectRead | QuarantineRead | QuarantineDecide | Purge | FeedRead | RegisterRead | AlertRead | NotifySend | Downgrade | AccordRead | AccordWrite | AccordSuspend | Share | ProofSettle | SensorRead | BlockRead
 	case RoleRegistrar:
 		return ObjectRead | RegisterRead | RegisterWrite
 	case RoleSignatory:
 		return ObjectRead | AccordRead | AccordSign | AccordSuspend | Vote
 	case RoleReleaser:
 		return ObjectRead | AccordRead | ReleaseSign
+	case RoleSensor:
+		return Detect
+	case RoleEnforcer:
+		return BlockRead
 	}
 	return 0
 }
 
 // everywhere are the actions that a role brings whatever organisation the account is of; the others are for the node's own organisation.
-const everywhere = ObjectRead | ObjectWrite
+const everywhere = ObjectRead | ObjectWrite | Detect
 
 // Can tells whether one of the viewer's roles lets it do this on the node: on its records by any organisation, on the node itself only by the
 // node's own.

@@ -8,14 +8,16 @@ import (
 // TestCan is the whole capability table, written as people read it: R read, W write, c collections, u users, t tokens, q see quarantine,
 // Q decide on it, P purge, b backup, a audit, C configuration, f see feeds, F run them,
 // g see the register, G keep it, l see alerts, L handle them, N send notifications, D loosen labels, o see accords, O draft them, S sign them, X suspend them,
-// h share records, e sign releases, p let partner nations in, k rule the keys, v vote, s settle proofs.
+// h share records, e sign releases, p let partner nations in, k rule the keys, v vote, s settle proofs,
+// d see sensors, E enrol and revoke them, T take what to look for, B fetch what is blocked.
 func TestCan(t *testing.T) {
 	letters := map[string]Action{"R": ObjectRead, "W": ObjectWrite, "c": CollectionManage, "u": UserManage, "t": TokenManage, "q": QuarantineRead,
 		"Q": QuarantineDecide, "P": Purge, "b": Backup, "a": AuditRead, "C": ConfigRead, "f": FeedRead, "F": FeedRun,
 		"g": RegisterRead, "G": RegisterWrite, "l": AlertRead, "L": AlertWrite, "N": NotifySend, "D": Downgrade,
-		"o": AccordRead, "O": AccordWrite, "S": AccordSign, "X": AccordSuspend, "h": Share, "e": ReleaseSign, "p": PeerManage, "k": KeyManage, "v": Vote, "s": ProofSettle}
-	table := map[string]string{RoleAdmin: "RWcutbCfFgGlopks", RoleAnalyst: "RWqfFglLoOh", RoleReader: "R", RolePublisher: "W", RoleAuditor: "RaCfglo", RoleOfficer: "RqQPfglNDoOXhs",
-		RoleRegistrar: "RgG", RoleSignatory: "RoSXv", RoleReleaser: "Roe", "nobody": "", "": ""}
+		"o": AccordRead, "O": AccordWrite, "S": AccordSign, "X": AccordSuspend, "h": Share, "e": ReleaseSign, "p": PeerManage, "k": KeyManage, "v": Vote, "s": ProofSettle,
+		"d": SensorRead, "E": SensorManage, "T": Detect, "B": BlockRead}
+	table := map[string]string{RoleAdmin: "RWcutbCfFgGlopksdEB", RoleAnalyst: "RWqfFglLoOhdB", RoleReader: "R", RolePublisher: "W", RoleAuditor: "RaCfglodB", RoleOfficer: "RqQPfglNDoOXhsdB",
+		RoleRegistrar: "RgG", RoleSignatory: "RoSXv", RoleReleaser: "Roe", RoleSensor: "T", RoleEnforcer: "B", "nobody": "", "": ""}
 	g := smallWorld(false)
 	for role, can := range table {
 		own := Viewer{Nation: "UTO", Org: "ut.cert", Realm: "operational", Roles: []string{role}}
@@ -27,7 +29,7 @@ func TestCan(t *testing.T) {
 			if got := g.Can(own, action); got != want {
 				t.Errorf("%s of the node's organisation can %s: %v", role, letter, got)
 			}
-			if got := g.Can(other, action); got != (want && strings.Contains("RW", letter)) {
+			if got := g.Can(other, action); got != (want && strings.Contains("RWT", letter)) {
 				t.Errorf("%s of another organisation can %s: %v", role, letter, got)
 			}
 			if g.Can(elsewhere, action) {

@@ -136,6 +136,11 @@ func (s *Standing) suspendedFor(from, to, origin string, now time.Time) bool {
 	return false
 }
 
+// Holds tells whether a nation may use now what it was given by another under the accord: nothing between the two is suspended or has ended.
+func (s *Standing) Holds(to, origin string, now time.Time) bool {
+	return !s.suspendedFor(origin, to, origin, now) && !s.endedFor(origin, to, origin, now)
+}
+
 func (s *Standing) endedFor(from, to, origin string, now time.Time) bool {
 	for _, x := range s.ended {
 		if concerns(x.Of, from, to, origin) && !now.Before(x.At) {

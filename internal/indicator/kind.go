@@ -290,6 +290,9 @@ func (v Value) Text() string {
 	return t
 }
 
+// Key is the value as lookups look for it: see [Table.Walk].
+func (v Value) Key() string { return v.key }
+
 // Alone tells of a domain name that the names beneath it are not meant, as it is with a bare public suffix.
 func (v Value) Alone() bool { return v.alone }
 

@@ -2,6 +2,7 @@ package indicator
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,6 +79,45 @@ func (t *Table) Trace(k Kind, value []byte, now time.Time, hit func(Hit)) {
 	l.look(k, value)
 }
 
+// Keys are told the keys that lookups look for. One belongs to one goroutine.
+type Keys struct {
+	Tell func(k Kind, key []byte, beneath bool)
+	buf  []byte
+}
+
+func (k *Keys) tell(kind Kind, key []byte, beneath bool) {
+	k.buf = append(k.buf[:0], key...) // the lookup's own stays where it is
+	k.Tell(kind, k.buf, beneath)
+}
+
+// Walk is Trace that also tells every key that it looks for, whether the table has it or not: who remembers keys can say later whether an indicator that comes then would have
+// met the value, by [Value.Key]. Beneath marks the parents of a name, which an indicator that is Alone does not meet. A key is valid until its call returns. Nil: nobody asks.
+func (t *Table) Walk(k Kind, value []byte, now time.Time, hit func(Hit), keys *Keys) {
+	l := lookup{view: t.view.Load(), now: now.UnixMicro(), hit: hit, all: true, keys: keys}
+	l.look(k, value)
+}
+
+// Has tells whether a source has a value in the table, whatever the moment.
+func (t *Table) Has(source string, v Value) (has bool) {
+	l := lookup{view: t.view.Load(), all: true, hit: func(h Hit) { has = has || h.Meta.Source == source && h.Value.plain() == v.plain() }}
+	switch key := []byte(v.key); v.Kind {
+	case IPv4, IPv6:
+		l.address([]byte(v.Text()))
+	case CIDR: // its first address meets it, and the networks around it
+		if p, err := netip.ParsePrefix(v.Text()); err == nil {
+			l.address([]byte(p.Addr().String()))
+		}
+	case Domain:
+		h := l.view.hash.sumName(key)
+		for i := range l.view.layers {
+			l.verify(i, h, Domain, key, false)
+		}
+	default:
+		l.exact(v.Kind, key)
+	}
+	return has
+}
+
 // Each visits the live entries of a moment, each once, until visit says stop.
 func (t *Table) Each(now time.Time, visit func(Hit) bool) {
 	v := t.view.Load()
@@ -100,6 +140,7 @@ type lookup struct {
 	now  int64
 	hit  func(Hit)
 	all  bool
+	keys *Keys // nil: nobody asks
 }
 
 func (l *lookup) look(k Kind, value []byte) {
@@ -140,6 +181,9 @@ func (l *lookup) address(value []byte) {
 	if four {
 		key, kind, w = a[:4], IPv4, [2]uint64{uint64(address) << 32}
 	}
+	if l.keys != nil {
+		l.keys.tell(kind, key, false)
+	}
 	h := l.view.hash.sum(kind, key)
 	for i := range l.view.layers {
 		s := l.view.layers[i].Snapshot
@@ -159,6 +203,9 @@ func (l *lookup) address(value []byte) {
 }
 
 func (l *lookup) exact(k Kind, key []byte) {
+	if l.keys != nil {
+		l.keys.tell(k, key, false)
+	}
 	h := l.view.hash.sum(k, key)
 	for i := range l.view.layers {
 		l.verify(i, h, k, key, false)
@@ -206,6 +253,9 @@ func (l *lookup) domain(name []byte) {
 	}
 	const longest = 256 // octets: no name in the index is longer
 	cut := max(0, len(name)-longest)
+	if l.keys != nil {
+		l.names(name[cut:], cut > 0)
+	}
 	w := l.view.hash.walk(name[cut:])
 	for len(name) > 0 {
 		h, ok := w.next()
@@ -215,6 +265,23 @@ func (l *lookup) domain(name []byte) {
 		for i := range l.view.layers {
 			l.verify(i, h, Domain, name[cut+w.at:], cut+w.at > 0)
 		}
+	}
+}
+
+// names tells a name and its parents as keys.
+func (l *lookup) names(name []byte, beneath bool) {
+	key := l.keys.buf[:0]
+	for _, c := range name {
+		key = append(key, lowered[c])
+	}
+	l.keys.buf = key
+	for {
+		l.keys.Tell(Domain, key, beneath)
+		i := indexByte(key, '.')
+		if i < 0 {
+			return
+		}
+		key, beneath = key[i+1:], true
 	}
 }
 

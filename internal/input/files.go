@@ -3,14 +3,14 @@ package input
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -19,33 +19,28 @@ import (
 )
 
 // Files follows the files that patterns name (path/filepath.Match; a directory stands for all files in it), as they grow and are rotated: renamed with a new file in their
-// place, or copied and cut off. What was renamed is read to its end. A file that is found again under another name by its identity and its first bytes is not read again.
+// place, or copied and cut off. What was renamed is read to its end. A file that is found again under another name by its identity and its first bytes is not read again, nor is
+// one that was copied or packed (gzip) from it, as far as it was read. Packed files are read when they have stopped to grow.
+//
+// The blocks of a file are named by an ID that is drawn when it is first seen, and the MiB in which a line begins.
 type Files struct {
 	Patterns []string
 	Follow   bool          // go on at the ends of files; else each is read to its end, once
 	Poll     time.Duration // how often is looked for more; 250 ms
-	Marks    *Checkpoints  // nil: begin at the beginning
+	Marks    *Checkpoints  // of this source alone; nil: begin at the beginning
 	Counts   func(func(*Counts))
 
-	open map[string]*file // by device and inode
+	open  map[[2]uint64]*file // by device and inode
+	stems map[string][]mark   // what is known, by what a name has in common with those of rotated files
+	ended map[string]bool     // IDs of files that were left
+	buf   []byte
 }
 
 const (
-	headBytes = 1024    // of a file, by which it is known again
 	maxFiles  = 10_000  // that are followed at once
 	readSize  = 1 << 18 // bytes at once
+	blockBits = 20      // of a place in a file, that do not count for the name of a block
 )
-
-// file is one that is read.
-type file struct {
-	f       *os.File
-	mark    mark
-	rest    []byte // of a line that has not ended
-	read    int64  // bytes, the rest among them
-	long    bool   // the line that is being read is too long: it is left out up to its end
-	current bool   // it still stands where a pattern names it
-	quiet   int    // looks at which nothing more came, since it does not
-}
 
 // Run implements Source.
 func (s *Files) Run(ctx context.Context, take func(*Batch) error) (err error) {
@@ -53,14 +48,12 @@ func (s *Files) Run(ctx context.Context, take func(*Batch) error) (err error) {
 		s.Poll = 250 * time.Millisecond
 	}
 	if s.Counts == nil {
-		var mu sync.Mutex
-		var c Counts
-		s.Counts = func(f func(*Counts)) { mu.Lock(); f(&c); mu.Unlock() }
+		s.Counts = counter(new(Counts))
 	}
-	s.open = map[string]*file{}
+	s.open, s.ended = map[[2]uint64]*file{}, map[string]bool{}
 	defer func() {
 		for _, f := range s.open {
-			err = errors.Join(err, f.f.Close())
+			err = errors.Join(err, f.close())
 		}
 	}()
 	if err := s.renamed(); err != nil {
@@ -69,12 +62,15 @@ func (s *Files) Run(ctx context.Context, take func(*Batch) error) (err error) {
 	tick := time.NewTicker(s.Poll)
 	defer tick.Stop()
 	for first := true; ; first = false {
-		found, err := s.look()
+		found, err := s.look(take)
 		if err != nil {
 			return err
 		}
 		if first && len(found) == 0 && !s.Follow {
 			return fault.New(fault.NotFound, "input.files", "no file matches %q", s.Patterns)
+		}
+		if err := s.name(found); err != nil {
+			return err
 		}
 		more := false
 		for _, f := range found {
@@ -87,8 +83,8 @@ func (s *Files) Run(ctx context.Context, take func(*Batch) error) (err error) {
 			} else {
 				f.quiet++
 			}
-			if !s.Follow {
-				if err := s.end(f, take); err != nil {
+			if !s.Follow && f.form == plain && ctx.Err() == nil {
+				if err := s.finish(f, take, false); err != nil {
 					return err
 				}
 			}
@@ -110,11 +106,17 @@ func (s *Files) Run(ctx context.Context, take func(*Batch) error) (err error) {
 	}
 }
 
+func counter(c *Counts) func(func(*Counts)) {
+	var mu sync.Mutex
+	return func(f func(*Counts)) { mu.Lock(); defer mu.Unlock(); f(c) }
+}
+
 // look finds the files that there are now, in the order of their names, and opens those that are new.
-func (s *Files) look() (found []*file, err error) {
+func (s *Files) look(take func(*Batch) error) (found []*file, err error) {
 	for _, f := range s.open {
 		f.current = false
 	}
+	s.stems = nil
 	var paths []string
 	for _, p := range s.Patterns {
 		if info, err := os.Stat(p); err == nil && info.IsDir() {
@@ -128,7 +130,12 @@ func (s *Files) look() (found []*file, err error) {
 	}
 	slices.Sort(paths)
 	for _, path := range slices.Compact(paths) {
-		f, err := s.one(path)
+		f, cut, err := s.one(path)
+		if err == nil && cut {
+			if err := s.cut(f, take); err != nil {
+				return nil, err
+			}
+		}
 		if err != nil {
 			if errors.Is(err, os.ErrNotExist) { // it was renamed meanwhile
 				continue
@@ -140,7 +147,7 @@ func (s *Files) look() (found []*file, err error) {
 			continue
 		}
 		if f != nil && !f.current {
-			f.current = true
+			f.current, f.stray = true, false
 			found = append(found, f)
 		}
 	}
@@ -152,216 +159,247 @@ func (s *Files) look() (found []*file, err error) {
 	return found, nil
 }
 
-// one finds or opens one file; nil: it is none that can be followed.
-func (s *Files) one(path string) (*file, error) {
+// one finds or opens one file; nil: it is none that can be followed. Cut: it is shorter than what was read of it.
+func (s *Files) one(path string) (f *file, cut bool, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("looking at an input: %w", err)
+		return nil, false, fmt.Errorf("looking at an input: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, nil
+		return nil, false, nil
 	}
 	id, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return nil, fault.New(fault.Internal, "input.files", "files have no identity on this system")
+		return nil, false, fault.New(fault.Internal, "input.files", "files have no identity on this system")
 	}
 	m := mark{Path: path, Device: uint64(id.Dev), Inode: id.Ino}
-	if f := s.open[m.key()]; f != nil {
+	if f := s.open[m.file()]; f != nil {
 		f.mark.Path = path
-		if info.Size() < f.read { // it was cut off, and is written anew
-			lost := f.read-int64(len(f.rest)) > info.Size()
-			s.Counts(func(c *Counts) {
-				if lost {
-					c.Lost++
-				}
-			})
-			f.reset()
-		}
-		return f, nil
+		f.still = !s.Follow || info.Size() == f.size
+		f.size = info.Size()
+		return f, f.form == plain && f.size < f.read, nil
 	}
 	if len(s.open) >= maxFiles {
-		return nil, fault.New(fault.Full, "input.files", "at most %d files are followed at once", maxFiles)
+		return nil, false, fault.New(fault.Full, "input.files", "at most %d files are followed at once", maxFiles)
 	}
 	h, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("opening an input: %w", err)
+		return nil, false, fmt.Errorf("opening an input: %w", err)
 	}
-	f := &file{f: h, mark: m}
-	if s.Marks != nil {
-		if kept, ok := s.Marks.of(m.Device, m.Inode); ok && kept.Offset <= info.Size() {
-			head, err := headOf(h, kept.Size)
-			if err != nil {
-				return nil, errors.Join(err, h.Close())
-			}
-			if head == kept.Head { // else another file has the number now
-				f.mark.Offset, f.mark.Head, f.mark.Size = kept.Offset, kept.Head, kept.Size
-				f.read = kept.Offset
-			}
-		}
-	}
-	s.open[m.key()] = f
-	return f, nil
+	f = &file{f: h, mark: m, size: info.Size(), still: !s.Follow}
+	s.open[m.file()] = f
+	return f, false, nil
 }
 
-func (f *file) reset() {
-	f.mark.Offset, f.mark.Head, f.mark.Size, f.read, f.rest, f.long = 0, "", 0, 0, nil, false
-}
-
-// renamed opens the files that were being read when the checkpoints were kept, and stand beside their old names now: what they have more is not lost.
+// renamed opens the files that were being read when the checkpoints were kept, and stand beside their old names now, perhaps packed: what they have more is not lost.
 func (s *Files) renamed() error {
 	if s.Marks == nil || !s.Follow {
 		return nil
 	}
+	type there struct {
+		path string
+		file [2]uint64
+	}
+	dirs := map[string][]there{}
+	var gone []mark
 	for _, m := range s.Marks.all() {
-		beside, err := os.ReadDir(filepath.Dir(m.Path))
-		if err != nil {
-			continue // it is not there any more
-		}
-		for _, d := range beside {
-			info, err := d.Info()
-			if err != nil || !info.Mode().IsRegular() {
-				continue
-			}
-			if id, ok := info.Sys().(*syscall.Stat_t); !ok || uint64(id.Dev) != m.Device || id.Ino != m.Inode {
-				continue
-			}
-			f, err := s.one(filepath.Join(filepath.Dir(m.Path), d.Name()))
+		dir := filepath.Dir(m.Path)
+		beside, ok := dirs[dir]
+		if !ok {
+			list, err := os.ReadDir(dir)
 			if err != nil {
-				return err
+				dirs[dir] = nil
+				continue // it is not there any more
 			}
-			if f != nil && f.mark.Head != m.Head { // another file has the number now: only patterns bring it
-				delete(s.open, m.key())
-				if err := f.f.Close(); err != nil {
-					return fmt.Errorf("closing an input: %w", err)
+			beside = []there{}
+			for _, d := range list {
+				info, err := d.Info()
+				if err != nil || !info.Mode().IsRegular() {
+					continue
+				}
+				if id, ok := info.Sys().(*syscall.Stat_t); ok {
+					beside = append(beside, there{filepath.Join(dir, d.Name()), [2]uint64{uint64(id.Dev), id.Ino}})
 				}
 			}
+			dirs[dir] = beside
+		}
+		if m.Left != 0 || beside == nil {
+			continue
+		}
+		at := -1
+		if newest, _ := s.Marks.of(m.file()); newest.ID == m.ID { // else it was cut off, and written anew
+			at = slices.IndexFunc(beside, func(t there) bool { return t.file == m.file() })
+		}
+		want := beside[:0:0]
+		if at >= 0 {
+			want = append(want, beside[at])
+		} else {
+			for _, t := range beside {
+				if stem(t.path) == stem(m.Path) {
+					want = append(want, t)
+				}
+			}
+			gone = append(gone, m)
+		}
+		for _, t := range want {
+			if s.open[t.file] != nil {
+				continue
+			}
+			f, _, err := s.one(t.path)
+			if err != nil || f == nil {
+				continue // it is looked for again where patterns name it
+			}
+			f.stray, f.still = true, true
 		}
 	}
-	return nil
-}
-
-// headOf is the hash of the first n bytes.
-func headOf(f *os.File, n int) (string, error) {
-	b := make([]byte, n)
-	if n, err := f.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
-		return "", fmt.Errorf("reading an input: %w", err)
-	} else if n < len(b) {
-		return "", nil
+	var found []*file
+	for _, f := range s.open {
+		found = append(found, f)
 	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:]), nil
+	if err := s.name(found); err != nil {
+		return err
+	}
+	for i := range gone { // those that came again have their mark's name, and are being read
+		if !slices.ContainsFunc(found, func(f *file) bool { return f.mark.ID == gone[i].ID }) {
+			gone[i].Left = time.Now().Unix()
+		}
+	}
+	return s.Marks.note(slices.DeleteFunc(gone, func(m mark) bool { return m.Left == 0 }))
 }
 
-// drain gives what a file has, as far as lines end, and how many those are.
-func (s *Files) drain(ctx context.Context, f *file, take func(*Batch) error) (lines int, err error) {
-	buf := make([]byte, readSize)
-	for ctx.Err() == nil {
-		n, err := f.f.ReadAt(buf, f.read)
-		if n == 0 {
-			if err != nil && !errors.Is(err, io.EOF) {
+// name says which files those are that were not seen yet, or whose beginnings have grown, and makes it durable.
+func (s *Files) name(found []*file) error {
+	var marks []mark
+	for _, known := range []bool{true, false} { // a file comes before its copies
+		for _, f := range found {
+			if _, is := s.Marks.of(f.mark.file()); is != known {
+				continue
+			}
+			changed, err := s.who(f)
+			if err != nil {
+				f.failed = f.size
 				s.Counts(func(c *Counts) { c.Errors++ })
 				if !s.Follow {
-					return lines, fmt.Errorf("reading an input: %w", err)
+					return err
+				}
+				continue
+			}
+			if changed {
+				marks = append(marks, f.mark)
+			}
+			if f.stray && f.mark.ID == "" { // only patterns bring it
+				delete(s.open, f.mark.file())
+				if err := f.close(); err != nil {
+					return err
 				}
 			}
-			return lines, nil
-		}
-		f.read += int64(n)
-		got, err := s.split(f, buf[:n], take)
-		lines += got
-		if err != nil {
-			return lines, err
 		}
 	}
-	return lines, nil
+	return s.Marks.note(marks)
 }
 
-// split gives the lines that end in what was read.
-func (s *Files) split(f *file, b []byte, take func(*Batch) error) (lines int, err error) {
-	b = append(f.rest, b...)
-	start := f.read - int64(len(b)) // in the file
-	batch, size, at := &Batch{Source: f.mark.Path}, 0, 0
-	give := func() error {
-		if err := s.mark(f, start+int64(at)); err != nil {
-			return err
-		}
-		batch.mark = f.mark
-		if len(batch.Lines) > 0 {
-			n := len(batch.Lines)
-			if err := take(batch); err != nil {
-				return err
-			}
-			lines += n
-			s.Counts(func(c *Counts) { c.Lines += uint64(n); c.Bytes += uint64(size) })
-		}
-		batch, size = &Batch{Source: f.mark.Path}, 0
-		return nil
-	}
-	for {
-		end := bytes.IndexByte(b[at:], '\n')
-		if end < 0 {
-			break
-		}
-		line := bytes.TrimSuffix(b[at:at+end], []byte{'\r'})
-		at += end + 1
+// who says which file one is. Without an ID after it, nobody knows yet.
+func (s *Files) who(f *file) (changed bool, err error) {
+	if f.mark.ID != "" {
 		switch {
-		case f.long:
-			f.long = false
-		case len(line) > MaxLine:
-			s.Counts(func(c *Counts) { c.Long++ })
-		case len(line) > 0:
-			batch.Lines = append(batch.Lines, line)
-			size += len(line)
+		case f.form == plain && f.mark.Left != 0 && f.size > f.read: // it goes on though it was left: what comes is no part of the block that ended there
+			f.mark.ID, f.mark.Left = rand.Text(), 0
+			return true, nil
+		case f.form == plain && f.mark.Left == 0 && f.mark.Head.Size < min(edgeBytes, f.size):
+			head, err := f.head()
+			f.mark.Head = edgeOf(head)
+			return err == nil, err
 		}
-		if len(batch.Lines) >= maxBatch || size >= maxBytes {
-			if err := give(); err != nil {
-				return lines, err
-			}
+		return false, nil
+	}
+	if f.size < 2 && s.Follow || f.size == 0 || f.failed == f.size {
+		return false, nil
+	}
+	if err := f.sniff(); err != nil || f.form != plain && !f.still {
+		return false, err
+	}
+	head, err := f.head()
+	if err != nil {
+		return false, err
+	}
+	m, known := s.Marks.of(f.mark.file())
+	wait := false
+	if known = known && m.Head.of(head) && (f.form != plain || m.Offset <= f.size); !known && s.Marks != nil && s.Follow {
+		m, known, wait, err = s.again(f, head)
+		if err != nil || wait {
+			return false, err
 		}
 	}
-	if at > 0 {
-		if err := give(); err != nil {
-			return lines, err
+	if !known {
+		if f.stray {
+			return false, nil
 		}
+		m = mark{ID: rand.Text()}
 	}
-	if f.rest = append([]byte(nil), b[at:]...); len(f.rest) > MaxLine {
-		if !f.long {
-			s.Counts(func(c *Counts) { c.Long++ })
-		}
-		f.rest, f.long = nil, true
-	}
-	return lines, nil
+	f.mark.ID, f.mark.Offset, f.mark.Tail, f.mark.Left, f.mark.Head = m.ID, m.Offset, m.Tail, m.Left, edgeOf(head)
+	f.read, f.begin, f.over = m.Offset, m.Offset, f.form != plain && m.Left != 0
+	return m.Left == 0, nil
 }
 
-// mark notes how far a file is done with, and by what it is known again.
-func (s *Files) mark(f *file, offset int64) error {
-	f.mark.Offset = offset
-	if n := int(min(offset, headBytes)); n > f.mark.Size {
-		head, err := headOf(f.f, n)
+// again finds the file that another was made from, by copying or packing it. Wait: that one is still being read itself, or what was read of it is not done with.
+func (s *Files) again(f *file, head []byte) (m mark, known, wait bool, err error) {
+	name := stem(f.mark.Path)
+	for _, o := range s.open {
+		if o == f || o.mark.ID == "" || o.form != plain || stem(o.mark.Path) != name || !o.mark.Head.of(head) {
+			continue
+		}
+		mine, n, err := f.before(o.begin)
 		if err != nil {
-			return err
+			return mark{}, false, false, err
 		}
-		f.mark.Head, f.mark.Size = head, n
+		theirs := make([]byte, len(mine))
+		if _, err := o.f.ReadAt(theirs, n-int64(len(mine))); err == nil && bytes.Equal(mine, theirs) {
+			return mark{}, false, true, nil
+		}
 	}
-	return nil
+	if s.stems == nil {
+		s.stems = map[string][]mark{}
+		for _, m := range s.Marks.all() {
+			s.stems[stem(m.Path)] = append(s.stems[stem(m.Path)], m)
+		}
+	}
+	for _, o := range s.stems[name] {
+		switch {
+		case o.Path == f.mark.Path && f.form == plain, known && o.Offset <= m.Offset, !o.Head.of(head):
+			continue
+		case o.Offset == 0 && o.Head.Size < edgeBytes: // many files begin alike
+			continue
+		case slices.ContainsFunc(slices.Collect(maps.Values(s.open)), func(x *file) bool { return x.mark.ID == o.ID }):
+			continue
+		}
+		tail, n, err := f.before(o.Offset)
+		if err != nil {
+			return mark{}, false, false, err
+		}
+		if n == 0 && o.Offset == 0 || n == o.Offset && o.Tail.of(tail[max(0, int64(len(tail))-o.Tail.Size):]) {
+			m, known = o, true
+		}
+	}
+	if known && m.Left == 0 && s.ended[m.ID] {
+		return mark{}, false, true, nil
+	}
+	if known && m.Left != 0 {
+		m.ID, m.Left = rand.Text(), 0
+	}
+	return m, known, false, nil
 }
 
-// end gives the last line of a file that does not go on, where it has no end.
-func (s *Files) end(f *file, take func(*Batch) error) error {
-	if len(f.rest) == 0 || f.long {
-		return nil
+// cut begins a file anew whose text was cut off, and is written anew.
+func (s *Files) cut(f *file, take func(*Batch) error) error {
+	if len(f.rest) > 0 || f.long {
+		s.Counts(func(c *Counts) { c.Lost++ })
 	}
-	b := &Batch{Source: f.mark.Path, Lines: [][]byte{f.rest}}
-	size := uint64(len(f.rest))
-	f.rest = nil
-	if err := s.mark(f, f.read); err != nil {
+	f.rest, f.long = nil, false
+	if err := s.finish(f, take, true); err != nil {
 		return err
 	}
-	b.mark = f.mark
-	if err := take(b); err != nil {
-		return err
-	}
-	s.Counts(func(c *Counts) { c.Lines++; c.Bytes += size; c.Partial++ })
+	f.mark = mark{Path: f.mark.Path, Device: f.mark.Device, Inode: f.mark.Inode}
+	f.read, f.begin, f.tail = 0, 0, nil
 	return nil
 }
 
@@ -374,18 +412,22 @@ func (s *Files) leave(take func(*Batch) error) error {
 		if f.current || f.quiet < patience {
 			continue
 		}
-		if err := s.end(f, take); err != nil {
+		if err := s.finish(f, take, true); err != nil {
 			return err
 		}
-		if err := f.f.Close(); err != nil {
-			return fmt.Errorf("closing an input: %w", err)
+		if err := f.close(); err != nil {
+			return err
 		}
 		delete(s.open, k)
-		if s.Marks != nil {
-			if err := s.Marks.forget(func(m mark) bool { return m.Device == f.mark.Device && m.Inode == f.mark.Inode }); err != nil {
-				return err
-			}
-		}
 	}
 	return nil
+}
+
+// stem is what the names of a file have in common when it is rotated: without the numbers and dates at their ends, and the ending of packed files.
+func stem(path string) string {
+	short := strings.TrimRight(strings.TrimSuffix(path, ".gz"), "0123456789.-_:")
+	if short == "" || strings.HasSuffix(short, "/") {
+		return path
+	}
+	return short
 }

@@ -3,8 +3,6 @@ package input
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -48,8 +46,8 @@ func read(t *testing.T, checkpoints string, follow bool, fail int, patterns ...s
 			for _, l := range b.Lines {
 				r.lines = append(r.lines, string(l))
 			}
-			if r.marks != nil {
-				return r.marks.Keep(b)
+			if b.Done != nil {
+				return b.Done()
 			}
 			return nil
 		})
@@ -163,78 +161,6 @@ func TestRotation(t *testing.T) {
 	slices.Sort(got)
 	if strings.Join(got, " ") != "1 2 3 4 5" {
 		t.Error(got)
-	}
-}
-
-// Whatever happens between two runs, every line comes: those that were kept as done with once.
-func TestARunBeginsWhereTheLastWas(t *testing.T) {
-	for seed := range uint64(20) {
-		r := rand.New(rand.NewPCG(seed, 7))
-		dir := t.TempDir()
-		log := dir + "/log"
-		add(t, log, "begin\n")
-		want, got, n := []string{"begin"}, []string(nil), 0
-		for round := range 6 {
-			run := read(t, dir+"/marks", true, 0, log)
-			for range 1 + r.IntN(4) {
-				text := ""
-				for range r.IntN(3000) {
-					n++
-					want = append(want, fmt.Sprint("line ", n))
-					text += want[len(want)-1] + "\n"
-				}
-				cut := 0
-				if len(text) > 0 {
-					cut = r.IntN(len(text))
-				}
-				add(t, log, text[:cut])
-				add(t, log, text[cut:])
-			}
-			if r.IntN(2) == 0 {
-				run.wait(len(want) - len(got))
-			}
-			got = append(got, run.end()...)
-			if r.IntN(2) == 0 {
-				if err := os.Rename(log, fmt.Sprint(log, ".", round)); err != nil {
-					t.Fatal(err)
-				}
-				n++
-				want = append(want, fmt.Sprint("line ", n))
-				add(t, log, want[len(want)-1]+"\n")
-			}
-		}
-		run := read(t, dir+"/marks", true, 0, log)
-		run.wait(len(want) - len(got))
-		got = append(got, run.end()...)
-		slices.Sort(want)
-		slices.Sort(got)
-		if !slices.Equal(got, want) {
-			t.Fatalf("seed %d: %d lines, want %d", seed, len(got), len(want))
-		}
-	}
-}
-
-// What is not taken comes again.
-func TestWhatIsNotTakenComesAgain(t *testing.T) {
-	dir := t.TempDir()
-	text := ""
-	for i := range 5000 {
-		text += fmt.Sprintln(i)
-	}
-	add(t, dir+"/log", text)
-	r := read(t, dir+"/marks", false, 3, dir+"/log")
-	if err := <-r.done; !errors.Is(err, errFull) {
-		t.Fatal(err)
-	}
-	if len(r.lines) != 2*maxBatch {
-		t.Fatal(len(r.lines))
-	}
-	again := read(t, dir+"/marks", false, 0, dir+"/log")
-	if err := <-again.done; err != nil {
-		t.Fatal(err)
-	}
-	if all := strings.Join(append(r.lines, again.lines...), "\n") + "\n"; all != text {
-		t.Errorf("%d lines", strings.Count(all, "\n"))
 	}
 }
 

@@ -78,3 +78,12 @@ func formOf(v string) string {
 		return "domain" // or a file name: those stand on no list of hosts
 	}
 }
+
+// Inside gives a warning list that knows an address, or a range of them, within a network; empty: none.
+func (l *Lists) Inside(p netip.Prefix) string {
+	hit, ok := l.now.Load().warnings.Inside(p)
+	if !ok {
+		return ""
+	}
+	return hit.List
+}

@@ -17,6 +17,8 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"entente/internal/blob"
+	"entente/internal/block"
+	"entente/internal/detect"
 	"entente/internal/fault"
 	"entente/internal/feed"
 	"entente/internal/gate"
@@ -56,6 +58,8 @@ type Config struct {
 	MISPFeed MISPFeed         `toml:"misp_feed"`
 	Feeds    []feed.Config    `toml:"feed"`
 	Notify   notify.Config    `toml:"notify"`
+	Detect   detect.Config    `toml:"detect"`
+	Block    block.Config     `toml:"block"`
 }
 
 // TLS says how the listener is protected.
@@ -153,6 +157,7 @@ func DefaultConfig(data string) Config {
 		Auth:       Auth{Basic: true, IdleMinutes: 30, SessionHours: 12, RequireSecondFactor: []string{gate.RoleAdmin, gate.RoleOfficer}},
 		Index:      Index{CacheBytes: 16 << 20},
 		Notify:     notify.DefaultConfig(),
+		Block:      block.DefaultConfig(),
 		Federation: Federation{Extensions: []string{"x_mitre_*"}},
 		Limits:     Limits{ObjectBytes: 1 << 20, PostBytes: 100 << 20, PostObjects: 2000, BlobBytes: 256 << 20, BlobsBytes: 64 << 30, CacheBytes: 64 << 20, MemoryBytes: 256 << 20, InFlight: 64, Connections: 4096, Patience: 30 * time.Second},
 	}
@@ -268,6 +273,12 @@ func (c *Config) Validate() error {
 		return err
 	}
 	if err := c.Notify.Validate(); err != nil {
+		return err
+	}
+	if err := c.Detect.Validate(); err != nil {
+		return err
+	}
+	if err := c.Block.Validate(); err != nil {
 		return err
 	}
 	return feed.Validate(c.Feeds, sources())

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"entente/dsse"
@@ -47,7 +48,7 @@ func (n *Node) openFederation(ctx context.Context) error {
 		return err
 	}
 	if n.accords, err = accords.New(ctx, accords.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Docs: n.store, Gate: n.gate, Keys: n.accordKeys, Signed: n.signedKeys, OrgOf: n.orgOf, Authorised: authorised,
-		Signer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleAccord) }, Now: n.cfg.Now, Log: n.cfg.Log}); err != nil {
+		Signer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleAccord) }, Awaits: func(ctx context.Context) (bool, error) { return n.federation.Awaits(ctx) }, Now: n.cfg.Now, Log: n.cfg.Log}); err != nil {
 		return err
 	}
 	if err = n.openShelves(ctx); err != nil {
@@ -94,7 +95,30 @@ func (n *Node) alarmed(ctx context.Context, stand []federation.Alarm) error {
 	for i, a := range stand {
 		out[i] = notify.Alarm{Nation: a.Nation, Kind: a.Kind, Ref: a.Proof, Since: a.Since}
 	}
-	return n.desk.Alarmed(ctx, out)
+	return n.tell(ctx, alarmsOfPartners, out)
+}
+
+// alarms are those that stand, by who raises them: the desk is told of all of them together.
+type alarms struct {
+	mu    sync.Mutex
+	stand [2][]notify.Alarm
+	said  [2]bool // since the node began: before all have, the desk would take what nobody spoke of yet for over
+}
+
+// Who raises alarms.
+const (
+	alarmsOfPartners = iota
+	alarmsOfSensors
+)
+
+func (n *Node) tell(ctx context.Context, of int, stand []notify.Alarm) error {
+	n.alarms.mu.Lock()
+	defer n.alarms.mu.Unlock()
+	n.alarms.stand[of], n.alarms.said[of] = stand, true
+	if !n.alarms.said[alarmsOfPartners] || !n.alarms.said[alarmsOfSensors] {
+		return nil
+	}
+	return n.desk.Alarmed(ctx, slices.Concat(n.alarms.stand[:]...))
 }
 
 // decisionLog is where decisions are said: the federation's logs, which are opened after the decisions are.

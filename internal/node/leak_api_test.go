@@ -230,6 +230,7 @@ func apiScript(reading, changing leakScript) {
 		}
 	}
 	decisionScript(reading, changing, plain)
+	blockScript(reading, plain)
 	reading["api GET /lists"] = plain("GET", "", "/lists")
 	changing["api POST /lists/reload"] = plain("POST", "", "/lists/reload")
 	reading["api GET /lists/check"] = plain("GET", "", "/lists/check?value=198.51.100.3", "/lists/check?value=8.8.8.8&type=any", "/lists/check")

@@ -27,6 +27,7 @@ func leakScripts() (reading, changing leakScript) {
 	streamScript(reading)
 	nodeScript(reading)
 	personScript(reading, changing)
+	sensorScript(reading, changing)
 	return reading, changing
 }
 

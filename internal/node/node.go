@@ -28,8 +28,10 @@ import (
 	"entente/internal/accords"
 	"entente/internal/asset"
 	"entente/internal/blob"
+	"entente/internal/block"
 	"entente/internal/build"
 	"entente/internal/decisions"
+	"entente/internal/detect"
 	"entente/internal/exchange"
 	"entente/internal/fault"
 	"entente/internal/federation"
@@ -79,6 +81,7 @@ type Node struct {
 	lists       *lists.Lists
 	events      *mispapi.Surface
 	desk        *notify.Desk
+	block       *block.Room
 	blobs       *blob.Store
 	index       *index.Index
 	sweeps      sync.WaitGroup
@@ -86,6 +89,8 @@ type Node struct {
 	ledger      *ledger.Ledger
 	accords     *accords.Accords
 	federation  *federation.Federation
+	detection   *detect.Room
+	alarms      alarms
 	relay       *relay.Room // nil: this node carries for nobody
 	decisions   *decisions.Room
 	door        *peerapi.Door
@@ -177,6 +182,10 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err := n.openFederation(ctx); err != nil {
 		return nil, fmt.Errorf("opening the federation: %w", err)
 	}
+	if err := n.openDetection(ctx); err != nil {
+		return nil, fmt.Errorf("opening detection: %w", err)
+	}
+	n.openBlock()
 	run, rest := context.WithCancel(context.WithoutCancel(ctx))
 	n.rest = rest
 	n.sweeps.Go(func() { n.sweepBlobs(run) })
@@ -265,6 +274,7 @@ func (n *Node) surfaces() error {
 		{"GET /readyz", n.hall.Open("health", console.Render, http.HandlerFunc(n.readyz))},
 		{"/", n.hall.Open("console", console.Render, pages)},
 	}
+	n.mounts = append(n.mounts, n.sensorMounts(challenges)...)
 	public := http.NewServeMux()
 	for _, m := range n.mounts {
 		public.Handle(m.pattern, m.handler)
@@ -294,6 +304,7 @@ func (n *Node) surfaces() error {
 	}
 	n.registry.MustRegister(n.index.Collectors()...)
 	n.registry.MustRegister(n.desk.Collectors()...)
+	n.registry.MustRegister(n.detection.Collectors()...)
 	n.registry.MustRegister(storeCollector{n.store}, keyCollector{n.ring, n.cfg.Now}, allianceCollector{n})
 	return nil
 }
@@ -414,6 +425,7 @@ func (n *Node) Start(ctx context.Context) error {
 	}
 	n.feeds.Start()
 	n.desk.Start()
+	n.detection.Start()
 	n.mu.Lock()
 	n.servers, n.listener, n.ready, n.started = servers, tcp, true, n.cfg.Now()
 	n.mu.Unlock()
@@ -500,6 +512,9 @@ func (n *Node) close() error {
 	}
 	if n.desk != nil {
 		n.desk.Close()
+	}
+	if n.detection != nil {
+		n.detection.Close()
 	}
 	n.closeFederation()
 	if n.rest != nil {

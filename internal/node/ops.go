@@ -84,5 +84,6 @@ func (n *Node) Settings() any {
 		"index":      map[string]any{"cache_bytes": c.Index.CacheBytes},
 		"feed":       feeds,
 		"notify":     c.Notify.Settings(),
+		"detect":     c.Detect.Settings(),
 	}
 }

@@ -20,11 +20,11 @@ import (
 	"entente/decision"
 	"entente/dsse"
 	"entente/internal/decisions"
+	"entente/internal/exchange"
 	"entente/internal/fault"
 	"entente/internal/gate"
 	"entente/internal/identity"
 	"entente/internal/keyring"
-	"entente/internal/surface"
 	"entente/internal/surface/api"
 	"entente/keylog"
 	"entente/label"
@@ -569,7 +569,7 @@ func TestEveryAnswerSaysTheExercise(t *testing.T) {
 					t.Fatal(err)
 				}
 				resp.Body.Close()
-				if got := resp.Header.Get(surface.ExerciseHeader); got != want {
+				if got := resp.Header.Get(exchange.ExerciseHeader); got != want {
 					t.Errorf("%s of the %s door of %s says %q", path, door, r, got)
 				}
 			}

@@ -36,8 +36,9 @@ type Config struct {
 	// Networks are those that the origins' names may lead into besides public ones.
 	Networks []netip.Prefix
 
-	CA        string // PEM file of the authorities that vouch for the servers, instead of the system's
-	Cert, Key string // PEM files of a client certificate and its key
+	CA        string      // PEM file of the authorities that vouch for the servers, instead of the system's
+	Cert, Key string      // PEM files of a client certificate and its key
+	TLS       *tls.Config // how the servers are met, instead of by CA, Cert and Key
 
 	Auth    func(*http.Request)     // signs in, on every request; nil: does not
 	Check   func(http.Header) error // refuses an answer by its head; nil: none
@@ -62,9 +63,12 @@ func New(cfg Config) (*Line, error) {
 	if l.cfg.Stall == 0 {
 		l.cfg.Stall = Stall
 	}
-	conf, err := TLS(cfg.Rules, cfg.CA, cfg.Cert, cfg.Key)
-	if err != nil {
-		return nil, err
+	conf := cfg.TLS
+	if conf == nil {
+		var err error
+		if conf, err = TLS(cfg.Rules, cfg.CA, cfg.Cert, cfg.Key); err != nil {
+			return nil, err
+		}
 	}
 	l.dial = &net.Dialer{Timeout: dialTimeout}
 	l.trans = &http.Transport{

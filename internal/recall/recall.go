@@ -13,6 +13,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -160,28 +161,38 @@ func (m *Memory) sort() {
 // The tags of keys: addresses of IPv4 are kept as they are, in order.
 const tag4 = 1 << 63
 
-func (m *Memory) hashed(kind uint8, value []byte) uint64 { return m.cfg.Hash(kind, value) &^ tag4 }
-
 func key4(a netip.Addr) uint64 {
 	b := a.As4()
 	return tag4 | uint64(binary.BigEndian.Uint32(b[:]))
 }
 
 // See notes that a value was seen. Values are compared byte by byte: the caller gives canonical ones.
-func (m *Memory) See(kind uint8, value []byte, when time.Time) { m.see(m.hashed(kind, value), when) }
+func (m *Memory) See(kind uint8, value []byte, when time.Time) { m.see(m.Key(kind, value), when) }
+
+// Key is what a value is remembered by.
+func (m *Memory) Key(kind uint8, value []byte) uint64 { return m.cfg.Hash(kind, value) &^ tag4 }
 
 // SeeAddr notes that an address was seen. Of IPv6, its networks of 64 and 48 bits are too.
 func (m *Memory) SeeAddr(a netip.Addr, when time.Time) {
+	var buf [3]uint64
+	for _, key := range m.AddrKeys(buf[:0], a) {
+		m.see(key, when)
+	}
+}
+
+// AddrKeys appends what an address is remembered by.
+func (m *Memory) AddrKeys(to []uint64, a netip.Addr) []uint64 {
 	a = a.Unmap().WithZone("")
 	switch {
 	case a.Is4():
-		m.see(key4(a), when)
+		to = append(to, key4(a))
 	case a.Is6():
-		m.see(m.key6(netip.PrefixFrom(a, 128)), when)
+		to = append(to, m.key6(netip.PrefixFrom(a, 128)))
 		for _, bits := range prefixes6 {
-			m.see(m.key6(netip.PrefixFrom(a, bits).Masked()), when)
+			to = append(to, m.key6(netip.PrefixFrom(a, bits).Masked()))
 		}
 	}
+	return to
 }
 
 // prefixes6 are the lengths of networks of IPv6 that can be asked for, beside whole addresses.
@@ -191,18 +202,26 @@ const kindOwn = 255
 
 func (m *Memory) key6(p netip.Prefix) uint64 {
 	b := p.Addr().As16()
-	return m.hashed(kindOwn, append(b[:], byte(p.Bits())))
+	return m.Key(kindOwn, append(b[:], byte(p.Bits())))
 }
 
 func (m *Memory) see(key uint64, when time.Time) {
-	second := when.Unix()
-	day := second / daySeconds
-	if second < 0 || day < m.oldest() || second > m.cfg.Now().Unix()+daySeconds {
-		return // older than is remembered, or by a clock that is wrong
+	if second := when.Unix(); m.remembers(second) {
+		s := uint32(second % daySeconds)
+		m.put(key, second/daySeconds, entry{1, s, s})
 	}
-	s := uint32(second % daySeconds)
+}
+
+// remembers tells whether a second is neither older than is remembered, nor by a clock that is wrong.
+func (m *Memory) remembers(second int64) bool {
+	return second >= 0 && second/daySeconds >= m.oldest() && second <= m.cfg.Now().Unix()+daySeconds
+}
+
+// put adds to what is held of a key and a day.
+func (m *Memory) put(key uint64, day int64, seen entry) {
 	sh := &m.shards[key%uint64(len(m.shards))]
 	sh.mu.Lock()
+	defer sh.mu.Unlock()
 	if sh.day == nil {
 		sh.day = map[int64]map[uint64]entry{}
 	}
@@ -213,12 +232,11 @@ func (m *Memory) see(key uint64, when time.Time) {
 	}
 	e, known := d[key]
 	if !known {
-		e = entry{first: s, last: s}
+		e = entry{first: seen.first, last: seen.last}
 		sh.n++
 	}
-	e.add(entry{1, s, s})
+	e.add(seen)
 	d[key] = e
-	sh.mu.Unlock()
 }
 
 // oldest is the first day that is remembered.
@@ -236,27 +254,71 @@ func (m *Memory) Full() bool {
 }
 
 // Seen says what is remembered of a value.
-func (m *Memory) Seen(kind uint8, value []byte) (Seen, error) { return m.seen(m.hashed(kind, value)) }
+func (m *Memory) Seen(kind uint8, value []byte) (Seen, error) {
+	key := m.Key(kind, value)
+	return m.seen(key, key)
+}
 
 // SeenIn says what is remembered of the addresses of a network: of IPv4 of any, of IPv6 of whole addresses and networks of 64 and 48 bits.
 func (m *Memory) SeenIn(p netip.Prefix) (Seen, error) {
+	low, high, err := m.span(p)
+	if err != nil {
+		return Seen{}, err
+	}
+	return m.seen(low, high)
+}
+
+func (m *Memory) seen(low, high uint64) (out Seen, err error) {
+	err = m.within(low, high, out.add)
+	return out, err
+}
+
+// Days says what is remembered of a value for each day of UTC on which it was seen, oldest first.
+func (m *Memory) Days(kind uint8, value []byte) ([]Seen, error) {
+	key := m.Key(kind, value)
+	return m.days(key, key)
+}
+
+// DaysIn says what is remembered of the addresses of a network for each day, as [Memory.SeenIn] does of all.
+func (m *Memory) DaysIn(p netip.Prefix) ([]Seen, error) {
+	low, high, err := m.span(p)
+	if err != nil {
+		return nil, err
+	}
+	return m.days(low, high)
+}
+
+func (m *Memory) days(low, high uint64) (out []Seen, err error) {
+	by := map[int64]Seen{}
+	err = m.within(low, high, func(day int64, e entry) {
+		seen := by[day]
+		seen.add(day, e)
+		by[day] = seen
+	})
+	for _, day := range slices.Sorted(maps.Keys(by)) {
+		out = append(out, by[day])
+	}
+	return out, err
+}
+
+// span is from which key to which the addresses of a network are.
+func (m *Memory) span(p netip.Prefix) (low, high uint64, err error) {
 	p = p.Masked()
 	switch {
 	case !p.IsValid():
-		return Seen{}, fault.New(fault.Unprocessable, "recall.network", "this is no network")
+		return 0, 0, fault.New(fault.Unprocessable, "recall.network", "this is no network")
 	case p.Addr().Is4():
-		low := key4(p.Addr())
-		return m.within(low, low|(1<<(32-p.Bits())-1))
+		low = key4(p.Addr())
+		return low, low | (1<<(32-p.Bits()) - 1), nil
 	case p.Bits() == 128 || slices.Contains(prefixes6, p.Bits()):
-		return m.seen(m.key6(p))
+		key := m.key6(p)
+		return key, key, nil
 	}
-	return Seen{}, fault.New(fault.Unprocessable, "recall.network", "of IPv6, single addresses and networks of %v bits are remembered, not of %d", prefixes6, p.Bits())
+	return 0, 0, fault.New(fault.Unprocessable, "recall.network", "of IPv6, single addresses and networks of %v bits are remembered, not of %d", prefixes6, p.Bits())
 }
 
-func (m *Memory) seen(key uint64) (Seen, error) { return m.within(key, key) }
-
-// within sums up the keys from low to high.
-func (m *Memory) within(low, high uint64) (out Seen, err error) {
+// within visits what is remembered of the keys from low to high.
+func (m *Memory) within(low, high uint64, each func(day int64, e entry)) error {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	oldest := m.oldest()
@@ -264,8 +326,8 @@ func (m *Memory) within(low, high uint64) (out Seen, err error) {
 		if s.day < oldest {
 			continue
 		}
-		if err := s.within(low, high, func(e entry) { out.add(s.day, e) }); err != nil {
-			return Seen{}, err
+		if err := s.within(low, high, func(e entry) { each(s.day, e) }); err != nil {
+			return err
 		}
 	}
 	for i := range m.shards {
@@ -280,19 +342,19 @@ func (m *Memory) within(low, high uint64) (out Seen, err error) {
 			}
 			if low == high {
 				if e, ok := d[low]; ok {
-					out.add(day, e)
+					each(day, e)
 				}
 				continue
 			}
 			for k, e := range d {
 				if k >= low && k <= high {
-					out.add(day, e)
+					each(day, e)
 				}
 			}
 		}
 		sh.mu.Unlock()
 	}
-	return out, nil
+	return nil
 }
 
 // Flush makes what was seen durable, merges the segments of days that have many, and forgets what is too old or too much.

@@ -3,11 +3,9 @@ package surface
 import (
 	"net/http"
 
+	"entente/internal/exchange"
 	"entente/label"
 )
-
-// ExerciseHeader names, on every answer of a node of an exercise, the exercise that it is of. A node of operations sends none.
-const ExerciseHeader = "X-Entente-Exercise"
 
 // Marked puts the name of the exercise on every answer of a node of one.
 func Marked(realm string, next http.Handler) http.Handler {
@@ -16,7 +14,7 @@ func Marked(realm string, next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set(ExerciseHeader, name)
+		w.Header().Set(exchange.ExerciseHeader, name)
 		next.ServeHTTP(w, r)
 	})
 }

@@ -83,7 +83,8 @@ func (n *Nation) open() {
 	n.peers, err = peers.Open(ctx, peers.Config{Nation: n.Code, Realm: n.net.o.Realm, Docs: n.db, Now: n.now})
 	must(t, err)
 	n.Accords, err = accords.New(ctx, accords.Config{Nation: n.Code, Org: Org(n.Code), Realm: n.net.o.Realm, Docs: n.db, Gate: g, OrgOf: Org, Keys: n.keys, Signed: n.signed, Now: n.now,
-		Signer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleAccord) }})
+		Signer: func() (dsse.Signer, error) { return n.ring.Signer(keylog.RoleAccord) },
+		Awaits: func(ctx context.Context) (bool, error) { return n.Federation.Awaits(ctx) }})
 	must(t, err)
 	var docs decisions.Docs = n.db
 	if f := n.net.o.Docs; f != nil {

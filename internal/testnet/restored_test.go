@@ -7,6 +7,7 @@ import (
 
 	"entente/accord"
 	"entente/decision"
+	"entente/internal/accords"
 	"entente/internal/decisions"
 	"entente/internal/fault"
 	"entente/internal/gate"
@@ -69,6 +70,18 @@ func TestARestoredNationKeepsItsWord(t *testing.T) {
 	}
 	if err := say(bal, id, decision.Veto); fault.Of(err) != fault.Unavailable {
 		t.Fatalf("it speaks before it knows what it said: %v", err)
+	}
+	for what, do := range map[string]func() (accords.View, error){
+		"signs": func() (accords.View, error) {
+			return bal.Accords.Sign(t.Context(), bal.Viewer(gate.RoleSignatory), "all", 1)
+		},
+		"declines": func() (accords.View, error) {
+			return bal.Accords.Decline(t.Context(), bal.Viewer(gate.RoleSignatory), "all", 1, "no")
+		},
+	} {
+		if _, err := do(); fault.Of(err) != fault.Unavailable {
+			t.Errorf("it %s before it knows what it said: %v", what, err)
+		}
 	}
 	if got := len(spokenIn(t, bal, id)); got != before {
 		t.Errorf("%d statements were made meanwhile", got-before)

@@ -37,12 +37,13 @@ func (m *memo) of(version uint64) {
 	}
 }
 
-// cell is where a value stands, if it does; nil: it is too long.
-func (m *memo) cell(text []byte) *cell {
+// cell is where a value stands, if it does, and the number of the cell; nil: it is too long.
+func (m *memo) cell(text []byte) (*cell, int) {
 	if len(text) > memoText {
-		return nil
+		return nil, 0
 	}
-	return &m.cells[maphash.Bytes(m.seed, text)%memoCells]
+	i := maphash.Bytes(m.seed, text) % memoCells
+	return &m.cells[i], int(i)
 }
 
 func (c *cell) holds(f form, k indicator.Kind, text []byte) bool {

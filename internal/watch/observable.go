@@ -141,13 +141,26 @@ var url = observable{form: joined, kind: indicator.URL}
 
 // new looks up what one value of a field holds, unless the like of it met nothing before.
 func (w *Watcher) new(o *observable, text []byte) {
-	c := w.known.cell(text)
-	if len(text) == 0 || c.holds(o.form, o.kind, text) {
+	c, n := w.known.cell(text)
+	switch {
+	case len(text) == 0:
+		return
+	case !c.holds(o.form, o.kind, text):
+	case w.witness != nil:
+		w.witness.Again(n)
+		return
+	default:
 		return
 	}
 	before := w.meetings
-	if w.value(o, text); w.meetings == before {
+	if w.witness != nil {
+		w.witness.Begin()
+	}
+	if w.value(o, text); w.meetings == before && c != nil {
 		c.put(o.form, o.kind, text)
+		if w.witness != nil {
+			w.witness.Keep(n)
+		}
 	}
 }
 
@@ -258,7 +271,7 @@ func (w *Watcher) digest(sum []byte) {
 
 func (w *Watcher) lookup(k indicator.Kind, text []byte) {
 	w.at.Value = text
-	w.s.table.Trace(k, text, w.moment, w.meet)
+	w.s.table.Walk(k, text, w.moment, w.meet, w.keys)
 }
 
 // met notes an indicator that was met, once for an event, with every field in which it was.

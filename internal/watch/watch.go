@@ -67,6 +67,8 @@ type Watcher struct {
 	at     Field               // what is being looked up
 	meet   func(indicator.Hit) // met
 
+	witness  Witness
+	keys     *indicator.Keys // those of the witness; nil: nobody asks
 	known    memo
 	meetings uint64 // with indicators, so far
 }
@@ -79,6 +81,26 @@ func (s *Set) Watcher() *Watcher {
 		w.known = newMemo()
 	}
 	return w
+}
+
+// Witness is told what is looked for in the table, whether it is there or not: see [indicator.Table.Walk]. Values that met nothing are not looked up again when they come again;
+// of these it is told that they do.
+type Witness interface {
+	Begin()                                         // the keys that come are of another value
+	Key(k indicator.Kind, key []byte, beneath bool) // is valid until it returns
+	Keep(cell int)                                  // the keys since Begin are those of the value in a cell; there are Cells of these
+	Again(cell int)                                 // the value in the cell comes again
+}
+
+// Cells are how many a [Witness] is told of.
+const Cells = memoCells
+
+// Tell has a witness told; nil: nobody.
+func (w *Watcher) Tell(x Witness) {
+	if w.witness, w.keys = x, nil; x != nil {
+		w.keys = &indicator.Keys{Tell: x.Key}
+	}
+	clear(w.known.cells)
 }
 
 // Finding is that a rule or an indicator was found in an event.

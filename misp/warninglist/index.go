@@ -168,3 +168,12 @@ func (s *substrings) each(value string, f func(entry string, list uint16)) {
 		}
 	}
 }
+
+// inside is the first range that lies within a network.
+func (r *ranges) inside(p netip.Prefix) (netip.Prefix, uint16, bool) {
+	at, _ := slices.BinarySearchFunc(r.items, p, func(item netRange, p netip.Prefix) int { return comparePrefix(item.prefix, p) })
+	if at < len(r.items) && holds(p, r.items[at].prefix) {
+		return r.items[at].prefix, r.items[at].list, true
+	}
+	return netip.Prefix{}, 0, false
+}

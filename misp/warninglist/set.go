@@ -254,3 +254,12 @@ func parseRange(s string) (netip.Prefix, bool) {
 	a = a.Unmap()
 	return netip.PrefixFrom(a, a.BitLen()), true
 }
+
+// Inside is a list that knows an address, or a range of them, within a network: not the network itself or what is around it, which Match finds.
+func (s *Set) Inside(p netip.Prefix) (Hit, bool) {
+	entry, list, ok := s.ranges.inside(p.Masked())
+	if !ok {
+		return Hit{}, false
+	}
+	return Hit{List: s.names[list], Entry: entry.String()}, true
+}

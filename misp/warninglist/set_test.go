@@ -183,3 +183,13 @@ func BenchmarkNew(b *testing.B) {
 		New(all...)
 	}
 }
+
+func TestInside(t *testing.T) {
+	s, _ := New(&List{Name: "resolvers", Type: TypeCIDR, Entries: []string{"8.8.8.8", "9.9.9.0/24", "2001:4860::/32"}})
+	for in, want := range map[string]string{"8.8.8.0/24": "8.8.8.8/32", "8.0.0.0/8": "8.8.8.8/32", "9.9.0.0/16": "9.9.9.0/24", "9.9.9.0/24": "9.9.9.0/24", "9.9.9.128/25": "", "8.8.9.0/24": "", "2001::/16": "2001:4860::/32", "7.0.0.0/8": "", "10.0.0.0/8": ""} {
+		hit, ok := s.Inside(netip.MustParsePrefix(in))
+		if hit.Entry != want || ok != (want != "") {
+			t.Errorf("%s: %+v %v", in, hit, ok)
+		}
+	}
+}

@@ -58,23 +58,7 @@ func newest[T any](a *API, c *call, states []string, read func(f notify.Filter, 
 	if err != nil {
 		return err
 	}
-	limit, err := c.q.limit()
-	if err != nil {
-		return err
-	}
-	after, err := a.afterKey(c)
-	if err != nil {
-		return err
-	}
-	items, more, err := read(f, after, limit)
-	if err != nil {
-		return err
-	}
-	next := ""
-	if more {
-		next = a.nextKey(c, place(&items[len(items)-1], &f))
-	}
-	return c.answer(list(items, next))
+	return goOn(a, c, func(after string, limit int) ([]T, bool, error) { return read(f, after, limit) }, func(t *T) string { return place(t, &f) })
 }
 
 func (a *API) alerts(c *call) error {

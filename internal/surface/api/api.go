@@ -15,7 +15,9 @@ import (
 	"entente/internal/accords"
 	"entente/internal/asset"
 	"entente/internal/blob"
+	"entente/internal/block"
 	"entente/internal/decisions"
+	"entente/internal/detect"
 	"entente/internal/exchange"
 	"entente/internal/fault"
 	"entente/internal/federation"
@@ -70,6 +72,10 @@ type Ops interface {
 	Decisions() *decisions.Room
 	// Federation joins the node to those of its partners.
 	Federation() *federation.Federation
+	// Detection is the node's sensors, and what they met.
+	Detection() *detect.Room
+	// Block is what enforcement points are given.
+	Block() *block.Room
 	// Logger is the node's log.
 	Logger() *slog.Logger
 }

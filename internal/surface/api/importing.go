@@ -109,8 +109,10 @@ func (a *API) importing(c *call) error {
 		sum, losses, err = fill(sp, c.r.Body)
 	case "misp":
 		sum, losses, bounds, err = a.fillEvents(sp, c)
+	case "sigma":
+		sum, losses, err = a.fillRules(sp, c)
 	default:
-		err = fault.New(fault.Invalid, "import.format", "there is no such format").At("format").Try("write stix or misp")
+		err = fault.New(fault.Invalid, "import.format", "there is no such format").At("format").Try("write stix, misp or sigma")
 	}
 	if err != nil {
 		return err

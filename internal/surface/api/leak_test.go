@@ -197,6 +197,7 @@ func TestTwoViewers(t *testing.T) {
 		w.importAll(admin, nil, `{"type":"domain-name","spec_version":"2.1","id":"domain-name--dd686e37-6889-53bd-8ae1-b1a503452613","value":"`+hiddenValue+`"}`)
 		w.importAll(admin, nil, object(heldUUID, "held "+hiddenName, unknownMark))
 		w.hideConstituents()
+		w.setSensor()
 		w.befriend()
 		w.must(errOf(w.client(admin).AddAccord(t.Context(), []byte(strings.Replace(pact, "uto-rur", "secret-pact", 1)))))
 		w.must(errOf(w.client(admin).AddRoot(t.Context(), rootFor("hidden", "UTO/Utopia CERT"))))

@@ -44,7 +44,8 @@ var actions = []struct {
 	{"alert.read", gate.AlertRead}, {"alert.write", gate.AlertWrite}, {"notification.send", gate.NotifySend}, {"label.loosen", gate.Downgrade},
 	{"accord.read", gate.AccordRead}, {"accord.write", gate.AccordWrite}, {"accord.sign", gate.AccordSign}, {"accord.suspend", gate.AccordSuspend},
 	{"object.share", gate.Share}, {"release.sign", gate.ReleaseSign}, {"peer.manage", gate.PeerManage}, {"key.manage", gate.KeyManage},
-	{"proof.settle", gate.ProofSettle}, {"vote", gate.Vote},
+	{"proof.settle", gate.ProofSettle}, {"vote", gate.Vote}, {"block.read", gate.BlockRead},
+	{"sensor.read", gate.SensorRead}, {"sensor.manage", gate.SensorManage}, {"sensor.detect", gate.Detect},
 }
 
 func (a *API) me(c *call) error {

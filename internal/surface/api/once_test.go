@@ -55,6 +55,7 @@ func TestOneKeyMakesOneThing(t *testing.T) {
 			t.Fatalf("%s: %d %s", before.path, status, answer)
 		}
 	}
+	w.setSensor()
 	tried := map[string]bool{}
 	for _, m := range made {
 		tried[m.path] = true

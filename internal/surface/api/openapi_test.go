@@ -87,6 +87,7 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	do("GET /export", "/export?format=misp&collection=open", "")
 
 	askFinding(w, do)
+	askSensors(w, do, func() string { return last })
 
 	do("POST /blobs", "/blobs?name=a.html&media_type=text/html&label=tlp:amber&sample=false", "<p>a file</p>")
 	do("POST /blobs", "/blobs?name=a.html&media_type=text/html&label=tlp:amber&sample=false", "<p>a file</p>")
@@ -114,6 +115,7 @@ func TestEveryRouteSucceedsAsDocumented(t *testing.T) {
 	proofRows(w, do, &last)
 	decisionRows(w, do, &last)
 	keyRows(w, do)
+	blockRows(w, do)
 
 	do("GET /feeds", "/feeds", "")
 	do("POST /feeds/{name}/run", "/feeds/secret/run?dry_run=true", "")

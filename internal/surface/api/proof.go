@@ -3,6 +3,7 @@ package api
 import (
 	"strings"
 
+	"entente/internal/detect"
 	"entente/internal/fault"
 	"entente/internal/federation"
 	"entente/internal/gate"
@@ -26,7 +27,7 @@ type ProofSettlement struct {
 const maxReason = 500
 
 var proofRoutes = []Route{
-	{get, "/alarms", "What people must look at in the alliance: contradictions that were proved, logs that others have more of or that stand still, clocks, receipts, refusals.", gate.AccordRead, nil, pages[federation.Alarm](), (*API).alarms},
+	{get, "/alarms", "What people must look at in the alliance: contradictions that were proved, logs that others have more of or that stand still, clocks, receipts, refusals; and sensors of this node that say nothing.", gate.AccordRead, nil, pages[federation.Alarm](), (*API).alarms},
 	{get, "/links/{nation}/logs", "The logs that this node shares with a partner, and who else saw them as they are here.", gate.AccordRead, nil, pages[federation.LogView](), (*API).sharedLogs},
 	{get, "/proofs", "What was proved against partners, the latest first.", gate.AccordRead, nil, pages[federation.Accusation](), (*API).proofs},
 	{post, "/proofs/verify", "Say what a file proves, by the signatures in it alone. Nothing is stored.", gate.AccordRead, nil, gives(ProofFinding{}).upload(bytesType), (*API).verifyProof},
@@ -40,6 +41,13 @@ func (a *API) alarms(c *call) error {
 	all, err := a.ops.Federation().Alarms(c.ctx())
 	if err != nil {
 		return err
+	}
+	silent, err := a.ops.Detection().Silent()
+	if err != nil {
+		return err
+	}
+	for _, s := range silent {
+		all = append(all, federation.Alarm{Nation: a.us.Nation, Kind: detect.AlarmSilent, Since: s.Since, Text: s.Text})
 	}
 	return c.answer(list(all, ""))
 }

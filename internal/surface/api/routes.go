@@ -63,7 +63,7 @@ var (
 func with(more ...Param) []Param { return append(append([]Param{}, filters...), more...) }
 
 // routes is everything that can be asked.
-var routes = slices.Concat(houseRoutes, findingRoutes, streamRoutes, personRoutes, registerRoutes, alertRoutes, reviewRoutes, labelRoutes, listRoutes, keyRoutes, keyJoinRoutes, peerRoutes, accordRoutes, relayRoutes, bundleRoutes, decisionRoutes, proofRoutes)
+var routes = slices.Concat(houseRoutes, findingRoutes, streamRoutes, personRoutes, registerRoutes, alertRoutes, reviewRoutes, labelRoutes, listRoutes, keyRoutes, keyJoinRoutes, peerRoutes, accordRoutes, relayRoutes, bundleRoutes, decisionRoutes, proofRoutes, sensorRoutes, blockRoutes)
 
 // houseRoutes are the node itself, its records, and who may use it.
 var houseRoutes = []Route{
@@ -77,12 +77,12 @@ var houseRoutes = []Route{
 
 	{get, "/objects", "Objects that the caller may have, in the order they were added.", gate.ObjectRead,
 		with(append([]Param{{Name: "headers", Doc: "Leave the objects themselves out.", Kind: Flag, Default: false}}, paging...)...), pages[Object](), (*API).search},
-	{post, "/objects", "Import objects: a bundle, an array, or objects one after another. The answer is one event per line.", gate.ObjectWrite, []Param{
+	{post, "/objects", "Import objects: a bundle, an array, or objects one after another; events of MISP; or Sigma rules, each of which becomes an indicator. The answer is one event per line.", gate.ObjectWrite, []Param{
 		inCollection,
 		{Name: "label", Doc: "A label that every object gets besides its own; it only ever restricts. For example tlp:amber,pap:green, or a label in JSON."},
 		{Name: "default", Doc: "The label of objects that have no TLP of their own."},
 		{Name: "via", Doc: "The way the objects came: import, or feed:NAME."},
-		{Name: "format", Doc: "What the body is: objects of STIX, or events of MISP.", Enum: []string{"stix", "misp"}, Default: "stix"},
+		{Name: "format", Doc: "What the body is: objects of STIX, events of MISP, or Sigma rules.", Enum: []string{"stix", "misp", "sigma"}, Default: "stix"},
 	}, streams(Event{}).upload(bytesType), (*API).importing},
 	{get, "/objects/{id}", "One object with its label and origin.", gate.ObjectRead, versioned, gives(Object{}), (*API).object},
 	{remove, "/objects/{id}", "Take an object out of a collection.", gate.ObjectWrite, versioned, gives(Removed{}), (*API).removeObject},

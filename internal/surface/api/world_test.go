@@ -18,7 +18,9 @@ import (
 
 	"entente/internal/asset"
 	"entente/internal/blob"
+	"entente/internal/block"
 	"entente/internal/build"
+	"entente/internal/detect"
 	"entente/internal/exchange"
 	"entente/internal/feed"
 	"entente/internal/gate"
@@ -39,21 +41,23 @@ import (
 
 // world is a node's waist with the interface over it.
 type world struct {
-	t     testing.TB
-	dir   string
-	x     *exchange.Exchange
-	ids   *identity.Directory
-	st    store.Store
-	blobs *blob.Store
-	http  http.Handler
-	feeds *feed.Feeds
-	lists *lists.Lists
-	peers *peers.Room
-	ring  *keyring.Ring
-	gate  *gate.Gate
-	reg   *asset.Register
-	index *index.Index
-	desk  *notify.Desk
+	t         testing.TB
+	dir       string
+	x         *exchange.Exchange
+	ids       *identity.Directory
+	st        store.Store
+	blobs     *blob.Store
+	http      http.Handler
+	feeds     *feed.Feeds
+	lists     *lists.Lists
+	peers     *peers.Room
+	ring      *keyring.Ring
+	gate      *gate.Gate
+	reg       *asset.Register
+	index     *index.Index
+	desk      *notify.Desk
+	detection *detect.Room
+	block     *block.Room
 	federated
 	stopping chan struct{}
 	late     atomic.Int64 // nanoseconds that the store's clock is ahead
@@ -100,6 +104,8 @@ func newWorld(t testing.TB) *world {
 	w.must(err)
 	w.openFederation()
 	w.openDesk()
+	w.openBlock()
+	w.openDetection()
 	w.http = New(w.x, w.ids, ring, w.blobs, w)
 	return w
 }

@@ -1,5 +1,5 @@
 /** The roles that an account can have. */
-export const roles = ['admin', 'analyst', 'reader', 'publisher', 'auditor', 'officer', 'registrar', 'signatory', 'releaser'] as const;
+export const roles = ['admin', 'analyst', 'reader', 'publisher', 'auditor', 'officer', 'registrar', 'signatory', 'releaser', 'enforcer'] as const;
 
 /** Words between commas or line ends, each once. */
 export function wordsOf(text: string): string[] {

@@ -22,6 +22,7 @@ export const house: Record<keyof typeof en, string> = {
   'role.registrar': 'Register',
   'role.signatory': 'Zeichnung',
   'role.releaser': 'Freigabe',
+  'role.enforcer': 'Sperrstelle',
   'role.admin.may': 'verwaltet Sammlungen, Konten, Tokens und Sicherungen, liest und schreibt Objekte; entscheidet nichts in der Quarantäne',
   'role.analyst.may': 'liest und schreibt Objekte, lässt Feeds laufen, bearbeitet Alarme, sieht die Quarantäne',
   'role.reader.may': 'liest Objekte',
@@ -31,6 +32,7 @@ export const house: Record<keyof typeof en, string> = {
   'role.registrar.may': 'liest Objekte und führt das Register der Betreuten',
   'role.signatory.may': 'liest Abkommen und unterzeichnet, suspendiert und kündigt sie für die Organisation; entwirft keine',
   'role.releaser.may': 'unterzeichnet Freigaben oder lehnt sie ab, wo ein Abkommen das verlangt; teilt nichts',
+  'role.enforcer.may': 'holt, was gesperrt wird, und sonst nichts: für Nameserver, Firewalls und dergleichen',
 
   'account.name': 'Konto',
   'account.roles': 'Rollen',

@@ -21,6 +21,7 @@ export const house = {
   'role.registrar': 'Registrar',
   'role.signatory': 'Signatory',
   'role.releaser': 'Release officer',
+  'role.enforcer': 'Enforcement point',
   'role.admin.may': 'manages collections, accounts, tokens and backups, and reads and writes objects; decides nothing in quarantine',
   'role.analyst.may': 'reads and writes objects, runs feeds, works on alerts, sees what is in quarantine',
   'role.reader.may': 'reads objects',
@@ -30,6 +31,7 @@ export const house = {
   'role.registrar.may': 'reads objects and keeps the register of constituents',
   'role.signatory.may': 'reads accords, and signs, suspends and terminates them for the organisation; drafts none',
   'role.releaser.may': 'signs or refuses releases where an accord asks for a release officer; shares nothing',
+  'role.enforcer.may': 'fetches what is blocked, and nothing else: for name servers, firewalls and the like',
 
   'account.name': 'Account',
   'account.roles': 'Roles',

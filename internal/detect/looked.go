@@ -1,0 +1,317 @@
+package detect
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/go-json-experiment/json"
+	zs "zombiezen.com/go/sqlite"
+
+	"entente/internal/fault"
+	"entente/internal/gate"
+	"entente/internal/lite"
+	"entente/internal/record"
+	"entente/sensor"
+)
+
+// lookedVersion changes with everything that stands in the file: one of another version is made anew.
+const lookedVersion = 1
+
+// A row of look is what a source has for the sensors of an organisation, with the place of its last change: so the rows in the order of seq are the changes, each source once. One
+// that is gone has neither change nor rule. rec leads from records to their objects, for when a record is gone.
+const lookedSchema = `
+CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE party(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch TEXT NOT NULL, key BLOB NOT NULL, seq INTEGER NOT NULL, rules INTEGER NOT NULL, floor INTEGER NOT NULL);
+CREATE TABLE look(party INTEGER NOT NULL, source TEXT NOT NULL, seq INTEGER NOT NULL, change BLOB, rule BLOB, until INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(party, source)) WITHOUT ROWID;
+CREATE INDEX look_seq ON look(party, seq);
+CREATE INDEX look_until ON look(until) WHERE until > 0;
+CREATE INDEX look_rule ON look(party, source) WHERE rule IS NOT NULL;
+CREATE INDEX look_gone ON look(at) WHERE change IS NULL AND rule IS NULL;
+CREATE TABLE left(party INTEGER NOT NULL, source TEXT NOT NULL, code TEXT NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL, why TEXT NOT NULL, PRIMARY KEY(party, source, code, kind, value)) WITHOUT ROWID;
+CREATE TABLE rec(rec INTEGER PRIMARY KEY, source TEXT NOT NULL);
+CREATE INDEX rec_source ON rec(source);
+`
+
+// looked is the file of what is looked for.
+type looked struct {
+	dir  string
+	path string
+	mu   sync.Mutex
+	c    *zs.Conn
+}
+
+func openLooked(dir string) (*looked, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	l := &looked{dir: dir, path: filepath.Join(dir, "looked.db")}
+	c, err := openFile(l.path, "NORMAL", lookedSchema, lookedVersion)
+	if err != nil && !errors.Is(err, errWriting) { // it can be made anew, whatever is wrong with it
+		for _, ending := range []string{"", "-wal", "-shm"} {
+			if err := os.Remove(l.path + ending); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return nil, err
+			}
+		}
+		c, err = openFile(l.path, "NORMAL", lookedSchema, lookedVersion)
+	}
+	if err != nil {
+		return nil, err
+	}
+	l.c = c
+	return l, nil
+}
+
+var errWriting = errors.New("the file cannot be written")
+
+// openFile opens a database of this room, and makes its tables where it is new.
+func openFile(path, synchronous, schema string, version int64) (*zs.Conn, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, errors.Join(errWriting, err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, err
+	}
+	c, err := zs.OpenConn(path, zs.OpenReadWrite|zs.OpenCreate)
+	if err != nil {
+		return nil, err
+	}
+	err = lite.Script(c, `PRAGMA cache_size=-16384; PRAGMA journal_mode=WAL; PRAGMA secure_delete=ON; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;
+		PRAGMA wal_autocheckpoint=4096; PRAGMA journal_size_limit=33554432; PRAGMA synchronous=`+synchronous)
+	var has int64
+	if err == nil {
+		has, err = lite.Number(c, "PRAGMA user_version")
+	}
+	switch {
+	case err == nil && has == 0:
+		err = lite.Transact(c, func() error { return lite.Script(c, schema+"PRAGMA user_version="+number(version)) })
+	case err == nil && has != version:
+		err = fault.New(fault.Unsupported, "detection.version", "%s is of version %d, and this program knows %d", path, has, version)
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+func (l *looked) close() error {
+	if l == nil || l.c == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.c.Close()
+	l.c = nil
+	return err
+}
+
+// do runs f alone, in a transaction.
+func (l *looked) do(f func(c *zs.Conn) error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.c == nil {
+		return room.Closed()
+	}
+	return lite.Transact(l.c, func() error { return f(l.c) })
+}
+
+// read runs f alone.
+func (l *looked) read(f func(c *zs.Conn) error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.c == nil {
+		return room.Closed()
+	}
+	return f(l.c)
+}
+
+// table is how the table of an organisation stands.
+type table struct {
+	id    int64
+	party gate.Party
+	epoch string
+	key   []byte
+	seq   int64 // of the newest change
+	rules int64 // of the newest change of a rule
+	floor int64 // changes up to here may have been forgotten
+}
+
+func (t *table) cursor() sensor.Cursor { return sensor.Cursor{Epoch: t.epoch, Seq: t.seq} }
+func (t *table) etag() string          { return t.epoch + "." + number(t.rules) }
+
+// tables lists those that there are.
+func (l *looked) tables() (out []table, err error) {
+	err = l.read(func(c *zs.Conn) error { out, err = tablesIn(c, ""); return err })
+	return out, err
+}
+
+func tablesIn(c *zs.Conn, only string) (out []table, err error) {
+	err = lite.Exec(c, "SELECT id, name, epoch, key, seq, rules, floor FROM party WHERE ?1 = '' OR name = ?1 ORDER BY id", func(st *zs.Stmt) error {
+		p, _ := gate.ParseParty(st.ColumnText(1))
+		out = append(out, table{st.ColumnInt64(0), p, st.ColumnText(2), lite.Blob(st, 3), st.ColumnInt64(4), st.ColumnInt64(5), st.ColumnInt64(6)})
+		return nil
+	}, only)
+	return out, err
+}
+
+// tableOf is the table of an organisation; NotFound before it has one.
+func tableOf(c *zs.Conn, p gate.Party) (table, error) {
+	found, err := tablesIn(c, p.String())
+	if err == nil && len(found) == 0 {
+		err = unknown("table")
+	}
+	if err != nil {
+		return table{}, err
+	}
+	return found[0], nil
+}
+
+// begin makes sure that an organisation has a table, and tells whether it is new.
+func (l *looked) begin(p gate.Party) (isNew bool, err error) {
+	err = l.do(func(c *zs.Conn) error {
+		_, err := tableOf(c, p)
+		if fault.Of(err) != fault.NotFound {
+			return err
+		}
+		var epoch [8]byte
+		var key [32]byte
+		rand.Read(epoch[:])
+		rand.Read(key[:])
+		isNew = true
+		return lite.Exec(c, "INSERT INTO party(name, epoch, key, seq, rules, floor) VALUES(?, ?, ?, 0, 0, 0)", nil, p.String(), hex.EncodeToString(epoch[:]), key[:])
+	})
+	return isNew, err
+}
+
+// end takes a table away, when nobody is left who uses it.
+func (l *looked) end(t *table) error {
+	return l.do(func(c *zs.Conn) error {
+		for _, q := range []string{"DELETE FROM look WHERE party = ?", "DELETE FROM left WHERE party = ?", "DELETE FROM party WHERE id = ?"} {
+			if err := lite.Exec(c, q, nil, t.id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// place is a number that the room keeps: how far it followed the journal, and the like.
+func (l *looked) place(name string) (n int64, err error) {
+	err = l.read(func(c *zs.Conn) error {
+		n, err = lite.Number(c, "SELECT value FROM meta WHERE name = ?", name)
+		return err
+	})
+	return n, err
+}
+
+func setPlace(c *zs.Conn, name string, v any) error {
+	return lite.Exec(c, "INSERT INTO meta(name, value) VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET value = ?2", nil, name, v)
+}
+
+// word is a text that the room keeps.
+func (l *looked) word(name string) (s string, err error) {
+	err = l.read(func(c *zs.Conn) error {
+		return lite.Exec(c, "SELECT value FROM meta WHERE name = ?", func(st *zs.Stmt) error { s = st.ColumnText(0); return nil }, name)
+	})
+	return s, err
+}
+
+// row is what one source has for one organisation. Neither change nor rule: it is gone.
+type row struct {
+	source string
+	change *sensor.Change
+	rule   *sensor.Rule
+	left   []left
+}
+
+// left is what is not looked for, and why. Without a value it is all of the source.
+type left struct{ code, kind, value, why string }
+
+// put writes rows of a table as far as they are others than those that are there, and says how many were.
+func put(c *zs.Conn, t *table, rows []row, now int64) (changed int, err error) {
+	for i := range rows {
+		w := &rows[i]
+		var change, rule []byte
+		var until int64
+		if w.change != nil {
+			if change, err = json.Marshal(w.change, json.Deterministic(true)); err != nil {
+				return changed, err
+			}
+			until = lite.PackTime(w.change.Until)
+		}
+		if w.rule != nil {
+			if rule, err = json.Marshal(w.rule, json.Deterministic(true)); err != nil {
+				return changed, err
+			}
+			until = lite.PackTime(w.rule.Until)
+		}
+		there, same, hadRule := false, false, false
+		err = lite.Exec(c, "SELECT change, rule FROM look WHERE party = ? AND source = ?", func(st *zs.Stmt) error {
+			was, wasRule := lite.Blob(st, 0), lite.Blob(st, 1)
+			there, same, hadRule = true, string(was) == string(change) && string(wasRule) == string(rule), wasRule != nil
+			return nil
+		}, t.id, w.source)
+		if err != nil {
+			return changed, err
+		}
+		if err := lite.Exec(c, "DELETE FROM left WHERE party = ? AND source = ?", nil, t.id, w.source); err != nil {
+			return changed, err
+		}
+		for _, l := range w.left {
+			if err := lite.Exec(c, "INSERT OR REPLACE INTO left(party, source, code, kind, value, why) VALUES(?, ?, ?, ?, ?, ?)", nil, t.id, w.source, l.code, l.kind, l.value, l.why); err != nil {
+				return changed, err
+			}
+		}
+		if same || !there && change == nil && rule == nil {
+			continue
+		}
+		changed++
+		t.seq++
+		if hadRule || rule != nil {
+			t.rules = t.seq
+		}
+		err = lite.Exec(c, "INSERT OR REPLACE INTO look(party, source, seq, change, rule, until, at) VALUES(?, ?, ?, ?, ?, ?, ?)", nil, t.id, w.source, t.seq, blob(change), blob(rule), until, now)
+		if err != nil {
+			return changed, err
+		}
+	}
+	if changed == 0 {
+		return 0, nil
+	}
+	return changed, lite.Exec(c, "UPDATE party SET seq = ?, rules = ? WHERE id = ?", nil, t.seq, t.rules, t.id)
+}
+
+// blob is NULL where there is nothing.
+func blob(b []byte) any {
+	if b == nil {
+		return nil
+	}
+	return b
+}
+
+// note remembers which object a record is a version of.
+func note(c *zs.Conn, rec record.Seq, source string) error {
+	return lite.Exec(c, "INSERT OR REPLACE INTO rec(rec, source) VALUES(?, ?)", nil, int64(rec), source)
+}
+
+// sourceOf is the object that a record is a version of; empty: one that nobody looks for.
+func (l *looked) sourceOf(rec record.Seq) (source string, err error) {
+	err = l.read(func(c *zs.Conn) error {
+		return lite.Exec(c, "SELECT source FROM rec WHERE rec = ?", func(st *zs.Stmt) error { source = st.ColumnText(0); return nil }, int64(rec))
+	})
+	return source, err
+}
+
+// given tells whether the sensors of an organisation were given a source to look for, now or lately.
+func (l *looked) given(p gate.Party, source string) (found bool, err error) {
+	err = l.read(func(c *zs.Conn) error {
+		n, err := lite.Number(c, "SELECT count(*) FROM look JOIN party ON party.id = look.party WHERE party.name = ? AND source = ?", p.String(), source)
+		found = n > 0
+		return err
+	})
+	return found, err
+}

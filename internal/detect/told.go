@@ -1,0 +1,296 @@
+package detect
+
+import (
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	zs "zombiezen.com/go/sqlite"
+
+	"entente/internal/gate"
+	"entente/internal/lite"
+	"entente/sensor"
+)
+
+const toldVersion = 1
+
+// A row of sum is what one sensor met of one source on one day; a row of report is what of it one stretch of telemetry gave. A sum that is dirty is not in its sighting yet.
+const toldSchema = `
+CREATE TABLE party(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE report(party INTEGER NOT NULL, id BLOB NOT NULL, sum INTEGER NOT NULL, count INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(party, id)) WITHOUT ROWID;
+CREATE INDEX report_at ON report(at);
+CREATE TABLE sum(id INTEGER PRIMARY KEY, party INTEGER NOT NULL, sensor TEXT NOT NULL, source TEXT NOT NULL, day INTEGER NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL,
+	first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL, fields BLOB, input TEXT NOT NULL, back INTEGER NOT NULL, at INTEGER NOT NULL,
+	dirty INTEGER NOT NULL, due INTEGER NOT NULL, began INTEGER NOT NULL, sighting TEXT NOT NULL, modified INTEGER NOT NULL, UNIQUE(party, sensor, source, day));
+CREATE INDEX sum_due ON sum(due) WHERE dirty = 1;
+CREATE INDEX sum_source ON sum(source);
+CREATE INDEX sum_at ON sum(at);
+CREATE TABLE health(sensor TEXT PRIMARY KEY, at INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
+`
+
+// told is the file of what sensors reported. It is durable when its methods return.
+type told struct {
+	path string
+	mu   sync.Mutex
+	c    *zs.Conn
+}
+
+func openTold(dir string) (*told, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	t := &told{path: filepath.Join(dir, "told.db")}
+	var err error
+	t.c, err = openFile(t.path, "FULL", toldSchema, toldVersion)
+	return t, err
+}
+
+func (t *told) close() error {
+	if t == nil || t.c == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	err := t.c.Close()
+	t.c = nil
+	return err
+}
+
+func (t *told) do(f func(c *zs.Conn) error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.c == nil {
+		return room.Closed()
+	}
+	return lite.Transact(t.c, func() error { return f(t.c) })
+}
+
+func (t *told) read(f func(c *zs.Conn) error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.c == nil {
+		return room.Closed()
+	}
+	return f(t.c)
+}
+
+// day is the number of a day since 1970 (UTC).
+func day(at time.Time) int64 { return at.Unix() / 86400 }
+
+// dayTime is the beginning of a day.
+func dayTime(d int64) time.Time { return time.Unix(d*86400, 0).UTC() }
+
+// partyOf is the number of an organisation, which is given where it has none.
+func partyOf(c *zs.Conn, p gate.Party) (int64, error) {
+	if err := lite.Exec(c, "INSERT OR IGNORE INTO party(name) VALUES(?)", nil, p.String()); err != nil {
+		return 0, err
+	}
+	return lite.Number(c, "SELECT id FROM party WHERE name = ?", p.String())
+}
+
+// take adds reports to their sums, and says how many were new or larger than before.
+func (t *told) take(s *Sensor, reports []sensor.Report, now time.Time) (taken int, err error) {
+	err = t.do(func(c *zs.Conn) error {
+		taken = 0
+		party, err := partyOf(c, s.party())
+		if err != nil {
+			return err
+		}
+		for i := range reports {
+			more, err := takeOne(c, party, s.ID, &reports[i], now)
+			if err != nil {
+				return err
+			}
+			if more {
+				taken++
+			}
+		}
+		return nil
+	})
+	return taken, err
+}
+
+func takeOne(c *zs.Conn, party int64, of string, q *sensor.Report, now time.Time) (more bool, err error) {
+	id, err := hex.DecodeString(q.ID)
+	if err != nil {
+		return false, err
+	}
+	at := lite.PackTime(now)
+	var sum, before int64
+	err = lite.Exec(c, "SELECT sum, count FROM report WHERE party = ? AND id = ?", func(st *zs.Stmt) error {
+		sum, before = st.ColumnInt64(0), st.ColumnInt64(1)
+		return nil
+	}, party, id)
+	if err != nil || q.Count <= before {
+		return false, err
+	}
+	first, last := lite.PackTime(q.First), lite.PackTime(q.Last)
+	if sum == 0 {
+		sum, err = sumOf(c, party, of, q, at)
+		if err != nil {
+			return false, err
+		}
+	}
+	if err := lite.Exec(c, "INSERT INTO report(party, id, sum, count, at) VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(party, id) DO UPDATE SET count = ?4", nil, party, id, sum, q.Count, at); err != nil {
+		return false, err
+	}
+	return true, lite.Exec(c, "UPDATE sum SET count = min(count + ?, 9007199254740991), first = min(first, ?), last = max(last, ?), at = ?, dirty = 1, back = min(back, ?) WHERE id = ?", nil,
+		q.Count-before, first, last, at, flag(q.Back), sum)
+}
+
+// sumOf is the sum that a report belongs to, by the day on which it was first met.
+func sumOf(c *zs.Conn, party int64, of string, q *sensor.Report, at int64) (id int64, err error) {
+	find := func() error {
+		id, err = lite.Number(c, "SELECT id FROM sum WHERE party = ? AND sensor = ? AND source = ? AND day = ?", party, of, q.Source, day(q.First))
+		return err
+	}
+	if err := find(); err != nil || id != 0 {
+		return id, err
+	}
+	var fields []byte
+	if len(q.Fields) > 0 {
+		if fields, err = json.Marshal(q.Fields, json.Deterministic(true)); err != nil {
+			return 0, err
+		}
+	}
+	err = lite.Exec(c, `INSERT INTO sum(party, sensor, source, day, kind, value, first, last, count, fields, input, back, at, dirty, due, began, sighting, modified)
+		VALUES(?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, 1, 0, ?, '', 0)`, nil, party, of, q.Source, day(q.First), q.Kind, q.Value, lite.PackTime(q.First), lite.PackTime(q.Last), blob(fields), q.Input, flag(q.Back), at, at)
+	if err == nil {
+		err = find()
+	}
+	return id, err
+}
+
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// sum is what one sensor met of one source on one day.
+type sum struct {
+	id          int64
+	party       gate.Party
+	sensor      string
+	source      string
+	day         int64
+	kind, value string
+	first, last time.Time
+	count       int64
+	fields      map[string]string
+	input       string
+	back        bool
+	at          time.Time // of the newest report
+	began       time.Time // of the first
+	sighting    string    // the STIX object that says so; empty: none yet
+	modified    time.Time // of its newest version
+}
+
+const sumColumns = `sum.id, party.name, sensor, source, day, kind, value, first, last, count, fields, input, back, at, began, sighting, modified FROM sum JOIN party ON party.id = sum.party`
+
+func readSum(st *zs.Stmt) (s sum, err error) {
+	p, _ := gate.ParseParty(st.ColumnText(1))
+	s = sum{id: st.ColumnInt64(0), party: p, sensor: st.ColumnText(2), source: st.ColumnText(3), day: st.ColumnInt64(4), kind: st.ColumnText(5), value: st.ColumnText(6),
+		first: lite.UnpackTime(st.ColumnInt64(7)), last: lite.UnpackTime(st.ColumnInt64(8)), count: st.ColumnInt64(9), input: st.ColumnText(11), back: st.ColumnInt64(12) != 0,
+		at: lite.UnpackTime(st.ColumnInt64(13)), began: lite.UnpackTime(st.ColumnInt64(14)), sighting: st.ColumnText(15), modified: lite.UnpackTime(st.ColumnInt64(16))}
+	if b := lite.Blob(st, 10); b != nil {
+		err = json.Unmarshal(b, &s.fields)
+	}
+	return s, err
+}
+
+// due are sums whose sighting must be made or made anew.
+func (t *told) due(now time.Time, limit int) (out []sum, err error) {
+	err = t.read(func(c *zs.Conn) error {
+		return lite.Exec(c, "SELECT "+sumColumns+" WHERE dirty = 1 AND due <= ? ORDER BY due, sum.id LIMIT ?", func(st *zs.Stmt) error {
+			s, err := readSum(st)
+			out = append(out, s)
+			return err
+		}, lite.PackTime(now), limit)
+	})
+	return out, err
+}
+
+// said notes that a sighting says what a sum was. What came since leaves it dirty.
+func (t *told) said(s *sum, sighting string, modified, due time.Time) error {
+	return t.do(func(c *zs.Conn) error {
+		return lite.Exec(c, "UPDATE sum SET sighting = ?, modified = ?, due = ?, dirty = CASE WHEN count = ? THEN 0 ELSE 1 END WHERE id = ?", nil, sighting, lite.PackTime(modified), lite.PackTime(due), s.count, s.id)
+	})
+}
+
+// later puts a sum off.
+func (t *told) later(s *sum, due time.Time) error {
+	return t.do(func(c *zs.Conn) error {
+		return lite.Exec(c, "UPDATE sum SET due = ? WHERE id = ?", nil, lite.PackTime(due), s.id)
+	})
+}
+
+// raise adds to a sum that began anew what its sighting says it was before.
+func (t *told) raise(s *sum, count int64, first time.Time) error {
+	return t.do(func(c *zs.Conn) error {
+		return lite.Exec(c, "UPDATE sum SET count = count + ?, first = min(first, ?), began = ? WHERE id = ?", nil, count, lite.PackTime(first), lite.PackTime(s.began), s.id)
+	})
+}
+
+// tidy forgets what is older than it need be known, and the oldest of what is too much.
+func (t *told) tidy(now time.Time, keep time.Duration, most int) (forgot int64, err error) {
+	err = t.do(func(c *zs.Conn) error {
+		before := now.Add(-keep)
+		if err := lite.Exec(c, "DELETE FROM report WHERE (party, id) IN (SELECT party, id FROM report WHERE at < ? ORDER BY at LIMIT 5000)", nil, lite.PackTime(before)); err != nil {
+			return err
+		}
+		has, err := lite.Number(c, "SELECT count(*) FROM report")
+		if err != nil {
+			return err
+		}
+		if over := has - int64(most); over > 0 {
+			forgot = min(over, 20_000)
+			if err := lite.Exec(c, "DELETE FROM report WHERE (party, id) IN (SELECT party, id FROM report ORDER BY at LIMIT ?)", nil, forgot); err != nil {
+				return err
+			}
+		}
+		return lite.Exec(c, "DELETE FROM sum WHERE id IN (SELECT id FROM sum WHERE at < ? AND dirty = 0 ORDER BY at LIMIT 1000)", nil, lite.PackTime(before))
+	})
+	return forgot, err
+}
+
+// forget destroys what was reported of sources.
+func (t *told) forget(sources []string) error {
+	if len(sources) == 0 {
+		return nil
+	}
+	err := t.do(func(c *zs.Conn) error {
+		for _, id := range sources {
+			if err := lite.Exec(c, "DELETE FROM sum WHERE source = ?", nil, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return t.read(truncateLog)
+}
+
+// setHealth keeps what a sensor said of itself.
+func (t *told) setHealth(of string, at time.Time, body []byte) error {
+	return t.do(func(c *zs.Conn) error {
+		return lite.Exec(c, "INSERT INTO health(sensor, at, body) VALUES(?1, ?2, ?3) ON CONFLICT(sensor) DO UPDATE SET at = ?2, body = ?3", nil, of, lite.PackTime(at), body)
+	})
+}
+
+// health is what a sensor said of itself last, and when; the zero time: nothing yet.
+func (t *told) health(of string) (at time.Time, h sensor.Health, err error) {
+	err = t.read(func(c *zs.Conn) error {
+		return lite.Exec(c, "SELECT at, body FROM health WHERE sensor = ?", func(st *zs.Stmt) error {
+			at = lite.UnpackTime(st.ColumnInt64(0))
+			return json.Unmarshal(lite.Blob(st, 1), &h)
+		}, of)
+	})
+	return at, h, err
+}

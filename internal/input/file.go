@@ -1,0 +1,300 @@
+package input
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+// edgeBytes of a file say which it is.
+const edgeBytes = 1024
+
+// form is how a file holds its text.
+type form uint8
+
+const (
+	plain form = iota
+	packed
+)
+
+// file is one that is read.
+type file struct {
+	f       *os.File
+	mark    mark // without an ID nobody knows yet which it is
+	form    form
+	size    int64     // of the file at the last look
+	still   bool      // it was the same at the one before
+	text    io.Reader // of one that is not plain, at read
+	over    bool      // of one that is not plain: it was read to its end
+	failed  int64     // the size at which it could not be read
+	rest    []byte    // of the line that has not ended
+	begin   int64     // of that line in the text
+	read    int64     // bytes of the text, the rest among them
+	tail    []byte    // the text before begin, as far as it says which file this is
+	long    bool      // the line that is being read is too long: it is left out up to its end
+	current bool      // it stands where a pattern names it
+	stray   bool      // no pattern named it: it is read only if it is known
+	quiet   int       // looks at which nothing more came, since it does not
+}
+
+func (f *file) close() error {
+	if f.f == nil {
+		return nil
+	}
+	if err := f.f.Close(); err != nil {
+		return fmt.Errorf("closing an input: %w", err)
+	}
+	f.f = nil
+	return nil
+}
+
+// sniff finds out how a file holds its text.
+func (f *file) sniff() error {
+	b := make([]byte, 2)
+	if _, err := f.f.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("reading an input: %w", err)
+	}
+	if f.form = plain; b[0] == 0x1f && b[1] == 0x8b {
+		f.form = packed
+	}
+	return nil
+}
+
+// from is the text of a file from a place on, as it was at the last look.
+func (f *file) from(offset int64) (io.Reader, error) {
+	if f.form == plain {
+		return io.NewSectionReader(f.f, offset, f.size-offset), nil
+	}
+	z, err := gzip.NewReader(io.NewSectionReader(f.f, 0, f.size))
+	if err != nil {
+		return nil, fmt.Errorf("unpacking an input: %w", err)
+	}
+	if _, err := io.CopyN(io.Discard, z, offset); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("unpacking an input: %w", err)
+	}
+	return z, nil
+}
+
+// head is the first bytes of a file's text.
+func (f *file) head() ([]byte, error) {
+	r, err := f.from(0)
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(r, edgeBytes))
+	if err != nil {
+		return nil, fmt.Errorf("reading an input: %w", err)
+	}
+	return b, nil
+}
+
+// before is the text before a place, or before the end of a shorter text, and where that is.
+func (f *file) before(offset int64) (text []byte, n int64, err error) {
+	skip := max(0, offset-edgeBytes)
+	if f.form == plain {
+		skip = min(skip, max(0, f.size-edgeBytes))
+	}
+	r, err := f.from(skip)
+	if err != nil {
+		return nil, 0, err
+	}
+	text, err = io.ReadAll(io.LimitReader(r, offset-skip))
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading an input: %w", err)
+	}
+	if len(text) == 0 && skip > 0 { // of a packed text that is shorter
+		return nil, 0, nil
+	}
+	return text, skip + int64(len(text)), nil
+}
+
+func edgeOf(b []byte) edge {
+	b = b[max(0, len(b)-edgeBytes):]
+	sum := sha256.Sum256(b)
+	return edge{int64(len(b)), hex.EncodeToString(sum[:])}
+}
+
+// of says whether a text begins with the edge.
+func (e edge) of(b []byte) bool { return int64(len(b)) >= e.Size && edgeOf(b[:e.Size]) == e }
+
+// fill reads more of a file's text after what is left of it; 0: nothing more is there.
+func (s *Files) fill(f *file) (b []byte, n int, err error) {
+	if want := len(f.rest) + readSize; cap(s.buf) < want {
+		s.buf = make([]byte, want)
+	}
+	b = s.buf[:len(f.rest)+readSize]
+	copy(b, f.rest)
+	if f.form == plain {
+		n, err = f.f.ReadAt(b[len(f.rest):], f.read)
+	} else if f.text == nil {
+		f.text, err = f.from(f.read)
+	}
+	if f.form != plain && err == nil {
+		if n, err = io.ReadFull(f.text, b[len(f.rest):]); n > 0 {
+			err = nil
+		}
+	}
+	switch {
+	case n > 0:
+		f.read += int64(n)
+		return b[:len(f.rest)+n], n, nil
+	case errors.Is(err, io.EOF):
+		f.over = f.form != plain
+		return nil, 0, nil
+	case err != nil:
+		f.failed, f.text = f.size, nil
+		return nil, 0, fmt.Errorf("reading an input: %w", err)
+	}
+	return nil, 0, nil
+}
+
+// drain gives what a file has, as far as lines end, and how many those are.
+func (s *Files) drain(ctx context.Context, f *file, take func(*Batch) error) (lines int, err error) {
+	if f.mark.ID == "" || f.mark.Left != 0 || f.over || f.form != plain && (!f.still || f.failed == f.size) {
+		return 0, nil
+	}
+	for ctx.Err() == nil {
+		b, n, err := s.fill(f)
+		if err != nil {
+			s.Counts(func(c *Counts) { c.Errors++ })
+			if !s.Follow {
+				return lines, err
+			}
+			return lines, nil
+		}
+		if n == 0 {
+			if f.over {
+				return lines, errors.Join(s.finish(f, take, true), f.close())
+			}
+			return lines, nil
+		}
+		got, err := s.split(f, b, take)
+		lines += got
+		if err != nil {
+			return lines, err
+		}
+	}
+	return lines, nil
+}
+
+// batch begins one at the line that is being read.
+func (f *file) batch() *Batch {
+	return &Batch{Source: f.mark.Path, Block: f.mark.ID + "/" + strconv.FormatInt(f.begin>>blockBits, 10)}
+}
+
+// split gives the lines that end in what was read, which begins where a line does.
+func (s *Files) split(f *file, b []byte, take func(*Batch) error) (lines int, err error) {
+	start := f.read - int64(len(b)) // in the text
+	batch, size, at, from := f.batch(), 0, 0, 0
+	give := func(last bool) error {
+		f.note(b[from:at])
+		from = at
+		if len(batch.Lines) > 0 || last {
+			if err := s.give(f, batch, last, take); err != nil {
+				return err
+			}
+			lines += len(batch.Lines)
+		}
+		batch, size = f.batch(), 0
+		return nil
+	}
+	for {
+		end := bytes.IndexByte(b[at:], '\n')
+		if end < 0 {
+			break
+		}
+		line := bytes.TrimSuffix(b[at:at+end], []byte{'\r'})
+		at += end + 1
+		switch {
+		case f.long:
+			f.long = false
+		case len(line) > MaxLine:
+			s.Counts(func(c *Counts) { c.Long++ })
+		case len(line) > 0:
+			batch.Lines = append(batch.Lines, line)
+			size += len(line)
+		}
+		next := start + int64(at)
+		last := next>>blockBits != f.begin>>blockBits
+		f.begin = next
+		if last || len(batch.Lines) >= maxBatch || size >= maxBytes {
+			if err := give(last); err != nil {
+				return lines, err
+			}
+		}
+	}
+	if from < at {
+		if err := give(false); err != nil {
+			return lines, err
+		}
+	}
+	if f.rest = append(f.rest[:0], b[at:]...); len(f.rest) > MaxLine || f.long {
+		if !f.long {
+			s.Counts(func(c *Counts) { c.Long++ })
+		}
+		f.note(f.rest)
+		f.rest, f.long = nil, true
+	}
+	return lines, nil
+}
+
+// note keeps the end of the text that goes on so.
+func (f *file) note(b []byte) {
+	f.tail = append(f.tail, b[max(0, len(b)-edgeBytes):]...)
+	f.tail = append(f.tail[:0], f.tail[max(0, len(f.tail)-edgeBytes):]...)
+}
+
+// give gives a batch; the last of a block with what is kept when it is done with.
+func (s *Files) give(f *file, b *Batch, last bool, take func(*Batch) error) error {
+	if last {
+		f.mark.Offset, f.mark.Tail = f.begin, edgeOf(f.tail)
+		b.Last = true
+		if m := f.mark; s.Marks != nil {
+			b.Done = func() error { return s.Marks.keep(m) }
+		}
+	}
+	if err := take(b); err != nil {
+		return err
+	}
+	size := 0
+	for _, l := range b.Lines {
+		size += len(l)
+	}
+	s.Counts(func(c *Counts) { c.Lines += uint64(len(b.Lines)); c.Bytes += uint64(size) })
+	return nil
+}
+
+// finish gives the last line of a file that does not go on, though no end of line follows it. With a file that is left its block ends.
+func (s *Files) finish(f *file, take func(*Batch) error, left bool) error {
+	if f.mark.ID == "" || f.mark.Left != 0 {
+		return nil
+	}
+	b := f.batch()
+	if len(f.rest) > 0 {
+		b.Lines = append(b.Lines, f.rest)
+		s.Counts(func(c *Counts) { c.Partial++ })
+	}
+	if left {
+		if f.long {
+			f.begin = f.read
+		}
+		f.note(f.rest)
+		f.begin += int64(len(f.rest))
+		f.mark.Left = time.Now().Unix()
+		s.ended[f.mark.ID] = true
+	}
+	f.rest = nil
+	if len(b.Lines) == 0 && !left {
+		return nil
+	}
+	return s.give(f, b, left, take)
+}
