@@ -37,18 +37,20 @@ type Engine struct {
 	tables map[string]*table // by the routes that accept, as bits
 }
 
-// leaf is a question that rules ask.
+// leaf is a question that rules ask. What is needed to answer most of them stands first: there are many, and they are asked here and there.
 type leaf struct {
+	op    sigma.Op
+	plain bool     // the folded text of a value answers it
+	whole bool     // it is OpNumber, and Text is as wholeNumber says
+	slot  int      // of its field; -1: any value (keywords)
+	bytes []byte   // of Text
+	found [][]byte // of a form or a regular expression: one of them is in the folded text of what it accepts; nil: nobody knows
+
 	*sigma.Matcher
-	slot  int // of its field; -1: any value (keywords)
 	cost  int // of being a witness; 0: it cannot be
 	texts []string
-	bytes []byte   // of Text
-	plain bool     // the folded text of a value answers it
-	found [][]byte // of a form or a regular expression: one of them is in the folded text of what it accepts; nil: nobody knows
-	other int      // of a question about two fields, the second
-	whole bool     // it is OpNumber, and Text is as wholeNumber says
-	regex int      // of a regular expression, its number
+	other int // of a question about two fields, the second
+	regex int // of a regular expression, its number
 
 	program *syntax.Prog // of a regular expression
 	network netip.Prefix // of OpCIDR
@@ -56,7 +58,7 @@ type leaf struct {
 
 // holds answers a plain question.
 func (l *leaf) holds(folded []byte) bool {
-	switch l.Op {
+	switch l.op {
 	case sigma.OpEqual:
 		return bytes.Equal(folded, l.bytes)
 	case sigma.OpPrefix:
@@ -190,7 +192,7 @@ func (e *Engine) leaf(m sigma.Match) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	l := leaf{Matcher: x, slot: -1, bytes: []byte(m.Text)}
+	l := leaf{op: m.Op, Matcher: x, slot: -1, bytes: []byte(m.Text)}
 	if m.Field != "" {
 		l.slot = e.slot(m.Field)
 	}

@@ -190,7 +190,7 @@ func (m *Matcher) yes(n int) bool {
 }
 
 func (m *Matcher) ask(l *leaf) bool {
-	switch l.Op {
+	switch l.op {
 	case sigma.OpExists:
 		return m.ev.Kind(l.slot) != event.Missing
 	case sigma.OpNull:
@@ -239,14 +239,14 @@ func (m *Matcher) ask(l *leaf) bool {
 func (m *Matcher) accepts(l *leaf, v event.Value) bool {
 	switch {
 	case v.Kind == event.Null:
-	case l.Op == sigma.OpRegex:
+	case l.op == sigma.OpRegex:
 		d := m.automata[l.regex]
 		if d == nil {
 			d = newDFA(l.program)
 			m.automata[l.regex] = d
 		}
 		return d.match(v.Text)
-	case l.Op == sigma.OpCIDR:
+	case l.op == sigma.OpCIDR:
 		return l.network.Contains(m.address(v.Text))
 	case l.whole && wholeNumber(v.Text):
 		return string(v.Text) == l.Text
@@ -283,8 +283,8 @@ func (m *Matcher) related(l *leaf) bool {
 	for _, a := range m.texts(l.slot) {
 		for _, b := range m.texts(l.other) {
 			switch {
-			case l.Op == sigma.OpField && bytes.Equal(a, b), l.Op == sigma.OpFieldPrefix && bytes.HasPrefix(a, b), l.Op == sigma.OpFieldSuffix && bytes.HasSuffix(a, b),
-				l.Op == sigma.OpFieldContains && bytes.Contains(a, b):
+			case l.op == sigma.OpField && bytes.Equal(a, b), l.op == sigma.OpFieldPrefix && bytes.HasPrefix(a, b), l.op == sigma.OpFieldSuffix && bytes.HasSuffix(a, b),
+				l.op == sigma.OpFieldContains && bytes.Contains(a, b):
 				return true
 			}
 		}
