@@ -14,7 +14,7 @@ import (
 const rounds = 7
 
 // warm is how often events are seen before it is measured.
-const warm = 2
+const warm = 4
 
 // lane is something that is measured beside others, in the same run.
 type lane struct {

@@ -101,9 +101,10 @@ func (m *Matcher) witnessed(x *entry) {
 		return
 	}
 	m.met[x.leaf] = m.epoch
-	if x.text {
+	switch {
+	case x.text:
 		m.answers[x.leaf] = answer{m.epoch, true}
-	} else if !m.yes(x.leaf) {
+	case !x.slow && !m.yes(x.leaf): // what is slow to answer is left to its rule, which asks everything else before
 		return
 	}
 	for _, r := range x.rules {
