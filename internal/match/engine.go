@@ -2,11 +2,12 @@
 //
 // Questions that rules share are asked once. Of each rule the cheapest set of questions is found of which one must be answered with yes for the rule to match: its
 // witnesses. For these, and for them alone, an index by field is made: a table for whole texts, tables by the first and last bytes, and one of four-byte sequences for
-// what stands anywhere in a text. An event is looked up in the indexes, and only rules with a witness in it are asked in full. What the indexes find is verified with the
-// question itself, so that an index can only be slow and never wrong.
+// what stands anywhere in a text. An event is looked up in the indexes, and only rules with a witness in it are asked in full. What the indexes find is compared with the
+// whole text, or verified with the question itself, so that an index can only be slow and never wrong. Regular expressions are asked last, of an automaton that is made as
+// texts come. Words that may stand in any value are looked for in the line as it is, and only in one that could have them in the values.
 //
-// Rules for other logs than an event's are not in its indexes: events fall into routes by a few fields, and each route has indexes of its own, made when its first
-// event comes.
+// Rules for other logs than an event's are not in its indexes: events fall into routes by a few fields, and each route has indexes of its own. They are made when its first
+// event comes, by a guess at what is rare, and made anew when enough events have shown it.
 package match
 
 import (
