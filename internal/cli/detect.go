@@ -15,6 +15,7 @@ import (
 
 	"entente/internal/fault"
 	"entente/internal/indicator"
+	"entente/internal/observation"
 	"entente/internal/watch"
 	"entente/sigma"
 )
@@ -44,7 +45,7 @@ event is the line of the input, counted from 0 over all inputs; line is counted 
 A rule is put to the events of its logsource. What these look like is known for common logs, and pipelines can say it for others: see "What rules
 are put to" in docs/detect.md. Rules that cannot be used are counted in the summary, and --explain says of each why.
 
-Indicators are files of STIX objects, lists with one value a line, CSV with values in the first column, and files of Zeek's intelligence framework.`,
+Indicators are files of STIX objects, also with patterns that ask for several events, lists with one value a line, CSV with values in the first column, and files of Zeek's intelligence framework.`,
 		Example: `  entente detect --json --rules rules/ --indicators bundle.json logs/
   entente detect --rules rules/ --explain
   tail -n +1 -f eve.json | entente detect --indicators domains.txt -`,
@@ -100,6 +101,11 @@ func (a *app) detect(ctx context.Context, o *detectOptions, inputs []string) err
 	if err != nil {
 		return err
 	}
+	late := ages
+	if lateness >= 0 {
+		late = max(lateness, 1)
+	}
+	patterns := found.Patterns(observation.Config{Lateness: late})
 	if o.explain {
 		if err := a.explain(rules, found); err != nil {
 			return err
@@ -109,22 +115,22 @@ func (a *app) detect(ctx context.Context, o *detectOptions, inputs []string) err
 		}
 	}
 	var table *indicator.Table
-	values := found.Len()
-	if values > 0 {
+	looked := found.Len()
+	if found.Values() > 0 {
 		if table, err = found.Table(); err != nil {
 			return err
 		}
 	}
-	if rules.Ready == 0 && table == nil {
+	if rules.Ready == 0 && table == nil && patterns == nil {
 		return fault.New(fault.Invalid, "detect.nothing", "none of the %d rules and no indicator can be used", rules.Read).Try("see why with --explain")
 	}
-	set, err := watch.New(rules, table)
+	set, err := watch.New(rules, table, patterns)
 	if err != nil {
 		return err
 	}
 	d := newDetection(a, set, now, o.format, lateness)
 	d.summary.Rules, d.summary.RulesLeft = rules.Ready, rules.Read-rules.Ready
-	d.summary.Indicators, d.summary.IndicatorsLeft = values, found.Gone
+	d.summary.Indicators, d.summary.IndicatorsLeft = looked, found.Gone
 	if err := d.run(ctx, files); err != nil {
 		return err
 	}
@@ -133,6 +139,9 @@ func (a *app) detect(ctx context.Context, o *detectOptions, inputs []string) err
 	}
 	return nil
 }
+
+// ages is longer than any log: files are read one after the other, and what they tell of happened at the same time.
+const ages time.Duration = 100 * 365 * 24 * time.Hour
 
 // loadDetect reads what is looked for.
 func loadDetect(o *detectOptions) (*watch.Rules, *watch.Indicators, error) {

@@ -127,11 +127,12 @@ func TestEveryLineCountsOnce(t *testing.T) {
 		k := &taker{t: t, blocks: map[string][]string{}, lines: map[string]bool{}, r: r}
 		total, turn := 0, 0
 		grow := func() {
-			text := ""
+			var b strings.Builder
 			for range r.IntN(1200) {
 				total++
-				text += fmt.Sprintf("%d %s\n", total, strings.Repeat("x", r.IntN(4000)))
+				fmt.Fprintf(&b, "%d %s\n", total, strings.Repeat("x", r.IntN(4000)))
 			}
+			text := b.String()
 			cut := 0
 			if len(text) > 0 {
 				cut = r.IntN(len(text))
@@ -210,15 +211,15 @@ func TestEveryLineCountsOnce(t *testing.T) {
 func TestBlocksOfAFile(t *testing.T) {
 	dir := t.TempDir()
 	where := map[string]int{}
-	text := ""
+	var text strings.Builder
 	for i := range 3000 {
 		line := fmt.Sprintf("%d %s", i, strings.Repeat("y", i%2500))
-		where[line] = len(text) >> 20
-		if text += line + "\n"; i == 1500 {
-			text += strings.Repeat("z", 3<<20) + "\n\n"
+		where[line] = text.Len() >> 20
+		if text.WriteString(line + "\n"); i == 1500 {
+			text.WriteString(strings.Repeat("z", 3<<20) + "\n\n")
 		}
 	}
-	add(t, dir+"/log", text)
+	add(t, dir+"/log", text.String())
 	var last string
 	ended := map[string]bool{}
 	err := (&Files{Patterns: []string{dir + "/log"}}).Run(t.Context(), func(b *Batch) error {

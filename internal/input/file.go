@@ -1,6 +1,7 @@
 package input
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+
+	"entente/internal/evtx"
 )
 
 // edgeBytes of a file say which it is.
@@ -22,8 +25,9 @@ const edgeBytes = 1024
 type form uint8
 
 const (
-	plain form = iota
-	packed
+	plain  form = iota
+	packed      // gzip
+	log         // a Windows event log
 )
 
 // file is one that is read.
@@ -31,19 +35,20 @@ type file struct {
 	f       *os.File
 	mark    mark // without an ID nobody knows yet which it is
 	form    form
-	size    int64     // of the file at the last look
-	still   bool      // it was the same at the one before
-	text    io.Reader // of one that is not plain, at read
-	over    bool      // of one that is not plain: it was read to its end
-	failed  int64     // the size at which it could not be read
-	rest    []byte    // of the line that has not ended
-	begin   int64     // of that line in the text
-	read    int64     // bytes of the text, the rest among them
-	tail    []byte    // the text before begin, as far as it says which file this is
-	long    bool      // the line that is being read is too long: it is left out up to its end
-	current bool      // it stands where a pattern names it
-	stray   bool      // no pattern named it: it is read only if it is known
-	quiet   int       // looks at which nothing more came, since it does not
+	size    int64        // of the file at the last look
+	still   bool         // it was the same at the one before
+	text    io.Reader    // of one that is not plain, at read
+	log     *evtx.Reader // what is read as text, if it is one
+	over    bool         // of one that is not plain: it was read to its end
+	failed  int64        // the size at which it could not be read
+	rest    []byte       // of the line that has not ended
+	begin   int64        // of that line in the text
+	read    int64        // bytes of the text, the rest among them
+	tail    []byte       // the text before begin, as far as it says which file this is
+	long    bool         // the line that is being read is too long: it is left out up to its end
+	current bool         // it stands where a pattern names it
+	stray   bool         // no pattern named it: it is read only if it is known
+	quiet   int          // looks at which nothing more came, since it does not
 }
 
 func (f *file) close() error {
@@ -59,12 +64,15 @@ func (f *file) close() error {
 
 // sniff finds out how a file holds its text.
 func (f *file) sniff() error {
-	b := make([]byte, 2)
+	b := make([]byte, len(evtx.Magic))
 	if _, err := f.f.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("reading an input: %w", err)
 	}
-	if f.form = plain; b[0] == 0x1f && b[1] == 0x8b {
+	switch f.form = plain; {
+	case b[0] == 0x1f && b[1] == 0x8b:
 		f.form = packed
+	case string(b) == evtx.Magic:
+		f.form = log
 	}
 	return nil
 }
@@ -74,14 +82,23 @@ func (f *file) from(offset int64) (io.Reader, error) {
 	if f.form == plain {
 		return io.NewSectionReader(f.f, offset, f.size-offset), nil
 	}
-	z, err := gzip.NewReader(io.NewSectionReader(f.f, 0, f.size))
-	if err != nil {
+	var text io.Reader
+	whole := io.NewSectionReader(f.f, 0, f.size)
+	if f.form == log {
+		l, err := evtx.NewReader(bufio.NewReaderSize(whole, readSize))
+		if err != nil {
+			return nil, fmt.Errorf("reading an input: %w", err)
+		}
+		f.log, text = l, l
+	} else if z, err := gzip.NewReader(whole); err != nil {
+		return nil, fmt.Errorf("unpacking an input: %w", err)
+	} else {
+		text = z
+	}
+	if _, err := io.CopyN(io.Discard, text, offset); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("unpacking an input: %w", err)
 	}
-	if _, err := io.CopyN(io.Discard, z, offset); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("unpacking an input: %w", err)
-	}
-	return z, nil
+	return text, nil
 }
 
 // head is the first bytes of a file's text.
@@ -173,6 +190,9 @@ func (s *Files) drain(ctx context.Context, f *file, take func(*Batch) error) (li
 		}
 		if n == 0 {
 			if f.over {
+				if f.log != nil {
+					s.Counts(func(c *Counts) { c.Unread += f.log.Counts.Damaged + f.log.Counts.Chunks })
+				}
 				return lines, errors.Join(s.finish(f, take, true), f.close())
 			}
 			return lines, nil

@@ -20,7 +20,8 @@ import (
 
 // Files follows the files that patterns name (path/filepath.Match; a directory stands for all files in it), as they grow and are rotated: renamed with a new file in their
 // place, or copied and cut off. What was renamed is read to its end. A file that is found again under another name by its identity and its first bytes is not read again, nor is
-// one that was copied or packed (gzip) from it, as far as it was read. Packed files are read when they have stopped to grow.
+// one that was copied or packed (gzip) from it, as far as it was read. Packed files and Windows event logs (EVTX)
+// are read when they have stopped to grow, once.
 //
 // The blocks of a file are named by an ID that is drawn when it is first seen, and the MiB in which a line begins.
 type Files struct {

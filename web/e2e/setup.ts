@@ -19,7 +19,7 @@ declare module 'vitest' {
   }
 }
 
-const program = join(import.meta.dirname, '../../bin/entente');
+export const program = join(import.meta.dirname, '../../bin/entente');
 
 /** Accounts of the stories and their roles. Each has the password below. */
 export const accounts: Record<string, string[]> = {

@@ -36,6 +36,14 @@ export const nav: Group[] = [
     ],
   },
   {
+    title: 'nav.detection',
+    places: [
+      { path: '/app/detections', title: 'nav.detections', icon: 'pulse', letter: 't', right: 'sensor.read' },
+      { path: '/app/sensors', title: 'nav.sensors', icon: 'filter', letter: 'n', right: 'sensor.read' },
+      { path: '/app/blocking', title: 'nav.blocking', icon: 'quarantine', letter: 'x', right: 'block.read' },
+    ],
+  },
+  {
     title: 'nav.alliance',
     places: [
       { path: '/app/partners', title: 'nav.partners', icon: 'globe', letter: 'p', right: 'accord.read' },

@@ -4,6 +4,7 @@ import { alerts } from './de/alerts';
 import { bundles } from './de/bundles';
 import { decisions } from './de/decisions';
 import { desk } from './de/desk';
+import { detection } from './de/detection';
 import { house } from './de/house';
 import { links } from './de/links';
 import { register } from './de/register';
@@ -383,6 +384,7 @@ export const de: Record<Key, string> = {
   ...decisions,
   ...links,
   ...desk,
+  ...detection,
   ...house,
   ...register,
   ...writing,

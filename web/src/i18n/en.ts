@@ -3,6 +3,7 @@ import { alerts } from './en/alerts';
 import { bundles } from './en/bundles';
 import { decisions } from './en/decisions';
 import { desk } from './en/desk';
+import { detection } from './en/detection';
 import { house } from './en/house';
 import { links } from './en/links';
 import { register } from './en/register';
@@ -383,6 +384,7 @@ export const en = {
   ...decisions,
   ...links,
   ...desk,
+  ...detection,
   ...house,
   ...register,
   ...writing,

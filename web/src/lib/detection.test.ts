@@ -1,0 +1,69 @@
+import { describe, expect, test } from 'vitest';
+import { blockFile, byDay, detectionKey, enrolCommands, fetchCommands, isAbout, loadLine, refanged, renew, signs, word, type Detection, type Sensor } from './detection';
+
+const at = '2026-03-02T08:00:00Z';
+const met = (more: Partial<Detection> = {}): Detection => ({ source: 'indicator--1', sensor: 's1', name: 'north', org: 'Utopia CERT', day: '2026-03-02', first: at, last: at, count: 1, ...more });
+
+describe('detections', () => {
+  test('are counted by day, days without any included', () => {
+    const days = byDay([met({ count: 2 }), met({ source: 'x', count: 3, back: true }), met({ day: '2026-02-28' }), met({ day: '2026-02-01' })], 4, new Date('2026-03-02T23:59:00Z'));
+    expect(days).toEqual([
+      { day: '2026-02-27', count: 0, back: 0 },
+      { day: '2026-02-28', count: 1, back: 0 },
+      { day: '2026-03-01', count: 0, back: 0 },
+      { day: '2026-03-02', count: 5, back: 3 },
+    ]);
+  });
+  test('that grew take the place of what they were, and stand first', () => {
+    const shown = [met({ source: 'a' }), met({ source: 'b' }), met({ source: 'b', day: '2026-03-01' })];
+    const out = renew(shown, [met({ source: 'b', count: 7 }), met({ source: 'c' })]);
+    expect(out.map((d) => [d.source, d.day, d.count])).toEqual([['b', '2026-03-02', 7], ['c', '2026-03-02', 1], ['a', '2026-03-02', 1], ['b', '2026-03-01', 1]]);
+    expect(new Set(out.map(detectionKey)).size).toBe(4);
+  });
+});
+
+describe('signs of a sensor', () => {
+  const sensor = (more: Partial<Sensor> = {}): Sensor => ({ id: 's1', name: 'north', nation: 'UTO', org: 'Utopia CERT', added: at, by: 'user:ada', state: 'well', behind: 0, events: 9, dropped: 0, unread: 0, lag: 0, spooled: 0, refused: 0, left: 0, expires: '2026-03-20T08:00:00Z', ...more });
+  const keys = (more: Partial<Sensor>) => signs(sensor(more), Date.parse(at)).map((s) => s.key);
+
+  test.each([
+    ['nothing where all is well', {}, []],
+    ['nothing where it is not known how far it is behind', { behind: -1, lag: -1 }, []],
+    ['silence', { state: 'silent' }, ['silent']],
+    ['what is lost before what waits', { dropped: 3, spooled: 9, behind: 4, refused: 1, left: 2, unread: 5 }, ['refused', 'dropped', 'spooled', 'behind', 'left', 'unread']],
+    ['a certificate that ends', { expires: '2026-03-03T08:00:00Z' }, ['expires']],
+    ['nothing of one that is revoked', { state: 'revoked', dropped: 3 }, []],
+    ['nothing of one that said nothing yet', { state: 'new', behind: 3 }, []],
+  ] as const)('tell %s', (_, more, want) => {
+    expect(keys(more as Partial<Sensor>)).toEqual(want);
+  });
+});
+
+describe('commands', () => {
+  test.each([['plain-word.1', 'plain-word.1'], ['two words', "'two words'"], ["it's; rm", `'it'\\''s; rm'`], ['$(x)', "'$(x)'"]])('%s is one word of a shell', (text, want) => {
+    expect(word(text)).toBe(want);
+  });
+  test('of a sensor say whom to ask, and with which code', () => {
+    expect(enrolCommands('https://node.example:8443', 'ab-cd').split('\n')).toEqual([
+      'entente sensor enrol --data /var/lib/entente-sensor https://node.example:8443 ab-cd',
+      'entente sensor run --data /var/lib/entente-sensor',
+    ]);
+  });
+  test('of an enforcement point replace a file only after it was verified', () => {
+    expect(fetchCommands('https://node.example:8443', 'rpz')).toBe(
+      'entente block rpz --server https://node.example:8443 --ca ca.pem --token-file token --out rpz.zone.new\nentente block verify rpz.zone.new --card node.card && mv rpz.zone.new rpz.zone',
+    );
+    expect(blockFile('list')).toBe('list.txt');
+    expect(loadLine('nft')).toContain(blockFile('nft'));
+    expect(loadLine('list')).toBeUndefined();
+  });
+});
+
+test('a value is asked for as people write it down', () => {
+  expect(refanged(' hxxps://Bad[.]example/x ')).toBe('https://bad.example/x');
+  expect(isAbout({ id: 'indicator--1', value: 'bad.example' }, 'BAD[.]example')).toBe(true);
+  expect(isAbout({ id: 'indicator--1', value: 'www.bad.example' }, 'bad.example')).toBe(true);
+  expect(isAbout({ id: 'indicator--1' }, 'indicator--1')).toBe(true);
+  expect(isAbout({ id: 'indicator--1', value: 'good.example' }, 'bad.example')).toBe(false);
+  expect(isAbout({ id: 'indicator--1', value: 'good.example' }, '  ')).toBe(false);
+});

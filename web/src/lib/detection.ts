@@ -1,0 +1,120 @@
+import type { components } from '$/api';
+import type { Tone } from './accord';
+import { dayOf } from './day';
+
+type Schemas = components['schemas'];
+export type Detection = Schemas['Detection'];
+export type Mute = Schemas['Mute'];
+export type Opined = Schemas['Opined'];
+export type LeftOut = Schemas['LeftOut'];
+export type DetectTable = Schemas['Table'];
+export type Sensor = Schemas['SensorView'];
+export type NewCode = Schemas['NewCode'];
+export type Blocking = Schemas['Blocking'];
+export type BlockFormat = Schemas['BlockFormat'];
+export type Spared = Schemas['Spared'];
+
+/** What a detection is known by: a sensor has one sum of a source on a day. */
+export const detectionKey = (d: Pick<Detection, 'source' | 'sensor' | 'org' | 'day'>) => [d.source, d.sensor, d.org, d.day].join(' ');
+
+export interface Day {
+  day: string;
+  count: number;
+  /** Met when a sensor looked back: of count, how many. */
+  back: number;
+}
+
+const dayLong = 24 * 60 * 60 * 1000;
+
+/** How often something was met on each of the last days, up to a time; days without anything are there too. */
+export function byDay(list: readonly Pick<Detection, 'day' | 'count' | 'back'>[], days: number, until: Date): Day[] {
+  const out = Array.from({ length: days }, (_, i): Day => ({ day: dayOf(new Date(until.getTime() - (days - 1 - i) * dayLong)), count: 0, back: 0 }));
+  const at = new Map(out.map((d) => [d.day, d]));
+  for (const d of list) {
+    const day = at.get(d.day);
+    if (!day) continue;
+    day.count += d.count;
+    if (d.back) day.back += d.count;
+  }
+  return out;
+}
+
+/** Adds a page that was read again to what is shown: what grew takes the place of what it was, and the newest stand first. */
+export function renew(shown: readonly Detection[], newest: readonly Detection[]): Detection[] {
+  const there = new Set(newest.map(detectionKey));
+  return [...newest, ...shown.filter((d) => !there.has(detectionKey(d)))];
+}
+
+export const sensorTones: Record<string, Tone> = { well: 'good', silent: 'bad', new: 'accent', revoked: 'plain' };
+
+/** What somebody should look at about a sensor. */
+export interface Sign {
+  key: 'silent' | 'refused' | 'dropped' | 'expires' | 'spooled' | 'behind' | 'left' | 'unread';
+  tone: 'bad' | 'warn';
+  n?: number;
+}
+
+const soon = 3 * dayLong;
+
+/** The signs of a sensor, the worst first. What is gone is worse than what waits. */
+export function signs(s: Sensor, now: number): Sign[] {
+  if (s.state === 'revoked' || s.state === 'new') return [];
+  const out: Sign[] = [];
+  const add = (key: Sign['key'], tone: Sign['tone'], n?: number) => { if (n === undefined || n > 0) out.push({ key, tone, n }); };
+  if (s.state === 'silent') add('silent', 'bad');
+  add('refused', 'bad', s.refused);
+  add('dropped', 'bad', s.dropped);
+  if (s.expires && Date.parse(s.expires) - now < soon) add('expires', 'bad');
+  add('spooled', 'warn', s.spooled);
+  add('behind', 'warn', s.behind);
+  add('left', 'warn', s.left);
+  add('unread', 'warn', s.unread);
+  return out;
+}
+
+/** The address of a sensor's page. */
+export const sensorPath = (id: string) => '/app/sensors/' + encodeURIComponent(id);
+
+/** A text as one word of a POSIX shell. */
+export function word(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** What is typed at the sensor, so that it is known to its node, and runs. */
+export function enrolCommands(node: string, code: string): string {
+  const dir = '/var/lib/entente-sensor';
+  return `entente sensor enrol --data ${dir} ${word(node)} ${word(code)}\nentente sensor run --data ${dir}`;
+}
+
+/** The end of the name of a file in a format. */
+const ends: Record<string, string> = { rpz: '.zone', nft: '.nft', suricata: '.rules', snort: '.rules', zeek: '.intel', json: '.json', csv: '.csv', sigma: '.yml' };
+export const blockFile = (format: string) => format + (ends[format] ?? '.txt');
+
+/** What an enforcement point runs now and then: it takes only what the node signed, and what is fresh. */
+export function fetchCommands(node: string, format: string): string {
+  const file = blockFile(format);
+  return `entente block ${format} --server ${word(node)} --ca ca.pem --token-file token --out ${file}.new\nentente block verify ${file}.new --card node.card && mv ${file}.new ${file}`;
+}
+
+const loads: Record<string, string> = {
+  rpz: 'options { response-policy { zone "rpz.entente.invalid"; }; };\nzone "rpz.entente.invalid" { type primary; file "rpz.zone"; allow-query { none; }; };',
+  nft: 'nft -f nft.nft',
+  suricata: 'suricatasc -c ruleset-reload-nonblocking',
+  zeek: 'redef Intel::read_files += { "/path/zeek.intel" };',
+  squid: 'acl blocked_names dstdomain -n "/etc/squid/squid.txt"\nhttp_access deny blocked_names',
+  'squid-addresses': 'acl blocked_addresses dst -n "/etc/squid/squid-addresses.txt"\nhttp_access deny blocked_addresses',
+  'squid-urls': 'acl blocked_pages url_regex "/etc/squid/squid-urls.txt"\nhttp_access deny blocked_pages',
+};
+/** How a program loads a file in a format; undefined where that is its own matter. */
+export const loadLine = (format: string): string | undefined => loads[format];
+
+/** Whether an entry of what is not blocked is about a value that somebody typed: the value, a part of it, or the id of its object. */
+export function isAbout(s: Pick<Spared, 'id' | 'value'>, typed: string): boolean {
+  const want = refanged(typed);
+  return want !== '' && (s.id.toLowerCase() === want || (s.value ?? '').toLowerCase().includes(want));
+}
+
+/** A value as it is stored, of one that was made harmless to be written down. */
+export function refanged(typed: string): string {
+  return typed.trim().toLowerCase().replaceAll('[.]', '.').replaceAll('[:]', ':').replace(/^hxxp/, 'http');
+}
