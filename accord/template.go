@@ -35,7 +35,7 @@ func New(t Template) ([]byte, error) {
 		Purpose: label.NetDefence | label.IncidentResponse, Never: label.LawEnforcement | label.Military | label.Sanctions, SuspendBy: "any-party"}
 	least, most := 2, MaxParties
 	indicators := Give{Name: "indicators", Kinds: []string{"indicator", "malware", "attack-pattern", "vulnerability", "course-of-action", "infrastructure", "relationship"}, Ceiling: label.Amber}
-	sightings := Give{Name: "sightings", Kinds: []string{"sighting", "observed-data"}, Ceiling: label.Amber}
+	sightings := Give{Name: "sightings", Kinds: []string{"sighting", "observed-data", "opinion"}, Ceiling: label.Amber}
 	incidents := Give{Name: "incidents", Kinds: []string{"incident"}, Ceiling: label.AmberStrict, ReleaseOfficer: true, Anonymise: []string{"victim"}}
 	papers := Give{Name: "papers", Kinds: []string{"report", "note", "attack-pattern", "campaign", "course-of-action"}, Ceiling: label.Green}
 	a.Handle = Handle{Default: label.AmberStrict, Retain: 365 * day, PAP: label.PAPAmber, Onward: label.OnwardNone, Attribution: label.MustNot, EmbargoMax: 30 * day, Access: label.Copy}

@@ -61,6 +61,7 @@ type Register struct {
 
 	load   sync.Mutex
 	loaded bool
+	sum    uint64 // of the versions in the index
 	index  *register.Index
 	names  map[string]string // ids by folded name
 }

@@ -2,6 +2,8 @@ package asset
 
 import (
 	"context"
+	"hash/fnv"
+	"io"
 
 	"entente/internal/gate"
 	"entente/internal/store"
@@ -118,10 +120,30 @@ func (r *Register) take(c *register.Constituent) {
 	if old := r.index.Get(c.ID); old != nil && r.names[fold(old.Name)] == c.ID {
 		delete(r.names, fold(old.Name))
 	}
+	if old := r.index.Get(c.ID); old != nil {
+		r.sum ^= versionSum(old)
+	}
 	r.index.Put(c)
+	r.sum ^= versionSum(c)
 	if !c.Revoked {
 		r.names[fold(c.Name)] = c.ID
 	}
+}
+
+// Current is another whenever Match may answer otherwise, and the same after a restart.
+func (r *Register) Current(ctx context.Context) (uint64, error) {
+	if err := r.fill(ctx); err != nil {
+		return 0, err
+	}
+	r.load.Lock()
+	defer r.load.Unlock()
+	return r.sum, nil
+}
+
+func versionSum(c *register.Constituent) uint64 {
+	h := fnv.New64a()
+	io.WriteString(h, c.ID+" "+c.Modified)
+	return h.Sum64()
 }
 
 // named is the id of the constituent of that name; "" where there is none.

@@ -1,6 +1,7 @@
 package block
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -13,10 +14,24 @@ import (
 	"entente/stix"
 )
 
+// point is a value and its kind.
+type point struct {
+	kind indicator.Kind
+	text string
+}
+
+func (p point) compare(q point) int {
+	if p.kind != q.kind {
+		return cmp.Compare(p.kind, q.kind)
+	}
+	return strings.Compare(p.text, q.text)
+}
+
 // claim is what one object says: values that its source stands by, or why none of them is blocked.
 type claim struct {
 	src    Source
-	values []indicator.Value
+	values []point  // in order, each once
+	alone  []string // of them names without those beneath
 	from   time.Time
 	until  time.Time
 	left   []Spared // whatever time it is
@@ -43,7 +58,16 @@ func (r *Room) read(ctx context.Context, rec *record.Record) *claim {
 	for _, x := range left {
 		c.left = append(c.left, Spared{ID: rec.ID, Code: x.Code, Reason: x.Detail})
 	}
-	c.values, c.from, c.until = slices.Compact(values), m.From, m.Until
+	c.from, c.until = m.From, m.Until
+	for _, v := range values {
+		text := v.Text()
+		if v.Alone() {
+			c.alone = append(c.alone, text)
+		}
+		c.values = append(c.values, point{v.Kind, strings.TrimPrefix(text, "*.")})
+	}
+	slices.SortFunc(c.values, point.compare)
+	c.values = slices.Compact(c.values)
 	if m.Revoked {
 		return refuse("revoked", "its source revoked it")
 	}

@@ -2,12 +2,10 @@ package block
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"os"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +23,7 @@ type Edition struct {
 	Config      Config
 
 	next time.Time // when time changes it; zero: never
+	sum  sum
 }
 
 // until notes a moment at which the edition changes.
@@ -35,9 +34,16 @@ func (e *Edition) until(t time.Time) {
 }
 
 func (e *Edition) find(k indicator.Kind, value string) (int, bool) {
-	return slices.BinarySearchFunc(e.Entries, value, func(x Entry, value string) int {
-		return cmp.Or(cmp.Compare(x.Kind, k), cmp.Compare(x.Value, value))
-	})
+	p := point{k, value}
+	lo, hi := 0, len(e.Entries)
+	for lo < hi {
+		if mid := (lo + hi) / 2; e.Entries[mid].point().compare(p) < 0 {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo, lo < len(e.Entries) && e.Entries[lo].point() == p
 }
 
 // same tells whether two entries say the same.
@@ -47,28 +53,6 @@ func same(a, b *Entry) bool {
 		x.Until, y.Until = time.Time{}, time.Time{}
 		return x == y && ux.Equal(uy)
 	})
-}
-
-// digest says what is in an edition, whenever it was made.
-func (e *Edition) digest() string {
-	h := sha256.New()
-	var b []byte
-	for i := range e.Entries {
-		x := &e.Entries[i]
-		b = append(b[:0], byte(x.Kind), byte(len(x.Sources)))
-		if x.Beneath {
-			b = append(b, 1)
-		}
-		b = binary.BigEndian.AppendUint64(b, uint64(x.Until.Unix()))
-		for _, s := range append([]Source{{ID: x.Value}}, x.Sources...) {
-			for _, t := range []string{s.ID, s.Version, s.Origin, s.Via, s.Accord, s.TLP, s.PAP, strconv.Itoa(s.Confidence), s.Until.Format(time.RFC3339Nano)} {
-				b = binary.BigEndian.AppendUint32(b, uint32(len(t)))
-				b = append(b, t...)
-			}
-		}
-		h.Write(b)
-	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
 // change is what differs between one edition and the one before it.
@@ -98,10 +82,10 @@ type state struct {
 }
 
 // publish puts an edition in the place of the last one, unless it says the same.
-func (r *Room) publish(e *Edition) {
+func (r *Room) publish(e *Edition, keys []key) {
 	old := r.edition
 	if old == nil {
-		digest := e.digest()
+		digest := e.sum.String()
 		last := r.load()
 		if last.Digest == digest {
 			e.Serial, e.Time = last.Serial, last.Time
@@ -112,13 +96,12 @@ func (r *Room) publish(e *Edition) {
 		r.edition, r.rendered = e, map[string]Rendering{}
 		return
 	}
-	keys := differ(old.Entries, e.Entries)
 	if len(keys) == 0 {
 		old.next = e.next
 		return
 	}
 	e.Serial = following(old.Serial, e.Time)
-	r.keep(state{e.Serial, e.digest(), e.Time})
+	r.keep(state{e.Serial, e.sum.String(), e.Time})
 	r.changes = append(r.changes, change{old.Serial, e.Serial, keys})
 	total := 0
 	for i := len(r.changes) - 1; i >= 0; i-- {
@@ -173,7 +156,7 @@ func differ(was, is []Entry) (out []key) {
 		case k == len(is):
 			c = -1
 		default:
-			c = cmp.Or(cmp.Compare(was[i].Kind, is[k].Kind), cmp.Compare(was[i].Value, is[k].Value))
+			c = was[i].point().compare(is[k].point())
 		}
 		switch {
 		case c < 0:
@@ -252,7 +235,16 @@ func (r *Room) delta(e *Edition, s Selection, cursor string) Delta {
 	return d
 }
 
+func (x *Entry) point() point { return point{x.Kind, x.Value} }
+
+// byPoint is the order of an edition.
+type byPoint []Entry
+
+func (b byPoint) Len() int           { return len(b) }
+func (b byPoint) Less(i, k int) bool { return b[i].point().compare(b[k].point()) < 0 }
+func (b byPoint) Swap(i, k int)      { b[i], b[k] = b[k], b[i] }
+
 // sortEntries puts entries in the order of an edition.
 func sortEntries(all []Entry) {
-	slices.SortFunc(all, func(a, b Entry) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Value, b.Value)) })
+	sort.Sort(byPoint(all))
 }

@@ -308,18 +308,30 @@ func remarks(mark string) func(p *page) {
 
 // word is a text of others for a remark: whatever could end it stands for an underscore.
 func word(s string) string {
-	clean := func(c rune) rune {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '-', c == '_', c == ':', c == '/', c == '+', c == '@':
-			return c
-		}
-		return '_'
-	}
 	if len(s) > 128 {
 		s = s[:128]
 	}
-	return strings.Map(clean, s)
+	for i := range len(s) {
+		if !plain[s[i]] {
+			b := []byte(s)
+			for k := i; k < len(b); k++ {
+				if !plain[b[k]] {
+					b[k] = '_'
+				}
+			}
+			return string(b)
+		}
+	}
+	return s
 }
+
+// plain are the characters that end nothing in any format.
+var plain = func() (t [256]bool) {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:/+@") {
+		t[c] = true
+	}
+	return t
+}()
 
 // trace says where an entry comes from and how long it counts, on one line without anything that a format could take for its own.
 func (x *Entry) trace() string {

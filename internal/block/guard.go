@@ -59,8 +59,7 @@ type wall struct {
 	hosts   []netip.Prefix
 	owned   map[string]owned  // a name, and every name above it
 	below   map[string]string // a name below which nothing is blocked
-	known   map[string]verdict
-	err     error // of asking
+	err     error             // of asking
 }
 
 type verdict struct{ code, reason string }
@@ -72,7 +71,7 @@ type owned struct {
 }
 
 func (r *Room) newWall(ctx context.Context) (*wall, error) {
-	w := &wall{guard: r.o.Guard, ctx: ctx, names: map[string]bool{}, owned: map[string]owned{}, below: map[string]string{}, known: map[string]verdict{}, special: special}
+	w := &wall{guard: r.o.Guard, ctx: ctx, names: map[string]bool{}, owned: map[string]owned{}, below: map[string]string{}, special: special}
 	if _, exercise := label.Mode(r.o.Realm).Exercise(); !exercise {
 		w.special = append(w.special[:len(special):len(special)], documentation...)
 	}
@@ -123,17 +122,7 @@ func (w *wall) own(s, why string, deep bool) {
 	}
 }
 
-// judge says why a value must not be blocked; the zero verdict: it may.
-func (w *wall) judge(k indicator.Kind, text string) verdict {
-	key := string(rune(k)) + text
-	out, ok := w.known[key]
-	if !ok {
-		out = w.ask(k, text)
-		w.known[key] = out
-	}
-	return out
-}
-
+// ask says why a value must not be blocked; the zero verdict: it may.
 func (w *wall) ask(k indicator.Kind, text string) (out verdict) {
 	if !sound(k, text) {
 		return verdict{"value", "it is no " + k.String() + " that could be written down for others"}

@@ -2,7 +2,6 @@ package block
 
 import (
 	"encoding/base64"
-	"encoding/csv"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -64,10 +63,17 @@ func csvEntry(p *page, x *Entry) {
 
 // row is a line of the table (RFC 4180).
 func row(p *page, cells []string) {
-	w := csv.NewWriter(p)
-	if w.Write(cells) == nil {
-		w.Flush()
+	for i, c := range cells {
+		if i > 0 {
+			p.WriteByte(',')
+		}
+		if strings.ContainsAny(c, ",\"\r\n") || c != "" && c[0] == ' ' {
+			p.put(`"`, strings.ReplaceAll(c, `"`, `""`), `"`)
+		} else {
+			p.WriteString(c)
+		}
 	}
+	p.WriteByte('\n')
 }
 
 // noFormula refuses what a spreadsheet would take for a formula, and what has line ends in it.

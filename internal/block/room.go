@@ -11,7 +11,6 @@ import (
 	"entente/internal/exchange"
 	"entente/internal/fault"
 	"entente/internal/gate"
-	"entente/internal/indicator"
 	"entente/internal/record"
 	"entente/internal/store"
 )
@@ -55,7 +54,10 @@ type Room struct {
 	seq      record.Seq
 	claims   map[string]*claim
 	recs     map[record.Seq]string
-	changed  bool // claims, since the edition
+	held     map[point]*held
+	dirty    map[point]bool // what may differ from the edition
+	all      bool           // everything may
+	asOf     time.Time      // what time has changed until then is in the edition
 	wall     *wall
 	wallOf   string
 	strings  map[string]string
@@ -76,6 +78,7 @@ func New(o Options) *Room {
 // forget begins anew.
 func (r *Room) forget() {
 	r.began, r.claims, r.recs, r.strings, r.wall = false, map[string]*claim{}, map[record.Seq]string{}, map[string]string{}, nil
+	r.held, r.dirty, r.all = map[point]*held{}, map[point]bool{}, true
 }
 
 func (r *Room) intern(s string) string {
@@ -102,7 +105,7 @@ func (r *Room) follow(ctx context.Context) error {
 			r.forget()
 			return err
 		}
-		r.seq, r.began, r.changed = end, true, true
+		r.seq, r.began = end, true
 	}
 	for {
 		lines, err := r.o.Door.Watch(ctx, r.viewer, r.seq, watchSize)
@@ -144,14 +147,11 @@ func (r *Room) again(ctx context.Context, ids map[string]bool) error {
 		before := map[string]*claim{}
 		for _, id := range part {
 			before[id] = r.claims[id]
-			delete(r.claims, id)
+			r.set(id, nil)
 		}
-		r.changed = true
 		if err := r.take(ctx, store.Query{Types: []string{"indicator"}, IDs: part, Limit: pageSize}); err != nil {
 			for id, c := range before {
-				if c != nil {
-					r.claims[id] = c
-				}
+				r.set(id, c)
 			}
 			return err
 		}
@@ -172,7 +172,7 @@ func (r *Room) take(ctx context.Context, q store.Query) error {
 			if it.Held { // nobody has judged it yet
 				continue
 			}
-			r.claims[it.Record.ID] = r.read(ctx, &it.Record)
+			r.set(it.Record.ID, r.read(ctx, &it.Record))
 		}
 		if !page.More {
 			return nil
@@ -188,115 +188,34 @@ func (r *Room) current(ctx context.Context) (*Edition, error) {
 	}
 	now := r.o.Now().UTC()
 	generation := r.o.Guard.Generation()
-	if r.wall == nil || r.wallOf != generation || len(r.wall.known) > maxKnown {
+	if r.wall == nil || r.wallOf != generation {
 		w, err := r.newWall(ctx)
 		if err != nil {
 			return nil, err
 		}
-		r.wall, r.wallOf, r.changed = w, generation, true
+		r.wall, r.wallOf, r.all = w, generation, true
+		for _, h := range r.held {
+			h.judged = false
+		}
 	}
-	if e := r.edition; e != nil && !r.changed && (e.next.IsZero() || now.Before(e.next)) {
+	if e := r.edition; e != nil && !r.all && len(r.dirty) == 0 && (e.next.IsZero() || now.Before(e.next)) {
 		return e, nil
 	}
 	r.wall.ctx, r.wall.err = context.WithoutCancel(ctx), nil
-	e, err := r.compile(now)
+	e, changed, err := r.compile(now)
 	if err != nil {
 		return nil, err
 	}
-	r.changed = false
-	r.publish(e)
+	r.publish(e, changed)
+	r.dirty, r.all, r.asOf = map[point]bool{}, false, now
 	return r.edition, nil
 }
-
-// maxKnown bounds the verdicts that are remembered.
-const maxKnown = 8 << 20
 
 // Edition is what is blocked at this moment.
 func (r *Room) Edition(ctx context.Context) (*Edition, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.current(ctx)
-}
-
-// compile makes the edition of a moment from the claims.
-func (r *Room) compile(now time.Time) (*Edition, error) {
-	e := &Edition{Time: now, Nation: r.o.Nation, Org: r.o.Org, Realm: r.o.Realm, Config: r.o.Config}
-	harmless := map[indicator.Value]bool{}
-	for _, c := range r.claims {
-		if c.benign {
-			if code, _, next := c.state(now); code == "" || code == "early" {
-				e.until(next)
-				for _, v := range c.values {
-					harmless[v] = harmless[v] || code == ""
-				}
-			}
-		}
-	}
-	type pair struct {
-		v indicator.Value
-		c *claim
-	}
-	pairs := make([]pair, 0, len(r.claims))
-	for _, c := range r.claims {
-		if c.whole {
-			continue
-		}
-		code, _, next := c.state(now)
-		e.until(next)
-		if code != "" {
-			continue
-		}
-		for _, v := range c.values {
-			if slices.Contains(Kinds, v.Kind) && !harmless[v] {
-				pairs = append(pairs, pair{v, c})
-			}
-		}
-	}
-	e.Entries = make([]Entry, 0, len(pairs))
-	keys := make([]string, len(pairs))
-	order := make([]int, len(pairs))
-	for i := range pairs {
-		keys[i], order[i] = strings.TrimPrefix(pairs[i].v.Text(), "*."), i
-	}
-	slices.SortFunc(order, func(a, b int) int {
-		return cmp.Or(cmp.Compare(pairs[a].v.Kind, pairs[b].v.Kind), cmp.Compare(keys[a], keys[b]), byTerm(pairs[a].c, pairs[b].c))
-	})
-	for n := 0; n < len(order); {
-		first := order[n]
-		v := pairs[first].v
-		end := n + 1
-		for end < len(order) && pairs[order[end]].v.Kind == v.Kind && keys[order[end]] == keys[first] {
-			end++
-		}
-		if r.wall.judge(v.Kind, keys[first]).code == "" {
-			x := Entry{Kind: v.Kind, Value: keys[first], Until: pairs[first].c.until, Sources: make([]Source, 0, min(end-n, maxSources))}
-			for _, at := range order[n:end] {
-				x.Beneath = x.Beneath || v.Kind == indicator.Domain && !pairs[at].v.Alone()
-				if k := len(x.Sources); k < maxSources && (k == 0 || x.Sources[k-1].ID != pairs[at].c.src.ID) {
-					x.Sources = append(x.Sources, pairs[at].c.src)
-				}
-			}
-			e.Entries = append(e.Entries, x)
-		}
-		n = end
-	}
-	if r.wall.err != nil {
-		return nil, r.wall.err
-	}
-	return e, nil
-}
-
-// byTerm puts what counts longest first.
-func byTerm(a, b *claim) int {
-	switch {
-	case a.until.Equal(b.until):
-		return cmp.Compare(a.src.ID, b.src.ID)
-	case a.until.IsZero():
-		return -1
-	case b.until.IsZero():
-		return 1
-	}
-	return b.until.Compare(a.until)
 }
 
 // Left visits, in order of object and value, what is not blocked, from after a key on until visit says stop. key is where to go on.
@@ -332,11 +251,10 @@ func (r *Room) left(e *Edition, f *Format, c *claim) (out []Spared) {
 		return out
 	}
 	code, reason, _ := c.state(e.Time)
-	for _, v := range c.values {
-		text := v.Text()
-		l := Spared{ID: c.src.ID, Type: v.Kind.String(), Value: text, Code: code, Reason: reason}
+	for _, p := range c.values {
+		l := Spared{ID: c.src.ID, Type: p.kind.String(), Value: p.text, Code: code, Reason: reason}
 		if code == "" {
-			l.Code, l.Reason = r.kept(e, f, v, text)
+			l.Code, l.Reason = r.kept(e, f, p)
 		}
 		if l.Code != "" {
 			out = append(out, l)
@@ -349,23 +267,22 @@ func (r *Room) left(e *Edition, f *Format, c *claim) (out []Spared) {
 }
 
 // kept says why a value of a claim that counts is not in a format's list.
-func (r *Room) kept(e *Edition, f *Format, v indicator.Value, text string) (code, reason string) {
-	if !slices.Contains(Kinds, v.Kind) {
-		return "kind", "a " + v.Kind.String() + " is looked for by detection; no enforcement point blocks by it"
+func (r *Room) kept(e *Edition, f *Format, p point) (code, reason string) {
+	if !slices.Contains(Kinds, p.kind) {
+		return "kind", "a " + p.kind.String() + " is looked for by detection; no enforcement point blocks by it"
 	}
-	value := strings.TrimPrefix(text, "*.")
-	if why := r.wall.judge(v.Kind, value); why.code != "" {
+	if why := r.judge(p); why.code != "" {
 		return why.code, why.reason
 	}
-	at, ok := e.find(v.Kind, value)
+	at, ok := e.find(p.kind, p.text)
 	if !ok {
 		return "benign", "the own organisation says that it is benign"
 	}
 	if f == nil {
 		return "", ""
 	}
-	if !slices.Contains(f.Kinds, v.Kind) {
-		return "format", "a " + v.Kind.String() + " has no place in " + f.Name
+	if !slices.Contains(f.Kinds, p.kind) {
+		return "format", "a " + p.kind.String() + " has no place in " + f.Name
 	}
 	if f.Takes != nil {
 		if why := f.Takes(&e.Entries[at]); why != "" {

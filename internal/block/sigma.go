@@ -39,18 +39,17 @@ func sigmaEntry(p *page, x *Entry) {
 		h[6], h[8] = h[6]&0x0f|0x80, h[8]&0x3f|0x80 // a UUID of version 8 (RFC 9562)
 		fmt.Fprintf(p, "---\ntitle: '%s (%s, part %d)'\nid: %x-%x-%x-%x-%x\nstatus: stable\ndescription: 'Values that %s blocks'\nlogsource:\n  category: %s\ndetection:\n  condition: values\n  values:\n", f.title, x.Kind, p.part,
 			h[:4], h[4:6], h[6:8], h[8:10], h[10:16], word(p.e.Nation+"/"+p.e.Org), f.category)
-		p.put("    - ", f.field, ": ", sigmaText(f.before+x.Value), " # ", x.trace(), "\n")
-	} else {
-		p.put("    - ", f.field, ": ", sigmaText(f.before+x.Value), " # ", x.trace(), "\n")
 	}
+	p.put("    - ", f.field, ": ", sigmaText(f.before+x.Value), " # ", x.trace(), "\n")
 	if x.Beneath {
 		p.put("    - ", f.field, "|endswith: ", sigmaText("."+x.Value), "\n")
 	}
 	p.count++
 }
 
+var sigmaEscapes = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `'`, `''`)
+
 // sigmaText is a text that stands for itself: in quotes for YAML, with what is a wildcard in Sigma escaped.
 func sigmaText(s string) string {
-	s = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `'`, `''`).Replace(s)
-	return "'" + s + "'"
+	return "'" + sigmaEscapes.Replace(s) + "'"
 }

@@ -13,8 +13,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"entente/internal/event"
 	"entente/internal/fault"
 	"entente/internal/indicator"
+	"entente/internal/observation"
 	"entente/internal/watch"
 	"entente/sigma"
 )
@@ -23,6 +25,7 @@ import (
 type detectOptions struct {
 	rules, indicators, pipelines []string
 	format, at, lateness         string
+	mapping                      string
 	explain, failOnHit           bool
 }
 
@@ -32,7 +35,7 @@ func (a *app) detectCmd() *cobra.Command {
 		Use: "detect INPUT...", Short: "Look through files of events for what rules and indicators describe",
 		Long: `Look through events with Sigma rules and indicators. No node is needed. Inputs are files, directories with all that is in them, and - for the
 standard input; compressed with gzip or not. Events are lines of JSON (Suricata's EVE, Zeek, Windows and Sysmon in any common form, the Elastic
-Common Schema, others) or Zeek's logs with columns; each input is looked at for which.
+Common Schema, others), Zeek's logs with columns or Windows event logs (EVTX); each input is looked at for which.
 
 With --json, one line is printed for each hit, and a summary on the standard error:
 
@@ -44,7 +47,7 @@ event is the line of the input, counted from 0 over all inputs; line is counted 
 A rule is put to the events of its logsource. What these look like is known for common logs, and pipelines can say it for others: see "What rules
 are put to" in docs/detect.md. Rules that cannot be used are counted in the summary, and --explain says of each why.
 
-Indicators are files of STIX objects, lists with one value a line, CSV with values in the first column, and files of Zeek's intelligence framework.`,
+Indicators are files of STIX objects, also with patterns that ask for several events, lists with one value a line, CSV with values in the first column, and files of Zeek's intelligence framework.`,
 		Example: `  entente detect --json --rules rules/ --indicators bundle.json logs/
   entente detect --rules rules/ --explain
   tail -n +1 -f eve.json | entente detect --indicators domains.txt -`,
@@ -56,6 +59,7 @@ Indicators are files of STIX objects, lists with one value a line, CSV with valu
 	f.StringArrayVar(&o.rules, "rules", nil, "a `FILE` of Sigma rules, or a directory with .yml and .yaml files")
 	f.StringArrayVar(&o.indicators, "indicators", nil, "a `FILE` of indicators")
 	f.StringArrayVar(&o.pipelines, "pipeline", nil, "a `FILE` that fits rules to the logs at hand")
+	f.StringVar(&o.mapping, "mapping", "", "a `FILE` that says what fields are called in events of no known form")
 	f.StringVar(&o.format, "format", "auto", "what the inputs are: auto, json or zeek")
 	f.StringVar(&o.at, "at", "now", "the moment at which indicators must be valid: now, event for that of each event, or a `TIME` as in RFC 3339")
 	f.StringVar(&o.lateness, "lateness", "all", "find correlations as the input is read: how much later than others an event may stand, as in 5m; all sorts the whole input first")
@@ -100,6 +104,11 @@ func (a *app) detect(ctx context.Context, o *detectOptions, inputs []string) err
 	if err != nil {
 		return err
 	}
+	late := ages
+	if lateness >= 0 {
+		late = max(lateness, 1)
+	}
+	patterns := found.Patterns(observation.Config{Lateness: late})
 	if o.explain {
 		if err := a.explain(rules, found); err != nil {
 			return err
@@ -109,22 +118,22 @@ func (a *app) detect(ctx context.Context, o *detectOptions, inputs []string) err
 		}
 	}
 	var table *indicator.Table
-	values := found.Len()
-	if values > 0 {
+	looked := found.Len()
+	if found.Values() > 0 {
 		if table, err = found.Table(); err != nil {
 			return err
 		}
 	}
-	if rules.Ready == 0 && table == nil {
+	if rules.Ready == 0 && table == nil && patterns == nil {
 		return fault.New(fault.Invalid, "detect.nothing", "none of the %d rules and no indicator can be used", rules.Read).Try("see why with --explain")
 	}
-	set, err := watch.New(rules, table)
+	set, err := watch.New(rules, table, patterns)
 	if err != nil {
 		return err
 	}
 	d := newDetection(a, set, now, o.format, lateness)
 	d.summary.Rules, d.summary.RulesLeft = rules.Ready, rules.Read-rules.Ready
-	d.summary.Indicators, d.summary.IndicatorsLeft = values, found.Gone
+	d.summary.Indicators, d.summary.IndicatorsLeft = looked, found.Gone
 	if err := d.run(ctx, files); err != nil {
 		return err
 	}
@@ -133,6 +142,9 @@ func (a *app) detect(ctx context.Context, o *detectOptions, inputs []string) err
 	}
 	return nil
 }
+
+// ages is longer than any log: files are read one after the other, and what they tell of happened at the same time.
+const ages time.Duration = 100 * 365 * 24 * time.Hour
 
 // loadDetect reads what is looked for.
 func loadDetect(o *detectOptions) (*watch.Rules, *watch.Indicators, error) {
@@ -191,6 +203,15 @@ func loadDetect(o *detectOptions) (*watch.Rules, *watch.Indicators, error) {
 	}
 	all.Add(&found.Rules)
 	rules := watch.Compile(all, pipelines...)
+	if o.mapping != "" {
+		text, err := os.ReadFile(o.mapping)
+		if err != nil {
+			return nil, nil, err
+		}
+		if rules.Mapping, err = event.ParseMapping(text); err != nil {
+			return nil, nil, fault.New(fault.Invalid, "detect.mapping", "%s cannot be used: %v", o.mapping, err)
+		}
+	}
 	rules.Left = append(broken, rules.Left...)
 	return rules, found, nil
 }

@@ -21,8 +21,8 @@ import (
 
 	"entente/internal/correlation"
 	"entente/internal/event"
-	"entente/internal/evtx"
 	"entente/internal/fault"
+	"entente/internal/indicator"
 	"entente/internal/input"
 	"entente/internal/watch"
 	"entente/sigma"
@@ -30,22 +30,24 @@ import (
 
 // detection is one run over inputs: one goroutine reads lines, all processors look at them, and one prints what they found in the order of the input.
 type detection struct {
-	a       *app
-	set     *watch.Set
-	now     time.Time
-	format  string
-	bar     *bar
-	total   int64 // bytes of all files; 0: nobody knows
-	read    int64 // of them
-	next    uint64
-	work    chan *lines
-	order   chan *lines
-	summary detectSummary
-	live    *correlation.Engine // nil: there are no correlations
-	asGoing bool                // they are found as the input is read, and not at its end
-	out     *bufio.Writer
-	told    int   // lines that were told to be unreadable
-	failed  error // of printing
+	a         *app
+	set       *watch.Set
+	now       time.Time
+	format    string
+	bar       *bar
+	total     int64 // bytes of all files; 0: nobody knows
+	read      int64 // of them
+	next      uint64
+	work      chan *lines
+	order     chan *lines
+	summary   detectSummary
+	live      *correlation.Engine // nil: there are no correlations
+	asGoing   bool                // they are found as the input is read, and not at its end
+	out       *bufio.Writer
+	stream    *watch.Stream
+	undecided uint64
+	told      int   // lines that were told to be unreadable
+	failed    error // of printing
 }
 
 // detectSummary is what is said at the end.
@@ -63,8 +65,17 @@ type detectSummary struct {
 	Indicators     int                `json:"indicators"`
 	IndicatorsLeft int                `json:"indicators_not_used"`
 	Correlations   *correlation.Stats `json:"correlations,omitempty"`
-	Failed         int                `json:"inputs_failed"` // inputs that could not be read, or not to their end
+	Patterns       *patternsMissed    `json:"patterns,omitempty"` // what patterns may have missed
+	Failed         int                `json:"inputs_failed"`      // inputs that could not be read, or not to their end
 	Seconds        float64            `json:"seconds"`
+}
+
+// patternsMissed says why patterns may have missed some.
+type patternsMissed struct {
+	Evicted   uint64 `json:"evicted,omitempty"`   // events that no longer had room
+	GivenUp   uint64 `json:"given_up,omitempty"`  // evaluations that were too much
+	Untimed   uint64 `json:"untimed,omitempty"`   // events without a time
+	Undecided uint64 `json:"undecided,omitempty"` // conditions that could not be decided on an event
 }
 
 // lines are some lines of one input that stand one after the other, and what was found in them.
@@ -84,8 +95,18 @@ type lines struct {
 	byIndicator map[string]uint64
 	dead        map[string]uint64
 	kept        []sigma.Hit
+	parts       []partLine
+	undecided   uint64
 	latest      time.Time // of the events, where correlations are found as the input is read
 	ready       chan struct{}
+}
+
+// partLine is an event that patterns of several events need, and where it stands.
+type partLine struct {
+	parts *watch.Parts
+	event uint64
+	line  uint64
+	time  time.Time
 }
 
 const (
@@ -97,7 +118,7 @@ const (
 
 // newDetection begins. Below 0, lateness is that of the whole input.
 func newDetection(a *app, set *watch.Set, now time.Time, format string, lateness time.Duration) *detection {
-	d := &detection{a: a, set: set, now: now, format: format, asGoing: lateness >= 0, out: bufio.NewWriterSize(a.out, 64<<10),
+	d := &detection{a: a, set: set, now: now, format: format, asGoing: lateness >= 0, stream: set.Stream(), out: bufio.NewWriterSize(a.out, 64<<10),
 		summary: detectSummary{ByRule: map[string]uint64{}, ByIndicator: map[string]uint64{}, Dead: map[string]uint64{}}}
 	d.live = set.Correlations(correlation.Options{Lateness: lateness, Shards: runtime.GOMAXPROCS(0)}, d.correlated)
 	return d
@@ -151,6 +172,7 @@ func (d *detection) run(ctx context.Context, files []string) error {
 		stats := d.live.Stats()
 		d.summary.Correlations = &stats
 	}
+	d.missed()
 	d.summary.Lines = d.next
 	d.summary.Seconds = float64(time.Since(began).Milliseconds()) / 1000
 	if err := errors.Join(err, d.failed, d.out.Flush()); err != nil {
@@ -187,13 +209,12 @@ func (d *detection) file(ctx context.Context, name string) error {
 	}
 	lr := bufio.NewReaderSize(in, 256<<10)
 	head, _ := lr.Peek(4096)
-	var events *evtx.Reader
-	if bytes.HasPrefix(head, []byte(evtx.Magic)) {
-		if events, err = evtx.NewReader(lr); err != nil {
-			return fault.New(fault.Invalid, "input.evtx", "%s cannot be read: %v", name, err)
-		}
-		lr = bufio.NewReaderSize(events, 256<<10)
-		head = nil
+	text, unread, err := input.Decode(head, lr)
+	if err != nil {
+		return fault.New(fault.Invalid, "input.form", "%s cannot be read: %v", name, err)
+	}
+	if text != nil {
+		lr, head = bufio.NewReaderSize(text, 256<<10), nil
 	}
 	var tsv *event.TSV
 	if head = bytes.TrimPrefix(head, bom); d.format == "zeek" || d.format == "auto" && (bytes.HasPrefix(head, []byte("#separator")) || bytes.HasPrefix(head, []byte("#fields"))) {
@@ -224,9 +245,9 @@ func (d *detection) file(ctx context.Context, name string) error {
 			return fault.New(fault.Invalid, "input.read", "%s cannot be read beyond line %d", name, line).Because(err)
 		}
 		if !more {
-			if events != nil && events.Counts.Damaged+events.Counts.Chunks > 0 {
-				l.unreadable += events.Counts.Damaged
-				l.told = append(l.told, fmt.Sprintf("%s: %d records and %d stretches of the log are damaged", name, events.Counts.Damaged, events.Counts.Chunks))
+			if unread != nil && unread() > 0 {
+				l.unreadable += unread()
+				l.told = append(l.told, fmt.Sprintf("%s: %d parts of it are damaged", name, unread()))
 			}
 			send(line)
 			return nil
@@ -306,6 +327,7 @@ func (l *lines) wrong(line uint64, why string) {
 // look looks at the lines.
 func (d *detection) look(w *watch.Watcher, ev *event.Event, l *lines) {
 	clear(w.Dead)
+	before := w.Undecided()
 	plan, start := d.set.Plan(), 0
 	for i, end := range l.ends {
 		text := l.text[start:end]
@@ -337,6 +359,7 @@ func (d *detection) look(w *watch.Watcher, ev *event.Event, l *lines) {
 			d.found(l, ev, &f, l.line+uint64(i))
 		}
 	}
+	l.undecided = w.Undecided() - before
 	for state, n := range w.Dead {
 		add(&l.dead, strings.ToLower(state.String()), n)
 	}
@@ -347,17 +370,22 @@ func (d *detection) found(l *lines, ev *event.Event, f *watch.Finding, line uint
 	if f.Hit != nil {
 		l.kept = append(l.kept, *f.Hit)
 	}
-	if f.Silent {
-		return
-	}
-	if f.Rule != nil {
-		add(&l.byRule, f.Rule.Handle(), 1)
-	} else {
-		add(&l.byIndicator, f.Indicator.Meta.Source, 1)
-	}
 	when, known := d.set.Time(ev)
 	if !known {
 		when = time.Time{}
+	}
+	if f.Parts != nil {
+		l.parts = append(l.parts, partLine{f.Parts, ev.Index, line, when})
+	}
+	switch {
+	case f.Silent:
+		return
+	case f.Rule != nil:
+		add(&l.byRule, f.Rule.Handle(), 1)
+	case f.Pattern != nil:
+		add(&l.byIndicator, f.Pattern.Meta.Source, 1)
+	default:
+		add(&l.byIndicator, f.Indicator.Meta.Source, 1)
 	}
 	l.printed = d.print(l.printed, &hitLine{finding: f, event: ev.Index, time: when, input: l.input, line: line})
 }
@@ -376,6 +404,16 @@ func (d *detection) take(l *lines) {
 		d.bar.clear()
 		_, d.failed = d.out.Write(l.printed)
 	}
+	for _, p := range l.parts {
+		d.stream.Take(p.parts, func(f *watch.Finding) {
+			add(&l.byIndicator, f.Pattern.Meta.Source, 1)
+			if d.failed == nil {
+				d.bar.clear()
+				_, d.failed = d.out.Write(d.print(nil, &hitLine{finding: f, event: p.event, time: p.time, input: l.input, line: p.line}))
+			}
+		})
+	}
+	d.undecided += l.undecided
 	s.Events += l.events
 	for _, t := range l.told {
 		if d.told++; d.told <= toldMost {
@@ -417,6 +455,19 @@ func (d *detection) correlated(h *sigma.Hit) {
 	}
 }
 
+// missed notes what patterns did not count, or may have missed.
+func (d *detection) missed() {
+	st := d.stream.Stats()
+	for state, n := range map[indicator.State]uint64{indicator.Early: st.Early, indicator.Expired: st.Expired} {
+		if n > 0 {
+			d.summary.Dead[strings.ToLower(state.String())] += n
+		}
+	}
+	if m := (patternsMissed{st.Evicted, st.GivenUp, st.Untimed, d.undecided}); m != (patternsMissed{}) {
+		d.summary.Patterns = &m
+	}
+}
+
 // say says what there was.
 func (d *detection) say() error {
 	s := &d.summary
@@ -448,6 +499,9 @@ func (d *detection) say() error {
 				d.a.say("%s %s", count(int64(x.n)), x.what)
 			}
 		}
+	}
+	if m := s.Patterns; m != nil {
+		d.a.say("patterns may have missed some: %s events had no room, %s had no time, %s evaluations were too much, %s conditions could not be decided", count(int64(m.Evicted)), count(int64(m.Untimed)), count(int64(m.GivenUp)), count(int64(m.Undecided)))
 	}
 	for _, by := range []map[string]uint64{s.ByRule, s.ByIndicator} {
 		keys := slices.SortedFunc(maps.Keys(by), func(x, y string) int { return cmp.Or(cmp.Compare(by[y], by[x]), cmp.Compare(x, y)) })
@@ -487,6 +541,8 @@ func (d *detection) print(to []byte, h *hitLine) []byte {
 		fields = append(fields, h.correlation.Value)
 	case h.finding.Rule != nil:
 		level, what = h.finding.Rule.Level, cmp.Or(h.finding.Rule.Title, h.finding.Rule.Handle())
+	case h.finding.Pattern != nil:
+		what = "pattern " + h.finding.Pattern.Text
 	default:
 		what = h.finding.Indicator.Value.Kind.String() + " " + h.finding.Indicator.Value.Text()
 	}
@@ -507,6 +563,14 @@ func (h *hitLine) json(to []byte) []byte {
 	to = append(to, '{')
 	start := len(to)
 	switch {
+	case h.finding != nil && h.finding.Pattern != nil:
+		p := h.finding.Pattern
+		text("indicator", p.Meta.Source)
+		text("kind", "pattern")
+		text("value", p.Text)
+		if p.Meta.Confidence >= 0 {
+			to = fmt.Appendf(to, `,"confidence":%d`, p.Meta.Confidence)
+		}
 	case h.finding != nil && h.finding.Rule == nil:
 		i := h.finding.Indicator
 		text("indicator", i.Meta.Source)
@@ -544,22 +608,30 @@ func (h *hitLine) json(to []byte) []byte {
 		}
 		to = append(to, '}')
 		text("value", c.Value)
-		to = append(to, `,"events":[`...)
-		for i, n := range c.Events {
-			if i > 0 {
-				to = append(to, ',')
-			}
-			to = fmt.Appendf(to, "%d", n)
-		}
-		to = append(to, ']')
+		to = appendEvents(to, c.Events)
 		if c.Cut {
 			to = append(to, `,"cut":true`...)
 		}
 		return append(to, "}\n"...)
 	}
 	to = appendFields(append(to, `,"fields":`...), h.finding.Fields)
+	if h.finding.Events != nil {
+		to = appendEvents(to, h.finding.Events)
+	}
 	text("input", h.input)
 	return fmt.Appendf(to, ",\"line\":%d}\n", h.line)
+}
+
+// appendEvents writes the events that a hit is made of.
+func appendEvents(to []byte, events []uint64) []byte {
+	to = append(to, `,"events":[`...)
+	for i, n := range events {
+		if i > 0 {
+			to = append(to, ',')
+		}
+		to = fmt.Appendf(to, "%d", n)
+	}
+	return append(to, ']')
 }
 
 // appendFields writes an object of names and values; of a name with several values a list. Keywords, which no field is named for, stand under "keywords".

@@ -76,7 +76,6 @@ type Options struct {
 	Realm       string
 	Config      Config
 	World       World
-	Decisive    []string // types of objects by which everything is decided anew
 	Docs        Docs
 	Authority   Authority
 	Named       func(org string) (gate.Party, bool) // an organisation of the register

@@ -123,13 +123,11 @@ func (r *Room) lines(ctx context.Context, entries []store.Entry) error {
 	touched := map[string]bool{}
 	noted := map[record.Seq]string{}
 	var purged []string
-	anew := false
 	for i := range entries {
 		e := &entries[i]
 		switch e.Kind {
 		case store.EntryPut, store.EntryRelabel, store.EntryRemove:
 			if e.Record != nil {
-				anew = anew || slices.Contains(r.o.Decisive, e.Record.Type)
 				if slices.Contains(types, e.Record.Type) {
 					touched[e.Record.ID] = true
 					noted[e.Rec] = e.Record.ID
@@ -168,11 +166,6 @@ func (r *Room) lines(ctx context.Context, entries []store.Entry) error {
 	return r.looked.do(func(c *zs.Conn) error {
 		for rec, id := range noted {
 			if err := note(c, rec, id); err != nil {
-				return err
-			}
-		}
-		if anew {
-			if err := errors.Join(setPlace(c, placeSweep, 1), setPlace(c, wordSweep, "")); err != nil {
 				return err
 			}
 		}

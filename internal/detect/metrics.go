@@ -15,17 +15,17 @@ type metrics struct {
 
 func newMetrics(r *Room) *metrics {
 	counter := func(name, help string) prometheus.Counter {
-		return prometheus.NewCounter(prometheus.CounterOpts{Name: "entente_detection_" + name, Help: help})
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	}
 	return &metrics{
-		changes:   counter("changes_total", "Changes of what sensors look for."),
-		reports:   counter("reports_total", "Reports of sensors that were new or larger than before."),
-		again:     counter("reports_again_total", "Reports of sensors that were known already."),
-		strange:   counter("reports_strange_total", "Reports of sensors that name nothing that they were given."),
-		sightings: counter("sightings_total", "Sightings made of reports."),
-		versions:  counter("sighting_versions_total", "Versions of sightings made of reports."),
-		failed:    counter("failures_total", "Failures to follow the journal or to say what was met."),
-		forgotten: counter("reports_forgotten_total", "Reports that are not known again because there were too many."),
+		changes:   counter("entente_detection_changes_total", "Changes of what sensors look for."),
+		reports:   counter("entente_detection_reports_total", "Reports of sensors that were new or larger than before."),
+		again:     counter("entente_detection_reports_again_total", "Reports of sensors that were known already."),
+		strange:   counter("entente_detection_reports_strange_total", "Reports of sensors that name nothing that they were given."),
+		sightings: counter("entente_detection_sightings_total", "Sightings made of reports."),
+		versions:  counter("entente_detection_sighting_versions_total", "Versions of sightings made of reports."),
+		failed:    counter("entente_detection_failures_total", "Failures to follow the journal or to say what was met."),
+		forgotten: counter("entente_detection_reports_forgotten_total", "Reports that are not known again because there were too many."),
 		standing:  standing{r},
 	}
 }

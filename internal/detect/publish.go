@@ -57,7 +57,7 @@ func (r *Room) Take(ctx context.Context, s *Sensor, reports []sensor.Report) (se
 		if err != nil {
 			return sensor.Taken{}, fault.New(fault.Invalid, "report", "report %d: %v", i, err).At("/" + strconv.Itoa(i))
 		}
-		given, err := r.looked.given(s.party(), q.Source)
+		given, err := r.given(ctx, s.party(), q.Source)
 		if err != nil {
 			return sensor.Taken{}, err
 		}
@@ -74,6 +74,16 @@ func (r *Room) Take(ctx context.Context, s *Sensor, reports []sensor.Report) (se
 	r.metrics.reports.Add(float64(taken))
 	r.metrics.again.Add(float64(len(good) - taken))
 	return sensor.Taken{Taken: taken}, nil
+}
+
+// given tells whether the sensors of an organisation may look for a source, or lately could. A table that is being made anew does not know it yet.
+func (r *Room) given(ctx context.Context, p gate.Party, source string) (bool, error) {
+	ok, err := r.looked.given(p, source)
+	if ok || err != nil {
+		return ok, err
+	}
+	found, err := r.o.World.For(ctx, p, []string{source})
+	return len(found) > 0, err
 }
 
 // publish makes sightings of sums until the context ends.

@@ -7,21 +7,48 @@ import (
 )
 
 // The forms in which producers write Windows events: nxlog and the flat form at the top; winlogbeat, old and new; and the form of the event's own XML, as EVTX readers give it.
-var data = [][]string{nil, {"event_data"}, {"winlog", "event_data"}, {"winlog", "user_data"}, {"EventData"}, {"Event", "EventData"}, {"Event", "UserData"}}
+var data = [][]string{nil, {"event_data"}, {"user_data"}, {"winlog", "event_data"}, {"winlog", "user_data"}, {"EventData"}, {"Event", "EventData"}, {"Event", "UserData"}}
 
-// named are the fields of a Windows event's System part, as the forms name them.
+// named are fields of Windows events that producers do not only put into the event's data: those of its System part, as the forms name them, and those that become fields of the
+// Elastic Common Schema, as winlogbeat's modules move them.
 var named = map[string][]string{
-	"EventID":       {"event_id", "winlog.event_id", "System.EventID", "Event.System.EventID", "System.EventID.Value", "Event.System.EventID.Value", "Event.System.EventID.#text"},
-	"Channel":       {"log_name", "winlog.channel", "System.Channel", "Event.System.Channel"},
-	"Provider_Name": {"SourceName", "source_name", "winlog.provider_name", "System.Provider.Name", "Event.System.Provider.Name", "Event.System.Provider.#attributes.Name"},
-	"Computer":      {"Hostname", "computer_name", "winlog.computer_name", "System.Computer", "Event.System.Computer"},
-	"Level":         {"level", "winlog.level", "System.Level", "Event.System.Level"},
+	"EventID":             {"event_id", "winlog.event_id", "event.code", "System.EventID", "Event.System.EventID", "System.EventID.Value", "Event.System.EventID.Value", "Event.System.EventID.#text"},
+	"Channel":             {"log_name", "winlog.channel", "System.Channel", "Event.System.Channel"},
+	"Provider_Name":       {"SourceName", "source_name", "winlog.provider_name", "event.provider", "System.Provider.Name", "Event.System.Provider.Name", "Event.System.Provider.#attributes.Name"},
+	"Computer":            {"Hostname", "computer_name", "winlog.computer_name", "System.Computer", "Event.System.Computer"},
+	"Level":               {"level", "winlog.level", "System.Level", "Event.System.Level"},
+	"Image":               {"process.executable"},
+	"CommandLine":         {"process.command_line"},
+	"CurrentDirectory":    {"process.working_directory"},
+	"OriginalFileName":    {"process.pe.original_file_name", "file.pe.original_file_name"},
+	"Description":         {"process.pe.description", "file.pe.description"},
+	"Product":             {"process.pe.product", "file.pe.product"},
+	"Company":             {"process.pe.company", "file.pe.company"},
+	"ParentImage":         {"process.parent.executable"},
+	"ParentCommandLine":   {"process.parent.command_line"},
+	"ImageLoaded":         {"file.path", "dll.path"},
+	"TargetFilename":      {"file.path"},
+	"TargetObject":        {"registry.path"},
+	"Details":             {"registry.data.strings"},
+	"QueryName":           {"dns.question.name"},
+	"SourceIp":            {"source.ip"},
+	"SourcePort":          {"source.port"},
+	"DestinationIp":       {"destination.ip"},
+	"DestinationPort":     {"destination.port"},
+	"DestinationHostname": {"destination.domain"},
+	"ScriptBlockText":     {"powershell.file.script_block_text"},
 }
 
 // Field asks for a field by one name, wherever the known forms have it, and gives its slot. Dots part the names of objects that stand in each other; where a producer writes
 // dots in the name itself, as Zeek does, that is the same field.
 func (p *Plan) Field(name string) int {
 	slot := p.Slot(name)
+	for _, other := range p.mapped[name] {
+		p.Also(slot, other)
+		if strings.Contains(other, ".") {
+			p.Also(slot, strings.Split(other, ".")...)
+		}
+	}
 	if strings.Contains(name, ".") {
 		p.Also(slot, strings.Split(name, ".")...)
 		return slot
@@ -34,6 +61,12 @@ func (p *Plan) Field(name string) int {
 	}
 	return slot
 }
+
+// Mapping says what fields are called in events that are in no known form: the names that rules and these packages know, and for each the event's own.
+type Mapping map[string][]string
+
+// Map lets fields be found under other names too, from then on. It is called before fields are asked for.
+func (p *Plan) Map(m Mapping) { p.mapped = m }
 
 // Clock finds when an event was.
 type Clock struct{ slots []int }

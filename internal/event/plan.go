@@ -11,6 +11,8 @@ type Plan struct {
 	root  *node
 	paths map[string]int // by path, its parts joined with 0
 	slots int
+
+	mapped Mapping
 }
 
 // node is an object of which some members are asked for.

@@ -22,6 +22,7 @@ type Argus struct {
 	Unread uint64 // lines that are no flows
 
 	r       *bufio.Reader
+	comma   []byte // or a tab
 	columns []string
 	line    []byte
 	rest    []byte
@@ -34,7 +35,10 @@ func NewArgus(r io.Reader) (*Argus, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("reading flows of Argus: %w", err)
 	}
-	for _, c := range bytes.Split(bytes.TrimSpace(line), []byte{','}) {
+	if a.comma = []byte{','}; !bytes.Contains(line, a.comma) {
+		a.comma = []byte{'\t'}
+	}
+	for _, c := range bytes.Split(bytes.TrimRight(line, "\r\n"), a.comma) {
 		a.columns = append(a.columns, string(c))
 	}
 	return a, nil
@@ -61,7 +65,7 @@ func (a *Argus) Read(p []byte) (int, error) {
 		case err != nil && (!errors.Is(err, io.EOF) || len(line) == 0):
 			return 0, err
 		}
-		if line = bytes.TrimSpace(line); len(line) > 0 {
+		if line = bytes.TrimRight(line, "\r\n"); len(line) > 0 {
 			a.flow(line)
 		}
 	}
@@ -72,7 +76,7 @@ func (a *Argus) Read(p []byte) (int, error) {
 
 // flow makes a line of one of a file.
 func (a *Argus) flow(line []byte) {
-	cells := bytes.Split(line, []byte{','})
+	cells := bytes.Split(line, a.comma)
 	if len(cells) != len(a.columns) {
 		a.Unread++
 		return
@@ -92,7 +96,15 @@ func (a *Argus) flow(line []byte) {
 		if name == "" || len(cell) == 0 {
 			continue
 		}
+		ip, err := netip.ParseAddr(string(cell))
+		if err != nil && (name == "id.orig_h" || name == "id.resp_h") { // of what is no flow of IP
+			continue
+		}
 		to = append(append(append(to, `,"`...), name...), `":`...)
+		if err == nil {
+			to = append(ip.AppendTo(append(to, '"')), '"')
+			continue
+		}
 		if n, err := strconv.ParseFloat(string(cell), 64); err == nil && jsontext.Value(cell).IsValid() && n >= 0 {
 			to = append(to, cell...)
 			continue
@@ -102,10 +114,6 @@ func (a *Argus) flow(line []byte) {
 				to = strconv.AppendUint(to, n, 10)
 				continue
 			}
-		}
-		if ip, err := netip.ParseAddr(string(cell)); err == nil {
-			to = append(ip.AppendTo(append(to, '"')), '"')
-			continue
 		}
 		to = appendText(to, cell)
 	}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+
+	"entente/internal/shareddata"
 )
 
 // taker is who takes batches as a sensor does: what it was told of a block it holds until the block is read again, which then counts instead.
@@ -250,5 +252,70 @@ func TestBlocksOfAFile(t *testing.T) {
 	}
 	if open != 1 {
 		t.Errorf("%d blocks have no end, want the last alone: %v", open, ended)
+	}
+}
+
+// A Windows event log, and a packed file, are read as what is in them, and once.
+func TestFilesOfOtherForms(t *testing.T) {
+	dir := t.TempDir()
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if _, err := z.Write([]byte("one\ntwo\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	add(t, dir+"/a.gz", packed.String())
+	add(t, dir+"/b.binetflow", "StartTime,Dur,Proto,SrcAddr,Sport,Dir,DstAddr,Dport\n2019/04/04 16:24:47.672448,63.8,tcp,10.8.0.69,56101,   ->,14.1.11.113,999\nno flow\n")
+	want := 3
+	if path, ok := shareddata.Find("forensics", "evtx", "omer__sysmon.evtx"); ok {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		add(t, dir+"/c.evtx", string(b))
+		want += 358
+	}
+	marks := t.TempDir() + "/marks"
+	for again := range 2 {
+		r := read(t, marks, again == 0, 0, dir+"/*")
+		if again == 1 {
+			if err := <-r.done; err != nil || len(r.lines) != 0 {
+				t.Error(err, len(r.lines), "lines are read again")
+			}
+			return
+		}
+		got := r.wait(want)
+		until(t, "a line that is no flow is counted", func() bool { r.mu.Lock(); defer r.mu.Unlock(); return r.c.Unread == 1 })
+		if r.end(); got[0] != "one" || !strings.Contains(got[2], `"id.resp_h":"14.1.11.113"`) || len(got) != want {
+			t.Error(got[:3], len(got))
+		}
+	}
+}
+
+// A packed file that is cut off is told, and read on when the rest of it is there.
+func TestPackedFileThatIsCutOff(t *testing.T) {
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	r := rand.New(rand.NewPCG(1, 1))
+	var text strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&text, "%d %x\n", i, r.Uint64())
+	}
+	if _, err := z.Write([]byte(text.String())); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	name := t.TempDir() + "/log.gz"
+	add(t, name, packed.String()[:packed.Len()/2])
+	run := read(t, "", true, 0, name)
+	until(t, "the cut is counted", func() bool { run.mu.Lock(); defer run.mu.Unlock(); return run.c.Errors > 0 })
+	add(t, name, packed.String()[packed.Len()/2:])
+	run.wait(20_000)
+	if got := run.end(); strings.Join(got, "\n")+"\n" != text.String() {
+		t.Errorf("%d lines", len(got))
 	}
 }

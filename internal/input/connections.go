@@ -57,7 +57,7 @@ func (s *Connections) Run(ctx context.Context, take func(*Batch) error) error {
 	g := newGather(s.Name, s.Counts, take)
 	var wg sync.WaitGroup
 	wg.Go(func() { <-ctx.Done(); _ = l.Close() }) // which ends the accepting; an error of closing would change nothing
-	wg.Go(func() { g.run(ctx) })
+	wg.Go(func() { defer stop(); g.run(ctx) })
 	room := newRoom(s.Most)
 	var failed error
 	for {

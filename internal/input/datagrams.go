@@ -98,7 +98,7 @@ func (s *Datagrams) Run(ctx context.Context, take func(*Batch) error) error {
 		reading = s.receive(ctx, conn, waiting, room)
 	})
 	wg.Go(func() { <-ctx.Done(); _ = conn.Close() }) // which ends the reading; an error of closing would change nothing
-	wg.Go(func() { g.run(ctx) })
+	wg.Go(func() { defer stop(); g.run(ctx) })
 	var taking error
 	for p := range waiting {
 		room.give(len(p.b))

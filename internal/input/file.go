@@ -16,6 +16,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"entente/internal/evtx"
+	"entente/internal/flow"
 )
 
 // edgeBytes of a file say which it is.
@@ -25,9 +26,9 @@ const edgeBytes = 1024
 type form uint8
 
 const (
-	plain  form = iota
-	packed      // gzip
-	log         // a Windows event log
+	plain   form = iota
+	packed       // gzip
+	decoded      // by Decode
 )
 
 // file is one that is read.
@@ -35,20 +36,20 @@ type file struct {
 	f       *os.File
 	mark    mark // without an ID nobody knows yet which it is
 	form    form
-	size    int64        // of the file at the last look
-	still   bool         // it was the same at the one before
-	text    io.Reader    // of one that is not plain, at read
-	log     *evtx.Reader // what is read as text, if it is one
-	over    bool         // of one that is not plain: it was read to its end
-	failed  int64        // the size at which it could not be read
-	rest    []byte       // of the line that has not ended
-	begin   int64        // of that line in the text
-	read    int64        // bytes of the text, the rest among them
-	tail    []byte       // the text before begin, as far as it says which file this is
-	long    bool         // the line that is being read is too long: it is left out up to its end
-	current bool         // it stands where a pattern names it
-	stray   bool         // no pattern named it: it is read only if it is known
-	quiet   int          // looks at which nothing more came, since it does not
+	size    int64         // of the file at the last look
+	still   bool          // it was the same at the one before
+	text    io.Reader     // of one that is not plain, at read
+	unread  func() uint64 // of it, so far
+	over    bool          // of one that is not plain: it was read to its end
+	failed  int64         // the size at which it could not be read
+	rest    []byte        // of the line that has not ended
+	begin   int64         // of that line in the text
+	read    int64         // bytes of the text, the rest among them
+	tail    []byte        // the text before begin, as far as it says which file this is
+	long    bool          // the line that is being read is too long: it is left out up to its end
+	current bool          // it stands where a pattern names it
+	stray   bool          // no pattern named it: it is read only if it is known
+	quiet   int           // looks at which nothing more came, since it does not
 }
 
 func (f *file) close() error {
@@ -64,15 +65,15 @@ func (f *file) close() error {
 
 // sniff finds out how a file holds its text.
 func (f *file) sniff() error {
-	b := make([]byte, len(evtx.Magic))
+	b := make([]byte, magicBytes)
 	if _, err := f.f.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("reading an input: %w", err)
 	}
 	switch f.form = plain; {
 	case b[0] == 0x1f && b[1] == 0x8b:
 		f.form = packed
-	case string(b) == evtx.Magic:
-		f.form = log
+	case string(b) == evtx.Magic, string(b) == flow.ArgusMagic:
+		f.form = decoded
 	}
 	return nil
 }
@@ -84,12 +85,15 @@ func (f *file) from(offset int64) (io.Reader, error) {
 	}
 	var text io.Reader
 	whole := io.NewSectionReader(f.f, 0, f.size)
-	if f.form == log {
-		l, err := evtx.NewReader(bufio.NewReaderSize(whole, readSize))
-		if err != nil {
+	if f.form == decoded {
+		head := make([]byte, magicBytes)
+		if _, err := f.f.ReadAt(head, 0); err != nil {
 			return nil, fmt.Errorf("reading an input: %w", err)
 		}
-		f.log, text = l, l
+		var err error
+		if text, f.unread, err = Decode(head, bufio.NewReaderSize(whole, readSize)); err != nil {
+			return nil, err
+		}
 	} else if z, err := gzip.NewReader(whole); err != nil {
 		return nil, fmt.Errorf("unpacking an input: %w", err)
 	} else {
@@ -190,8 +194,8 @@ func (s *Files) drain(ctx context.Context, f *file, take func(*Batch) error) (li
 		}
 		if n == 0 {
 			if f.over {
-				if f.log != nil {
-					s.Counts(func(c *Counts) { c.Unread += f.log.Counts.Damaged + f.log.Counts.Chunks })
+				if f.unread != nil {
+					s.Counts(func(c *Counts) { c.Unread += f.unread() })
 				}
 				return lines, errors.Join(s.finish(f, take, true), f.close())
 			}

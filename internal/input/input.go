@@ -11,6 +11,7 @@ import "context"
 type Batch struct {
 	Source string // a file's path, or what the source calls itself
 	Block  string
+	First  bool // the block begins with it, as far as the source can say: what was given of the block before is given again
 	Last   bool
 	Lines  [][]byte
 

@@ -26,11 +26,11 @@ func (s *Reader) Run(ctx context.Context, take func(*Batch) error) error {
 	defer stop()
 	done := make(chan error, 1)
 	go func() { done <- s.read(inner, g) }()
-	go g.run(inner)
+	go func() { defer stop(); g.run(inner) }()
 	select {
 	case err := <-done:
 		return errors.Join(err, g.flush(true))
-	case <-ctx.Done():
+	case <-inner.Done():
 		return g.flush(true)
 	}
 }

@@ -27,7 +27,6 @@ import (
 	"entente/internal/surface/sensorapi"
 	"entente/label"
 	"entente/peer"
-	"entente/register"
 	"entente/sensor"
 )
 
@@ -41,7 +40,7 @@ const sensorLife = 90 * 24 * time.Hour
 func (n *Node) openDetection(ctx context.Context) (err error) {
 	names := n.ring.Names()
 	n.detection, err = detect.Open(ctx, detect.Options{Dir: filepath.Join(n.cfg.Data, detectFolder), Nation: names.Nation, Org: names.Org, Realm: names.Realm, Config: n.cfg.Detect,
-		World: watched{n}, Decisive: []string{register.Type}, Docs: n.store, Authority: vouching{n}, Named: func(org string) (gate.Party, bool) {
+		World: watched{n}, Docs: n.store, Authority: vouching{n}, Named: func(org string) (gate.Party, bool) {
 			o, ok := n.ids.Register().Find(org)
 			return partyOf(o), ok
 		}, Silent: n.silent, Now: n.cfg.Now, Log: n.cfg.Log})
@@ -114,9 +113,13 @@ func (w watched) Accept(ctx context.Context, v gate.Viewer, s exchange.Submissio
 	return w.n.exchange.Accept(ctx, v, s)
 }
 
-// Era differs with the register of organisations, the lists that are loaded, and the accords that stand.
+// Era differs with the register of organisations, that of constituents, the lists that are loaded, and the accords that stand.
 func (w watched) Era() string {
-	era := fmt.Sprintf("%d %s", w.n.ids.Generation(), guard{w.n}.Generation())
+	own, err := w.n.register.Current(context.Background())
+	if err != nil {
+		w.n.cfg.Log.Warn("the register of constituents cannot be read for what sensors look for", "error", err)
+	}
+	era := fmt.Sprintf("%d %x %s", w.n.ids.Generation(), own, guard{w.n}.Generation())
 	for _, s := range w.n.accords.Standings() {
 		era += " " + s.State
 	}

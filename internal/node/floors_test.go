@@ -56,8 +56,9 @@ var floors = []struct {
 	{"internal/relay", []string{"dsse", "peer", "internal/fault", "internal/lite"}},
 	{"internal/event", nil},
 	{"internal/match", []string{"sigma", "internal/event"}},
+	{"internal/observation", []string{"stix/pattern", "internal/event"}},
 	{"internal/correlation", []string{"sigma", "internal/fault"}},
-	{"internal/watch", []string{"sigma", "stix", "internal/correlation", "internal/event", "internal/fault", "internal/indicator", "internal/match"}},
+	{"internal/watch", []string{"sigma", "stix", "stix/pattern", "internal/correlation", "internal/event", "internal/fault", "internal/indicator", "internal/match", "internal/observation"}},
 	{"internal/evtx", nil},
 	{"internal/syslog", nil},
 	{"internal/flow", nil},
@@ -65,8 +66,8 @@ var floors = []struct {
 	{"internal/spool", []string{"internal/fault", "internal/lite"}},
 	{"internal/stream", []string{"internal/fault", "internal/input", "internal/outbound"}},
 	{"internal/recall", []string{"internal/fault"}},
-	{"internal/sensor", []string{"sensor", "sigma", "internal/build", "internal/event", "internal/fault", "internal/indicator", "internal/input", "internal/lite", "internal/outbound", "internal/recall", "internal/spool",
-		"internal/watch"}},
+	{"internal/sensor", []string{"sensor", "sigma", "internal/build", "internal/correlation", "internal/event", "internal/fault", "internal/indicator", "internal/input", "internal/lite", "internal/outbound", "internal/recall", "internal/spool",
+		"internal/stream", "internal/syslog", "internal/watch"}},
 	// the waist
 	{"internal/exchange", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	// workers: none imports another

@@ -14,6 +14,7 @@ import (
 	"entente/internal/recall"
 	"entente/internal/watch"
 	wire "entente/sensor"
+	"entente/sigma"
 )
 
 // block is a stretch of telemetry that is read whole or not at all, and what was met in it. It is there until it is marked as read.
@@ -96,8 +97,9 @@ type worker struct {
 	watcher *watch.Watcher
 	ev      event.Event
 	stage   *recall.Stage
-	keys    []uint64   // of the value that is being looked up
-	cells   [][]uint64 // of values that come again
+	keys    []uint64    // of the value that is being looked up
+	cells   [][]uint64  // of values that come again
+	hits    []sigma.Hit // of rules that correlations are about
 }
 
 func newWorker(s *Sensor) *worker { return &worker{s: s, cells: make([][]uint64, watch.Cells)} }
@@ -191,10 +193,14 @@ func (w *worker) batch(blk *block, b *input.Batch) {
 			newest = when
 		}
 		blk.stage.Event(when)
+		w.ev.Index = w.s.index.Add(1)
 		for _, found := range w.watcher.Look(&w.ev) {
 			w.found(blk, &found, now, when)
 		}
 	}
+	w.s.correlate.add(f.Name+"\x00"+b.Source, w.hits, newest)
+	clear(w.hits)
+	w.hits = w.hits[:0]
 	blk.done = b.Done
 	w.s.buried(w.watcher.Dead)
 	if len(blk.dirty) > before {
@@ -213,6 +219,9 @@ func (w *worker) batch(blk *block, b *input.Batch) {
 
 // found counts what was found in an event.
 func (w *worker) found(blk *block, found *watch.Finding, now, when time.Time) {
+	if found.Hit != nil {
+		w.hits = append(w.hits, *found.Hit)
+	}
 	if found.Silent {
 		return
 	}

@@ -9,12 +9,14 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
 	"entente/internal/fault"
 	"entente/internal/recall"
+	"entente/internal/stream"
 )
 
 // ConfigFile is the configuration in the data directory.
@@ -51,10 +53,21 @@ type LimitsConfig struct {
 // InputConfig is one place that telemetry comes from.
 type InputConfig struct {
 	Name   string   `toml:"name"`
-	Kind   string   `toml:"kind"`   // files
-	Paths  []string `toml:"paths"`  // of files: patterns, or directories
+	Kind   string   `toml:"kind"`   // one of Kinds
 	Format string   `toml:"format"` // auto, json or zeek
+	Paths  []string `toml:"paths"`  // of files: patterns, or directories
+
+	Listen string `toml:"listen"`    // of syslog and netflow: host:port
+	Cert   string `toml:"cert_file"` // of syslog-tls, PEM
+	Key    string `toml:"key_file"`
+	CA     string `toml:"ca_file"` // of who may send; empty: everybody
+
+	Kafka *stream.KafkaConfig `toml:"kafka"`
+	NATS  *stream.NATSConfig  `toml:"nats"`
 }
+
+// Kinds are those of inputs.
+var Kinds = []string{"files", "stdin", "syslog-udp", "syslog-tcp", "syslog-tls", "netflow", "kafka", "nats"}
 
 // The bounds of what can be configured.
 const (
@@ -169,10 +182,18 @@ func (c *Config) Validate() error {
 			return bad(at("name"), "an input needs a name of at most 100 bytes")
 		case names[in.Name]:
 			return bad(at("name"), "two inputs are called %q", in.Name)
-		case in.Kind != "files":
-			return bad(at("kind"), "%q is no kind of input: it is files", in.Kind)
-		case len(in.Paths) == 0:
-			return bad(at("paths"), "an input of files needs paths")
+		case !slices.Contains(Kinds, in.Kind):
+			return bad(at("kind"), "%q is no kind of input: it is one of %s", in.Kind, strings.Join(Kinds, ", "))
+		case (in.Kind == "files") != (len(in.Paths) > 0):
+			return bad(at("paths"), "an input of files needs paths, and no other has them")
+		case (strings.HasPrefix(in.Kind, "syslog") || in.Kind == "netflow") != (in.Listen != ""):
+			return bad(at("listen"), "inputs of syslog and netflow need an address to listen at, and no other has one")
+		case (in.Kind == "syslog-tls") != (in.Cert != "" && in.Key != ""):
+			return bad(at("cert_file"), "syslog-tls needs cert_file and key_file, and no other kind has them")
+		case (in.Kind == "kafka") != (in.Kafka != nil):
+			return bad(at("kafka"), "an input of Kafka needs [input.kafka], and no other has it")
+		case (in.Kind == "nats") != (in.NATS != nil):
+			return bad(at("nats"), "an input of NATS needs [input.nats], and no other has it")
 		case !slices.Contains([]string{"auto", "json", "zeek"}, in.Format):
 			return bad(at("format"), "%q is no format: it is auto, json or zeek", in.Format)
 		}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"io"
 	"os"
@@ -15,6 +16,9 @@ import (
 	"entente/internal/event"
 	"entente/internal/fault"
 	"entente/internal/input"
+	"entente/internal/outbound"
+	"entente/internal/stream"
+	"entente/internal/syslog"
 	wire "entente/sensor"
 )
 
@@ -26,6 +30,7 @@ type Feed struct {
 	Lossy      bool                // what comes cannot wait: it is dropped and counted while nothing can be kept
 	Counts     func() input.Counts // nil: it counts nothing
 	Lag        func() int64        // what waits; nil: nobody knows
+	failing    func() string       // what fails now, where the source tries again by itself; nil: nothing
 
 	mu     sync.Mutex
 	blocks map[string]*block
@@ -43,15 +48,70 @@ func NewFeed(dir string, cfg InputConfig) (*Feed, error) {
 		return nil, fault.New(fault.Unavailable, "sensor.input", "the directory of the inputs cannot be made").Because(err)
 	}
 	f := &Feed{Name: cfg.Name, Kind: cfg.Kind, Format: cfg.Format}
-	marks, err := input.OpenCheckpoints(filepath.Join(dir, short(cfg.Name)+".json"))
+	var mu sync.Mutex
+	var counts input.Counts
+	change := func(f func(*input.Counts)) { mu.Lock(); f(&counts); mu.Unlock() }
+	f.Counts = func() input.Counts { mu.Lock(); defer mu.Unlock(); return counts }
+	switch cfg.Kind {
+	case "files":
+		marks, err := input.OpenCheckpoints(filepath.Join(dir, short(cfg.Name)+".json"))
+		if err != nil {
+			return nil, err
+		}
+		f.Source = &input.Files{Patterns: cfg.Paths, Follow: true, Marks: marks, Counts: change}
+	case "stdin":
+		f.Source = &input.Reader{Name: cfg.Name, In: os.Stdin, Counts: change}
+	case "syslog-udp":
+		f.Source, f.Lossy = &input.Datagrams{Name: cfg.Name, Listen: cfg.Listen, Decode: input.Syslog(&syslog.Parser{}, change), Counts: change}, true
+	case "netflow":
+		f.Source, f.Lossy = &input.Datagrams{Name: cfg.Name, Listen: cfg.Listen, Decode: input.Flows(change), Counts: change}, true
+	case "syslog-tcp":
+		f.Source = &input.Connections{Name: cfg.Name, Listen: cfg.Listen, Counts: change}
+	case "syslog-tls":
+		conf, err := cfg.tls()
+		if err != nil {
+			return nil, err
+		}
+		f.Source = &input.Connections{Name: cfg.Name, Listen: cfg.Listen, TLS: conf, Counts: change}
+	case "kafka":
+		k, err := stream.Kafka(*cfg.Kafka)
+		if err != nil {
+			return nil, err
+		}
+		f.Source = k
+		f.streams(k.Counts)
+	case "nats":
+		n, err := stream.NATS(*cfg.NATS)
+		if err != nil {
+			return nil, err
+		}
+		f.Source = n
+		f.streams(n.Counts)
+	}
+	return f, nil
+}
+
+// streams has the counts of a stream be those of the input.
+func (f *Feed) streams(counts func() stream.Counts) {
+	f.Counts = func() input.Counts {
+		c := counts()
+		c.Lost += c.Gone
+		return c.Counts
+	}
+	f.Lag = func() int64 { return counts().Lag }
+	f.failing = func() string { return counts().Error }
+}
+
+// tls is how syslog is taken with TLS (RFC 5425): under a certificate, and from senders that an authority vouches for, where one is named.
+func (c *InputConfig) tls() (*tls.Config, error) {
+	conf, err := outbound.TLS(rules, c.CA, c.Cert, c.Key)
 	if err != nil {
 		return nil, err
 	}
-	var mu sync.Mutex
-	var counts input.Counts
-	f.Counts = func() input.Counts { mu.Lock(); defer mu.Unlock(); return counts }
-	f.Source = &input.Files{Patterns: cfg.Paths, Follow: true, Marks: marks, Counts: func(change func(*input.Counts)) { mu.Lock(); change(&counts); mu.Unlock() }}
-	return f, nil
+	if conf.RootCAs != nil {
+		conf.ClientCAs, conf.ClientAuth, conf.RootCAs = conf.RootCAs, tls.RequireAndVerifyClientCert, nil
+	}
+	return conf, nil
 }
 
 // form is how the lines of one file are to be read.
@@ -141,7 +201,10 @@ func (s *Sensor) block(f *Feed, b *input.Batch) *block {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if blk := f.blocks[b.Block]; blk != nil && b.Block != "" {
-		return blk
+		if !b.First {
+			return blk
+		}
+		s.forget(blk) // the source gives it anew
 	}
 	id := cmp.Or(b.Block, rand.Text()) // what has no name is never read again
 	blk := &block{feed: f, id: id, source: b.Source, hits: map[hitKey]*sighting{}, stage: s.memory.Stage()}
@@ -190,21 +253,24 @@ func (s *Sensor) abandon(f *Feed) {
 	open := f.blocks
 	f.blocks = nil
 	f.mu.Unlock()
+	for _, blk := range open {
+		s.forget(blk)
+	}
+}
+
+// forget forgets a block that has not ended. What was told of it stays told.
+func (s *Sensor) forget(blk *block) {
 	s.mu.Lock()
-	for _, blk := range open {
-		delete(s.live, blk)
-	}
+	delete(s.live, blk)
 	s.mu.Unlock()
-	for _, blk := range open {
-		blk.mu.Lock()
-		for _, x := range blk.hits {
-			if x.told == 0 {
-				s.untold.Add(-1)
-			}
+	blk.mu.Lock()
+	defer blk.mu.Unlock()
+	for _, x := range blk.hits {
+		if x.told == 0 {
+			s.untold.Add(-1)
 		}
-		blk.hits, blk.dirty = nil, nil
-		blk.mu.Unlock()
 	}
+	blk.hits, blk.dirty = nil, nil
 }
 
 // status is how an input is.
@@ -218,7 +284,11 @@ func (f *Feed) status() wire.Input {
 	}
 	if f.Counts != nil {
 		c := f.Counts()
-		out.Dropped += c.Long + c.Lost
+		out.Dropped += c.Long + c.Lost + c.Missing
+		out.Unread += c.Unread
+	}
+	if f.failing != nil && out.Error == "" {
+		out.Error = f.failing()
 	}
 	return out
 }

@@ -249,6 +249,9 @@ func (s *Sensor) relook(r *ruleset) error {
 	if err != nil {
 		return err
 	}
+	if err := s.correlate.adopt(l); err != nil {
+		return err
+	}
 	s.look.Store(l)
 	return nil
 }

@@ -5,14 +5,14 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"entente/internal/build"
-	"entente/internal/fault"
 	"entente/internal/indicator"
-	"entente/internal/lite"
 	wire "entente/sensor"
 )
 
@@ -32,6 +32,7 @@ type Status struct {
 	Node    string            `json:"node"`
 	Until   time.Time         `json:"certificate_until"`
 	Running bool              `json:"running"`
+	Process int               `json:"process,omitempty"`   // its number in the system
 	Heard   time.Time         `json:"node_heard,omitzero"` // when the node last answered
 	Given   int64             `json:"reports_given"`       // since it started
 	Errors  map[string]string `json:"errors,omitempty"`    // what fails now, by what does
@@ -50,17 +51,9 @@ func ReadStatus(dir string) (*Status, error) {
 		return nil, err
 	}
 	st.name(id)
-	lock, err := lite.Lock(filepath.Join(dir, lockFile))
-	switch {
-	case fault.Of(err) == fault.Conflict && err != nil:
-		st.Running = true
-	case err != nil:
-		return nil, err
-	default:
-		st.Running = false
-		if err := lock.Close(); err != nil {
-			return nil, err
-		}
+	if st.Running {
+		p, err := os.FindProcess(st.Process)
+		st.Running = err == nil && !errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
 	}
 	return st, nil
 }
@@ -113,7 +106,7 @@ func (s *Sensor) reportHealth(ctx context.Context) {
 
 // keepStatus writes down how the sensor is.
 func (s *Sensor) keepStatus(running bool) error {
-	st := Status{Running: running, Given: s.given.Load(), Health: s.health()}
+	st := Status{Running: running, Process: os.Getpid(), Given: s.given.Load(), Health: s.health()}
 	if at := s.seenNode.Load(); at != 0 {
 		st.Heard = time.Unix(0, at).UTC()
 	}

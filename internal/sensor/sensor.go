@@ -43,6 +43,8 @@ type Sensor struct {
 	look      atomic.Pointer[look]
 	workers   chan *worker
 	gate      *gate
+	correlate correlator
+	index     atomic.Uint64 // of events
 	jobs      chan job
 	ready     chan struct{} // closed when it has something to look for
 	started   time.Time
@@ -97,6 +99,8 @@ func open(o Options) (s *Sensor, back []fresh, err error) {
 			err = errors.Join(err, s.close())
 		}
 	}()
+	s.correlate.s = s
+	s.index.Store(uint64(o.Now().UnixNano())) // behind those of before
 	for range o.Config.Workers {
 		s.workers <- newWorker(s)
 	}
@@ -206,6 +210,7 @@ func (s *Sensor) run(ctx context.Context, back []fresh) error {
 	})
 	work.Go(func() {
 		every(ctx, tellEvery, s.telling, func() {
+			s.correlate.rest()
 			s.failed("tell", s.tell(false))
 			if changed, err := s.mutes.keep(); err != nil || changed {
 				s.failed("mutes", err)
@@ -219,7 +224,7 @@ func (s *Sensor) run(ctx context.Context, back []fresh) error {
 	<-ctx.Done()
 	inputs.Wait()
 	work.Wait()
-	err := errors.Join(s.tell(true), s.keepRound())
+	err := errors.Join(s.tell(true), s.keepRound(), s.correlate.save(true))
 	s.lastWords(ctx)
 	quiet()
 	giving.Wait()

@@ -113,6 +113,14 @@ func (s *Sensor) tell(all bool) error {
 		blk.dirty = rest
 		blk.mu.Unlock()
 	}
+	loose := s.correlate.take()
+	for i := range loose {
+		b, err := json.Marshal(&loose[i], json.Deterministic(true))
+		if err != nil {
+			return fault.New(fault.Internal, "", "a report cannot be written").Because(err)
+		}
+		records = append(records, b)
+	}
 	if len(records) == 0 {
 		if open, shut := s.gate.state(); shut && open != nil && !s.spoolFull() {
 			s.opened()
@@ -136,7 +144,9 @@ func (s *Sensor) tell(all bool) error {
 			}
 			return err
 		}
-		for _, t := range tellings[:n] {
+		of := min(n, len(tellings)) // the others are of correlations
+		s.correlate.told(n - of)
+		for _, t := range tellings[:of] {
 			t.blk.mu.Lock()
 			if t.x.told == 0 {
 				s.untold.Add(-1)
@@ -144,7 +154,7 @@ func (s *Sensor) tell(all bool) error {
 			t.x.told, t.x.toldAt = t.count, now
 			t.blk.mu.Unlock()
 		}
-		records, tellings = records[n:], tellings[n:]
+		records, tellings = records[n:], tellings[of:]
 	}
 	s.opened()
 	return nil
@@ -169,6 +179,9 @@ func (s *Sensor) keepRound() error {
 	if err := s.tell(false); err != nil {
 		return err
 	}
+	if len(s.correlate.take()) > 0 { // the spool is full
+		return nil
+	}
 	s.settling.Lock()
 	defer s.settling.Unlock()
 	s.mu.Lock()
@@ -186,7 +199,7 @@ func (s *Sensor) keepRound() error {
 		blk.stage.Commit()
 		blk.mu.Unlock()
 	}
-	if err := s.memory.Flush(); err != nil {
+	if err := errors.Join(s.memory.Flush(), s.correlate.save(false)); err != nil {
 		return err
 	}
 	newest := map[[2]string]*block{} // of each source of each input

@@ -213,12 +213,9 @@ func (j *natsSession) next(ctx context.Context) (*claim, error) {
 func (j *natsSession) claimable(ctx context.Context) (*jetstream.StreamInfo, error) {
 	ctx, stop := context.WithTimeout(ctx, apiTime)
 	defer stop()
-	info, err := j.stream.Info(ctx)
+	info, err := j.info(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("asking how far the stream is: %w", err)
-	}
-	if j.prefix(info) != j.name {
-		return nil, fmt.Errorf("the stream %s is another than before: %w", j.cfg.Stream, jetstream.ErrStreamNotFound)
+		return nil, err
 	}
 	want := uint64(0)
 	if info.State.LastSeq >= j.start && info.State.LastSeq > 0 {
@@ -242,6 +239,18 @@ func (j *natsSession) claimable(ctx context.Context) (*jetstream.StreamInfo, err
 		if err != nil {
 			return nil, fmt.Errorf("making a claim: %w", err)
 		}
+	}
+	return info, nil
+}
+
+// info says how far the stream is, if it is still the one that it was.
+func (j *natsSession) info(ctx context.Context) (*jetstream.StreamInfo, error) {
+	info, err := j.stream.Info(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("asking how far the stream is: %w", err)
+	}
+	if j.prefix(info) != j.name {
+		return nil, fmt.Errorf("the stream %s is another than before: %w", j.cfg.Stream, jetstream.ErrStreamNotFound)
 	}
 	return info, nil
 }
@@ -273,7 +282,7 @@ func (j *natsSession) read(ctx context.Context, c *claim) error {
 			case <-look.C:
 				over, err := j.over(ctx, c, pos)
 				if err != nil {
-					if failures++; failures > tries {
+					if failures++; failures > tries || errors.Is(err, jetstream.ErrStreamNotFound) {
 						return j.abandon(c, err)
 					}
 					j.failed(err)
@@ -436,9 +445,9 @@ func (j *natsSession) beat(ctx context.Context) {
 func (j *natsSession) over(ctx context.Context, c *claim, pos uint64) (bool, error) {
 	ctx, stop := context.WithTimeout(ctx, apiTime)
 	defer stop()
-	info, err := j.stream.Info(ctx)
+	info, err := j.info(ctx)
 	if err != nil {
-		return false, fmt.Errorf("asking how far the stream is: %w", err)
+		return false, err
 	}
 	if info.State.LastSeq+1 < c.to {
 		return false, nil

@@ -211,7 +211,7 @@ func (k *kafkaSession) poll(ctx context.Context) error {
 		var err error
 		fetches.EachPartition(func(f kgo.FetchTopicPartition) {
 			if err == nil {
-				err = k.fetched(f)
+				err = k.fetched(ctx, f)
 			}
 		})
 		if err == nil {
@@ -226,7 +226,7 @@ func (k *kafkaSession) poll(ctx context.Context) error {
 }
 
 // fetched takes what came of one partition.
-func (k *kafkaSession) fetched(f kgo.FetchTopicPartition) error {
+func (k *kafkaSession) fetched(ctx context.Context, f kgo.FetchTopicPartition) error {
 	if f.Err != nil {
 		return fmt.Errorf("reading %s/%d: %w", f.Topic, f.Partition, f.Err)
 	}
@@ -236,8 +236,8 @@ func (k *kafkaSession) fetched(f kgo.FetchTopicPartition) error {
 	if p == nil {
 		return nil // it was taken away meanwhile: who has it now reads it
 	}
-	if p.end = f.HighWatermark; p.start > 0 {
-		k.mark(p, p.start)
+	if p.end = f.HighWatermark; p.start > 0 { // marks only commit what is beyond where a partition began
+		k.cl.CommitOffsets(ctx, map[string]map[int32]kgo.EpochOffset{p.topic: {p.number: {Epoch: -1, Offset: p.start}}}, k.committed)
 		p.start = 0
 	}
 	for _, r := range f.Records {
@@ -430,6 +430,13 @@ func (k *kafkaSession) begin(ctx context.Context, offsets map[string]map[int32]k
 	for topic, parts := range offsets {
 		for n, o := range parts {
 			at := o.EpochOffset().Offset
+			k.mu.Lock()
+			p := k.owned[topic][n]
+			if p == nil {
+				p = &partition{} // it was taken away again
+			}
+			p.next = at
+			k.mu.Unlock()
 			if at < 0 { // no place is kept
 				if k.cfg.From != "newest" {
 					continue
@@ -442,9 +449,7 @@ func (k *kafkaSession) begin(ctx context.Context, offsets map[string]map[int32]k
 				}
 				at = ends[topic][n]
 				k.mu.Lock()
-				if p := k.owned[topic][n]; p != nil {
-					p.start = at - at%blockSize
-				}
+				p.start = at - at%blockSize
 				k.mu.Unlock()
 			}
 			if down := at - at%blockSize; down != o.EpochOffset().Offset {

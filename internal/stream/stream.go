@@ -227,7 +227,7 @@ type giver struct {
 
 // open begins a block.
 func (g *giver) open(source, block string) {
-	g.batch, g.size = input.Batch{Source: source, Block: block}, 0
+	g.batch, g.size = input.Batch{Source: source, Block: block, First: true}, 0
 }
 
 // message adds the lines of one.
@@ -276,7 +276,7 @@ func (g *giver) end(done func() error) error {
 
 func (g *giver) give() error {
 	b, size := g.batch, g.size
-	g.open(b.Source, b.Block)
+	g.batch, g.size = input.Batch{Source: b.Source, Block: b.Block}, 0
 	if err := g.take(&b); err != nil {
 		return &refusal{err}
 	}

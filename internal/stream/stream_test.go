@@ -163,7 +163,7 @@ func (r *running) end(t testing.TB, want error) {
 		if !errors.Is(err, want) {
 			t.Fatalf("it ended with %v, want %v", err, want)
 		}
-	case <-time.After(2 * time.Minute):
+	case <-time.After(patience):
 		t.Fatalf("it does not end: %+v", r.source.Counts())
 	}
 	r.stop()
@@ -172,12 +172,21 @@ func (r *running) end(t testing.TB, want error) {
 // until waits for what must come.
 func until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(2 * time.Millisecond) {
+	untilOr(t, what, ok, func() any { return nil })
+}
+
+// untilOr says how things are when it does not come.
+func untilOr(t testing.TB, what string, ok func() bool, or func() any) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("it does not come: " + what)
+			t.Fatalf("it does not come: %s; %+v", what, or())
 		}
 	}
 }
+
+// patience is for machines that have much else to do.
+const patience = 2 * time.Minute
 
 // exactly waits until everything is counted, and says whether anything is counted that was not there.
 func (n *node) exactly(t testing.TB, want map[string]int) {
@@ -186,7 +195,7 @@ func (n *node) exactly(t testing.TB, want map[string]int) {
 	for _, c := range want {
 		total += c
 	}
-	for deadline := time.Now().Add(2 * time.Minute); n.total() < total; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); n.total() < total; time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d of %d are counted", n.total(), total)
 		}

@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"entente/internal/fault"
 	"entente/internal/indicator"
+	"entente/internal/observation"
 	"entente/sigma"
 	"entente/stix"
+	"entente/stix/pattern"
 )
 
 // Indicators are what was read to be looked for.
@@ -21,6 +24,7 @@ type Indicators struct {
 	Left  []Left           // why values are not there, the first of them
 	Gone  int              // how many there are in all
 	b     *indicator.Builder
+	p     []Pattern
 }
 
 // Left is something that is not looked for, and why.
@@ -102,6 +106,10 @@ func (x *Indicators) objects(name string, in io.Reader) error {
 		}
 		m, values, left := indicator.FromObject(o)
 		for _, l := range left {
+			if l.Code == indicator.LeftPattern {
+				x.pattern(o, m)
+				continue
+			}
 			if l.Code != indicator.LeftType {
 				x.leave(o.ID(), l.Code, l.Detail)
 			}
@@ -137,8 +145,45 @@ func (x *Indicators) leave(source, code, why string) {
 	}
 }
 
-// Len is how many values were read.
-func (x *Indicators) Len() int { return x.b.Len() }
+// pattern takes a pattern that is more than a list of values.
+func (x *Indicators) pattern(o *stix.Object, m indicator.Meta) {
+	if m.Revoked {
+		x.leave(m.Source, "revoked", "the indicator is revoked")
+		return
+	}
+	p, err := pattern.Parse(o.Text("/pattern"))
+	if err == nil {
+		p, err = observation.Canonical(p)
+	}
+	if err == nil {
+		err = p.Ready()
+	}
+	if err != nil {
+		x.leave(m.Source, observation.LeftUnsupported, err.Error())
+		return
+	}
+	x.p = append(x.p, Pattern{Meta: m, Text: o.Text("/pattern"), pattern: p})
+}
+
+// Len is how many values and patterns were read.
+func (x *Indicators) Len() int { return x.b.Len() + len(x.p) }
+
+// Values is how many values were read.
+func (x *Indicators) Values() int { return x.b.Len() }
+
+// Patterns are those that are more than values, ready to be put to events; nil: there are none.
+func (x *Indicators) Patterns(c observation.Config) *Patterns {
+	if len(x.p) == 0 {
+		return nil
+	}
+	p, left := NewPatterns(x.p, c)
+	for i := len(left) - 1; i >= 0; i-- {
+		l := left[i]
+		x.leave(x.p[l.Pattern].Meta.Source, l.Code, l.Why)
+		x.p = slices.Concat(x.p[:l.Pattern], x.p[l.Pattern+1:])
+	}
+	return p
+}
 
 // Table is what was read, ready to be looked up in. Confidence does not decay in it. The indicators are spent by it.
 func (x *Indicators) Table() (*indicator.Table, error) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"entente/internal/event"
 	"entente/sigma"
 )
 
@@ -14,6 +15,7 @@ type Rules struct {
 	Left         sigma.Problems       // why rules are not there; without them all are
 	Read         int                  // rules and correlations that were read
 	Ready        int                  // of them, those that are put to events
+	Mapping      event.Mapping        // other names of fields, for rules and indicators
 	from         *sigma.Collection
 	kept         [][]string // by query: the fields that correlations ask about; nil: none is about the rule
 }

@@ -9,27 +9,30 @@ import (
 	"entente/internal/event"
 	"entente/internal/indicator"
 	"entente/internal/match"
+	"entente/internal/observation"
 	"entente/sigma"
 )
 
 // Set is what is looked for. It is made once, and read by any number of [Watcher]s.
 type Set struct {
-	rules  *Rules
-	plan   *event.Plan
-	engine *match.Engine
-	table  *indicator.Table
-	clock  event.Clock
-	seen   [][]observable // by slot
-	places []place
-	slots  map[string]int // of the fields that correlations ask about
+	rules    *Rules
+	plan     *event.Plan
+	engine   *match.Engine
+	table    *indicator.Table
+	clock    event.Clock
+	seen     [][]observable // by slot
+	places   []place
+	slots    map[string]int // of the fields that correlations ask about
+	patterns []putting
 }
 
-// New makes a set of rules and of a table of indicators; either may be nil.
-func New(rules *Rules, table *indicator.Table) (s *Set, err error) {
+// New makes a set of rules, of a table of indicators, and of patterns; each may be nil.
+func New(rules *Rules, table *indicator.Table, patterns ...*Patterns) (s *Set, err error) {
 	if rules == nil {
 		rules = &Rules{}
 	}
 	s = &Set{rules: rules, plan: event.NewPlan(), table: table, slots: map[string]int{}}
+	s.plan.Map(rules.Mapping)
 	if s.engine, err = match.New(s.plan, rules.Queries); err != nil {
 		return nil, err
 	}
@@ -41,6 +44,11 @@ func New(rules *Rules, table *indicator.Table) (s *Set, err error) {
 	s.clock = s.plan.Clock()
 	if table != nil {
 		s.seen, s.places = observables(s.plan)
+	}
+	for _, p := range patterns {
+		if p != nil {
+			s.patterns = append(s.patterns, putting{p, p.engine.Events(s.plan)})
+		}
 	}
 	return s, nil
 }
@@ -61,6 +69,7 @@ type Watcher struct {
 
 	s      *Set
 	m      *match.Matcher
+	p      []*observation.Matcher // by patterns
 	found  []Finding
 	buf    []byte
 	moment time.Time
@@ -77,6 +86,9 @@ type Watcher struct {
 func (s *Set) Watcher() *Watcher {
 	w := &Watcher{s: s, m: s.engine.Matcher(), Dead: map[indicator.State]uint64{}}
 	w.meet = w.met
+	for _, p := range s.patterns {
+		w.p = append(w.p, p.of.engine.Matcher())
+	}
 	if s.table != nil {
 		w.known = newMemo()
 	}
@@ -103,13 +115,16 @@ func (w *Watcher) Tell(x Witness) {
 	clear(w.known.cells)
 }
 
-// Finding is that a rule or an indicator was found in an event.
+// Finding is that a rule, an indicator or a pattern was found in an event: one of the three is there. Or it is Parts alone: what a [Stream] needs.
 type Finding struct {
-	Rule      *sigma.Meta    // nil: it is an indicator
-	Indicator *indicator.Hit // nil: it is a rule
-	Fields    []Field        // what matched
-	Silent    bool           // the rule is only there for correlations
-	Hit       *sigma.Hit     // what correlations need; nil: none is about the rule
+	Rule      *sigma.Meta
+	Indicator *indicator.Hit
+	Pattern   *Pattern
+	Fields    []Field    // what matched
+	Silent    bool       // nothing to tell: it is only there for correlations, or for a Stream
+	Hit       *sigma.Hit // what correlations need; nil: none is about the rule
+	Parts     *Parts     // what patterns of several events need; nil: the event is in none
+	Events    []uint64   // of a pattern of several: which they are, in the order of their times
 }
 
 // Field is a value that matched. Of keywords, which are looked for in every value, the name is empty; of a field whose being there or not matched, the value is nil.
@@ -124,8 +139,20 @@ func (w *Watcher) Look(ev *event.Event) []Finding {
 	if len(w.s.rules.Queries) > 0 {
 		w.m.Match(ev, func(rule int) { w.rule(ev, rule) })
 	}
+	if w.s.table == nil && w.s.patterns == nil {
+		return w.found
+	}
+	if w.moment = w.Now; w.moment.IsZero() {
+		var ok bool
+		if w.moment, ok = w.s.Time(ev); !ok {
+			return w.found
+		}
+	}
 	if w.s.table != nil {
 		w.indicators(ev)
+	}
+	for i := range w.s.patterns {
+		w.patterns(i, ev)
 	}
 	return w.found
 }

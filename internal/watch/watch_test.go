@@ -172,7 +172,7 @@ func TestBundles(t *testing.T) {
 	if err := x.Read("b.json", strings.NewReader(bundle)); err != nil {
 		t.Fatal(err)
 	}
-	if len(x.Left) != 2 || x.Left[0].Code != "pattern" || x.Left[1].Code != "observables" {
+	if len(x.Left) != 1 || x.Left[0].Code != "observables" || x.Values() != 3 || x.Len() != 4 {
 		t.Errorf("%+v", x.Left)
 	}
 	table, err := x.Table()

@@ -139,6 +139,9 @@ func (e *Expression) eachQualifier(f func(*Qualifier)) {
 	}
 }
 
+// EachTest calls f with the tests of the condition.
+func (c *Condition) EachTest(f func(*Test)) { c.eachTest(f) }
+
 func (c *Condition) eachTest(f func(*Test)) {
 	if c.Join == Single {
 		f(&c.Test)

@@ -60,6 +60,7 @@ type matcher struct {
 	obs    []Observation
 	budget int64
 	closed bool
+	meets  func(*Expression, int) bool // nil: the conditions are put to the objects
 	span   span
 }
 

@@ -147,9 +147,14 @@ func (m *matcher) buildLeaf(e *Expression, b bounds) (*node, error) {
 		if m.span.ticks(o.Last) < b.lo || m.span.ticks(o.First) > b.hi {
 			continue
 		}
-		ok, err := m.observed(&e.Condition, o)
-		if err != nil {
-			return nil, err
+		var ok bool
+		if m.meets != nil {
+			ok = m.meets(e, i)
+		} else {
+			var err error
+			if ok, err = m.observed(&e.Condition, o); err != nil {
+				return nil, err
+			}
 		}
 		if ok {
 			met.set(i)

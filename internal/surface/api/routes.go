@@ -63,7 +63,7 @@ var (
 func with(more ...Param) []Param { return append(append([]Param{}, filters...), more...) }
 
 // routes is everything that can be asked.
-var routes = slices.Concat(houseRoutes, findingRoutes, streamRoutes, personRoutes, registerRoutes, alertRoutes, reviewRoutes, labelRoutes, listRoutes, keyRoutes, keyJoinRoutes, peerRoutes, accordRoutes, relayRoutes, bundleRoutes, decisionRoutes, proofRoutes, sensorRoutes, blockRoutes)
+var routes = slices.Concat(houseRoutes, findingRoutes, streamRoutes, personRoutes, registerRoutes, alertRoutes, reviewRoutes, labelRoutes, listRoutes, keyRoutes, keyJoinRoutes, peerRoutes, accordRoutes, relayRoutes, bundleRoutes, decisionRoutes, proofRoutes, blockRoutes, sensorRoutes)
 
 // houseRoutes are the node itself, its records, and who may use it.
 var houseRoutes = []Route{
