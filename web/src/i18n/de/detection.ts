@@ -219,6 +219,7 @@ export const detection: Record<keyof typeof en, string> = {
   'block.entries': '{n} Wert|{n} Werte',
   'block.type': 'Art',
   'block.count': 'Werte',
+  'block.fits': 'Dieser Arten',
   'block.serial': 'Laufende Nummer',
   'block.serial.hint': 'sie wächst mit jeder Änderung',
   'block.cursor': 'Marke',

@@ -217,6 +217,7 @@ export const detection = {
   'block.entries': '{n} value|{n} values',
   'block.type': 'Type',
   'block.count': 'Values',
+  'block.fits': 'Of these types',
   'block.serial': 'Serial number',
   'block.serial.hint': 'it grows with every change',
   'block.cursor': 'Cursor',
