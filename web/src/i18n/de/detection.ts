@@ -131,7 +131,7 @@ export const detection: Record<keyof typeof en, string> = {
   'sensor.is.new': 'Sagte noch nichts',
   'sensor.is.revoked': 'Widerrufen',
   'sensor.says.well': 'Er meldet sich und sucht nach dem, was dieser Knoten weiß.',
-  'sensor.says.silent': 'Er meldet sich nicht mehr. Sehen Sie nach, ob die Maschine läuft und diesen Knoten erreicht. Was er inzwischen antrifft, wartet dort und geht nicht verloren.',
+  'sensor.says.silent': 'Er meldet sich nicht mehr. Sehen Sie nach, ob die Maschine läuft und diesen Knoten erreicht. Was er inzwischen antrifft, wartet dort, soweit er Platz hat.',
   'sensor.says.new': 'Er ist aufgenommen und hat noch nichts gesagt. Benennen Sie seine Eingänge, und starten Sie ihn.',
   'sensor.says.revoked': 'Er darf nichts mehr fragen und melden. Was er gemeldet hat, bleibt.',
   'sensor.heard': 'Gehört',

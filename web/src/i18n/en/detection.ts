@@ -129,7 +129,7 @@ export const detection = {
   'sensor.is.new': 'Said nothing yet',
   'sensor.is.revoked': 'Revoked',
   'sensor.says.well': 'It is heard, and looks for what this node knows.',
-  'sensor.says.silent': 'It says nothing any more. Look whether the machine runs, and whether it reaches this node. What it meets meanwhile waits there and is not lost.',
+  'sensor.says.silent': 'It says nothing any more. Look whether the machine runs, and whether it reaches this node. What it meets meanwhile waits there, as far as it has room.',
   'sensor.says.new': 'It is enrolled and has said nothing yet. Name its inputs, and run it.',
   'sensor.says.revoked': 'It may not ask or report any more. What it reported stays.',
   'sensor.heard': 'Heard',
