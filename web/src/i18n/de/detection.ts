@@ -48,7 +48,7 @@ export const detection: Record<keyof typeof en, string> = {
   'mute.act': 'Stummschalten',
   'mute.lead': 'Kein Sensor dieses Knotens meldet es mehr, bis jemand das aufhebt. Was gemeldet ist, bleibt. Andere betrifft es nicht.',
   'mute.why': 'Begründung',
-  'mute.why.hint': 'Eine Zeile. Sie steht im Journal und bei der Quelle, für alle, die Treffer sehen.',
+  'mute.why.hint': 'Eine Zeile. Sie steht bei der Quelle, für alle, die Treffer sehen.',
   'mute.wrong': 'Es ist ein Fehlalarm',
   'mute.wrong.then': 'Dann sagt das eine Meinung Ihrer Organisation, mit dieser Begründung, unter der Kennzeichnung der Quelle. Sie geht nach den Abkommen an alle, die die Quelle haben dürfen: auch dorthin, woher sie kam.',
   'mute.done': 'Es ist stummgeschaltet',

@@ -46,7 +46,7 @@ export const detection = {
   'mute.act': 'Mute',
   'mute.lead': 'No sensor of this node reports it any more, until somebody unmutes it. What was reported stays. Others are not affected.',
   'mute.why': 'Reason',
-  'mute.why.hint': 'One line. It stands in the journal, and with the source for whoever sees detections.',
+  'mute.why.hint': 'One line. It stands with the source, for whoever sees detections.',
   'mute.wrong': 'It is a false positive',
   'mute.wrong.then': 'Then an opinion of your organisation says so, with this reason, under the label of the source. It goes to whoever may have the source under the accords: also to who gave it.',
   'mute.done': 'It is muted',
