@@ -79,12 +79,8 @@ stopped. While its node is not there it looks for what it knows, and keeps what 
 			return err
 		}
 		o := sensor.Options{Dir: *dir, Config: cfg, Log: log}
-		for _, in := range cfg.Inputs {
-			f, err := sensor.NewFeed(*dir, in)
-			if err != nil {
-				return err
-			}
-			o.Feeds = append(o.Feeds, f)
+		if o.Feeds, err = sensor.NewFeeds(*dir, a.in, cfg.Inputs); err != nil {
+			return err
 		}
 		if len(o.Feeds) == 0 {
 			a.say("sensor.toml names no input: there is nothing to look at.")
@@ -137,6 +133,9 @@ func (a *app) sensorStatus(st *sensor.Status) error {
 	}
 	for _, why := range slices.Sorted(maps.Keys(st.Dead)) {
 		rows = append(rows, []string{"not valid", fmt.Sprintf("%s times an indicator was met that is %s", count(int64(st.Dead[why])), why)})
+	}
+	for _, why := range slices.Sorted(maps.Keys(st.Missed)) {
+		rows = append(rows, []string{"missed", fmt.Sprintf("%s events by patterns of several (%s)", count(int64(st.Missed[why])), why)})
 	}
 	for _, part := range slices.Sorted(maps.Keys(st.Errors)) {
 		rows = append(rows, []string{"fails", part + ": " + st.Errors[part]})

@@ -192,6 +192,9 @@ func (s *Files) drain(ctx context.Context, f *file, take func(*Batch) error) (li
 			}
 			return lines, nil
 		}
+		if f.form == plain {
+			s.lag.Add(-int64(n))
+		}
 		if n == 0 {
 			if f.over {
 				if f.unread != nil {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -31,6 +32,7 @@ type Files struct {
 	Marks    *Checkpoints  // of this source alone; nil: begin at the beginning
 	Counts   func(func(*Counts))
 
+	lag   atomic.Int64        // as Lag says it
 	open  map[[2]uint64]*file // by device and inode
 	stems map[string][]mark   // what is known, by what a name has in common with those of rotated files
 	ended map[string]bool     // IDs of files that were left
@@ -73,6 +75,7 @@ func (s *Files) Run(ctx context.Context, take func(*Batch) error) (err error) {
 		if err := s.name(found); err != nil {
 			return err
 		}
+		s.measure()
 		more := false
 		for _, f := range found {
 			n, err := s.drain(ctx, f, take)
@@ -105,6 +108,24 @@ func (s *Files) Run(ctx context.Context, take func(*Batch) error) (err error) {
 		case <-tick.C:
 		}
 	}
+}
+
+// Lag is how many bytes of the files, as long as they were at the last look, are not read yet. Packed files and event logs count as a whole, until something of them is read.
+func (s *Files) Lag() int64 { return max(0, s.lag.Load()) }
+
+// measure says how much is not read.
+func (s *Files) measure() {
+	sum := int64(0)
+	for _, f := range s.open {
+		switch {
+		case f.mark.Left != 0 || f.over:
+		case f.form == plain:
+			sum += max(0, f.size-f.read)
+		case f.read == 0:
+			sum += f.size
+		}
+	}
+	s.lag.Store(sum)
 }
 
 func counter(c *Counts) func(func(*Counts)) {

@@ -173,3 +173,34 @@ func TestCheckpoints(t *testing.T) {
 		t.Error("half a file")
 	}
 }
+
+// What waits is told while a file is read, and nothing waits when it was.
+func TestLag(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	text := strings.Repeat("a line of sixteen bytes and more\n", 40_000)
+	add(t, path, text)
+	ctx, stop := context.WithCancel(t.Context())
+	given, free := make(chan int64), make(chan struct{})
+	s := &Files{Patterns: []string{path}, Follow: true, Poll: time.Millisecond}
+	var once sync.Once
+	done := make(chan error, 1)
+	go func() {
+		done <- s.Run(ctx, func(*Batch) error {
+			once.Do(func() { given <- s.Lag(); <-free })
+			return nil
+		})
+	}()
+	if lag := <-given; lag != int64(len(text)-readSize) {
+		t.Errorf("%d bytes wait, of %d", lag, len(text))
+	}
+	close(free)
+	for deadline := time.Now().Add(time.Minute); s.Lag() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d bytes wait still", s.Lag())
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

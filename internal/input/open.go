@@ -59,12 +59,17 @@ type Opened struct {
 	Format string // auto, json or zeek
 	Source Source
 	Lossy  bool          // what comes cannot wait: what finds no room is lost and counted
-	Counts func() Counts // so far
-	Lag    func() int64  // what waits; nil: nobody knows
+	Counts func() Counts // so far; nil: it counts nothing
+	Lag    func() int64  // what waits; negative, or nil: nobody knows
+
+	Failing func() string // what fails now, where the source tries again by itself; nil: nothing
 }
 
 // Opener makes an input of one kind: it reads the table, says what is wrong with it, and does not begin anything.
 type Opener func(t Table, name string, p Place) (*Opened, error)
+
+// maxName bounds names, so that fileOf a name can be one of a file.
+const maxName = 80
 
 // kinds are those of this package.
 var kinds = map[string]Opener{"files": openFiles, "stdin": openStdin, "syslog": openSyslog, "netflow": openNetflow}
@@ -93,14 +98,14 @@ func Open(t Table, p Place, more map[string]Opener) (*Opened, error) {
 	if open == nil {
 		known := slices.Sorted(maps.Keys(kinds))
 		known = append(known, slices.Sorted(maps.Keys(more))...)
-		return nil, fault.New(fault.Invalid, "input.kind", "%q is no kind of input: there are %s", kind, strings.Join(known, ", "))
+		return nil, fault.New(fault.Invalid, "input.kind", "%q is no kind of input: it is one of %s", kind, strings.Join(known, ", "))
 	}
 	name, err := word("name", kind)
 	if err != nil {
 		return nil, err
 	}
-	if name == "" || len(name) > 100 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }) {
-		return nil, fault.New(fault.Invalid, "input.name", "the name of an input has 1 to 100 signs, not %q", name)
+	if name == "" || len(name) > maxName || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' }) {
+		return nil, fault.New(fault.Invalid, "input.name", "the name of an input has 1 to %d bytes, not %q", maxName, name)
 	}
 	format, err := word("format", "auto")
 	if err != nil {
@@ -152,7 +157,7 @@ func openFiles(t Table, name string, p Place) (*Opened, error) {
 			return nil, err
 		}
 	}
-	return &Opened{Source: s, Counts: counts}, nil
+	return &Opened{Source: s, Counts: counts, Lag: s.Lag}, nil
 }
 
 // fileOf is a name of a file for a name that may have anything in it.

@@ -67,7 +67,7 @@ var floors = []struct {
 	{"internal/stream", []string{"internal/fault", "internal/input", "internal/outbound"}},
 	{"internal/recall", []string{"internal/fault"}},
 	{"internal/sensor", []string{"sensor", "sigma", "internal/build", "internal/correlation", "internal/event", "internal/fault", "internal/indicator", "internal/input", "internal/lite", "internal/outbound", "internal/recall", "internal/spool",
-		"internal/stream", "internal/syslog", "internal/watch"}},
+		"internal/observation", "internal/stream", "internal/watch", "stix/pattern"}},
 	// the waist
 	{"internal/exchange", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	// workers: none imports another

@@ -70,6 +70,7 @@ type Engine struct {
 	config   Config
 	patterns []Pattern
 	conds    []condition
+	known    map[string]int32 // places in conds, by text
 	alts     []alternative
 	paths    map[string]*path // by key
 	types    map[string][]int // by type of object: places in list
@@ -81,6 +82,7 @@ type Engine struct {
 type condition struct {
 	of    *pattern.Pattern
 	is    *pattern.Condition
+	text  string
 	users []user
 }
 
@@ -92,15 +94,14 @@ type user struct {
 
 // New makes patterns ready. Those that are left out are said with the reason.
 func New(list []Pattern, c Config) (*Engine, []Left) {
-	e := &Engine{config: c.withDefaults(), patterns: list, paths: map[string]*path{}, types: map[string][]int{}, kinds: map[string][]int32{}}
+	e := &Engine{config: c.withDefaults(), patterns: list, paths: map[string]*path{}, types: map[string][]int{}, kinds: map[string][]int32{}, known: map[string]int32{}}
 	var left []Left
-	known := map[string]int32{}
 	for i := range list {
 		if err := list[i].Pattern.Ready(); err != nil {
 			left = append(left, Left{i, LeftUnsupported, err.Error()})
 			continue
 		}
-		b := builder{e: e, p: list[i].Pattern, at: int32(i), known: known}
+		b := builder{e: e, p: list[i].Pattern, at: int32(i)}
 		if why := b.split(list[i].Pattern.Root(), everything); why != "" {
 			left = append(left, Left{i, LeftLarge, why})
 			continue
@@ -138,13 +139,14 @@ func (e *Engine) Temporal(cond int32) bool {
 	return slices.ContainsFunc(e.conds[cond].users, func(u user) bool { return !e.alts[u.alt].single })
 }
 
-// Asks tells whether a condition stands in a pattern.
-func (e *Engine) Asks(pattern int, cond int32) bool {
-	return slices.ContainsFunc(e.conds[cond].users, func(u user) bool { return e.alts[u.alt].pattern == int32(pattern) })
+// Asks tells whether a condition stands in a pattern, by the condition's text, which is the same in every engine.
+func (e *Engine) Asks(pattern int, condition string) bool {
+	cond, ok := e.known[condition]
+	return ok && slices.ContainsFunc(e.conds[cond].users, func(u user) bool { return e.alts[u.alt].pattern == int32(pattern) })
 }
 
 // Condition is the text of a condition.
-func (e *Engine) Condition(cond int32) string { return e.conds[cond].is.String() }
+func (e *Engine) Condition(cond int32) string { return e.conds[cond].text }
 
 func tooLarge(what string, n, most int64) string {
 	return fmt.Sprintf("it asks for %d %s, and at most %d are kept", n, what, most)

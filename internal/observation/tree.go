@@ -89,7 +89,6 @@ type builder struct {
 	e     *Engine
 	p     *pattern.Pattern
 	at    int32
-	known map[string]int32 // conditions, by text
 	alts  []alternative
 	parts [][][]*pattern.Condition // by alternative and part
 
@@ -243,11 +242,11 @@ func (b *builder) leaf(list []*pattern.Expression, within span, later, earlier b
 // condition is the number of a condition, which is made where there is none.
 func (b *builder) condition(c *pattern.Condition) int32 {
 	key := c.String()
-	n, ok := b.known[key]
+	n, ok := b.e.known[key]
 	if !ok {
 		n = int32(len(b.e.conds))
-		b.known[key] = n
-		b.e.conds = append(b.e.conds, condition{of: b.p, is: c})
+		b.e.known[key] = n
+		b.e.conds = append(b.e.conds, condition{of: b.p, is: c, text: key})
 	}
 	return n
 }

@@ -52,7 +52,7 @@ func BenchmarkTake(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			l, err := newLook(compile(&keptRules{}, nil), table)
+			l, err := newLook(compile(&keptRules{}, fit{}), table)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -71,7 +71,7 @@ func BenchmarkTake(b *testing.B) {
 				batch.Lines = append(batch.Lines, []byte(line))
 				size += len(line)
 			}
-			f := &Feed{Name: "zeek", Format: "auto"}
+			f := &Feed{Opened: input.Opened{Name: "zeek", Format: "auto"}}
 			b.SetBytes(int64(size / 1000))
 			b.ReportAllocs()
 			n := 0

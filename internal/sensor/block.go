@@ -27,6 +27,7 @@ type block struct {
 	hits  map[hitKey]*sighting
 	dirty []*sighting
 	stage *recall.Stage
+	lines uint64       // of it that were looked at
 	done  func() error // marks it as read; nil: nothing does
 	ended bool
 }
@@ -100,6 +101,7 @@ type worker struct {
 	keys    []uint64    // of the value that is being looked up
 	cells   [][]uint64  // of values that come again
 	hits    []sigma.Hit // of rules that correlations are about
+	parts   []part      // of patterns of several events
 }
 
 func newWorker(s *Sensor) *worker { return &worker{s: s, cells: make([][]uint64, watch.Cells)} }
@@ -166,6 +168,8 @@ func (w *worker) batch(blk *block, b *input.Batch) {
 	o := f.form(b)
 	blk.mu.Lock()
 	defer blk.mu.Unlock()
+	w.s.swap.RLock()
+	defer w.s.swap.RUnlock()
 	if l := w.s.look.Load(); w.look != l { // after the block is held: what comes now is looked back for after this batch
 		w.look, w.watcher = l, l.set.Watcher()
 		w.watcher.Tell(w)
@@ -177,6 +181,7 @@ func (w *worker) batch(blk *block, b *input.Batch) {
 	var newest time.Time
 	before := len(blk.dirty)
 	for _, line := range b.Lines {
+		blk.lines++
 		size += uint64(len(line))
 		ok, err := o.scan(w.look, f.Format, line, &w.ev)
 		if err != nil {
@@ -201,6 +206,9 @@ func (w *worker) batch(blk *block, b *input.Batch) {
 	w.s.correlate.add(f.Name+"\x00"+b.Source, w.hits, newest)
 	clear(w.hits)
 	w.hits = w.hits[:0]
+	w.s.patterns.add(blk.id, w.parts)
+	clear(w.parts)
+	w.parts = w.parts[:0]
 	blk.done = b.Done
 	w.s.buried(w.watcher.Dead)
 	if len(blk.dirty) > before {
@@ -222,15 +230,21 @@ func (w *worker) found(blk *block, found *watch.Finding, now, when time.Time) {
 	if found.Hit != nil {
 		w.hits = append(w.hits, *found.Hit)
 	}
+	if found.Parts != nil {
+		w.parts = append(w.parts, part{blk.lines, found.Parts})
+	}
 	if found.Silent {
 		return
 	}
 	k := hitKey{}
-	if found.Rule != nil {
+	switch {
+	case found.Rule != nil:
 		if k.source = found.Rule.File; !w.look.rules.counts(k.source, now) {
 			return
 		}
-	} else {
+	case found.Pattern != nil:
+		k.source = found.Pattern.Meta.Source
+	default:
 		k = hitKey{found.Indicator.Meta.Source, found.Indicator.Value.Kind.String(), found.Indicator.Value.Text()}
 	}
 	var fields map[string]string

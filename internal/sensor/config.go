@@ -8,15 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
 	"entente/internal/fault"
+	"entente/internal/input"
 	"entente/internal/recall"
-	"entente/internal/stream"
 )
 
 // ConfigFile is the configuration in the data directory.
@@ -27,11 +25,12 @@ type Config struct {
 	Workers   int           `toml:"workers"`   // how many batches are looked at at once; 0: one for each processor
 	Evidence  []string      `toml:"evidence"`  // fields whose values reports may carry when they matched; "*": all; empty: none
 	Pipelines []string      `toml:"pipelines"` // files that fit rules to the logs at hand
+	Mapping   string        `toml:"mapping"`   // a file that says what fields are called in events of no known form; empty: none
 	Table     TableConfig   `toml:"indicators"`
 	Spool     SpoolConfig   `toml:"spool"`
 	Recall    recall.Config `toml:"recall"`
 	Limits    LimitsConfig  `toml:"limits"`
-	Inputs    []InputConfig `toml:"input"`
+	Inputs    []input.Table `toml:"input"` // as NewFeeds reads them
 }
 
 // TableConfig says which indicators count.
@@ -50,25 +49,6 @@ type LimitsConfig struct {
 	Minutes int `toml:"minutes"` // for which it is not heard then; 60
 }
 
-// InputConfig is one place that telemetry comes from.
-type InputConfig struct {
-	Name   string   `toml:"name"`
-	Kind   string   `toml:"kind"`   // one of Kinds
-	Format string   `toml:"format"` // auto, json or zeek
-	Paths  []string `toml:"paths"`  // of files: patterns, or directories
-
-	Listen string `toml:"listen"`    // of syslog and netflow: host:port
-	Cert   string `toml:"cert_file"` // of syslog-tls, PEM
-	Key    string `toml:"key_file"`
-	CA     string `toml:"ca_file"` // of who may send; empty: everybody
-
-	Kafka *stream.KafkaConfig `toml:"kafka"`
-	NATS  *stream.NATSConfig  `toml:"nats"`
-}
-
-// Kinds are those of inputs.
-var Kinds = []string{"files", "stdin", "syslog-udp", "syslog-tcp", "syslog-tls", "netflow", "kafka", "nats"}
-
 // The bounds of what can be configured.
 const (
 	maxWorkers   = 1024
@@ -80,13 +60,16 @@ const (
 )
 
 // Example is the file that a sensor begins with.
-const Example = `# What this sensor reads, and how much it may take for it. See docs/sensor.md.
+const Example = `# What this sensor reads, and how much it may take for it. See docs/sensor.md, and docs/inputs.md for inputs.
 
 # Fields whose values reports may carry to the node when they matched: "*" for all, names for some, [] for none.
 evidence = ["*"]
 
 # Files of pipelines that fit rules to the logs at hand.
 # pipelines = ["pipelines/own.yml"]
+
+# What fields are called in events of no known form.
+# mapping = "fields.toml"
 
 [indicators]
 threshold = 5        # of confidence, which falls with age: what is below it is not heard; 0: nothing fades
@@ -113,9 +96,10 @@ minutes = 60         # for so long
 # paths = ["/opt/zeek/logs/current"]
 
 # [[input]]
-# name = "windows"
-# kind = "files"
-# paths = ["/var/log/windows/*.json"]
+# name = "firewall"
+# kind = "syslog"
+# protocol = "tcp"
+# listen = "10.0.0.5:6514"
 `
 
 // LoadConfig reads the configuration of a data directory, strictly.
@@ -171,33 +155,6 @@ func (c *Config) Validate() error {
 		return bad("limits.minutes", "a source is not heard for a minute to a year, not %d minutes", c.Limits.Minutes)
 	case len(c.Inputs) > maxInputs:
 		return bad("input", "a sensor has at most %d inputs", maxInputs)
-	}
-	names := map[string]bool{}
-	for i := range c.Inputs {
-		in := &c.Inputs[i]
-		at := func(key string) string { return fmt.Sprintf("input[%d].%s", i, key) }
-		in.Kind, in.Format = cmp.Or(in.Kind, "files"), cmp.Or(in.Format, "auto")
-		switch {
-		case in.Name == "" || len(in.Name) > 100:
-			return bad(at("name"), "an input needs a name of at most 100 bytes")
-		case names[in.Name]:
-			return bad(at("name"), "two inputs are called %q", in.Name)
-		case !slices.Contains(Kinds, in.Kind):
-			return bad(at("kind"), "%q is no kind of input: it is one of %s", in.Kind, strings.Join(Kinds, ", "))
-		case (in.Kind == "files") != (len(in.Paths) > 0):
-			return bad(at("paths"), "an input of files needs paths, and no other has them")
-		case (strings.HasPrefix(in.Kind, "syslog") || in.Kind == "netflow") != (in.Listen != ""):
-			return bad(at("listen"), "inputs of syslog and netflow need an address to listen at, and no other has one")
-		case (in.Kind == "syslog-tls") != (in.Cert != "" && in.Key != ""):
-			return bad(at("cert_file"), "syslog-tls needs cert_file and key_file, and no other kind has them")
-		case (in.Kind == "kafka") != (in.Kafka != nil):
-			return bad(at("kafka"), "an input of Kafka needs [input.kafka], and no other has it")
-		case (in.Kind == "nats") != (in.NATS != nil):
-			return bad(at("nats"), "an input of NATS needs [input.nats], and no other has it")
-		case !slices.Contains([]string{"auto", "json", "zeek"}, in.Format):
-			return bad(at("format"), "%q is no format: it is auto, json or zeek", in.Format)
-		}
-		names[in.Name] = true
 	}
 	return nil
 }

@@ -11,7 +11,6 @@ import (
 
 	"entente/internal/correlation"
 	"entente/internal/watch"
-	wire "entente/sensor"
 	"entente/sigma"
 )
 
@@ -34,7 +33,6 @@ type correlator struct {
 	waits bool                 // hits came since the engine was flushed
 	dirty bool                 // it has seen something since it was saved
 	next  time.Time            // not to be saved before
-	loose []wire.Report        // found, and not in the spool yet
 }
 
 // adopt takes the correlations of what is looked for from now on. What those that stay have seen stays.
@@ -86,7 +84,7 @@ func (c *correlator) add(source string, hits []sigma.Hit, newest time.Time) {
 // found takes what the engine found. The caller of the engine holds mu.
 func (c *correlator) found(h *sigma.Hit) {
 	source := h.Rule.File
-	if !c.rules.counts(source, c.s.o.Now()) || !c.s.mutes.heard(source, 1) || !c.s.mutes.note(source) {
+	if !c.rules.counts(source, c.s.o.Now()) {
 		return
 	}
 	fields := []watch.Field{{Name: "value", Value: []byte(h.Value)}}
@@ -94,8 +92,7 @@ func (c *correlator) found(h *sigma.Hit) {
 		fields = append(fields, watch.Field{Name: name, Value: []byte(h.Group[i])})
 	}
 	origin := strings.Join(append([]string{"correlation", c.s.id.who.Load().ID, h.Time.UTC().Format(time.RFC3339Nano)}, h.Group...), "\x00")
-	c.loose = append(c.loose, wire.Report{ID: wire.ReportID(origin, source, "", ""), Source: source, First: h.Time, Last: h.Time, Count: 1, Fields: c.s.evidence(fields)})
-	c.s.wake(c.s.telling)
+	c.s.combined(origin, source, h.Time, h.Time, fields)
 }
 
 // rest evaluates what waits for inputs from which nothing comes.
@@ -135,18 +132,4 @@ func (c *correlator) save(all bool) error {
 	}
 	c.dirty, c.next = false, time.Now().Add(saveShare*time.Since(began))
 	return nil
-}
-
-// take hands out what was found. It stays until it is told.
-func (c *correlator) take() []wire.Report {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.loose[:len(c.loose):len(c.loose)]
-}
-
-// told forgets the first of what was handed out.
-func (c *correlator) told(n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.loose = c.loose[n:]
 }

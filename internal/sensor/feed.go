@@ -5,32 +5,25 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
 	"entente/internal/event"
 	"entente/internal/fault"
 	"entente/internal/input"
-	"entente/internal/outbound"
 	"entente/internal/stream"
-	"entente/internal/syslog"
 	wire "entente/sensor"
 )
 
-// Feed is an input that runs: where lines come from, and how the sensor calls it.
+// Feed is an input that runs.
 type Feed struct {
-	Name, Kind string
-	Format     string // auto, json or zeek
-	Source     input.Source
-	Lossy      bool                // what comes cannot wait: it is dropped and counted while nothing can be kept
-	Counts     func() input.Counts // nil: it counts nothing
-	Lag        func() int64        // what waits; nil: nobody knows
-	failing    func() string       // what fails now, where the source tries again by itself; nil: nothing
+	input.Opened
 
 	mu     sync.Mutex
 	blocks map[string]*block
@@ -38,80 +31,31 @@ type Feed struct {
 	state  wire.Input
 }
 
-// inputDir is where inputs keep what they need.
-const inputDir = "inputs"
-
-// NewFeed makes an input that is configured.
-func NewFeed(dir string, cfg InputConfig) (*Feed, error) {
-	dir = filepath.Join(dir, inputDir)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+// NewFeeds makes the inputs that are configured. They keep what they need below the data directory.
+func NewFeeds(dir string, in io.Reader, tables []input.Table) (feeds []*Feed, err error) {
+	place := input.Place{Dir: filepath.Join(dir, "inputs"), In: in}
+	if err := os.MkdirAll(place.Dir, 0o700); err != nil {
 		return nil, fault.New(fault.Unavailable, "sensor.input", "the directory of the inputs cannot be made").Because(err)
 	}
-	f := &Feed{Name: cfg.Name, Kind: cfg.Kind, Format: cfg.Format}
-	var mu sync.Mutex
-	var counts input.Counts
-	change := func(f func(*input.Counts)) { mu.Lock(); f(&counts); mu.Unlock() }
-	f.Counts = func() input.Counts { mu.Lock(); defer mu.Unlock(); return counts }
-	switch cfg.Kind {
-	case "files":
-		marks, err := input.OpenCheckpoints(filepath.Join(dir, short(cfg.Name)+".json"))
+	for i, t := range tables {
+		o, err := input.Open(t, place, stream.Openers())
 		if err != nil {
+			if f, ok := errors.AsType[*fault.Error](err); ok {
+				f.Pointer = strings.TrimSuffix(fmt.Sprintf("input[%d].%s", i, f.Pointer), ".")
+			}
 			return nil, err
 		}
-		f.Source = &input.Files{Patterns: cfg.Paths, Follow: true, Marks: marks, Counts: change}
-	case "stdin":
-		f.Source = &input.Reader{Name: cfg.Name, In: os.Stdin, Counts: change}
-	case "syslog-udp":
-		f.Source, f.Lossy = &input.Datagrams{Name: cfg.Name, Listen: cfg.Listen, Decode: input.Syslog(&syslog.Parser{}, change), Counts: change}, true
-	case "netflow":
-		f.Source, f.Lossy = &input.Datagrams{Name: cfg.Name, Listen: cfg.Listen, Decode: input.Flows(change), Counts: change}, true
-	case "syslog-tcp":
-		f.Source = &input.Connections{Name: cfg.Name, Listen: cfg.Listen, Counts: change}
-	case "syslog-tls":
-		conf, err := cfg.tls()
-		if err != nil {
-			return nil, err
+		for _, f := range feeds {
+			if f.Name == o.Name {
+				return nil, fault.New(fault.Invalid, "sensor.input", "two inputs are called %q", o.Name).Try("give each a name of its own")
+			}
+			if f.Kind == "stdin" && o.Kind == "stdin" {
+				return nil, fault.New(fault.Invalid, "sensor.input", "there is one standard input, and not two")
+			}
 		}
-		f.Source = &input.Connections{Name: cfg.Name, Listen: cfg.Listen, TLS: conf, Counts: change}
-	case "kafka":
-		k, err := stream.Kafka(*cfg.Kafka)
-		if err != nil {
-			return nil, err
-		}
-		f.Source = k
-		f.streams(k.Counts)
-	case "nats":
-		n, err := stream.NATS(*cfg.NATS)
-		if err != nil {
-			return nil, err
-		}
-		f.Source = n
-		f.streams(n.Counts)
+		feeds = append(feeds, &Feed{Opened: *o})
 	}
-	return f, nil
-}
-
-// streams has the counts of a stream be those of the input.
-func (f *Feed) streams(counts func() stream.Counts) {
-	f.Counts = func() input.Counts {
-		c := counts()
-		c.Lost += c.Gone
-		return c.Counts
-	}
-	f.Lag = func() int64 { return counts().Lag }
-	f.failing = func() string { return counts().Error }
-}
-
-// tls is how syslog is taken with TLS (RFC 5425): under a certificate, and from senders that an authority vouches for, where one is named.
-func (c *InputConfig) tls() (*tls.Config, error) {
-	conf, err := outbound.TLS(rules, c.CA, c.Cert, c.Key)
-	if err != nil {
-		return nil, err
-	}
-	if conf.RootCAs != nil {
-		conf.ClientCAs, conf.ClientAuth, conf.RootCAs = conf.RootCAs, tls.RequireAndVerifyClientCert, nil
-	}
-	return conf, nil
+	return feeds, nil
 }
 
 // form is how the lines of one file are to be read.
@@ -287,8 +231,8 @@ func (f *Feed) status() wire.Input {
 		out.Dropped += c.Long + c.Lost + c.Missing
 		out.Unread += c.Unread
 	}
-	if f.failing != nil && out.Error == "" {
-		out.Error = f.failing()
+	if f.Failing != nil && out.Error == "" {
+		out.Error = f.Failing()
 	}
 	return out
 }

@@ -222,7 +222,7 @@ func (s *Sensor) fetchRules(ctx context.Context) error {
 			s.mutes.lift(r.Source)
 		}
 	}
-	if err := s.relook(compile(kept, s.pipelines)); err != nil {
+	if err := s.relook(compile(kept, s.fit)); err != nil {
 		return err
 	}
 	s.poke()
@@ -235,7 +235,7 @@ func (s *Sensor) relook(r *ruleset) error {
 		if l := s.look.Load(); l != nil {
 			r = l.rules
 		} else {
-			r = compile(&keptRules{}, nil)
+			r = compile(&keptRules{}, s.fit)
 		}
 	}
 	table, _ := s.tables.at()
@@ -249,9 +249,12 @@ func (s *Sensor) relook(r *ruleset) error {
 	if err != nil {
 		return err
 	}
+	s.swap.Lock()
+	defer s.swap.Unlock()
 	if err := s.correlate.adopt(l); err != nil {
 		return err
 	}
+	s.patterns.adopt(l)
 	s.look.Store(l)
 	return nil
 }

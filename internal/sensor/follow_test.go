@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"entente/internal/fault"
+	"entente/internal/input"
 	wire "entente/sensor"
 )
 
@@ -224,7 +225,7 @@ func TestRevoked(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() {
-		ended <- Run(t.Context(), Options{Dir: dir, Config: cfg, Feeds: []*Feed{{Name: "zeek", Source: log}}})
+		ended <- Run(t.Context(), Options{Dir: dir, Config: cfg, Feeds: []*Feed{{Opened: input.Opened{Name: "zeek", Source: log}}}})
 	}()
 	log.write(query("a.example"))
 	n.expect(map[string]int64{"indicator--a": 1})

@@ -32,11 +32,12 @@ type Status struct {
 	Node    string            `json:"node"`
 	Until   time.Time         `json:"certificate_until"`
 	Running bool              `json:"running"`
-	Process int               `json:"process,omitempty"`   // its number in the system
-	Heard   time.Time         `json:"node_heard,omitzero"` // when the node last answered
-	Given   int64             `json:"reports_given"`       // since it started
-	Errors  map[string]string `json:"errors,omitempty"`    // what fails now, by what does
-	Dead    map[string]uint64 `json:"not_valid,omitempty"` // times that an indicator was met that does not count, by why, since it started
+	Process int               `json:"process,omitempty"`         // its number in the system
+	Heard   time.Time         `json:"node_heard,omitzero"`       // when the node last answered
+	Given   int64             `json:"reports_given"`             // since it started
+	Errors  map[string]string `json:"errors,omitempty"`          // what fails now, by what does
+	Dead    map[string]uint64 `json:"not_valid,omitempty"`       // times that an indicator was met that does not count, by why, since it started
+	Missed  map[string]uint64 `json:"patterns_missed,omitempty"` // events that patterns of several may have missed, by why, since it started
 	Health  wire.Health       `json:"health"`
 }
 
@@ -73,7 +74,7 @@ func (s *Sensor) health() wire.Health {
 		h.Entries = table.Len()
 	}
 	if l := s.look.Load(); l != nil {
-		h.Rules, h.RulesReady, h.Left, h.LeftCount = l.rules.etag, l.rules.ready.Ready, l.rules.left, l.rules.leftCount
+		h.Rules, h.RulesReady, h.Left, h.LeftCount = l.rules.etag, l.rules.count, l.rules.left, l.rules.leftCount
 	}
 	for _, f := range s.o.Feeds {
 		in := f.status()
@@ -106,7 +107,7 @@ func (s *Sensor) reportHealth(ctx context.Context) {
 
 // keepStatus writes down how the sensor is.
 func (s *Sensor) keepStatus(running bool) error {
-	st := Status{Running: running, Process: os.Getpid(), Given: s.given.Load(), Health: s.health()}
+	st := Status{Running: running, Process: os.Getpid(), Given: s.given.Load(), Missed: s.patterns.missed(), Health: s.health()}
 	if at := s.seenNode.Load(); at != 0 {
 		st.Heard = time.Unix(0, at).UTC()
 	}

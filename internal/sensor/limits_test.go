@@ -188,7 +188,6 @@ func TestConfig(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"", ""},
 		{Example, ""},
-		{"[[input]]\nname = \"a\"\npaths = [\"x\"]\n", ""},
 		{"unknown = 1", "unknown"},
 		{"[limits]\nmany = 1", "many"},
 		{"workers = 100000", "workers"},
@@ -197,29 +196,70 @@ func TestConfig(t *testing.T) {
 		{"[limits]\nreports = -1", "limits.reports"},
 		{"[limits]\nminutes = 1000000000", "limits.minutes"},
 		{"[recall]\ndays = -1", "days"},
-		{"[[input]]\npaths = [\"x\"]", "name"},
-		{"[[input]]\nname = \"a\"", "paths"},
-		{"[[input]]\nname = \"a\"\nkind = \"carrier pigeon\"\npaths = [\"x\"]", "pigeon"},
-		{"[[input]]\nname = \"a\"\nkind = \"kafka\"\n[input.kafka]\nbrokers = [\"k:9092\"]\ntopics = [\"t\"]\ngroup = \"g\"\nca_file = \"ca.pem\"\n", ""},
-		{"[[input]]\nname = \"a\"\nkind = \"nats\"\n[input.nats]\nservers = [\"n:4222\"]\nstream = \"s\"\ngroup = \"g\"\n", ""},
-		{"[[input]]\nname = \"a\"\nkind = \"syslog-udp\"\nlisten = \"127.0.0.1:5514\"\n", ""},
-		{"[[input]]\nname = \"a\"\nkind = \"syslog-tls\"\nlisten = \"127.0.0.1:5514\"\n", "cert_file"},
-		{"[[input]]\nname = \"a\"\nkind = \"netflow\"\n", "listen"},
-		{"[[input]]\nname = \"a\"\nkind = \"kafka\"\n", "input.kafka"},
-		{"[[input]]\nname = \"a\"\nformat = \"xml\"\npaths = [\"x\"]", "format"},
-		{"[[input]]\nname = \"a\"\npaths = [\"x\"]\n[[input]]\nname = \"a\"\npaths = [\"x\"]", "two inputs"},
+		{"[[input]]\nkind = \"files\"\npaths = [\"x\"]", ""},
+		{"[[input]]\nname = \"a\"\npaths = [\"x\"]", "it is one of files, netflow, stdin, syslog, kafka, nats"},
+		{"[[input]]\nkind = \"carrier pigeon\"", "pigeon"},
+		{"[[input]]\nkind = \"files\"", "paths"},
+		{"[[input]]\nkind = \"files\"\npaths = [\"x\"]\npath = \"y\"", "path"},
+		{"[[input]]\nkind = \"kafka\"\nbrokers = [\"k:9092\"]\ntopics = [\"t\"]\ngroup = \"g\"", ""},
+		{"[[input]]\nkind = \"kafka\"\nbrokers = [\"k:9092\"]\ntopics = [\"t\"]\ngroup = \"g\"\nca_file = \"missing\"", "missing"},
+		{"[[input]]\nkind = \"nats\"\nservers = [\"n:4222\"]\nstream = \"s\"\ngroup = \"g\"\ntls = \"off\"", ""},
+		{"[[input]]\nkind = \"nats\"\nbrokers = [\"n:4222\"]", "brokers"},
+		{"[[input]]\nkind = \"kafka\"", "input[0].brokers"},
+		{"[[input]]\nkind = \"syslog\"\nlisten = \"127.0.0.1:5514\"", ""},
+		{"[[input]]\nkind = \"syslog\"\nprotocol = \"tls\"\nlisten = \"127.0.0.1:5514\"", "cert_file"},
+		{"[[input]]\nkind = \"netflow\"", "listen"},
+		{"[[input]]\nkind = \"files\"\nformat = \"xml\"\npaths = [\"x\"]", "format"},
+		{"[[input]]\nkind = \"files\"\npaths = [\"x\"]\n[[input]]\nkind = \"files\"\npaths = [\"x\"]", "two inputs"},
+		{"[[input]]\nkind = \"stdin\"\n[[input]]\nkind = \"stdin\"\nname = \"b\"", "one standard input"},
 	} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, ConfigFile), []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := LoadConfig(dir)
+		cfg, err := LoadConfig(dir)
+		if err == nil {
+			_, err = NewFeeds(dir, nil, cfg.Inputs)
+		}
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: %v", c.text, err)
 		}
 	}
 	if _, err := LoadConfig(t.TempDir()); fault.Of(err) != fault.NotFound {
 		t.Errorf("without a file: %v", err)
+	}
+}
+
+// What the page on inputs shows is what they take.
+func TestDocumentedInputs(t *testing.T) {
+	text := string(read1(t, "../../docs/inputs.md"))
+	kinds := map[string]bool{}
+	for text != "" {
+		var block string
+		_, block, _ = strings.Cut(text, "```toml\n")
+		block, text, _ = strings.Cut(block, "```")
+		if !strings.Contains(block, "[[input]]") {
+			continue
+		}
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, ConfigFile), []byte(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := LoadConfig(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, table := range cfg.Inputs {
+			kinds[fmt.Sprint(table["kind"])] = true
+		}
+		if _, err := NewFeeds(dir, nil, cfg.Inputs); err != nil && !strings.Contains(err.Error(), "_file") && !strings.Contains(err.Error(), "/etc/entente/") {
+			t.Errorf("%v:\n%s", err, block)
+		}
+	}
+	for _, kind := range []string{"files", "stdin", "syslog", "netflow", "nats", "kafka"} {
+		if !kinds[kind] {
+			t.Errorf("no example has an input of kind %s", kind)
+		}
 	}
 }
 
@@ -244,12 +284,12 @@ func TestABlockGivenAnew(t *testing.T) {
 	dir := enrolled(t, n)
 	line := []byte(query("a.example"))
 	stop := running(t, dir, func(o *Options) {
-		o.Feeds = []*Feed{{Name: "stream", Kind: "given", Format: "json", Source: given{
+		o.Feeds = []*Feed{{Opened: input.Opened{Name: "stream", Kind: "given", Format: "json", Source: given{
 			{Source: "s", Block: "s/0", First: true, Lines: [][]byte{line, line}},
 			{Source: "s", Block: "s/0", First: true, Lines: [][]byte{line, line}},
 			{Source: "s", Block: "s/0", Lines: [][]byte{line}, Last: true},
 			{Source: "s", Block: "s/1", First: true, Lines: [][]byte{line}},
-		}}}
+		}}}}
 	})
 	n.expect(map[string]int64{"indicator--a": 4})
 	if err := stop(); err != nil {

@@ -18,7 +18,6 @@ import (
 	"entente/internal/lite"
 	"entente/internal/recall"
 	"entente/internal/spool"
-	"entente/sigma"
 )
 
 // Options are what a sensor runs with.
@@ -35,15 +34,18 @@ type Sensor struct {
 	o         Options
 	id        *identity
 	client    *client
-	pipelines []*sigma.Pipeline
+	fit       fit
 	tables    *tables
 	mutes     *mutes
 	memory    *recall.Memory
 	spool     *spool.Spool
 	look      atomic.Pointer[look]
+	swap      sync.RWMutex // held for reading while a batch is looked at: what was found belongs to what was looked for
 	workers   chan *worker
 	gate      *gate
 	correlate correlator
+	patterns  patterns
+	loose     loose
 	index     atomic.Uint64 // of events
 	jobs      chan job
 	ready     chan struct{} // closed when it has something to look for
@@ -94,12 +96,13 @@ func open(o Options) (s *Sensor, back []fresh, err error) {
 	}
 	s = &Sensor{o: o, workers: make(chan *worker, o.Config.Workers), gate: newGate(), jobs: make(chan job, maxJobs), ready: make(chan struct{}), started: o.Now().UTC(),
 		telling: make(chan struct{}, 1), keeping: make(chan struct{}, 1), changed: make(chan struct{}, 1), live: map[*block]struct{}{}, errors: map[string]string{}, dead: map[string]uint64{}}
+	made := s
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.close())
+			err = errors.Join(err, made.close())
 		}
 	}()
-	s.correlate.s = s
+	s.correlate.s, s.patterns.s = s, s
 	s.index.Store(uint64(o.Now().UnixNano())) // behind those of before
 	for range o.Config.Workers {
 		s.workers <- newWorker(s)
@@ -107,7 +110,7 @@ func open(o Options) (s *Sensor, back []fresh, err error) {
 	if s.id, err = openIdentity(o.Dir); err != nil {
 		return nil, nil, err
 	}
-	if s.pipelines, err = loadPipelines(o.Dir, o.Config.Pipelines); err != nil {
+	if s.fit, err = loadFit(o.Dir, &o.Config); err != nil {
 		return nil, nil, err
 	}
 	if s.mutes, err = openMutes(o.Dir, o.Config.Limits, o.Now); err != nil {
@@ -134,7 +137,7 @@ func open(o Options) (s *Sensor, back []fresh, err error) {
 		return nil, nil, err
 	}
 	if hadRules {
-		err = s.relook(compile(&kept, s.pipelines))
+		err = s.relook(compile(&kept, s.fit))
 	} else {
 		err = s.relook(nil)
 	}

@@ -109,7 +109,7 @@ func running(t testing.TB, dir string, change func(*Options), sources ...*tape) 
 	}
 	o := Options{Dir: dir, Config: cfg, Now: time.Now}
 	for _, x := range sources {
-		o.Feeds = append(o.Feeds, &Feed{Name: x.name, Kind: "tape", Format: "auto", Source: x})
+		o.Feeds = append(o.Feeds, &Feed{Opened: input.Opened{Name: x.name, Kind: "tape", Format: "auto", Source: x}})
 	}
 	if change != nil {
 		change(&o)

@@ -113,7 +113,7 @@ func (s *Sensor) tell(all bool) error {
 		blk.dirty = rest
 		blk.mu.Unlock()
 	}
-	loose := s.correlate.take()
+	loose := s.loose.take()
 	for i := range loose {
 		b, err := json.Marshal(&loose[i], json.Deterministic(true))
 		if err != nil {
@@ -144,8 +144,8 @@ func (s *Sensor) tell(all bool) error {
 			}
 			return err
 		}
-		of := min(n, len(tellings)) // the others are of correlations
-		s.correlate.told(n - of)
+		of := min(n, len(tellings)) // the others are of several events
+		s.loose.told(n - of)
 		for _, t := range tellings[:of] {
 			t.blk.mu.Lock()
 			if t.x.told == 0 {
@@ -176,17 +176,17 @@ func (s *Sensor) opened() {
 
 // keepRound marks as read what ended and is told: first what was seen is made durable, then where inputs stand.
 func (s *Sensor) keepRound() error {
-	if err := s.tell(false); err != nil {
-		return err
-	}
-	if len(s.correlate.take()) > 0 { // the spool is full
-		return nil
-	}
 	s.settling.Lock()
 	defer s.settling.Unlock()
 	s.mu.Lock()
 	ended := s.ended
 	s.mu.Unlock()
+	if err := s.tell(false); err != nil { // after what ended is known: what these blocks are part of is told with it
+		return err
+	}
+	if len(s.loose.take()) > 0 { // the spool is full
+		return nil
+	}
 	n := 0
 	for n < len(ended) && ended[n].settled() {
 		n++
@@ -211,6 +211,9 @@ func (s *Sensor) keepRound() error {
 	var errs []error
 	for _, blk := range newest {
 		errs = append(errs, blk.done())
+	}
+	for _, blk := range ended[:n] {
+		s.patterns.read(blk.id)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

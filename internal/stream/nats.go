@@ -156,7 +156,9 @@ type dialing struct {
 	dialer
 }
 
-func (d *dialing) Dial(network, address string) (net.Conn, error) { return d.dial(d.ctx, network, address) }
+func (d *dialing) Dial(network, address string) (net.Conn, error) {
+	return d.dial(d.ctx, network, address)
+}
 
 func (s *NATSSource) connect(ctx context.Context) (*nats.Conn, error) {
 	scheme := "nats://"

@@ -66,15 +66,15 @@ func (n *node) total() (t int) {
 // sensor counts values in blocks and reports them to a node, as a sensor does: all of it when it was given a batch, and that a block is done with some time after its end.
 type sensor struct {
 	report func(block, value string, count int)
-	open  map[string]map[string]int
-	done  []func() error
-	late  int           // blocks that are done with later
-	limit int           // batches after which it dies; 0: never
-	slow  time.Duration // for each batch
-	blind bool          // it reports at ends of blocks only
-	hold  chan struct{} // if it is not nil, it waits there for each batch
-	waits atomic.Bool   // it waited there
-	lines int
+	open   map[string]map[string]int
+	done   []func() error
+	late   int           // blocks that are done with later
+	limit  int           // batches after which it dies; 0: never
+	slow   time.Duration // for each batch
+	blind  bool          // it reports at ends of blocks only
+	hold   chan struct{} // if it is not nil, it waits there for each batch
+	waits  atomic.Bool   // it waited there
+	lines  int
 }
 
 var errDead = errors.New("the sensor is dead")

@@ -53,6 +53,9 @@ type Parts struct {
 	now  time.Time
 }
 
+// Call gives the event another name in [Finding.Events] than its index.
+func (p *Parts) Call(name uint64) { p.seen.Ref = name }
+
 // patterns puts the patterns to an event.
 func (w *Watcher) patterns(n int, ev *event.Event) {
 	put := w.s.patterns[n]
@@ -84,7 +87,7 @@ func (w *Watcher) patterns(n int, ev *event.Event) {
 	if parts != nil {
 		why := make([]met, len(parts))
 		for i, c := range parts {
-			why[i] = met{c, short(fields(put.events, ev, c))}
+			why[i] = met{e.Condition(c), short(fields(put.events, ev, c))}
 		}
 		seen.Met, seen.Note = parts, why
 		w.found = append(w.found, Finding{Silent: true, Parts: &Parts{put.of, seen, w.moment}})
@@ -93,7 +96,7 @@ func (w *Watcher) patterns(n int, ev *event.Event) {
 
 // met is a condition that an event meets, and by which fields.
 type met struct {
-	cond   int32
+	cond   string // its text
 	fields []Field
 }
 
@@ -148,6 +151,24 @@ func (s *Set) Stream() *Stream {
 	return out
 }
 
+// Move makes a stream of the patterns of another set that goes on where this one is: what it keeps for a pattern of the same source and text stays. This one is spent by it.
+func (s *Stream) Move(to *Set) *Stream {
+	out := &Stream{}
+	for i, p := range to.patterns {
+		next := stream{of: p.of}
+		switch {
+		case i >= len(s.streams):
+			next.s = p.of.engine.Stream()
+		case s.streams[i].of == p.of:
+			next.s = s.streams[i].s
+		default:
+			next.s = s.streams[i].s.Move(p.of.engine)
+		}
+		out.streams = append(out.streams, next)
+	}
+	return out
+}
+
 // Take takes what a Watcher found, and calls f with each pattern that is complete with it.
 func (s *Stream) Take(p *Parts, f func(*Finding)) {
 	at := slices.IndexFunc(s.streams, func(x stream) bool { return x.of == p.of })
@@ -158,6 +179,12 @@ func (s *Stream) Take(p *Parts, f func(*Finding)) {
 		out := Finding{Pattern: &p.of.list[h.Pattern]}
 		for _, part := range h.Parts {
 			out.Events = append(out.Events, part.Ref)
+			if out.First.IsZero() {
+				out.First = part.First
+			}
+			if part.Last.After(out.Last) {
+				out.Last = part.Last
+			}
 			why, _ := part.Note.([]met)
 			for _, m := range why {
 				if p.of.engine.Asks(h.Pattern, m.cond) {

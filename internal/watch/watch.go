@@ -125,6 +125,8 @@ type Finding struct {
 	Hit       *sigma.Hit // what correlations need; nil: none is about the rule
 	Parts     *Parts     // what patterns of several events need; nil: the event is in none
 	Events    []uint64   // of a pattern of several: which they are, in the order of their times
+
+	First, Last time.Time // of a pattern of several: from the first of them to the last
 }
 
 // Field is a value that matched. Of keywords, which are looked for in every value, the name is empty; of a field whose being there or not matched, the value is nil.
