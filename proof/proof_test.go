@@ -207,6 +207,9 @@ func provesNothingElse(t *testing.T, file []byte) {
 	for range mutations() {
 		b := bytes.Clone(file)
 		for range 1 + r.IntN(3) {
+			if len(b) == 0 {
+				break
+			}
 			switch i := r.IntN(len(b)); r.IntN(4) {
 			case 0:
 				b[i] ^= 1 << r.IntN(8)

@@ -303,3 +303,44 @@ func BenchmarkScan(b *testing.B) {
 		})
 	}
 }
+
+// What an event says of its line, and of its slots.
+func TestWhatALineIsLike(t *testing.T) {
+	for _, c := range []struct {
+		line         string
+		plain, ascii bool
+	}{
+		{`{"a":"x\\y \"z\" \n"}`, true, true}, {`{"a":"\u0041"}`, false, true}, {`{"a":"b\/c"}`, false, true}, {`{"a":"é"}`, true, false}, {`{"é":1}`, true, false}, {`{"skipped":["é"]}`, true, false},
+		{`{"skipped":{"b":"\u00e9"}}`, false, true}, {`{"a":"\\u0041"}`, true, true}, {`{"a":"12345678\u0041"}`, false, true}, {`{"a":"1234567é8"}`, true, false}, {`{}`, true, true}, {`{"a":"0123456é"}`, true, false},
+	} {
+		p := NewPlan()
+		p.Slot("a")
+		var e Event
+		if err := p.Scan([]byte(c.line), &e); err != nil {
+			t.Fatal(err)
+		}
+		if e.Plain() != c.plain || e.ASCII() != c.ascii {
+			t.Errorf("%s: %v, %v, want %v, %v", c.line, e.Plain(), e.ASCII(), c.plain, c.ascii)
+		}
+	}
+	p := NewPlan()
+	a, b, c, none := p.Slot("a"), p.Slot("b"), p.Slot("c", "d"), p.Slot("e")
+	var e Event
+	for range 2 {
+		if err := p.Scan([]byte(`{"c":{"d":"x\ty"},"a":[1,"\u0041",null],"z":1}`), &e); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(e.Slots(), []int32{int32(c), int32(a)}) || e.Kind(b) != Missing || e.Kind(none) != Missing || e.Kind(a) != Number || e.Kind(-1) != Missing {
+			t.Error(e.Slots(), e.Kind(a), e.Kind(b))
+		}
+		if v, one := e.Only(c); !one || string(v.Text) != "x\ty" {
+			t.Errorf("%q, %v", v.Text, one)
+		}
+		if _, one := e.Only(a); one {
+			t.Error("three values are one")
+		}
+		if _, one := e.Only(b); one {
+			t.Error("no value is one")
+		}
+	}
+}

@@ -2,16 +2,18 @@
 //
 // Questions that rules share are asked once. Of each rule the cheapest set of questions is found of which one must be answered with yes for the rule to match: its
 // witnesses. For these, and for them alone, an index by field is made: a table for whole texts, tables by the first and last bytes, and one of four-byte sequences for
-// what stands anywhere in a text. An event is looked up in the indexes, and only rules with a witness in it are asked in full. What the indexes find is verified with the
-// question itself, so that an index can only be slow and never wrong.
+// what stands anywhere in a text. An event is looked up in the indexes, and only rules with a witness in it are asked in full. What the indexes find is compared with the
+// whole text, or verified with the question itself, so that an index can only be slow and never wrong. Regular expressions are asked last, of an automaton that is made as
+// texts come. Words that may stand in any value are looked for in the line as it is, and only in one that could have them in the values.
 //
-// Rules for other logs than an event's are not in its indexes: events fall into routes by a few fields, and each route has indexes of its own, made when its first
-// event comes.
+// Rules for other logs than an event's are not in its indexes: events fall into routes by a few fields, and each route has indexes of its own. They are made when its first
+// event comes, by a guess at what is rare, and made anew when enough events have shown it.
 package match
 
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"regexp/syntax"
 	"slices"
 	"strings"
@@ -36,25 +38,28 @@ type Engine struct {
 	tables map[string]*table // by the routes that accept, as bits
 }
 
-// leaf is a question that rules ask.
+// leaf is a question that rules ask. What is needed to answer most of them stands first: there are many, and they are asked here and there.
 type leaf struct {
+	op    sigma.Op
+	plain bool     // the folded text of a value answers it
+	whole bool     // it is OpNumber, and Text is as wholeNumber says
+	slot  int      // of its field; -1: any value (keywords)
+	bytes []byte   // of Text
+	found [][]byte // of a form or a regular expression: one of them is in the folded text of what it accepts; nil: nobody knows
+
 	*sigma.Matcher
-	slot  int // of its field; -1: any value (keywords)
 	cost  int // of being a witness; 0: it cannot be
 	texts []string
-	bytes []byte   // of Text
-	plain bool     // the folded text of a value answers it
-	found [][]byte // of a form or a regular expression: one of them is in the folded text of what it accepts; nil: nobody knows
-	other int      // of a question about two fields, the second
-	whole bool     // it is OpNumber, and Text is as wholeNumber says
-	regex int      // of a regular expression, its number
+	other int // of a question about two fields, the second
+	regex int // of a regular expression, its number
 
 	program *syntax.Prog // of a regular expression
+	network netip.Prefix // of OpCIDR
 }
 
 // holds answers a plain question.
 func (l *leaf) holds(folded []byte) bool {
-	switch l.Op {
+	switch l.op {
 	case sigma.OpEqual:
 		return bytes.Equal(folded, l.bytes)
 	case sigma.OpPrefix:
@@ -188,7 +193,7 @@ func (e *Engine) leaf(m sigma.Match) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	l := leaf{Matcher: x, slot: -1, bytes: []byte(m.Text)}
+	l := leaf{op: m.Op, Matcher: x, slot: -1, bytes: []byte(m.Text)}
 	if m.Field != "" {
 		l.slot = e.slot(m.Field)
 	}
@@ -199,6 +204,10 @@ func (e *Engine) leaf(m sigma.Match) (int, error) {
 		l.other = e.slot(m.Text)
 	case sigma.OpNumber:
 		l.whole = m.Part == sigma.NoPart && wholeNumber(m.Text)
+	case sigma.OpCIDR:
+		if l.network, err = netip.ParsePrefix(m.Text); err != nil {
+			return 0, err
+		}
 	case sigma.OpRegex:
 		if l.program, err = program(m.Text); err != nil {
 			return 0, err

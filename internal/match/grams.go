@@ -11,8 +11,9 @@ import (
 // grams finds texts that stand anywhere in another. Of each text a few neighbouring four-byte sequences are indexed, the rarest it has, as many as bytes are stepped over in
 // the search: one of them is met wherever the text stands. A bitmap keeps most places of what is searched away from the table, and what the table has is compared.
 type grams struct {
-	step  int // bytes from one look to the next
-	shift int // of a hash, to a bit
+	step  int            // bytes from one look to the next
+	loud  *[1 << 12]bool // of sequences made caseless, by the first bits of their hash: whether there may be one; nil elsewhere
+	shift int            // of a hash, to a bit
 	bits  []uint64
 	mask  uint32 // of the table
 	keys  []uint32
@@ -77,6 +78,9 @@ func newGrams(all []place, slot int, know *learnt) (g grams) {
 		return g
 	}
 	g.step = min(shortest-3, maxStep)
+	if slot == rawLine {
+		g.loud = new([1 << 12]bool)
+	}
 	size := 1 << max(9, bits.Len(uint(long*g.step*32)))
 	size = min(size, 1<<18)
 	g.shift = 32 - bits.Len(uint(size-1))
@@ -92,6 +96,7 @@ func newGrams(all []place, slot int, know *learnt) (g grams) {
 			key := uint32(word(p.text[p.at : p.at+4]))
 			if slot == rawLine {
 				key = asCaseless(key)
+				g.loud[key*mix>>20] = true
 			}
 			h := key * mix >> g.shift
 			g.bits[h/64] |= 1 << (h % 64)
@@ -219,10 +224,13 @@ func (g *grams) compare(text []byte, i int, key uint32, met func(*entry)) {
 
 // anyCaseless tells whether one of the texts, of small letters, stands in another, whatever the case of ASCII letters there.
 func (g *grams) anyCaseless(text []byte) bool {
-	step, shift, bitmap := g.step, g.shift&31, g.bits
+	step, loud := g.step, g.loud
+	if loud == nil {
+		return false
+	}
 	for i := 0; i+4 <= len(text); i += step {
 		key := asCaseless(binary.LittleEndian.Uint32(text[i:]))
-		if h := key * mix >> shift; bitmap[h/64]>>(h%64)&1 != 0 {
+		if loud[key*mix>>20] {
 			for _, p := range g.lists[g.slot(key)] {
 				if from := i - p.at; from >= 0 && len(text)-from >= len(p.text) && equalFold(text[from:from+len(p.text)], p.text) {
 					return true

@@ -14,7 +14,7 @@ import (
 type course struct{ every, events int }
 
 // courses are those of a table, one after the other.
-var courses = []course{{4, 256}, {64, 512}}
+var courses = []course{{4, 256}, {16, 512}}
 
 // maxLearnt bounds the texts that a course keeps, in bytes.
 const maxLearnt = 4 << 20

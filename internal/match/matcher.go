@@ -3,6 +3,7 @@ package match
 import (
 	"bytes"
 	"encoding/binary"
+	"net/netip"
 	"slices"
 
 	"entente/internal/event"
@@ -29,7 +30,9 @@ type Matcher struct {
 	word           event.Value  // which worded is about
 	text           []byte       // and its folded text
 	found          []*entry     // by worded
-	searched       *words       // what all values of the event were searched for
+	lastText       []byte       // see address
+	last           netip.Addr
+	searched       *words // what all values of the event were searched for
 }
 
 // answer counts only in its epoch.
@@ -98,9 +101,10 @@ func (m *Matcher) witnessed(x *entry) {
 		return
 	}
 	m.met[x.leaf] = m.epoch
-	if x.text {
+	switch {
+	case x.text:
 		m.answers[x.leaf] = answer{m.epoch, true}
-	} else if !m.yes(x.leaf) {
+	case !x.slow && !m.yes(x.leaf): // what is slow to answer is left to its rule, which asks everything else before
 		return
 	}
 	for _, r := range x.rules {
@@ -187,7 +191,7 @@ func (m *Matcher) yes(n int) bool {
 }
 
 func (m *Matcher) ask(l *leaf) bool {
-	switch l.Op {
+	switch l.op {
 	case sigma.OpExists:
 		return m.ev.Kind(l.slot) != event.Missing
 	case sigma.OpNull:
@@ -236,17 +240,31 @@ func (m *Matcher) ask(l *leaf) bool {
 func (m *Matcher) accepts(l *leaf, v event.Value) bool {
 	switch {
 	case v.Kind == event.Null:
-	case l.Op == sigma.OpRegex:
+	case l.op == sigma.OpRegex:
 		d := m.automata[l.regex]
 		if d == nil {
 			d = newDFA(l.program)
 			m.automata[l.regex] = d
 		}
 		return d.match(v.Text)
+	case l.op == sigma.OpCIDR:
+		return l.network.Contains(m.address(v.Text))
 	case l.whole && wholeNumber(v.Text):
 		return string(v.Text) == l.Text
 	}
 	return l.Accepts(valueOf(v))
+}
+
+// address is that of a text, the last one that was asked for at hand: rules ask for many networks of the same field. The zero one, which is in no network, where it is none.
+func (m *Matcher) address(text []byte) netip.Addr {
+	if string(text) != string(m.lastText) {
+		a, err := netip.ParseAddr(string(text))
+		if err != nil {
+			a = netip.Addr{}
+		}
+		m.lastText, m.last = append(m.lastText[:0], text...), a.WithZone("").Unmap()
+	}
+	return m.last
 }
 
 // null tells whether a field is null, or not there, or without values.
@@ -266,8 +284,8 @@ func (m *Matcher) related(l *leaf) bool {
 	for _, a := range m.texts(l.slot) {
 		for _, b := range m.texts(l.other) {
 			switch {
-			case l.Op == sigma.OpField && bytes.Equal(a, b), l.Op == sigma.OpFieldPrefix && bytes.HasPrefix(a, b), l.Op == sigma.OpFieldSuffix && bytes.HasSuffix(a, b),
-				l.Op == sigma.OpFieldContains && bytes.Contains(a, b):
+			case l.op == sigma.OpField && bytes.Equal(a, b), l.op == sigma.OpFieldPrefix && bytes.HasPrefix(a, b), l.op == sigma.OpFieldSuffix && bytes.HasSuffix(a, b),
+				l.op == sigma.OpFieldContains && bytes.Contains(a, b):
 				return true
 			}
 		}

@@ -25,6 +25,7 @@ type table struct {
 type entry struct {
 	leaf  int
 	text  bool // that a text of it is found where it should be answers it with yes
+	slow  bool // it is slow to answer otherwise
 	rules []int32
 }
 
@@ -162,7 +163,7 @@ func (e *Engine) table(rules []int32, know *learnt) *table {
 			x := entries[n]
 			if x == nil {
 				l := &e.leaves[n]
-				x = &entry{leaf: n, text: l.plain}
+				x = &entry{leaf: n, text: l.plain, slow: l.op == sigma.OpRegex || l.op == sigma.OpWild}
 				entries[n] = x
 				if fields[l.slot] == nil {
 					slots = append(slots, l.slot)

@@ -16,10 +16,10 @@ type memo struct {
 
 const (
 	memoCells = 1 << 13
-	memoText  = 125 // octets; longer values are not remembered
+	memoText  = 253 // octets; longer values are not remembered
 )
 
-// cell is a value in a field of a form. It fills two lines of a cache.
+// cell is a value in a field of a form. It fills four lines of a cache.
 type cell struct {
 	form form
 	kind indicator.Kind

@@ -39,8 +39,8 @@ export const nav: Group[] = [
     title: 'nav.detection',
     places: [
       { path: '/app/detections', title: 'nav.detections', icon: 'pulse', letter: 't', right: 'sensor.read' },
-      { path: '/app/sensors', title: 'nav.sensors', icon: 'filter', letter: 'n', right: 'sensor.read' },
-      { path: '/app/blocking', title: 'nav.blocking', icon: 'quarantine', letter: 'x', right: 'block.read' },
+      { path: '/app/sensors', title: 'nav.sensors', icon: 'sensor', letter: 'n', right: 'sensor.read' },
+      { path: '/app/blocking', title: 'nav.blocking', icon: 'block', letter: 'x', right: 'block.read' },
     ],
   },
   {

@@ -66,4 +66,7 @@ test('a value is asked for as people write it down', () => {
   expect(isAbout({ id: 'indicator--1' }, 'indicator--1')).toBe(true);
   expect(isAbout({ id: 'indicator--1', value: 'good.example' }, 'bad.example')).toBe(false);
   expect(isAbout({ id: 'indicator--1', value: 'good.example' }, '  ')).toBe(false);
+  const of = new Set(['indicator--1']);
+  expect(isAbout({ id: 'indicator--1' }, 'bad.example', of)).toBe(true); // all of it is left out
+  expect(isAbout({ id: 'indicator--1', value: 'good.example' }, 'bad.example', of)).toBe(false); // another value of it is
 });
