@@ -1,6 +1,7 @@
 package event
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -61,6 +62,9 @@ func (p *Plan) Field(name string) int {
 	}
 	return slot
 }
+
+// Renamed tells whether a field of Windows events is another of the forms' names for it: what stands there is found under both.
+func Renamed(field, other string) bool { return slices.Contains(named[field], other) }
 
 // Mapping says what fields are called in events that are in no known form: the names that rules and these packages know, and for each the event's own.
 type Mapping map[string][]string

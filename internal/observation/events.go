@@ -467,9 +467,17 @@ func (x *Events) Fields(cond int32, ev *event.Event) (list []Field) {
 	c := &x.e.conds[cond]
 	var taken extraction
 	add := func(name string, value []byte) {
-		if !slices.ContainsFunc(list, func(f Field) bool { return f.Name == name && bytes.Equal(f.Value, value) }) {
-			list = append(list, Field{name, bytes.Clone(value)})
+		for i := range list {
+			switch f := &list[i]; {
+			case !bytes.Equal(f.Value, value):
+			case event.Renamed(f.Name, name): // the event's own name stays
+				f.Name = name
+				return
+			case f.Name == name, event.Renamed(name, f.Name):
+				return
+			}
 		}
+		list = append(list, Field{name, bytes.Clone(value)})
 	}
 	c.is.EachTest(func(t *pattern.Test) {
 		feeds := x.feeds[key(&t.Path)]

@@ -189,9 +189,17 @@ func (w *Watcher) rule(ev *event.Event, n int) {
 
 var kinds = map[event.Kind]sigma.Kind{event.Text: sigma.KindText, event.Number: sigma.KindNumber, event.Bool: sigma.KindBool}
 
-// add adds a field that is not there yet.
+// add adds a field that is not there yet. Of two names for one field it is the event's own that stays.
 func (f *Finding) add(x Field) {
-	if !slices.ContainsFunc(f.Fields, func(o Field) bool { return o.Name == x.Name && bytes.Equal(o.Value, x.Value) }) {
-		f.Fields = append(f.Fields, x)
+	for i := range f.Fields {
+		switch o := &f.Fields[i]; {
+		case !bytes.Equal(o.Value, x.Value):
+		case event.Renamed(o.Name, x.Name):
+			o.Name = x.Name
+			return
+		case o.Name == x.Name, event.Renamed(x.Name, o.Name):
+			return
+		}
 	}
+	f.Fields = append(f.Fields, x)
 }
