@@ -74,7 +74,7 @@ func values(format, text string) (out []string, err error) {
 	}
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
-		if strings.ContainsAny(line, "\r\x00\x0b\x0c\x85") {
+		if strings.ContainsAny(line, "\r\x00\x0b\x0c\u0085") {
 			return nil, bad(line)
 		}
 		mark := "#"

@@ -64,7 +64,7 @@ func (s *Connections) Run(ctx context.Context, take func(*Batch) error) error {
 		conn, err := l.Accept()
 		if ctx.Err() != nil {
 			if err == nil {
-				err = conn.Close()
+				_ = conn.Close() // it came too late
 			}
 			break
 		}

@@ -1,7 +1,6 @@
 package match
 
 import (
-	"fmt"
 	"slices"
 	"syscall"
 	"testing"
@@ -111,7 +110,7 @@ func BenchmarkSigma(b *testing.B) {
 				b.ReportMetric(cost["all"]/cost["scan"], "of-the-scan")
 				b.ReportMetric(2*cost["all"]/(cost["one"]+cost["other"]), "of-half-the-rules")
 			}
-			b.Log(fmt.Sprintf("%d rules, %d events, %.2f hits an event", n, len(events), float64(hits)/float64(len(events)*(warm+rounds)*runs)))
+			b.Logf("%d rules, %d events, %.2f hits an event", n, len(events), float64(hits)/float64(len(events)*(warm+rounds)*runs))
 		})
 	}
 }

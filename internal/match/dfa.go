@@ -67,10 +67,7 @@ func newDFA(prog *syntax.Prog) *dfa {
 
 // classify parts the code points into classes that the expression treats alike.
 func (d *dfa) classify() {
-	cut := []rune{0, '\n', '\n' + 1}
-	for _, r := range []rune{'0', '9' + 1, 'A', 'Z' + 1, '_', '_' + 1, 'a', 'z' + 1} { // what \b tells apart
-		cut = append(cut, r)
-	}
+	cut := []rune{0, '\n', '\n' + 1, '0', '9' + 1, 'A', 'Z' + 1, '_', '_' + 1, 'a', 'z' + 1} // the letters are what \b tells apart
 	for i := range d.prog.Inst {
 		in := &d.prog.Inst[i]
 		if in.Op != syntax.InstRune && in.Op != syntax.InstRune1 {

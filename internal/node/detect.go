@@ -119,7 +119,7 @@ func (w watched) Era() string {
 	if err != nil {
 		w.n.cfg.Log.Warn("the register of constituents cannot be read for what sensors look for", "error", err)
 	}
-	era := fmt.Sprintf("%d %x %s", w.n.ids.Generation(), own, guard{w.n}.Generation())
+	era := fmt.Sprintf("%d %x %s", w.n.ids.Generation(), own, guard(w).Generation())
 	for _, s := range w.n.accords.Standings() {
 		era += " " + s.State
 	}
@@ -128,7 +128,7 @@ func (w watched) Era() string {
 
 // Harmless says which warning list a value stands on, or whose service of the own register it is.
 func (w watched) Harmless(ctx context.Context, p gate.Party, v indicator.Value) (code, why string, err error) {
-	g, text := guard{w.n}, v.Text()
+	g, text := guard(w), v.Text()
 	if list := g.Warned(text); list != "" {
 		return "warninglist", "it stands on the warning list " + list, nil
 	}

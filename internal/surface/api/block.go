@@ -88,7 +88,7 @@ func (a *API) block(c *call) error {
 	if err != nil {
 		return err
 	}
-	if since, ok := c.q["since"]; ok {
+	if since := c.q.all("since"); len(since) > 0 {
 		if len(since) != 1 || len(since[0]) > 20 || strings.Trim(since[0], "0123456789") != "" {
 			return fault.New(fault.Invalid, "block.cursor", "a cursor is the number that an earlier answer gave").At("since").Try("leave it empty to have everything")
 		}
@@ -149,7 +149,7 @@ func (a *API) blockSignature(c *call) error {
 }
 
 func (a *API) blockLeft(c *call) error {
-	s, err := a.selection(c)
+	s, err := block.Select(c.path("format"), nil)
 	if err != nil {
 		return err
 	}
