@@ -128,10 +128,11 @@ func TestTheBrokerGoesAndComes(t *testing.T) {
 		more, sums := events(12_000, 5000)
 		produce(more...)
 		n.exactly(t, add(want, sums))
+		until(t, "it is well again", func() bool { // whatever connection it noticed last is made anew when there is more to read
+			produce(more[0])
+			return run.source.Counts().Error == ""
+		})
 		run.end(t, nil)
-		if run.source.Counts().Error != "" {
-			t.Errorf("it is well again: %+v", run.source.Counts())
-		}
 	}
 	t.Run("kafka", func(t *testing.T) {
 		k := newKafka(t).produces()
