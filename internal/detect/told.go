@@ -26,10 +26,12 @@ CREATE TABLE sum(id INTEGER PRIMARY KEY, party INTEGER NOT NULL, sensor TEXT NOT
 	first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL, fields BLOB, input TEXT NOT NULL, back INTEGER NOT NULL, at INTEGER NOT NULL,
 	dirty INTEGER NOT NULL, due INTEGER NOT NULL, began INTEGER NOT NULL, sighting TEXT NOT NULL, modified INTEGER NOT NULL, UNIQUE(party, sensor, source, day));
 CREATE INDEX sum_due ON sum(due) WHERE dirty = 1;
-CREATE INDEX sum_source ON sum(source);
 CREATE INDEX sum_at ON sum(at);
 CREATE TABLE health(sensor TEXT PRIMARY KEY, at INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
 `
+
+// Of a file that is older the second serves what the first did.
+const toldIndexes = `CREATE INDEX IF NOT EXISTS sum_days ON sum(source, day); DROP INDEX IF EXISTS sum_source`
 
 // told is the file of what sensors reported. It is durable when its methods return.
 type told struct {
@@ -44,8 +46,10 @@ func openTold(dir string) (*told, error) {
 	}
 	t := &told{path: filepath.Join(dir, "told.db")}
 	var err error
-	t.c, err = openFile(t.path, "FULL", toldSchema, toldVersion)
-	return t, err
+	if t.c, err = openFile(t.path, "FULL", toldSchema, toldVersion); err != nil {
+		return t, err
+	}
+	return t, lite.Script(t.c, toldIndexes)
 }
 
 func (t *told) close() error {
