@@ -103,23 +103,25 @@ func (a *app) sensorRevoke() *cobra.Command {
 }
 
 func (a *app) sensorMet() *cobra.Command {
-	var source, value, name, since, from, to string
+	var source, value, name, since, day, from, to string
 	var byDay bool
 	c := &cobra.Command{Use: "met", Short: "List what sensors met, the newest first", Args: cobra.NoArgs}
 	c.Flags().StringVar(&source, "source", "", "only of this indicator")
 	c.Flags().StringVar(&value, "value", "", "only of this value")
 	c.Flags().StringVar(&name, "sensor", "", "only by this sensor")
 	c.Flags().StringVar(&since, "since", "", "only what was reported since this time (RFC 3339, or a date)")
+	c.Flags().StringVar(&day, "day", "", "only what was met on this day (UTC)")
 	c.Flags().BoolVar(&byDay, "by-day", false, "sums of each day (UTC) instead, 366 days at most")
 	c.Flags().StringVar(&from, "from", "", "with --by-day: the first day (default: 30 days)")
 	c.Flags().StringVar(&to, "to", "", "with --by-day: the last day (default: today)")
 	c.MarkFlagsMutuallyExclusive("by-day", "since")
+	c.MarkFlagsMutuallyExclusive("by-day", "day")
 	a.onNode(c, func(ctx context.Context, n *api.Client, _ []string) error {
 		if !byDay && from+to != "" {
 			return usage("--from and --to go with --by-day")
 		}
 		q := url.Values{}
-		for key, v := range map[string]string{"source": source, "value": value, "sensor": name, "since": since, "from": from, "to": to} {
+		for key, v := range map[string]string{"source": source, "value": value, "sensor": name, "since": since, "day": day, "from": from, "to": to} {
 			if v != "" {
 				q.Set(key, v)
 			}

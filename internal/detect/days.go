@@ -27,7 +27,7 @@ type DayCount struct {
 }
 
 // Days are the sums of what sensors met on each day (UTC) from one to another, both included and days without any among them, the first first. Without a last day
-// it is today, without a first one there are 30 days. A viewer has the sums of those detections that it may have, which Since does not choose.
+// it is today, without a first one there are 30 days. A viewer has the sums of those detections that it may have, by source, value and sensor.
 func (r *Room) Days(ctx context.Context, v gate.Viewer, f DetectionFilter, from, to time.Time) ([]DayCount, error) {
 	last := day(r.o.Now())
 	if !to.IsZero() {

@@ -154,6 +154,11 @@ func TestHiddenDetectionsDoNotEndTheList(t *testing.T) {
 	if err != nil || more || len(got) != 1 || got[0].Source != "indicator--0-7" {
 		t.Fatalf("%v %v %v", got, more, err)
 	}
+	for on, n := range map[time.Time]int{at: 1, at.AddDate(0, 0, 1): 0, time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC): 0} {
+		if got, _, err := r.Detections(t.Context(), gate.Viewer{}, DetectionFilter{Day: on}, "", 10); err != nil || len(got) != n {
+			t.Errorf("on %s: %v %v", on, got, err)
+		}
+	}
 	days, err := r.Days(t.Context(), gate.Viewer{}, DetectionFilter{}, at, at)
 	if diff := cmp.Diff([]DayCount{{Day: "2026-05-01", Count: 1, Sources: 1, Sensors: 1}}, days); err != nil || diff != "" {
 		t.Fatal(err, diff)

@@ -149,6 +149,7 @@ type DetectionFilter struct {
 	Sensor string // id or name
 	Value  string
 	Since  time.Time // told at this time or later
+	Day    time.Time // met on the day (UTC) of this time; the zero time: on any
 }
 
 // Detections are the newest sums of what sensors met, those last whose count grew longest ago. A viewer has those whose source it may have.
@@ -163,6 +164,12 @@ func (r *Room) Detections(ctx context.Context, v gate.Viewer, f DetectionFilter,
 			return nil, false, fault.New(fault.Invalid, "next.invalid", "this next was not given to you for this query").At("next")
 		}
 	}
+	on := int64(-1)
+	if !f.Day.IsZero() {
+		if on = day(f.Day); on < 0 { // nothing was met before 1970
+			return out, false, nil
+		}
+	}
 	names := map[string]string{}
 	for _, s := range r.sensors.all() {
 		names[s.ID] = s.Name
@@ -170,12 +177,12 @@ func (r *Room) Detections(ctx context.Context, v gate.Viewer, f DetectionFilter,
 	for ctx.Err() == nil { // however many rows there are that the viewer may not have, its pages are the same
 		var page []sum
 		err := r.told.read(func(c *zs.Conn) error {
-			return lite.Exec(c, "SELECT "+sumColumns+` WHERE (at < ?1 OR at = ?1 AND sum.id < ?2) AND at >= ?3 AND (?4 = '' OR source = ?4) AND (?5 = '' OR sensor = ?5) AND (?6 = '' OR value = ?6)
-				ORDER BY at DESC, sum.id DESC LIMIT ?7`, func(st *zs.Stmt) error {
+			return lite.Exec(c, "SELECT "+sumColumns+` WHERE (at < ?1 OR at = ?1 AND sum.id < ?2) AND at >= ?3 AND (?4 = '' OR source = ?4) AND (?5 = '' OR sensor = ?5) AND (?6 = '' OR value = ?6) AND (?7 < 0 OR day = ?7)
+				ORDER BY at DESC, sum.id DESC LIMIT ?8`, func(st *zs.Stmt) error {
 				s, err := readSum(st)
 				page = append(page, s)
 				return err
-			}, at, id, lite.PackTime(f.Since), f.Source, f.Sensor, f.Value, min(limit+1, 500))
+			}, at, id, lite.PackTime(f.Since), f.Source, f.Sensor, f.Value, on, min(limit+1, 500))
 		})
 		if err != nil || len(page) == 0 {
 			return out, false, err

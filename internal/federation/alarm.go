@@ -18,7 +18,7 @@ type Alarm struct {
 	Kind   string    `json:"kind"`
 	Since  time.Time `json:"since,omitzero"`
 	Proof  string    `json:"proof,omitempty"`  // the id of the proof
-	Sensor string    `json:"sensor,omitempty"` // the id of the own sensor that says nothing, where it is one
+	Sensor string    `json:"sensor,omitempty"` // the name of the own sensor that says nothing, where it is one
 	Text   string    `json:"text"`
 }
 

@@ -25,6 +25,7 @@ var sensorRoutes = []Route{
 		{Name: "value", Doc: "The value that was looked for."},
 		{Name: "sensor", Doc: "The id or name of a sensor."},
 		{Name: "since", Doc: "Only what was reported at this time or later.", Kind: Time},
+		{Name: "day", Doc: "Only what was met on this day (UTC).", Kind: Time},
 	}, paging...), pages[detect.Detection](), (*API).detections},
 	{get, "/detections/days", "How much sensors met on each day (UTC), the first first, days without any included: of the sources that the caller may have.", gate.SensorRead, []Param{
 		{Name: "from", Doc: "The first day; without one there are 30. At most 366 are counted.", Kind: Time},
@@ -112,6 +113,9 @@ func (a *API) detections(c *call) error {
 	f := detect.DetectionFilter{Source: c.q.get("source"), Value: c.q.get("value"), Sensor: c.q.get("sensor")}
 	var err error
 	if f.Since, err = c.q.time("since"); err != nil {
+		return err
+	}
+	if f.Day, err = c.q.time("day"); err != nil {
 		return err
 	}
 	return goOn(a, c, func(after string, limit int) ([]detect.Detection, bool, error) {

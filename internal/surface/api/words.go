@@ -502,7 +502,7 @@ var words = map[string]string{
 	"Health.alarms":            "What a person must look at.",
 	"Alarm":                    "Something in the alliance, or about a sensor of this node, that a person must look at.",
 	"Alarm.kind":               "accused: a partner shows a proof against this nation. sensor: a sensor of this node says nothing. The others are about the partner.",
-	"Alarm.sensor":             "The id of the sensor that says nothing.",
+	"Alarm.sensor":             "The name of the sensor that says nothing.",
 	"Alarm.proof":              "The id of the proof.",
 	"LogView":                  "A log that the node shares with a partner.",
 	"LogView.log":              "The log's name, which tells a stranger nothing.",

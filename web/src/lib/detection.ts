@@ -4,6 +4,7 @@ import { dayOf } from './day';
 
 type Schemas = components['schemas'];
 export type Detection = Schemas['Detection'];
+export type DayCount = Schemas['DayCount'];
 export type Mute = Schemas['Mute'];
 export type Opined = Schemas['Opined'];
 export type LeftOut = Schemas['LeftOut'];
@@ -17,32 +18,22 @@ export type Spared = Schemas['Spared'];
 /** What a detection is known by: a sensor has one sum of a source on a day. */
 export const detectionKey = (d: Pick<Detection, 'source' | 'sensor' | 'org' | 'day'>) => [d.source, d.sensor, d.org, d.day].join(' ');
 
-export interface Day {
-  day: string;
-  count: number;
-  /** Met when a sensor looked back: of count, how many. */
-  back: number;
-}
-
 const dayLong = 24 * 60 * 60 * 1000;
 
-/** How often something was met on each of the last days, up to a time; days without anything are there too. */
-export function byDay(list: readonly Pick<Detection, 'day' | 'count' | 'back'>[], days: number, until: Date): Day[] {
-  const out = Array.from({ length: days }, (_, i): Day => ({ day: dayOf(new Date(until.getTime() - (days - 1 - i) * dayLong)), count: 0, back: 0 }));
-  const at = new Map(out.map((d) => [d.day, d]));
-  for (const d of list) {
-    const day = at.get(d.day);
-    if (!day) continue;
-    day.count += d.count;
-    if (d.back) day.back += d.count;
-  }
-  return out;
-}
+/** The first and the last of so many days (UTC) up to a time. */
+export const daysUntil = (until: Date, days: number) => ({ first: dayOf(new Date(until.getTime() - (days - 1) * dayLong)), last: dayOf(until) });
 
-/** Adds a page that was read again to what is shown: what grew takes the place of what it was, and the newest stand first. */
-export function renew(shown: readonly Detection[], newest: readonly Detection[]): Detection[] {
-  const there = new Set(newest.map(detectionKey));
-  return [...newest, ...shown.filter((d) => !there.has(detectionKey(d)))];
+/**
+ * What is shown after the newest page was read again, and whether it goes on behind that page as it did: what grew takes the place of what it was, and the newest
+ * stand first. Where so much came that nothing of the page was there before, what lies between is not known, and the page stands alone.
+ */
+export function renewed(shown: readonly Detection[], page: readonly Detection[], goesOn: boolean): { items: Detection[]; goesOn: boolean } {
+  const was = new Map(shown.map((d) => [detectionKey(d), d.count]));
+  const last = page[page.length - 1];
+  // All of it fits on one page, and what is not on it any more is not there any more.
+  if (!goesOn || !last || was.get(detectionKey(last)) !== last.count) return { items: [...page], goesOn: false };
+  const there = new Set(page.map(detectionKey));
+  return { items: [...page, ...shown.filter((d) => !there.has(detectionKey(d)))], goesOn: true };
 }
 
 export const sensorTones: Record<string, Tone> = { well: 'good', silent: 'bad', new: 'accent', revoked: 'plain' };
