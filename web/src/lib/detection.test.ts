@@ -59,8 +59,8 @@ describe('commands', () => {
       'entente block rpz --server https://node.example:8443 --ca ca.pem --token-file token --out rpz.zone.new\nentente block verify rpz.zone.new --card node.card && mv rpz.zone.new rpz.zone',
     );
     expect(blockFile('list')).toBe('list.txt');
-    expect(loadLine('nft')).toContain(blockFile('nft'));
-    expect(loadLine('list')).toBeUndefined();
+    for (const f of ['rpz', 'hosts', 'nft', 'suricata', 'suricata-domains', 'suricata-ip', 'suricata-md5', 'suricata-sha256', 'snort', 'zeek', 'squid', 'squid-addresses', 'squid-urls', 'sigma']) expect(loadLine(f), f).toContain(blockFile(f));
+    for (const f of ['list', 'json', 'csv']) expect(loadLine(f), f).toBeUndefined();
   });
 });
 

@@ -87,14 +87,22 @@ export function fetchCommands(node: string, format: string): string {
   return `entente block ${format} --server ${word(node)} --ca ca.pem --token-file token --out ${file}.new\nentente block verify ${file}.new --card node.card && mv ${file}.new ${file}`;
 }
 
+const reload = 'suricatasc -c ruleset-reload-nonblocking';
 const loads: Record<string, string> = {
-  rpz: 'options { response-policy { zone "rpz.entente.invalid"; }; };\nzone "rpz.entente.invalid" { type primary; file "rpz.zone"; allow-query { none; }; };',
-  nft: 'nft -f nft.nft',
-  suricata: 'suricatasc -c ruleset-reload-nonblocking',
+  rpz: 'options { response-policy { zone "rpz.entente.invalid"; }; };\nzone "rpz.entente.invalid" { type primary; file "rpz.zone"; allow-query { none; }; };\n\nrndc reload rpz.entente.invalid',
+  hosts: 'addn-hosts=/etc/dnsmasq.d/hosts.txt\n\nsystemctl reload dnsmasq',
+  nft: 'table inet entente {\n  chain out {\n    type filter hook forward priority -10;\n    ip daddr @block4 counter drop\n    ip6 daddr @block6 counter drop\n  }\n}\n\nnft -f nft.nft',
+  suricata: 'rule-files:\n  - /etc/suricata/rules/suricata.rules\n\n' + reload,
+  'suricata-domains': 'drop dns any any -> any any (msg:"blocked name"; dns.query; dataset:isset,names,type string,load suricata-domains.txt; sid:1000001;)\n\n' + reload,
+  'suricata-ip': 'drop ip any any -> any any (msg:"blocked address"; ip.dst; dataset:isset,ips,type ip,load suricata-ip.txt; sid:1000002;)\n\n' + reload,
+  'suricata-md5': 'drop http any any -> any any (msg:"blocked file"; filemd5:suricata-md5.txt; sid:1000004;)\n\n' + reload,
+  'suricata-sha256': 'drop http any any -> any any (msg:"blocked file"; filesha256:suricata-sha256.txt; sid:1000003;)\n\n' + reload,
+  snort: 'include /etc/snort/rules/snort.rules\n\nkill -HUP "$(pidof snort)"',
   zeek: 'redef Intel::read_files += { "/path/zeek.intel" };',
-  squid: 'acl blocked_names dstdomain -n "/etc/squid/squid.txt"\nhttp_access deny blocked_names',
-  'squid-addresses': 'acl blocked_addresses dst -n "/etc/squid/squid-addresses.txt"\nhttp_access deny blocked_addresses',
-  'squid-urls': 'acl blocked_pages url_regex "/etc/squid/squid-urls.txt"\nhttp_access deny blocked_pages',
+  squid: 'acl blocked_names dstdomain -n "/etc/squid/squid.txt"\nhttp_access deny blocked_names\n\nsquid -k reconfigure',
+  'squid-addresses': 'acl blocked_addresses dst -n "/etc/squid/squid-addresses.txt"\nhttp_access deny blocked_addresses\n\nsquid -k reconfigure',
+  'squid-urls': 'acl blocked_pages url_regex "/etc/squid/squid-urls.txt"\nhttp_access deny blocked_pages\n\nsquid -k reconfigure',
+  sigma: 'entente detect --rules sigma.yml logs/',
 };
 /** How a program loads a file in a format; undefined where that is its own matter. */
 export const loadLine = (format: string): string | undefined => loads[format];
