@@ -57,7 +57,8 @@ var floors = []struct {
 	{"internal/event", nil},
 	{"internal/match", []string{"sigma", "internal/event"}},
 	{"internal/observation", []string{"stix/pattern", "internal/event"}},
-	{"internal/correlation", []string{"sigma", "internal/fault"}},
+	{"internal/siphash", nil},
+	{"internal/correlation", []string{"sigma", "internal/fault", "internal/siphash"}},
 	{"internal/watch", []string{"sigma", "stix", "stix/pattern", "internal/correlation", "internal/event", "internal/fault", "internal/indicator", "internal/match", "internal/observation"}},
 	{"internal/evtx", nil},
 	{"internal/syslog", nil},
@@ -65,7 +66,7 @@ var floors = []struct {
 	{"internal/input", []string{"internal/evtx", "internal/fault", "internal/flow", "internal/syslog"}},
 	{"internal/spool", []string{"internal/fault", "internal/lite"}},
 	{"internal/stream", []string{"internal/fault", "internal/input", "internal/outbound"}},
-	{"internal/recall", []string{"internal/fault"}},
+	{"internal/recall", []string{"internal/fault", "internal/siphash"}},
 	{"internal/sensor", []string{"sensor", "sigma", "internal/build", "internal/correlation", "internal/event", "internal/fault", "internal/indicator", "internal/input", "internal/lite", "internal/outbound", "internal/recall", "internal/spool",
 		"internal/observation", "internal/stream", "internal/watch", "stix/pattern"}},
 	// the waist
