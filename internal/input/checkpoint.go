@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -14,6 +13,8 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"entente/internal/fault"
+
+	"entente/internal/disk"
 )
 
 // mark is where one file stands: at the end of its last block that is done with, and at its own end once it was left.
@@ -162,21 +163,7 @@ func (c *Checkpoints) write() error {
 	if err != nil {
 		return fault.New(fault.Internal, "", "how far inputs are cannot be written down").Because(err)
 	}
-	f, err := os.OpenFile(c.path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("keeping how far inputs are: %w", err)
-	}
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(c.path+".new", c.path)
-	}
-	if err == nil {
-		var d *os.File
-		if d, err = os.Open(filepath.Dir(c.path)); err == nil {
-			err = errors.Join(d.Sync(), d.Close())
-		}
-	}
-	if err != nil {
+	if err := disk.Replace(c.path, b); err != nil {
 		return fmt.Errorf("keeping how far inputs are: %w", err)
 	}
 	return nil
