@@ -216,47 +216,46 @@ func (r *Room) resume(s *sum, said *store.Item) error {
 	return nil
 }
 
-// sightingObject is a STIX sighting (STIX 2.1, section 5.2), evidenceObject its observed-data (section 4.14), identityObject who sees (section 4.5).
-type sightingObject struct {
+// object is what every STIX object says of itself (STIX 2.1, section 3.2).
+type object struct {
 	Type      string   `json:"type"`
 	Spec      string   `json:"spec_version"`
 	ID        string   `json:"id"`
-	CreatedBy string   `json:"created_by_ref"`
+	CreatedBy string   `json:"created_by_ref,omitempty"`
 	Created   string   `json:"created"`
 	Modified  string   `json:"modified"`
-	First     string   `json:"first_seen"`
-	Last      string   `json:"last_seen"`
-	Count     int64    `json:"count"`
-	Of        string   `json:"sighting_of_ref"`
-	Evidence  []string `json:"observed_data_refs,omitempty"`
-	Where     []string `json:"where_sighted_refs"`
-	Text      string   `json:"description,omitempty"`
-	Markings  []string `json:"object_marking_refs,omitempty"`
-}
-
-type observedObject struct {
-	Type      string   `json:"type"`
-	Spec      string   `json:"spec_version"`
-	ID        string   `json:"id"`
-	CreatedBy string   `json:"created_by_ref"`
-	Created   string   `json:"created"`
-	Modified  string   `json:"modified"`
-	First     string   `json:"first_observed"`
-	Last      string   `json:"last_observed"`
-	Number    int64    `json:"number_observed"`
-	Objects   []string `json:"object_refs"`
 	Markings  []string `json:"object_marking_refs"`
 }
 
+// objectOf begins an object under a label. Without an author it names none.
+func objectOf(typ, id, author string, created, modified time.Time, l label.Label) object {
+	return object{Type: typ, Spec: "2.1", ID: id, CreatedBy: author, Created: stamp(created), Modified: stamp(modified), Markings: []string{label.TLPMarkingID(l.TLP, false)}}
+}
+
+// sightingObject is a STIX sighting (STIX 2.1, section 5.2), observedObject its observed-data (section 4.14), identityObject who sees (section 4.5).
+type sightingObject struct {
+	object
+	First    string   `json:"first_seen"`
+	Last     string   `json:"last_seen"`
+	Count    int64    `json:"count"`
+	Of       string   `json:"sighting_of_ref"`
+	Evidence []string `json:"observed_data_refs,omitempty"`
+	Where    []string `json:"where_sighted_refs"`
+	Text     string   `json:"description,omitempty"`
+}
+
+type observedObject struct {
+	object
+	First   string   `json:"first_observed"`
+	Last    string   `json:"last_observed"`
+	Number  int64    `json:"number_observed"`
+	Objects []string `json:"object_refs"`
+}
+
 type identityObject struct {
-	Type     string   `json:"type"`
-	Spec     string   `json:"spec_version"`
-	ID       string   `json:"id"`
-	Created  string   `json:"created"`
-	Modified string   `json:"modified"`
-	Name     string   `json:"name"`
-	Class    string   `json:"identity_class"`
-	Markings []string `json:"object_marking_refs,omitempty"`
+	object
+	Name  string `json:"name"`
+	Class string `json:"identity_class"`
 }
 
 // mostCount is the largest count that a sighting can have (STIX 2.1, section 5.2.1).
@@ -316,24 +315,21 @@ func (d *drafts) observable(s *sum, l label.Label) string {
 // identity adds who an organisation is. It stays within the node's organisation: that it is there tells that something was met.
 func (d *drafts) identity(p gate.Party, at time.Time) {
 	l := label.For(label.AmberStrict)
-	d.add(l, &identityObject{Type: "identity", Spec: "2.1", ID: identity(p), Created: stamp(at), Modified: stamp(at), Name: p.Org, Class: "organization",
-		Markings: []string{label.TLPMarkingID(l.TLP, false)}})
+	d.add(l, &identityObject{object: objectOf("identity", identity(p), "", at, at, l), Name: p.Org, Class: "organization"})
 }
 
 // draft adds what is handed in of a sum, its sighting last.
 func (r *Room) draft(d *drafts, id string, s *sum, l label.Label, modified time.Time) {
-	marking := []string{label.TLPMarkingID(l.TLP, false)}
 	created := s.began.Truncate(time.Millisecond)
 	if created.After(modified) {
 		created = modified
 	}
-	o := sightingObject{Type: "sighting", Spec: "2.1", ID: id, CreatedBy: identity(s.party), Created: stamp(created), Modified: stamp(modified),
-		First: stamp(s.first), Last: stamp(s.last), Count: min(s.count, mostCount), Of: s.source, Where: []string{identity(s.party)}, Markings: marking}
+	who := identity(s.party)
+	o := sightingObject{object: objectOf("sighting", id, who, created, modified, l), First: stamp(s.first), Last: stamp(s.last), Count: min(s.count, mostCount), Of: s.source, Where: []string{who}}
 	if r.o.Config.Evidence {
 		if sco := d.observable(s, l); sco != "" {
 			evidence := named("observed-data", o.ID)
-			d.add(l, &observedObject{Type: "observed-data", Spec: "2.1", ID: evidence, CreatedBy: o.CreatedBy, Created: o.Created, Modified: o.Modified, First: o.First, Last: o.Last, Number: o.Count,
-				Objects: []string{sco}, Markings: marking})
+			d.add(l, &observedObject{object: objectOf("observed-data", evidence, who, created, modified, l), First: o.First, Last: o.Last, Number: o.Count, Objects: []string{sco}})
 			o.Evidence = []string{evidence}
 		}
 	}

@@ -14,9 +14,6 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
-
-	"entente/internal/evtx"
-	"entente/internal/flow"
 )
 
 // edgeBytes of a file say which it is.
@@ -66,13 +63,14 @@ func (f *file) close() error {
 // sniff finds out how a file holds its text.
 func (f *file) sniff() error {
 	b := make([]byte, magicBytes)
-	if _, err := f.f.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
+	n, err := f.f.ReadAt(b, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("reading an input: %w", err)
 	}
 	switch f.form = plain; {
-	case b[0] == 0x1f && b[1] == 0x8b:
+	case bytes.HasPrefix(b, gzipMagic):
 		f.form = packed
-	case string(b) == evtx.Magic, string(b) == flow.ArgusMagic:
+	case formOf(b[:n]) != nil:
 		f.form = decoded
 	}
 	return nil
@@ -83,26 +81,28 @@ func (f *file) from(offset int64) (io.Reader, error) {
 	if f.form == plain {
 		return io.NewSectionReader(f.f, offset, f.size-offset), nil
 	}
-	var text io.Reader
-	whole := io.NewSectionReader(f.f, 0, f.size)
-	if f.form == decoded {
-		head := make([]byte, magicBytes)
-		if _, err := f.f.ReadAt(head, 0); err != nil {
-			return nil, fmt.Errorf("reading an input: %w", err)
+	text := bufio.NewReaderSize(io.NewSectionReader(f.f, 0, f.size), readSize)
+	if f.form == packed {
+		z, err := gzip.NewReader(text)
+		if err != nil {
+			return nil, fmt.Errorf("unpacking an input: %w", err)
 		}
-		var err error
-		if text, f.unread, err = Decode(head, bufio.NewReaderSize(whole, readSize)); err != nil {
-			return nil, err
-		}
-	} else if z, err := gzip.NewReader(whole); err != nil {
-		return nil, fmt.Errorf("unpacking an input: %w", err)
-	} else {
-		text = z
+		text = bufio.NewReaderSize(z, readSize)
 	}
-	if _, err := io.CopyN(io.Discard, text, offset); err != nil && !errors.Is(err, io.EOF) {
+	head, err := text.Peek(magicBytes)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("reading an input: %w", err)
+	}
+	var r io.Reader = text
+	if lines, unread, err := Decode(head, text); err != nil {
+		return nil, err
+	} else if lines != nil {
+		r, f.unread = lines, unread
+	}
+	if _, err := io.CopyN(io.Discard, r, offset); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("unpacking an input: %w", err)
 	}
-	return text, nil
+	return r, nil
 }
 
 // head is the first bytes of a file's text.
