@@ -157,7 +157,7 @@ func openFiles(t Table, name string, p Place) (*Opened, error) {
 			return nil, err
 		}
 	}
-	return &Opened{Source: s, Counts: counts, Lag: s.Lag}, nil
+	return &Opened{Source: s, Counts: counts, Lag: s.Lag, Failing: s.Failing}, nil
 }
 
 // fileOf is a name of a file for a name that may have anything in it.
