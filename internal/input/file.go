@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -39,6 +40,11 @@ type file struct {
 	unread  func() uint64 // of it, so far
 	over    bool          // of one that is not plain: it was read to its end
 	failed  int64         // the size at which it could not be read
+	err     error         // why it cannot be read now
+	behind  bool          // it was cut off, and had more than was read
+	waits   string        // the ID of the file that it is a copy of, while that one is being read
+	waited  int           // looks at which it had not grown and was a copy
+	idle    int           // looks since something came
 	rest    []byte        // of the line that has not ended
 	begin   int64         // of that line in the text
 	read    int64         // bytes of the text, the rest among them
@@ -49,15 +55,51 @@ type file struct {
 	quiet   int           // looks at which nothing more came, since it does not
 }
 
-func (f *file) close() error {
+// reach opens a file, unless it is open.
+func (s *Files) reach(f *file) error {
+	if f.f != nil {
+		return nil
+	}
+	h, err := os.OpenFile(f.mark.Path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe that came to be there meanwhile does not hold it up
+	if err != nil {
+		return fmt.Errorf("opening an input: %w", err)
+	}
+	info, err := h.Stat()
+	if err == nil {
+		if is, ok := identityOf(f.mark.Path, info); !ok || is.file() != f.mark.file() {
+			err = errMoved
+		}
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("opening an input: %w", err), h.Close())
+	}
+	f.f = h
+	s.handles++
+	return nil
+}
+
+var errMoved = fmt.Errorf("another file came in its place: %w", os.ErrNotExist)
+
+// shut closes a file.
+func (s *Files) shut(f *file) error {
 	if f.f == nil {
 		return nil
 	}
-	if err := f.f.Close(); err != nil {
+	h := f.f
+	f.f = nil
+	s.handles--
+	if err := h.Close(); err != nil {
 		return fmt.Errorf("closing an input: %w", err)
 	}
-	f.f = nil
 	return nil
+}
+
+// spare closes a file that can be opened again, where too many are open.
+func (s *Files) spare(f *file) error {
+	if s.handles <= maxHandles || !f.current || f.text != nil {
+		return nil
+	}
+	return s.shut(f)
 }
 
 // sniff finds out how a file holds its text.
@@ -120,22 +162,31 @@ func (f *file) head() ([]byte, error) {
 
 // before is the text before a place, or before the end of a shorter text, and where that is.
 func (f *file) before(offset int64) (text []byte, n int64, err error) {
-	skip := max(0, offset-edgeBytes)
 	if f.form == plain {
-		skip = min(skip, max(0, f.size-edgeBytes))
+		n = max(0, min(offset, f.size)-edgeBytes)
 	}
-	r, err := f.from(skip)
+	r, err := f.from(n)
 	if err != nil {
 		return nil, 0, err
 	}
-	text, err = io.ReadAll(io.LimitReader(r, offset-skip))
-	if err != nil {
-		return nil, 0, fmt.Errorf("reading an input: %w", err)
+	r = io.LimitReader(r, offset-n)
+	for buf := make([]byte, 16<<10); ; {
+		got, err := r.Read(buf)
+		n += int64(got)
+		text = ending(text, buf[:got])
+		if errors.Is(err, io.EOF) {
+			return text, n, nil
+		}
+		if err != nil {
+			return nil, 0, fmt.Errorf("reading an input: %w", err)
+		}
 	}
-	if len(text) == 0 && skip > 0 { // of a packed text that is shorter
-		return nil, 0, nil
-	}
-	return text, skip + int64(len(text)), nil
+}
+
+// ending is the end of a text after more of it, as far as it says which file this is.
+func ending(text, more []byte) []byte {
+	text = append(text, more[max(0, len(more)-edgeBytes):]...)
+	return append(text[:0], text[max(0, len(text)-edgeBytes):]...)
 }
 
 func edgeOf(b []byte) edge {
@@ -155,7 +206,8 @@ func (s *Files) fill(f *file) (b []byte, n int, err error) {
 	b = s.buf[:len(f.rest)+readSize]
 	copy(b, f.rest)
 	if f.form == plain {
-		n, err = f.f.ReadAt(b[len(f.rest):], f.read)
+		most := min(readSize, max(0, f.size-f.read)) // what came since is read when the file is known by it
+		n, err = f.f.ReadAt(b[len(f.rest):len(f.rest)+int(most)], f.read)
 	} else if f.text == nil {
 		f.text, err = f.from(f.read)
 	}
@@ -180,18 +232,29 @@ func (s *Files) fill(f *file) (b []byte, n int, err error) {
 
 // drain gives what a file has, as far as lines end, and how many those are.
 func (s *Files) drain(ctx context.Context, f *file, take func(*Batch) error) (lines int, err error) {
-	if f.mark.ID == "" || f.mark.Left != 0 || f.over || f.form != plain && (!f.still || f.failed == f.size) {
+	if f.mark.ID == "" || f.mark.Left != 0 || f.over || f.form != plain && (!f.still || f.failed == f.size) || f.f == nil && f.read >= f.size && f.form == plain {
+		return 0, nil
+	}
+	if err := s.reach(f); err != nil {
+		if errors.Is(err, os.ErrNotExist) { // it was moved meanwhile: the next look says where to
+			return 0, nil
+		}
+		s.trouble(f, err)
+		if !s.Follow {
+			return 0, err
+		}
 		return 0, nil
 	}
 	for ctx.Err() == nil {
 		b, n, err := s.fill(f)
 		if err != nil {
-			s.Counts(func(c *Counts) { c.Errors++ })
+			s.trouble(f, err)
 			if !s.Follow {
 				return lines, err
 			}
 			return lines, nil
 		}
+		f.err = nil
 		if f.form == plain {
 			s.lag.Add(-int64(n))
 		}
@@ -200,7 +263,7 @@ func (s *Files) drain(ctx context.Context, f *file, take func(*Batch) error) (li
 				if f.unread != nil {
 					s.Counts(func(c *Counts) { c.Unread += f.unread() })
 				}
-				return lines, errors.Join(s.finish(f, take, true), f.close())
+				return lines, errors.Join(s.finish(f, take, true), s.shut(f))
 			}
 			return lines, nil
 		}
@@ -276,8 +339,7 @@ func (s *Files) split(f *file, b []byte, take func(*Batch) error) (lines int, er
 
 // note keeps the end of the text that goes on so.
 func (f *file) note(b []byte) {
-	f.tail = append(f.tail, b[max(0, len(b)-edgeBytes):]...)
-	f.tail = append(f.tail[:0], f.tail[max(0, len(f.tail)-edgeBytes):]...)
+	f.tail = ending(f.tail, b)
 }
 
 // give gives a batch; the last of a block with what is kept when it is done with.

@@ -64,7 +64,7 @@ var floors = []struct {
 	{"internal/evtx", nil},
 	{"internal/syslog", nil},
 	{"internal/flow", nil},
-	{"internal/input", []string{"internal/evtx", "internal/disk", "internal/fault", "internal/flow", "internal/syslog"}},
+	{"internal/input", []string{"internal/disk", "internal/evtx", "internal/fault", "internal/flow", "internal/syslog"}},
 	{"internal/spool", []string{"internal/disk", "internal/fault", "internal/lite"}},
 	{"internal/stream", []string{"internal/fault", "internal/input", "internal/outbound"}},
 	{"internal/recall", []string{"internal/disk", "internal/fault", "internal/siphash"}},
