@@ -26,7 +26,10 @@ type Matcher struct {
 	route    []byte
 	known    map[string]*table // by the values that decide about routes
 
-	meet, meetWord func(*entry) // see witnessed and worded
+	memo  memo
+	noted []*entry // by note
+
+	note, meetWord func(*entry) // see noting and worded
 	word           event.Value  // which worded is about
 	text           []byte       // and its folded text
 	found          []*entry     // by worded
@@ -53,8 +56,8 @@ const maxKnown = 10_000
 // Matcher makes one.
 func (e *Engine) Matcher() *Matcher {
 	m := &Matcher{e: e, answers: make([]answer, len(e.leaves)), met: make([]uint32, len(e.leaves)), asked: make([]uint32, len(e.rules)), folded: make([]texts, e.plan.Slots()),
-		automata: make([]*dfa, e.regexes), known: map[string]*table{}}
-	m.meet, m.meetWord = m.witnessed, m.worded
+		automata: make([]*dfa, e.regexes), known: map[string]*table{}, memo: newMemo()}
+	m.note, m.meetWord = m.noting, m.worded
 	return m
 }
 
@@ -79,13 +82,7 @@ func (m *Matcher) Match(ev *event.Event, hit func(rule int)) {
 		if int(slot) >= len(t.at) || t.at[slot] == 0 {
 			continue
 		}
-		f := &t.fields[t.at[slot]-1]
-		for _, text := range m.texts(f.slot) {
-			f.find(text, plain, m.meet)
-		}
-		for _, x := range f.asked {
-			m.witnessed(x)
-		}
+		m.look(&t.fields[t.at[slot]-1], plain)
 	}
 	for _, r := range t.always {
 		m.try(r)
@@ -95,18 +92,53 @@ func (m *Matcher) Match(ev *event.Event, hit func(rule int)) {
 	}
 }
 
-// witnessed asks the rules of a witness, if it is true.
-func (m *Matcher) witnessed(x *entry) {
-	if m.met[x.leaf] == m.epoch {
-		return
+// look asks the rules that have a witness in a field.
+func (m *Matcher) look(f *field, plain bool) {
+	v, escaped, one := m.ev.Raw(f.slot)
+	var c *cell
+	if one && v.Text != nil {
+		known := false
+		if c, known = m.memo.cell(f, v, escaped); known {
+			for _, x := range c.met {
+				if !x.slow {
+					m.answers[x.leaf] = answer{m.epoch, true}
+				}
+				m.rules(x)
+			}
+			return
+		}
 	}
-	m.met[x.leaf] = m.epoch
-	switch {
-	case x.text:
+	m.noted = m.noted[:0]
+	for _, text := range m.texts(f.slot) {
+		f.find(text, plain, m.note)
+	}
+	m.noted = append(m.noted, f.asked...)
+	m.noted = slices.DeleteFunc(m.noted, func(x *entry) bool { return !m.witnessed(x) })
+	c.put(f, v, escaped, m.noted)
+	for _, x := range m.noted {
+		m.rules(x)
+	}
+}
+
+// noting notes an entry, once for an event.
+func (m *Matcher) noting(x *entry) {
+	if m.met[x.leaf] != m.epoch {
+		m.met[x.leaf] = m.epoch
+		m.noted = append(m.noted, x)
+	}
+}
+
+// witnessed tells whether an entry that was found is true. What is slow to answer is left to its rules, which ask everything else before.
+func (m *Matcher) witnessed(x *entry) bool {
+	if x.text {
 		m.answers[x.leaf] = answer{m.epoch, true}
-	case !x.slow && !m.yes(x.leaf): // what is slow to answer is left to its rule, which asks everything else before
-		return
+		return true
 	}
+	return x.slow || m.yes(x.leaf)
+}
+
+// rules asks the rules of a witness.
+func (m *Matcher) rules(x *entry) {
 	for _, r := range x.rules {
 		m.try(r)
 	}
@@ -126,11 +158,10 @@ func (m *Matcher) words(w *words) {
 		})
 	}
 	m.searched = w
-	for _, x := range m.found {
-		m.witnessed(x)
-	}
-	for _, x := range w.asked {
-		m.witnessed(x)
+	for _, x := range append(m.found, w.asked...) {
+		if m.witnessed(x) {
+			m.rules(x)
+		}
 	}
 }
 
