@@ -46,7 +46,7 @@ func (r *Room) types() []string {
 // The places that are kept.
 const (
 	placeJournal = "journal" // the last line that is worked into all tables
-	placeSweep   = "sweep"   // how far a sweep has come; negative: its second part; 0: none is under way
+	placeSweep   = "sweep"   // how far a sweep has come; -1 and -2: its second and third part; 0: none is under way
 	placeSwept   = "swept"   // when the last one ended
 	wordSweep    = "sweeping"
 	wordEra      = "era"
@@ -89,8 +89,7 @@ func (r *Room) follow(ctx context.Context) {
 
 // advance does one step. It tells whether there may be more to do at once.
 func (r *Room) advance(ctx context.Context) (busy bool, err error) {
-	tables, err := r.looked.tables()
-	if err != nil || len(tables) == 0 {
+	if idle, err := r.nothing(); err != nil || idle {
 		return false, err
 	}
 	cursor, err := r.looked.place(placeJournal)
@@ -115,6 +114,16 @@ func (r *Room) advance(ctx context.Context) (busy bool, err error) {
 		return false, err
 	}
 	return r.sweep(ctx)
+}
+
+// nothing tells whether there is nothing to follow the journal for: neither a table nor anything that was reported.
+func (r *Room) nothing() (bool, error) {
+	tables, err := r.looked.tables()
+	if err != nil || len(tables) > 0 {
+		return false, err
+	}
+	any, err := r.told.any()
+	return !any, err
 }
 
 // lines works lines of the journal into the tables.
@@ -392,7 +401,7 @@ func (r *Room) era() error {
 	})
 }
 
-// sweep does one step of looking at everything anew: first at all that is in the store, then at all that stands in the tables.
+// sweep does one step of looking at everything anew: first at all that is in the store, then at all that stands in the tables, and then at all that was reported.
 func (r *Room) sweep(ctx context.Context) (more bool, err error) {
 	at, err := r.looked.place(placeSweep)
 	if err != nil || at == 0 {
@@ -427,6 +436,18 @@ func (r *Room) sweep(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if at < -1 {
+		last, err := r.forgetGone(ctx, after)
+		if err != nil {
+			return false, err
+		}
+		return last != "", r.looked.do(func(c *zs.Conn) error {
+			if last == "" {
+				return errors.Join(setPlace(c, placeSweep, 0), setPlace(c, placeSwept, lite.PackTime(r.o.Now())))
+			}
+			return setPlace(c, wordSweep, last)
+		})
+	}
 	var ids []string
 	err = r.looked.read(func(c *zs.Conn) error {
 		return lite.Exec(c, "SELECT DISTINCT source FROM look WHERE source > ? AND (change IS NOT NULL OR rule IS NOT NULL) ORDER BY source LIMIT ?", func(st *zs.Stmt) error {
@@ -438,9 +459,7 @@ func (r *Room) sweep(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	if len(ids) == 0 {
-		return false, r.looked.do(func(c *zs.Conn) error {
-			return errors.Join(setPlace(c, placeSweep, 0), setPlace(c, placeSwept, lite.PackTime(r.o.Now())))
-		})
+		return true, r.looked.do(func(c *zs.Conn) error { return errors.Join(setPlace(c, placeSweep, -2), setPlace(c, wordSweep, "")) })
 	}
 	if err := r.judge(ctx, ids); err != nil {
 		return false, err

@@ -101,7 +101,7 @@ func (r *Room) publish(ctx context.Context) {
 		}
 		if now := r.o.Now(); now.Sub(tidied).Abs() >= time.Minute {
 			tidied = now
-			forgot, err := r.told.tidy(now, time.Duration(r.o.Config.ReportDays)*24*time.Hour, r.o.Config.MaxReports)
+			forgot, err := r.told.tidy(now, r.o.Config.kept(), r.o.Config.MaxReports)
 			if err != nil {
 				r.o.Log.Warn("old reports were not forgotten", "error", err)
 			}
@@ -130,8 +130,8 @@ func (r *Room) say(ctx context.Context) (busy bool, err error) {
 // sayOne makes a sighting of a sum, or a new version of it.
 func (r *Room) sayOne(ctx context.Context, s *sum, now time.Time) error {
 	of, ok := r.sensors.find(s.sensor)
-	if !ok {
-		return r.told.later(s, now.Add(tryAgain))
+	if !ok { // enrolled after the store was copied that this node was restored from
+		of = Sensor{ID: s.sensor, Name: s.sensor, Nation: s.party.Nation, Org: s.party.Org}
 	}
 	id, who := named("sighting", s.source, s.party.Nation, s.party.Org, s.sensor, strconv.FormatInt(s.day, 10)), identity(s.party)
 	found, err := r.o.World.For(ctx, s.party, []string{s.source, id, who})
@@ -142,7 +142,7 @@ func (r *Room) sayOne(ctx context.Context, s *sum, now time.Time) error {
 	if source == nil { // what it names is out of sight: there is nobody to whom it could be said
 		return r.told.later(s, now.Add(tryAgain))
 	}
-	if s.sighting == "" && said != nil { // made by a node that this one was restored from
+	if said != nil {
 		if err := r.resume(s, said); err != nil {
 			return err
 		}
@@ -188,32 +188,48 @@ func item(items []store.Item, id string) *store.Item {
 	return &items[i]
 }
 
-// resume goes on from a sighting that is there already.
+// resume goes on from the sighting that is there. It begins when the sum does, unless that began anew because what was reported was lost; then it adds to it. One that is newer than the sum knows was
+// made before the node could note it, or by a life of the node that this one, restored from a backup, does not know: less is not said after more.
 func (r *Room) resume(s *sum, said *store.Item) error {
 	o, err := stix.Parse(said.Record.Body)
 	if err != nil {
 		return nil // it is written anew
 	}
+	var at [4]time.Time
+	for i, text := range []string{o.Created(), o.Modified(), o.Text("/first_seen"), o.Text("/last_seen")} {
+		if at[i], err = time.Parse(time.RFC3339Nano, text); err != nil {
+			return nil
+		}
+	}
+	created, modified, first, last := at[0], at[1], at[2], at[3]
 	raw, _ := o.Property("/count")
 	count, err := strconv.ParseInt(string(raw), 10, 64)
-	first, errFirst := time.Parse(time.RFC3339Nano, o.Text("/first_seen"))
-	if err != nil || errFirst != nil || count < 1 {
+	if err != nil || count < 1 {
 		return nil
 	}
-	if at, err := time.Parse(time.RFC3339Nano, o.Modified()); err == nil {
-		s.modified = at
+	more := int64(0)
+	switch {
+	case s.sighting == "" && !created.Equal(s.began.Truncate(time.Millisecond)):
+		more, s.began = count, created
+	case modified.After(s.modified):
+		more = max(count-s.count, 0)
+	default:
+		return nil
 	}
-	if at, err := time.Parse(time.RFC3339Nano, o.Created()); err == nil && at.Before(s.began) {
-		s.began = at
+	if modified.After(s.modified) {
+		s.modified = modified
 	}
-	if err := r.told.raise(s, count, first); err != nil {
-		return err
+	if more == 0 {
+		return nil
 	}
-	s.count += count
+	s.count += more
 	if first.Before(s.first) {
 		s.first = first
 	}
-	return nil
+	if last.After(s.last) {
+		s.last = last
+	}
+	return r.told.raise(s, more)
 }
 
 // object is what every STIX object says of itself (STIX 2.1, section 3.2).

@@ -15,7 +15,10 @@ import (
 	"entente/sensor"
 )
 
-const toldVersion = 1
+const (
+	toldFile    = "told.db"
+	toldVersion = 1
+)
 
 // A row of sum is what one sensor met of one source on one day; a row of report is what of it one stretch of telemetry gave. A sum that is dirty is not in its sighting yet.
 const toldSchema = `
@@ -31,6 +34,10 @@ CREATE INDEX sum_at ON sum(at);
 CREATE TABLE health(sensor TEXT PRIMARY KEY, at INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
 `
 
+// toldMore is what a file that was made earlier may lack. A row of gap is a time of which nobody knows what sensors reported: it begins when a backup was made, and ends when the node is opened
+// that was restored from it.
+const toldMore = "CREATE TABLE IF NOT EXISTS gap(began INTEGER PRIMARY KEY, ended INTEGER NOT NULL) WITHOUT ROWID;"
+
 // told is the file of what sensors reported. It is durable when its methods return.
 type told struct {
 	path string
@@ -42,10 +49,12 @@ func openTold(dir string) (*told, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	t := &told{path: filepath.Join(dir, "told.db")}
+	t := &told{path: filepath.Join(dir, toldFile)}
 	var err error
-	t.c, err = openFile(t.path, "FULL", toldSchema, toldVersion)
-	return t, err
+	if t.c, err = openFile(t.path, "FULL", toldSchema, toldVersion); err != nil {
+		return nil, err
+	}
+	return t, lite.Script(t.c, toldMore)
 }
 
 func (t *told) close() error {
@@ -128,13 +137,17 @@ func takeOne(c *zs.Conn, party int64, of string, q *sensor.Report, now time.Time
 		return false, err
 	}
 	first, last := lite.PackTime(q.First), lite.PackTime(q.Last)
-	if sum == 0 {
-		sum, err = sumOf(c, party, of, q, at)
-		if err != nil {
+	if sum != 0 { // what it was of may have been forgotten since
+		if sum, err = lite.Number(c, "SELECT id FROM sum WHERE id = ? AND party = ? AND source = ?", sum, party, q.Source); err != nil {
 			return false, err
 		}
 	}
-	if err := lite.Exec(c, "INSERT INTO report(party, id, sum, count, at) VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(party, id) DO UPDATE SET count = ?4", nil, party, id, sum, q.Count, at); err != nil {
+	if sum == 0 {
+		if sum, err = sumOf(c, party, of, q, at); err != nil {
+			return false, err
+		}
+	}
+	if err := lite.Exec(c, "INSERT INTO report(party, id, sum, count, at) VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(party, id) DO UPDATE SET count = ?4, sum = ?3", nil, party, id, sum, q.Count, at); err != nil {
 		return false, err
 	}
 	return true, lite.Exec(c, "UPDATE sum SET count = min(count + ?, 9007199254740991), first = min(first, ?), last = max(last, ?), at = ?, dirty = 1, back = min(back, ?) WHERE id = ?", nil,
@@ -229,11 +242,30 @@ func (t *told) later(s *sum, due time.Time) error {
 	})
 }
 
-// raise adds to a sum that began anew what its sighting says it was before.
-func (t *told) raise(s *sum, count int64, first time.Time) error {
+// raise adds to a sum what its sighting says beyond it, and has it begin and end as s does.
+func (t *told) raise(s *sum, more int64) error {
 	return t.do(func(c *zs.Conn) error {
-		return lite.Exec(c, "UPDATE sum SET count = count + ?, first = min(first, ?), began = ? WHERE id = ?", nil, count, lite.PackTime(first), lite.PackTime(s.began), s.id)
+		return lite.Exec(c, "UPDATE sum SET count = min(count + ?, 9007199254740991), first = min(first, ?), last = max(last, ?), began = ? WHERE id = ?", nil, more, lite.PackTime(s.first), lite.PackTime(s.last),
+			lite.PackTime(s.began), s.id)
 	})
+}
+
+// any tells whether anything was reported.
+func (t *told) any() (found bool, err error) {
+	err = t.read(func(c *zs.Conn) error {
+		n, err := lite.Number(c, "SELECT EXISTS(SELECT 1 FROM sum)")
+		found = n > 0
+		return err
+	})
+	return found, err
+}
+
+// sources are some of those that reports are of, in order.
+func (t *told) sources(after string, limit int) (out []string, err error) {
+	err = t.read(func(c *zs.Conn) error {
+		return lite.Exec(c, "SELECT DISTINCT source FROM sum WHERE source > ? ORDER BY source LIMIT ?", func(st *zs.Stmt) error { out = append(out, st.ColumnText(0)); return nil }, after, limit)
+	})
+	return out, err
 }
 
 // tidy forgets what is older than it need be known, and the oldest of what is too much.
@@ -253,7 +285,7 @@ func (t *told) tidy(now time.Time, keep time.Duration, most int) (forgot int64, 
 				return err
 			}
 		}
-		return lite.Exec(c, "DELETE FROM sum WHERE id IN (SELECT id FROM sum WHERE at < ? AND dirty = 0 ORDER BY at LIMIT 1000)", nil, lite.PackTime(before))
+		return lite.Exec(c, "DELETE FROM sum WHERE id IN (SELECT id FROM sum WHERE at < ? ORDER BY at LIMIT 1000)", nil, lite.PackTime(before))
 	})
 	return forgot, err
 }
