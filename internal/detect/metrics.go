@@ -96,12 +96,12 @@ func (s standing) Collect(out chan<- prometheus.Metric) {
 	gauge(aboutSensors, silent, "silent")
 	gauge(aboutUnknown, s.r.metrics.unknown.Seconds())
 	_ = s.r.looked.read(func(c *zs.Conn) error {
-		n, err := lite.Number(c, "SELECT count(*) FROM look WHERE change IS NOT NULL OR rule IS NOT NULL")
+		n, err := lite.Number(c, "SELECT sum(sources + ruled) FROM party WHERE ended = 0")
 		if err != nil {
 			return err
 		}
 		gauge(aboutSources, float64(n))
-		return lite.Exec(c, "SELECT code, count(*) FROM left GROUP BY code", func(st *zs.Stmt) error {
+		return lite.Exec(c, "SELECT code, sum(n) FROM leftsum GROUP BY code", func(st *zs.Stmt) error {
 			gauge(aboutLeft, float64(st.ColumnInt64(1)), st.ColumnText(0))
 			return nil
 		})

@@ -79,15 +79,13 @@ func (r *Room) Changes(ctx context.Context, s *Sensor, after sensor.Cursor) (sen
 		}
 		size := 0
 		err = lite.Exec(c, "SELECT seq, source, change FROM look WHERE party = ? AND seq > ? ORDER BY seq LIMIT ?", func(st *zs.Stmt) error {
-			if size += st.ColumnLen(2) + 100; len(out.Changes) == sensor.MaxChanges || size > sensor.MaxBody/2 && len(out.Changes) > 0 {
+			if size += st.ColumnLen(2) + 1000; len(out.Changes) == sensor.MaxChanges || size > sensor.MaxBody/2 && len(out.Changes) > 0 {
 				out.More = true
 				return errEnough
 			}
-			ch := sensor.Change{Source: st.ColumnText(1), Confidence: -1}
-			if b := lite.Blob(st, 2); b != nil {
-				if err := json.Unmarshal(b, &ch); err != nil {
-					return fmt.Errorf("reading what %s has: %w", ch.Source, err)
-				}
+			ch, err := r.looked.words.unpack(c, sourceAt(st, 1), lite.Blob(st, 2))
+			if err != nil {
+				return fmt.Errorf("reading what %s has: %w", ch.Source, err)
 			}
 			ch.Seq = st.ColumnInt64(0)
 			out.Changes = append(out.Changes, ch)
@@ -170,13 +168,13 @@ func (l *looked) snapshot(ctx context.Context, t *table) (sensor.Cursor, error) 
 	if err != nil {
 		return sensor.Cursor{}, err
 	}
-	b := indicator.NewBuilder(indicator.Key(now.key))
-	err = lite.Exec(c, "SELECT change FROM look WHERE party = ? AND change IS NOT NULL", func(st *zs.Stmt) error {
+	b, word := indicator.NewBuilder(indicator.Key(now.key)), newWords()
+	err = lite.Exec(c, "SELECT source, change FROM look WHERE party = ? AND change IS NOT NULL ORDER BY seq", func(st *zs.Stmt) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		var ch sensor.Change
-		if err := json.Unmarshal(lite.Blob(st, 0), &ch); err != nil {
+		ch, err := word.unpack(c, sourceAt(st, 0), lite.Blob(st, 1))
+		if err != nil {
 			return err
 		}
 		m := b.Meta(indicator.Meta{Source: ch.Source, Seq: ch.Version, Label: ch.Label, Accord: ch.Accord, From: ch.From, Until: ch.Until, Since: ch.Since, Confidence: ch.Confidence})
