@@ -108,7 +108,8 @@ type Room struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when a sensor's State may be another
 
-	snapshots sync.Mutex // one is made at a time
+	snapshots sync.Mutex      // one is made at a time
+	made      map[string]made // of the snapshots that are there, by epoch; under snapshots
 	stop      context.CancelFunc
 	work      sync.WaitGroup
 	start     sync.Once
@@ -136,6 +137,9 @@ func Open(ctx context.Context, o Options) (r *Room, err error) {
 	}
 	if r.told, err = openTold(o.Dir); err != nil {
 		return nil, room.Wrap("opening what sensors reported", err)
+	}
+	if err := r.findSnapshots(); err != nil {
+		return nil, room.Wrap("opening snapshots", err)
 	}
 	if err := r.tellGaps(); err != nil {
 		return nil, err

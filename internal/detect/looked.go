@@ -84,7 +84,7 @@ func openFile(path, synchronous, schema string, version int64) (*zs.Conn, error)
 		return nil, err
 	}
 	err = lite.Script(c, `PRAGMA cache_size=-65536; PRAGMA journal_mode=WAL; PRAGMA secure_delete=ON; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;
-		PRAGMA wal_autocheckpoint=4096; PRAGMA journal_size_limit=33554432; PRAGMA synchronous=`+synchronous)
+		PRAGMA wal_autocheckpoint=16384; PRAGMA journal_size_limit=67108864; PRAGMA synchronous=`+synchronous)
 	var has int64
 	if err == nil {
 		has, err = lite.Number(c, "PRAGMA user_version")
