@@ -155,7 +155,7 @@ type DetectionFilter struct {
 // Detections are the newest sums of what sensors met, those last whose count grew longest ago. A viewer has those whose source it may have.
 func (r *Room) Detections(ctx context.Context, v gate.Viewer, f DetectionFilter, after string, limit int) (out []Detection, more bool, err error) {
 	out = []Detection{}
-	if ok := r.settle(&f); !ok {
+	if ok := r.stored(&f); !ok {
 		return out, false, nil
 	}
 	at, id := int64(1<<62), int64(1<<62)
@@ -325,14 +325,8 @@ func (r *Room) Tables(ctx context.Context) ([]Table, error) {
 		}
 		for i := range tables {
 			t := &tables[i]
-			v := Table{Nation: t.party.Nation, Org: t.party.Org, Left: map[string]int{}, Cursor: t.cursor(), Current: cursor >= int64(newest) && sweep == 0}
-			if v.Sources, err = lite.Number(c, "SELECT count(*) FROM look WHERE party = ? AND change IS NOT NULL", t.id); err != nil {
-				return err
-			}
-			if v.Rules, err = lite.Number(c, "SELECT count(*) FROM look WHERE party = ? AND rule IS NOT NULL", t.id); err != nil {
-				return err
-			}
-			if err := lite.Exec(c, "SELECT code, count(*) FROM left WHERE party = ? GROUP BY code", func(st *zs.Stmt) error {
+			v := Table{Nation: t.party.Nation, Org: t.party.Org, Sources: t.sources, Rules: t.ruled, Left: map[string]int{}, Cursor: t.cursor(), Current: cursor >= int64(newest) && sweep == 0}
+			if err := lite.Exec(c, "SELECT code, n FROM leftsum WHERE party = ? AND n > 0", func(st *zs.Stmt) error {
 				v.Left[st.ColumnText(0)] = int(st.ColumnInt64(1))
 				return nil
 			}, t.id); err != nil {

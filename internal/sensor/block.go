@@ -255,7 +255,7 @@ func (w *worker) found(blk *block, found *watch.Finding, now, when time.Time) {
 }
 
 // evidence is what a report may say about the event.
-func (s *Sensor) evidence(fields []watch.Field) (out map[string]string) {
+func (s *Sensor) evidence(fields []event.Field) (out map[string]string) {
 	for _, f := range fields {
 		name := f.Name
 		if name == "" {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"entente/internal/correlation"
-	"entente/internal/watch"
+	"entente/internal/event"
 	"entente/sigma"
 )
 
@@ -87,9 +87,9 @@ func (c *correlator) found(h *sigma.Hit) {
 	if !c.rules.counts(source, c.s.o.Now()) {
 		return
 	}
-	fields := []watch.Field{{Name: "value", Value: []byte(h.Value)}}
+	fields := []event.Field{{Name: "value", Value: []byte(h.Value)}}
 	for i, name := range h.Correlation.GroupBy {
-		fields = append(fields, watch.Field{Name: name, Value: []byte(h.Group[i])})
+		fields = append(fields, event.Field{Name: name, Value: []byte(h.Group[i])})
 	}
 	origin := strings.Join(append([]string{"correlation", c.s.id.who.Load().ID, h.Time.UTC().Format(time.RFC3339Nano)}, h.Group...), "\x00")
 	c.s.combined(origin, source, h.Time, h.Time, fields)

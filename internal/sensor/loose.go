@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"entente/internal/watch"
+	"entente/internal/event"
 	wire "entente/sensor"
 )
 
@@ -15,7 +15,7 @@ type loose struct {
 }
 
 // combined tells that something was met by several events; origin names these.
-func (s *Sensor) combined(origin, source string, first, last time.Time, fields []watch.Field) {
+func (s *Sensor) combined(origin, source string, first, last time.Time, fields []event.Field) {
 	if !s.mutes.heard(source, 1) || !s.mutes.note(source) {
 		return
 	}
