@@ -17,8 +17,8 @@ import (
 
 	"entente/internal/blob"
 	"entente/internal/build"
-	"entente/internal/disk"
 	"entente/internal/detect"
+	"entente/internal/disk"
 	"entente/internal/fault"
 	"entente/internal/identity"
 	"entente/internal/keyring"
