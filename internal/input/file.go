@@ -276,6 +276,8 @@ func (s *Files) drain(ctx context.Context, f *file, take func(*Batch) error) (li
 	return lines, nil
 }
 
+var byteOrderMark = []byte("\ufeff")
+
 // batch begins one at the line that is being read.
 func (f *file) batch() *Batch {
 	return &Batch{Source: f.mark.Path, Block: f.mark.ID + "/" + strconv.FormatInt(f.begin>>blockBits, 10)}
@@ -298,20 +300,26 @@ func (s *Files) split(f *file, b []byte, take func(*Batch) error) (lines int, er
 		return nil
 	}
 	for {
-		end := bytes.IndexByte(b[at:], '\n')
-		if end < 0 {
-			break
-		}
-		line := bytes.TrimSuffix(b[at:at+end], []byte{'\r'})
-		at += end + 1
-		switch {
-		case f.long:
-			f.long = false
-		case len(line) > MaxLine:
-			s.Counts(func(c *Counts) { c.Long++ })
-		case len(line) > 0:
-			batch.Lines = append(batch.Lines, line)
-			size += len(line)
+		if hole := len(b) - at - len(bytes.TrimLeft(b[at:], "\x00")); hole > 0 && !f.long {
+			at += hole // whoever goes on writing to a file that was cut off leaves one before the line
+		} else {
+			end := bytes.IndexByte(b[at:], '\n')
+			if end < 0 {
+				break
+			}
+			line := bytes.TrimSuffix(b[at:at+end], []byte{'\r'})
+			if at += end + 1; f.begin == 0 {
+				line = bytes.TrimPrefix(line, byteOrderMark)
+			}
+			switch {
+			case f.long:
+				f.long = false
+			case len(line) > MaxLine:
+				s.Counts(func(c *Counts) { c.Long++ })
+			case len(line) > 0:
+				batch.Lines = append(batch.Lines, line)
+				size += len(line)
+			}
 		}
 		next := start + int64(at)
 		last := next>>blockBits != f.begin>>blockBits
