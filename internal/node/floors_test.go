@@ -89,7 +89,7 @@ var floors = []struct {
 	{"internal/surface/console", []string{"internal/fault", "internal/identity", "internal/surface"}},
 	{"internal/surface/taxiiapi", []string{"taxii", "stix", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/surface"}},
 	{"internal/surface/mispapi", []string{"label", "stix", "misp", "misp/*", "internal/fault", "internal/gate", "internal/record", "internal/store", "internal/exchange", "internal/identity", "internal/lists", "internal/surface"}},
-	{"internal/surface/api", []string{"accord", "bundle", "decision", "dsse", "peer", "proof", "seal", "internal/accords", "internal/decisions", "internal/federation", "keylog", "label", "misp", "misp/*", "observable", "outside", "register", "sigma", "stix", "internal/fault", "internal/record", "internal/gate", "internal/keyring", "internal/store",
+	{"internal/surface/api", []string{"accord", "bundle", "decision", "dsse", "peer", "proof", "seal", "internal/accords", "internal/decisions", "internal/federation", "keylog", "label", "misp", "misp/*", "observable", "outside", "register", "sensor", "sigma", "stix", "internal/fault", "internal/record", "internal/gate", "internal/keyring", "internal/store",
 		"internal/blob", "internal/block", "internal/detect", "internal/identity", "internal/exchange", "internal/asset", "internal/feed", "internal/index", "internal/lists", "internal/notify", "internal/peers", "internal/surface", "internal/build"}},
 	{"internal/surface/sensorapi", []string{"sensor", "internal/detect", "internal/fault", "internal/gate", "internal/surface"}},
 	{"internal/surface/peerapi", []string{"peer", "internal/federation", "internal/keyring"}},
