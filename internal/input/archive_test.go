@@ -2,6 +2,7 @@ package input
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 )
@@ -324,6 +326,48 @@ func TestKin(t *testing.T) {
 	} {
 		if got := kin(path); got != want {
 			t.Errorf("%q: %q, want %q", path, got, want)
+		}
+	}
+}
+
+// Whoever reads the rest of a log is told what its columns are, wherever the rest stands.
+func TestTitles(t *testing.T) {
+	titles := []string{"#separator \\x09", "#fields\tts\tuid"}
+	for _, way := range []string{"", "renamed", "packed", "copied"} {
+		a := newArchive(t, rand.New(rand.NewPCG(1, 1)))
+		marks := t.TempDir() + "/marks"
+		add(t, a.log(), strings.Join(titles, "\r\n")+"\r\n"+strings.Repeat("x\n", 1<<20)) // more than a block
+		run := func(n int) (heads [][]byte) {
+			c, err := OpenCheckpoints(marks)
+			make1(t, err)
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			s := &Files{Patterns: a.patterns(), Follow: true, Poll: time.Millisecond, Marks: c}
+			make1(t, s.Run(ctx, func(b *Batch) error {
+				if len(b.Lines) > 0 {
+					heads = b.Head
+				}
+				if n -= len(b.Lines); n <= 0 {
+					stop()
+				}
+				if b.Done != nil {
+					return b.Done()
+				}
+				return nil
+			}))
+			return heads
+		}
+		run(2 + 1<<20)
+		add(t, a.log(), "rest\n")
+		if way != "" {
+			a.rotate(way)
+		}
+		var got []string
+		for _, line := range run(1) {
+			got = append(got, string(line))
+		}
+		if !slices.Equal(got, titles) {
+			t.Errorf("%q: %q", way, got)
 		}
 	}
 }

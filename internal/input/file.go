@@ -17,8 +17,10 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// edgeBytes of a file say which it is.
-const edgeBytes = 1024
+const (
+	edgeBytes = 1024     // of a file, which say which it is
+	maxTitles = 64 << 10 // bytes of lines that say what columns are
+)
 
 // form is how a file holds its text.
 type form uint8
@@ -49,6 +51,7 @@ type file struct {
 	begin   int64         // of that line in the text
 	read    int64         // bytes of the text, the rest among them
 	tail    []byte        // the text before begin, as far as it says which file this is
+	titles  [][]byte      // its first lines, as far as they begin with #; nil: they were not looked for
 	long    bool          // the line that is being read is too long: it is left out up to its end
 	current bool          // it stands where a pattern names it
 	stray   bool          // no pattern named it: it is read only if it is known
@@ -280,7 +283,33 @@ var byteOrderMark = []byte("\ufeff")
 
 // batch begins one at the line that is being read.
 func (f *file) batch() *Batch {
-	return &Batch{Source: f.mark.Path, Block: f.mark.ID + "/" + strconv.FormatInt(f.begin>>blockBits, 10)}
+	if f.begin > 0 && f.titles == nil {
+		f.titles = f.first()
+	}
+	return &Batch{Source: f.mark.Path, Block: f.mark.ID + "/" + strconv.FormatInt(f.begin>>blockBits, 10), Head: f.titles}
+}
+
+// first gives the first lines of a file, as far as they begin with #.
+func (f *file) first() [][]byte {
+	lines := [][]byte{}
+	if f.form == decoded {
+		return lines
+	}
+	was := f.unread
+	r, err := f.from(0)
+	if f.unread = was; err != nil {
+		return lines // it cannot be read, which is told where its lines are
+	}
+	for b := bufio.NewReaderSize(io.LimitReader(r, maxTitles), maxTitles); ; {
+		if c, err := b.Peek(1); err != nil || c[0] != '#' {
+			return lines
+		}
+		line, err := b.ReadBytes('\n')
+		if err != nil {
+			return lines
+		}
+		lines = append(lines, bytes.TrimRight(line, "\r\n"))
+	}
 }
 
 // split gives the lines that end in what was read, which begins where a line does.

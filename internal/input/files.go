@@ -349,7 +349,7 @@ func (s *Files) cut(f *file, take func(*Batch) error) error {
 	}
 	delete(s.named, f.mark.ID)
 	f.mark = mark{Path: f.mark.Path, Device: f.mark.Device, Inode: f.mark.Inode}
-	f.read, f.begin, f.tail, f.failed = 0, 0, nil, 0
+	f.read, f.begin, f.tail, f.titles, f.failed = 0, 0, nil, nil, 0
 	return nil
 }
 
