@@ -57,10 +57,11 @@ var floors = []struct {
 	{"internal/relay", []string{"dsse", "peer", "internal/fault", "internal/lite"}},
 	{"internal/event", nil},
 	{"internal/match", []string{"sigma", "internal/event"}},
-	{"internal/observation", []string{"stix/pattern", "internal/event"}},
+	{"internal/observation", []string{"stix/pattern", "internal/event", "internal/state"}},
 	{"internal/siphash", nil},
-	{"internal/correlation", []string{"sigma", "internal/fault", "internal/siphash"}},
-	{"internal/watch", []string{"sigma", "stix", "stix/pattern", "internal/correlation", "internal/event", "internal/fault", "internal/indicator", "internal/match", "internal/observation"}},
+	{"internal/state", []string{"internal/fault"}},
+	{"internal/correlation", []string{"sigma", "internal/siphash", "internal/state"}},
+	{"internal/watch", []string{"sigma", "stix", "stix/pattern", "internal/correlation", "internal/event", "internal/fault", "internal/indicator", "internal/match", "internal/observation", "internal/state"}},
 	{"internal/evtx", nil},
 	{"internal/syslog", nil},
 	{"internal/flow", nil},
@@ -69,7 +70,7 @@ var floors = []struct {
 	{"internal/stream", []string{"internal/fault", "internal/input", "internal/outbound"}},
 	{"internal/recall", []string{"internal/disk", "internal/fault", "internal/siphash"}},
 	{"internal/sensor", []string{"sensor", "sigma", "internal/build", "internal/correlation", "internal/event", "internal/disk", "internal/fault", "internal/indicator", "internal/input", "internal/lite", "internal/outbound", "internal/recall", "internal/spool",
-		"internal/observation", "internal/stream", "internal/watch", "stix/pattern"}},
+		"internal/observation", "internal/state", "internal/stream", "internal/watch", "stix/pattern"}},
 	// the waist
 	{"internal/exchange", []string{"label", "stix", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	// workers: none imports another

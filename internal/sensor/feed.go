@@ -132,7 +132,7 @@ func (s *Sensor) block(f *Feed, b *input.Batch) *block {
 		s.forget(blk) // the source gives it anew
 	}
 	id := cmp.Or(b.Block, rand.Text()) // what has no name is never read again
-	blk := &block{feed: f, id: id, source: b.Source, hits: map[hitKey]*sighting{}, stage: s.memory.Stage()}
+	blk := &block{feed: f, name: b.Block, id: id, source: b.Source, hits: map[hitKey]*sighting{}, stage: s.memory.Stage()}
 	if b.Block != "" {
 		if f.blocks == nil {
 			f.blocks = map[string]*block{}

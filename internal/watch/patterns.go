@@ -161,9 +161,14 @@ func (s *Stream) Move(to *Set) *Stream {
 	return out
 }
 
+// at is the place of the patterns that an event is put to; below 0: they are not looked for any more.
+func (s *Stream) at(p *Parts) int {
+	return slices.IndexFunc(s.streams, func(x stream) bool { return x.of == p.of })
+}
+
 // Take takes what a Watcher found, and calls f with each pattern that is complete with it.
 func (s *Stream) Take(p *Parts, f func(*Finding)) {
-	at := slices.IndexFunc(s.streams, func(x stream) bool { return x.of == p.of })
+	at := s.at(p)
 	if at < 0 {
 		return
 	}
