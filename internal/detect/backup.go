@@ -156,7 +156,7 @@ func revive(path string, copied time.Time) (err error) {
 	if err != nil || version != toldVersion {
 		return errors.Join(err, fault.New(fault.Invalid, "detection.version", "version %d", version))
 	}
-	if err := lite.Script(c, "PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL; "+toldMore); err != nil {
+	if err := lite.Script(c, "PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL"); err != nil {
 		return err
 	}
 	return lite.Transact(c, func() error {

@@ -89,6 +89,7 @@ type Options struct {
 // Silence is a sensor that says nothing.
 type Silence struct {
 	Sensor string // its id
+	Name   string
 	Since  time.Time
 	Text   string
 }

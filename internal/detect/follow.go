@@ -27,7 +27,6 @@ const (
 	idle     = time.Second        // after which it looks for what no line of the journal tells
 	sweepDue = 24 * time.Hour     // after which everything is looked at anew, whatever happened
 	goneKept = 7 * 24 * time.Hour // for which it is known that a source is gone: a sensor that was away for longer takes a snapshot
-	maxRule  = 256 << 10          // bytes of one rule
 	maxRules = 15 << 20           // bytes of all rules of a table: they are one answer
 	maxLeft  = 100                // values of one source that are listed as left out
 )
@@ -345,8 +344,8 @@ func (r *Room) weigh(ctx context.Context, p gate.Party, it *store.Item) (row, er
 		switch {
 		case l.Code == indicator.LeftPattern, l.Code == indicator.LeftLanguage && l.Detail == "sigma":
 			pattern := o.Text("/pattern")
-			if len(pattern) > maxRule {
-				return leave("rule.size", "the rule is longer than "+strconv.Itoa(maxRule)+" bytes")
+			if len(pattern) > sensor.MaxRule {
+				return leave("rule.size", "the rule is longer than "+strconv.Itoa(sensor.MaxRule)+" bytes")
 			}
 			w.rule = &sensor.Rule{Source: rec.ID, Type: o.Text("/pattern_type"), Pattern: pattern, Version: version, Label: string(text), Accord: accord, From: meta.From, Until: meta.Until}
 		default:

@@ -21,6 +21,8 @@ const (
 )
 
 // A row of sum is what one sensor met of one source on one day; a row of report is what of it one stretch of telemetry gave. A sum that is dirty is not in its sighting yet.
+// A row of gap is a time of which nobody knows what sensors reported: it begins when a backup was made, and ends when the node is opened that was restored from it. many is how many
+// reports are known.
 const toldSchema = `
 CREATE TABLE party(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE report(party INTEGER NOT NULL, id BLOB NOT NULL, sum INTEGER NOT NULL, count INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(party, id)) WITHOUT ROWID;
@@ -29,16 +31,12 @@ CREATE TABLE sum(id INTEGER PRIMARY KEY, party INTEGER NOT NULL, sensor TEXT NOT
 	first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL, fields BLOB, input TEXT NOT NULL, back INTEGER NOT NULL, at INTEGER NOT NULL,
 	dirty INTEGER NOT NULL, due INTEGER NOT NULL, began INTEGER NOT NULL, sighting TEXT NOT NULL, modified INTEGER NOT NULL, UNIQUE(party, sensor, source, day));
 CREATE INDEX sum_due ON sum(due) WHERE dirty = 1;
-CREATE INDEX sum_source ON sum(source);
 CREATE INDEX sum_at ON sum(at);
+CREATE INDEX sum_days ON sum(source, day);
 CREATE TABLE health(sensor TEXT PRIMARY KEY, at INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
-`
-
-// toldMore is what a file that was made earlier may lack. A row of gap is a time of which nobody knows what sensors reported: it begins when a backup was made, and ends when the node is opened
-// that was restored from it. many is how many reports are known.
-const toldMore = `CREATE TABLE IF NOT EXISTS gap(began INTEGER PRIMARY KEY, ended INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS many(name TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO many SELECT 'report', (SELECT count(*) FROM report) WHERE NOT EXISTS (SELECT 1 FROM many);
+CREATE TABLE gap(began INTEGER PRIMARY KEY, ended INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE many(name TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO many VALUES('report', 0);
 `
 
 // told is the file of what sensors reported. It is durable when its methods return.
@@ -57,7 +55,7 @@ func openTold(dir string) (*told, error) {
 	if t.c, err = openFile(t.path, "FULL", toldSchema, toldVersion); err != nil {
 		return nil, err
 	}
-	return t, lite.Script(t.c, toldMore)
+	return t, nil
 }
 
 func (t *told) close() error {

@@ -12,12 +12,15 @@ package match
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"math"
 	"net/netip"
 	"regexp/syntax"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"entente/internal/event"
 	"entente/sigma"
@@ -30,9 +33,11 @@ type Engine struct {
 	leaves  []leaf
 	regexes int // among the leaves
 	rules   []rule
-	routes  []expr   // of different rules, each once
-	asked   []int    // slots that decide about routes
-	course  []course // how tables learn
+	routes  []expr           // of different rules, each once
+	asked   []int            // slots that decide about routes
+	parts   map[string]int32 // the numbers of parts of rules that are about one field
+	made    atomic.Uint32    // tables so far
+	course  []course         // how tables learn
 
 	mu     sync.Mutex
 	tables map[string]*table // by the routes that accept, as bits
@@ -41,21 +46,23 @@ type Engine struct {
 // leaf is a question that rules ask. What is needed to answer most of them stands first: there are many, and they are asked here and there.
 type leaf struct {
 	op    sigma.Op
-	plain bool     // the folded text of a value answers it
-	whole bool     // it is OpNumber, and Text is as wholeNumber says
-	slot  int      // of its field; -1: any value (keywords)
-	bytes []byte   // of Text
-	found [][]byte // of a form or a regular expression: one of them is in the folded text of what it accepts; nil: nobody knows
+	plain bool   // the folded text of a value answers it
+	whole bool   // it is OpNumber, and Text is as wholeNumber says
+	slot  int    // of its field; -1: any value (keywords)
+	bytes []byte // of Text
 
 	*sigma.Matcher
 	cost  int // of being a witness; 0: it cannot be
 	texts []string
-	other int // of a question about two fields, the second
+	other int // of a question about two fields, the second; -1: it is about one
 	regex int // of a regular expression, its number
 
 	program *syntax.Prog // of a regular expression
 	network netip.Prefix // of OpCIDR
 }
+
+// slow tells whether a question takes much longer to answer than others.
+func (l *leaf) slow() bool { return l.op == sigma.OpRegex || l.op == sigma.OpWild }
 
 // holds answers a plain question.
 func (l *leaf) holds(folded []byte) bool {
@@ -79,15 +86,21 @@ type rule struct {
 // expr is a sigma.Expr whose leaves are numbered for all rules.
 type expr struct {
 	op   sigma.ExprOp
-	args []expr
+	slow bool  // there is a question in it that is slow to answer
+	slot int32 // of the one field that it is about; -1: of none, or of several
+	part int32 // its number, if answers to it are worth remembering; -1: they are not
 	leaf int
+	args []expr
 }
+
+// about tells whether an expression is about a field alone, and quick to answer.
+func (x *expr) about(slot int) bool { return slot >= 0 && x.slot == int32(slot) && !x.slow }
 
 // New makes an engine. The plan is asked for the fields that the rules ask about.
 //
 // A rule with When is put to no events but those: its logsource.
 func New(plan *event.Plan, rules []*sigma.Query) (*Engine, error) {
-	e := &Engine{plan: plan, slots: map[string]int{}, tables: map[string]*table{}, course: courses}
+	e := &Engine{plan: plan, slots: map[string]int{}, parts: map[string]int32{}, tables: map[string]*table{}, course: courses}
 	known := map[sigma.Match]int{}
 	routes := map[string]int{}
 	for _, q := range rules {
@@ -106,6 +119,7 @@ func New(plan *event.Plan, rules []*sigma.Query) (*Engine, error) {
 			if !ok {
 				n = len(e.routes)
 				routes[key] = n
+				x.forget()
 				e.routes = append(e.routes, x)
 				e.ask(&x)
 			}
@@ -114,6 +128,14 @@ func New(plan *event.Plan, rules []*sigma.Query) (*Engine, error) {
 		e.rules = append(e.rules, made)
 	}
 	return e, nil
+}
+
+// forget lets answers not be remembered: there is no table yet to which they would belong.
+func (x *expr) forget() {
+	x.part = -1
+	for i := range x.args {
+		x.args[i].forget()
+	}
 }
 
 // ask notes the fields that decide about a route.
@@ -141,28 +163,148 @@ func (x *expr) key() string {
 	return b.String()
 }
 
-func (e *Engine) expr(q *sigma.Query, x *sigma.Expr, known map[sigma.Match]int) (out expr, err error) {
-	out = expr{op: x.Op, leaf: -1}
+func (e *Engine) expr(q *sigma.Query, x *sigma.Expr, known map[sigma.Match]int) (expr, error) {
 	if x.Op == sigma.ExprLeaf {
-		m := q.Leaves[x.Leaf]
-		n, ok := known[m]
-		if !ok {
-			if n, err = e.leaf(m); err != nil {
-				return expr{}, err
-			}
-			known[m] = n
-		}
-		out.leaf = n
+		return e.question(q.Leaves[x.Leaf], known)
 	}
+	out := expr{op: x.Op, leaf: -1}
 	for _, a := range x.Args {
 		inner, err := e.expr(q, a, known)
 		if err != nil {
 			return expr{}, err
 		}
-		out.args = append(out.args, inner)
+		if inner.op == x.Op && x.Op != sigma.ExprNot {
+			out.args = append(out.args, inner.args...)
+		} else {
+			out.args = append(out.args, inner)
+		}
 	}
-	slices.SortStableFunc(out.args, func(a, b expr) int { return e.effort(&a) - e.effort(&b) })
+	e.settle(&out)
 	return out, nil
+}
+
+// question makes a leaf of a match, and where that is slow to answer, of what it needs as well, which is quick: sought in many texts at once, and most have it not.
+func (e *Engine) question(m sigma.Match, known map[sigma.Match]int) (out expr, err error) {
+	n, ok := known[m]
+	if !ok {
+		if n, err = e.leaf(m); err != nil {
+			return expr{}, err
+		}
+		known[m] = n
+	}
+	out = expr{op: sigma.ExprLeaf, leaf: n}
+	e.place(&out)
+	if l := &e.leaves[n]; !l.slow() || l.slot < 0 {
+		return out, nil
+	}
+	out = expr{op: sigma.ExprAnd, leaf: -1, args: []expr{out}}
+	for _, texts := range needs(m) {
+		any := expr{op: sigma.ExprOr, leaf: -1}
+		for _, text := range texts {
+			one, err := e.question(sigma.Match{Field: m.Field, Op: sigma.OpContains, Text: text}, known)
+			if err != nil {
+				return expr{}, err
+			}
+			any.args = append(any.args, one)
+		}
+		if len(any.args) == 1 {
+			any = any.args[0]
+		}
+		e.place(&any)
+		out.args = append(out.args, any)
+	}
+	e.settle(&out)
+	return out, nil
+}
+
+// maxNeeds bounds the lists of what a match needs that are looked for.
+const maxNeeds = 4
+
+// needs are the lists of texts that a match needs, those that are likely the rarest.
+func needs(m sigma.Match) [][]string {
+	all := m.Needs()
+	rare := func(texts []string) float32 { // as rare as the most frequent of them
+		least := float32(math.MaxFloat32)
+		for _, t := range texts {
+			least = min(least, rarity(t))
+		}
+		return least
+	}
+	slices.SortStableFunc(all, func(a, b []string) int { return cmp.Compare(rare(b), rare(a)) })
+	return all[:min(len(all), maxNeeds)]
+}
+
+// settle puts an expression into its best form.
+func (e *Engine) settle(x *expr) {
+	e.gather(x)
+	slices.SortStableFunc(x.args, func(a, b expr) int { return e.effort(&a) - e.effort(&b) })
+	e.place(x)
+}
+
+// gather puts what an expression says about a field together, where it says other things too: what is quick to answer, and what is slow.
+func (e *Engine) gather(x *expr) {
+	if x.op == sigma.ExprNot {
+		return
+	}
+	type field struct {
+		slot int32
+		slow bool
+	}
+	at := map[field]int{}
+	var args []expr
+	for _, a := range x.args {
+		of := field{a.slot, a.slow}
+		i, ok := at[of]
+		switch {
+		case a.slot < 0 || !ok:
+			at[of] = len(args)
+			args = append(args, a)
+		case args[i].op == x.op:
+			args[i].args = append(args[i].args, a)
+		default:
+			args[i] = expr{op: x.op, leaf: -1, slot: a.slot, args: []expr{args[i], a}}
+		}
+	}
+	if len(args) == 1 { // it is about that field alone
+		return
+	}
+	for i := range args {
+		slices.SortStableFunc(args[i].args, func(a, b expr) int { return e.effort(&a) - e.effort(&b) })
+		e.place(&args[i])
+	}
+	x.args = args
+}
+
+// place says what an expression is about.
+func (e *Engine) place(x *expr) {
+	x.slot, x.part = -1, -1
+	questions := len(x.args)
+	switch x.op {
+	case sigma.ExprLeaf:
+		l := &e.leaves[x.leaf]
+		if x.slow = l.slow(); l.other < 0 {
+			x.slot = int32(l.slot)
+		}
+	default:
+		for i := range x.args {
+			a := &x.args[i]
+			x.slow = x.slow || a.slow
+			if questions += len(a.args); i == 0 {
+				x.slot = a.slot
+			} else if a.slot != x.slot {
+				x.slot = -1
+			}
+		}
+	}
+	if x.slot >= 0 && (x.slow || questions > 2) {
+		key := x.key()
+		n, ok := e.parts[key]
+		if !ok {
+			n = int32(len(e.parts))
+			e.parts[key] = n
+		}
+		x.part = n
+	}
 }
 
 // effort is how long a question takes to answer, roughly: what is quick is asked first, and last what most events pass, that something does not hold.
@@ -193,7 +335,7 @@ func (e *Engine) leaf(m sigma.Match) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	l := leaf{op: m.Op, Matcher: x, slot: -1, bytes: []byte(m.Text)}
+	l := leaf{op: m.Op, Matcher: x, slot: -1, other: -1, bytes: []byte(m.Text)}
 	if m.Field != "" {
 		l.slot = e.slot(m.Field)
 	}
@@ -216,10 +358,8 @@ func (e *Engine) leaf(m sigma.Match) (int, error) {
 		e.regexes++
 	}
 	l.cost, l.texts = witness(&m)
-	if m.Op == sigma.OpWild || m.Op == sigma.OpRegex {
-		for _, text := range l.texts {
-			l.found = append(l.found, []byte(text))
-		}
+	if l.slow() && l.slot >= 0 { // see needs
+		l.cost, l.texts = 0, nil
 	}
 	e.leaves = append(e.leaves, l)
 	return len(e.leaves) - 1, nil

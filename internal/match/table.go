@@ -10,6 +10,7 @@ import (
 
 // table holds the indexes of the rules that a route accepts.
 type table struct {
+	id     uint32   // of no other table of the engine
 	at     []uint16 // by slot: its index, plus 1
 	fields []field
 	words  *words  // nil: no rule looks for words anywhere
@@ -25,7 +26,6 @@ type table struct {
 type entry struct {
 	leaf  int
 	text  bool // that a text of it is found where it should be answers it with yes
-	slow  bool // it is slow to answer otherwise
 	rules []int32
 }
 
@@ -143,7 +143,7 @@ func (e *ends) findLast(text []byte, met func(*entry)) {
 
 // table makes the indexes of rules, from what is known about the events of their route; nil: nothing is.
 func (e *Engine) table(rules []int32, know *learnt) *table {
-	t := &table{at: make([]uint16, e.plan.Slots()), rules: rules, wanted: make([]bool, e.plan.Slots())}
+	t := &table{id: e.made.Add(1), at: make([]uint16, e.plan.Slots()), rules: rules, wanted: make([]bool, e.plan.Slots())}
 	entries := map[int]*entry{}
 	fields := map[int][]*entry{}
 	var slots []int
@@ -163,7 +163,7 @@ func (e *Engine) table(rules []int32, know *learnt) *table {
 			x := entries[n]
 			if x == nil {
 				l := &e.leaves[n]
-				x = &entry{leaf: n, text: l.plain, slow: l.op == sigma.OpRegex || l.op == sigma.OpWild}
+				x = &entry{leaf: n, text: l.plain}
 				entries[n] = x
 				if fields[l.slot] == nil {
 					slots = append(slots, l.slot)

@@ -18,6 +18,7 @@ import (
 	"entente/internal/blob"
 	"entente/internal/build"
 	"entente/internal/detect"
+	"entente/internal/disk"
 	"entente/internal/fault"
 	"entente/internal/identity"
 	"entente/internal/keyring"
@@ -186,7 +187,7 @@ func Restore(ctx context.Context, r io.ReaderAt, size int64, data, realm string)
 	if err := os.Rename(stage, data); err != nil {
 		return made, err
 	}
-	return made, syncDir(parent)
+	return made, disk.Sync(parent)
 }
 
 // unpackLedger restores the audience logs. Those of this node end there: what it gives from now on goes out in new ones.
@@ -209,15 +210,6 @@ func dropSessions(ctx context.Context, data string) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	return identity.DropSessions(ctx, db)
-}
-
-// syncDir makes the names in a directory durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 func readAbout(z *zip.Reader) (made Made, err error) {

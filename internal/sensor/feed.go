@@ -151,7 +151,7 @@ func (s *Sensor) block(f *Feed, b *input.Batch) *block {
 		s.forget(blk) // the source gives it anew
 	}
 	id := cmp.Or(b.Block, rand.Text()) // what has no name is never read again
-	blk := &block{feed: f, id: id, source: b.Source, hits: map[hitKey]*sighting{}, stage: s.memory.Stage()}
+	blk := &block{feed: f, name: b.Block, id: id, source: b.Source, hits: map[hitKey]*sighting{}, stage: s.memory.Stage()}
 	if b.Block != "" {
 		if f.blocks == nil {
 			f.blocks = map[string]*block{}
@@ -256,12 +256,5 @@ func (b *backoff) sleep(ctx context.Context, err error) bool {
 	var spread [1]byte
 	rand.Read(spread[:]) // crypto/rand never fails
 	d += d * time.Duration(spread[0]) / 1024
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
+	return pause(ctx, d)
 }
