@@ -112,6 +112,15 @@ func (e *Event) Only(slot int) (Value, bool) {
 	return v, v.Kind != Missing && e.vals[slot].next == 0
 }
 
+// Raw is the first value of a slot as it was scanned: where it is escaped, its text is as the line has it. Only tells whether it has just one.
+func (e *Event) Raw(slot int) (v Value, escaped, only bool) {
+	if e.Kind(slot) == Missing {
+		return Value{}, false, false
+	}
+	f := &e.vals[slot]
+	return f.Value, f.escaped, f.next == 0
+}
+
 // All are the values of a slot: of a list, each element.
 func (e *Event) All(slot int) iter.Seq[Value] {
 	return func(yield func(Value) bool) {

@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"entente/internal/event"
 	"entente/sigma"
@@ -30,9 +31,11 @@ type Engine struct {
 	leaves  []leaf
 	regexes int // among the leaves
 	rules   []rule
-	routes  []expr   // of different rules, each once
-	asked   []int    // slots that decide about routes
-	course  []course // how tables learn
+	routes  []expr           // of different rules, each once
+	asked   []int            // slots that decide about routes
+	parts   map[string]int32 // the numbers of parts of rules that are about one field
+	made    atomic.Uint32    // tables so far
+	course  []course         // how tables learn
 
 	mu     sync.Mutex
 	tables map[string]*table // by the routes that accept, as bits
@@ -50,7 +53,7 @@ type leaf struct {
 	*sigma.Matcher
 	cost  int // of being a witness; 0: it cannot be
 	texts []string
-	other int // of a question about two fields, the second
+	other int // of a question about two fields, the second; -1: it is about one
 	regex int // of a regular expression, its number
 
 	program *syntax.Prog // of a regular expression
@@ -79,15 +82,21 @@ type rule struct {
 // expr is a sigma.Expr whose leaves are numbered for all rules.
 type expr struct {
 	op   sigma.ExprOp
-	args []expr
+	slow bool  // there is a question in it that is slow to answer
+	slot int32 // of the one field that it is about; -1: of none, or of several
+	part int32 // its number, if answers to it are worth remembering; -1: they are not
 	leaf int
+	args []expr
 }
+
+// about tells whether an expression is about a field alone, and quick to answer.
+func (x *expr) about(slot int) bool { return slot >= 0 && x.slot == int32(slot) && !x.slow }
 
 // New makes an engine. The plan is asked for the fields that the rules ask about.
 //
 // A rule with When is put to no events but those: its logsource.
 func New(plan *event.Plan, rules []*sigma.Query) (*Engine, error) {
-	e := &Engine{plan: plan, slots: map[string]int{}, tables: map[string]*table{}, course: courses}
+	e := &Engine{plan: plan, slots: map[string]int{}, parts: map[string]int32{}, tables: map[string]*table{}, course: courses}
 	known := map[sigma.Match]int{}
 	routes := map[string]int{}
 	for _, q := range rules {
@@ -106,6 +115,7 @@ func New(plan *event.Plan, rules []*sigma.Query) (*Engine, error) {
 			if !ok {
 				n = len(e.routes)
 				routes[key] = n
+				x.forget()
 				e.routes = append(e.routes, x)
 				e.ask(&x)
 			}
@@ -114,6 +124,14 @@ func New(plan *event.Plan, rules []*sigma.Query) (*Engine, error) {
 		e.rules = append(e.rules, made)
 	}
 	return e, nil
+}
+
+// forget lets answers not be remembered: there is no table yet to which they would belong.
+func (x *expr) forget() {
+	x.part = -1
+	for i := range x.args {
+		x.args[i].forget()
+	}
 }
 
 // ask notes the fields that decide about a route.
@@ -161,8 +179,70 @@ func (e *Engine) expr(q *sigma.Query, x *sigma.Expr, known map[sigma.Match]int) 
 		}
 		out.args = append(out.args, inner)
 	}
+	e.gather(&out)
 	slices.SortStableFunc(out.args, func(a, b expr) int { return e.effort(&a) - e.effort(&b) })
+	e.place(&out)
 	return out, nil
+}
+
+// gather puts what an expression says about a field together, where it says other things too.
+func (e *Engine) gather(x *expr) {
+	if x.op != sigma.ExprAnd && x.op != sigma.ExprOr {
+		return
+	}
+	var args []expr
+	at := map[int32]int{} // by slot
+	for _, a := range x.args {
+		i, ok := at[a.slot]
+		switch {
+		case a.slot < 0 || !ok:
+			at[a.slot] = len(args)
+			args = append(args, a)
+		case args[i].op == x.op:
+			args[i].args = append(args[i].args, a)
+		default:
+			args[i] = expr{op: x.op, leaf: -1, slot: a.slot, args: []expr{args[i], a}}
+		}
+	}
+	if len(args) == 1 && len(x.args) > 1 { // it is about that field alone
+		return
+	}
+	for i := range args {
+		e.place(&args[i])
+	}
+	x.args = args
+}
+
+// place says what an expression is about.
+func (e *Engine) place(x *expr) {
+	x.slot, x.part = -1, -1
+	questions := len(x.args)
+	switch x.op {
+	case sigma.ExprLeaf:
+		l := &e.leaves[x.leaf]
+		if x.slow = l.op == sigma.OpRegex || l.op == sigma.OpWild; l.other < 0 {
+			x.slot = int32(l.slot)
+		}
+	default:
+		for i := range x.args {
+			a := &x.args[i]
+			x.slow = x.slow || a.slow
+			if questions += len(a.args); i == 0 {
+				x.slot = a.slot
+			} else if a.slot != x.slot {
+				x.slot = -1
+			}
+		}
+	}
+	if x.slot >= 0 && (x.slow || questions > 2) {
+		key := x.key()
+		n, ok := e.parts[key]
+		if !ok {
+			n = int32(len(e.parts))
+			e.parts[key] = n
+		}
+		x.part = n
+	}
 }
 
 // effort is how long a question takes to answer, roughly: what is quick is asked first, and last what most events pass, that something does not hold.
@@ -193,7 +273,7 @@ func (e *Engine) leaf(m sigma.Match) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	l := leaf{op: m.Op, Matcher: x, slot: -1, bytes: []byte(m.Text)}
+	l := leaf{op: m.Op, Matcher: x, slot: -1, other: -1, bytes: []byte(m.Text)}
 	if m.Field != "" {
 		l.slot = e.slot(m.Field)
 	}

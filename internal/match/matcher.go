@@ -20,13 +20,18 @@ type Matcher struct {
 	answers  []answer // by leaf
 	met      []uint32 // by leaf: the epoch in which it was met as a witness
 	asked    []uint32 // by rule: the epoch in which it was a candidate
-	folded   []texts  // by slot
+	values   []values // by slot
 	automata []*dfa   // of regular expressions, those that were asked
 	arena    []byte
 	route    []byte
 	known    map[string]*table // by the values that decide about routes
 
-	meet, meetWord func(*entry) // see witnessed and worded
+	t     *table
+	memo  memo
+	noted []*entry // by note
+	could []int32  // rules, see look
+
+	note, meetWord func(*entry) // see noting and worded
 	word           event.Value  // which worded is about
 	text           []byte       // and its folded text
 	found          []*entry     // by worded
@@ -41,10 +46,12 @@ type answer struct {
 	yes   bool
 }
 
-// texts are the folded texts of a field's values.
-type texts struct {
-	epoch uint32
-	at    [][]byte
+// values are what is known about the values of a field. What counts is of the event's epoch.
+type values struct {
+	folded uint32 // an epoch
+	at     [][]byte
+	sought uint32 // an epoch
+	cell   *cell  // see value
 }
 
 // maxKnown bounds the values of route fields whose table is remembered.
@@ -52,9 +59,9 @@ const maxKnown = 10_000
 
 // Matcher makes one.
 func (e *Engine) Matcher() *Matcher {
-	m := &Matcher{e: e, answers: make([]answer, len(e.leaves)), met: make([]uint32, len(e.leaves)), asked: make([]uint32, len(e.rules)), folded: make([]texts, e.plan.Slots()),
-		automata: make([]*dfa, e.regexes), known: map[string]*table{}}
-	m.meet, m.meetWord = m.witnessed, m.worded
+	m := &Matcher{e: e, answers: make([]answer, len(e.leaves)), met: make([]uint32, len(e.leaves)), asked: make([]uint32, len(e.rules)), values: make([]values, e.plan.Slots()),
+		automata: make([]*dfa, e.regexes), known: map[string]*table{}, memo: newMemo()}
+	m.note, m.meetWord = m.noting, m.worded
 	return m
 }
 
@@ -66,11 +73,12 @@ func (m *Matcher) Match(ev *event.Event, hit func(rule int)) {
 		clear(m.answers)
 		clear(m.met)
 		clear(m.asked)
-		clear(m.folded)
+		clear(m.values)
 		m.epoch = 1
 	}
 	m.arena = m.arena[:0]
 	t := m.table()
+	m.t = t
 	if m.searched = nil; t.words != nil {
 		m.words(t.words)
 	}
@@ -79,37 +87,87 @@ func (m *Matcher) Match(ev *event.Event, hit func(rule int)) {
 		if int(slot) >= len(t.at) || t.at[slot] == 0 {
 			continue
 		}
-		f := &t.fields[t.at[slot]-1]
-		for _, text := range m.texts(f.slot) {
-			f.find(text, plain, m.meet)
-		}
-		for _, x := range f.asked {
-			m.witnessed(x)
-		}
+		m.look(&t.fields[t.at[slot]-1], plain)
 	}
 	for _, r := range t.always {
-		m.try(r)
+		m.try(r, -1)
 	}
 	if t.learner != nil {
 		m.learn(t)
 	}
 }
 
-// witnessed asks the rules of a witness, if it is true.
-func (m *Matcher) witnessed(x *entry) {
-	if m.met[x.leaf] == m.epoch {
+// look asks the rules that have a witness in a field.
+func (m *Matcher) look(f *field, plain bool) {
+	c := m.value(f.slot)
+	if c != nil && c.found {
+		for _, r := range c.rules {
+			m.try(r, f.slot)
+		}
 		return
 	}
-	m.met[x.leaf] = m.epoch
-	switch {
-	case x.text:
+	m.noted = m.noted[:0]
+	for _, text := range m.texts(f.slot) {
+		f.find(text, plain, m.note)
+	}
+	m.could = m.could[:0]
+	for _, x := range append(m.noted, f.asked...) {
+		if m.witnessed(x) {
+			for _, r := range x.rules {
+				if m.asked[r] != m.epoch && m.alone(&m.e.rules[r].expr, f.slot) {
+					m.could = append(m.could, r)
+				}
+			}
+		}
+	}
+	if c != nil && len(m.could) <= memoRules {
+		c.rules, c.found = append(c.rules[:0], m.could...), true
+	}
+	for _, r := range m.could {
+		m.try(r, f.slot)
+	}
+}
+
+// value is where the value of a field is remembered; nil: it has several, or is not.
+func (m *Matcher) value(slot int) *cell {
+	v := &m.values[slot]
+	if v.sought != m.epoch {
+		v.sought, v.cell = m.epoch, nil
+		if value, escaped, one := m.ev.Raw(slot); one {
+			v.cell = m.memo.cell(m.t.id, slot, value, escaped)
+		}
+	}
+	return v.cell
+}
+
+// alone tells whether a rule holds as far as a field alone says, and what is slow to answer left out.
+func (m *Matcher) alone(x *expr, slot int) bool {
+	if x.op != sigma.ExprAnd {
+		return !x.about(slot) || m.holds(x)
+	}
+	for i := range x.args {
+		if a := &x.args[i]; a.about(slot) && !m.holds(a) {
+			return false
+		}
+	}
+	return true
+}
+
+// noting notes an entry, once for an event.
+func (m *Matcher) noting(x *entry) {
+	if m.met[x.leaf] != m.epoch {
+		m.met[x.leaf] = m.epoch
+		m.noted = append(m.noted, x)
+	}
+}
+
+// witnessed tells whether an entry that was found is true. What is slow to answer is left to its rules, which ask everything else before.
+func (m *Matcher) witnessed(x *entry) bool {
+	if x.text {
 		m.answers[x.leaf] = answer{m.epoch, true}
-	case !x.slow && !m.yes(x.leaf): // what is slow to answer is left to its rule, which asks everything else before
-		return
+		return true
 	}
-	for _, r := range x.rules {
-		m.try(r)
-	}
+	return x.slow || m.yes(x.leaf)
 }
 
 // words looks for what may stand in any value.
@@ -126,11 +184,12 @@ func (m *Matcher) words(w *words) {
 		})
 	}
 	m.searched = w
-	for _, x := range m.found {
-		m.witnessed(x)
-	}
-	for _, x := range w.asked {
-		m.witnessed(x)
+	for _, x := range append(m.found, w.asked...) {
+		if m.witnessed(x) {
+			for _, r := range x.rules {
+				m.try(r, -1)
+			}
+		}
 	}
 }
 
@@ -148,18 +207,44 @@ func (m *Matcher) worded(x *entry) {
 	}
 }
 
-// try asks a rule in full, once for an event.
-func (m *Matcher) try(n int32) {
+// try asks a rule, once for an event, but for what is known to hold: see alone.
+func (m *Matcher) try(n int32, known int) {
 	if m.asked[n] == m.epoch {
 		return
 	}
 	m.asked[n] = m.epoch
-	if r := &m.e.rules[n]; m.holds(&r.expr) {
-		m.hit(int(n))
+	x := &m.e.rules[n].expr
+	if x.op != sigma.ExprAnd {
+		if x.about(known) || m.holds(x) {
+			m.hit(int(n))
+		}
+		return
 	}
+	for i := range x.args {
+		if a := &x.args[i]; !a.about(known) && !m.holds(a) {
+			return
+		}
+	}
+	m.hit(int(n))
 }
 
+// holds answers an expression: from memory, where it is about one field and has been asked of its value before.
 func (m *Matcher) holds(x *expr) bool {
+	if x.part < 0 {
+		return m.eval(x)
+	}
+	c := m.value(int(x.slot))
+	if c == nil {
+		return m.eval(x)
+	}
+	j := m.memo.judge(c, x.part)
+	if j.stamp != c.stamp || j.part != x.part {
+		*j = judged{c.stamp, x.part, m.eval(x)}
+	}
+	return j.yes
+}
+
+func (m *Matcher) eval(x *expr) bool {
 	switch x.op {
 	case sigma.ExprLeaf:
 		return m.yes(x.leaf)
@@ -295,9 +380,9 @@ func (m *Matcher) related(l *leaf) bool {
 
 // texts are the folded texts of a field, made once for an event.
 func (m *Matcher) texts(slot int) [][]byte {
-	f := &m.folded[slot]
-	if f.epoch != m.epoch {
-		f.epoch, f.at = m.epoch, f.at[:0]
+	f := &m.values[slot]
+	if f.folded != m.epoch {
+		f.folded, f.at = m.epoch, f.at[:0]
 		for v := range m.ev.All(slot) {
 			if v.Text == nil {
 				continue

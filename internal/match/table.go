@@ -10,6 +10,7 @@ import (
 
 // table holds the indexes of the rules that a route accepts.
 type table struct {
+	id     uint32   // of no other table of the engine
 	at     []uint16 // by slot: its index, plus 1
 	fields []field
 	words  *words  // nil: no rule looks for words anywhere
@@ -143,7 +144,7 @@ func (e *ends) findLast(text []byte, met func(*entry)) {
 
 // table makes the indexes of rules, from what is known about the events of their route; nil: nothing is.
 func (e *Engine) table(rules []int32, know *learnt) *table {
-	t := &table{at: make([]uint16, e.plan.Slots()), rules: rules, wanted: make([]bool, e.plan.Slots())}
+	t := &table{id: e.made.Add(1), at: make([]uint16, e.plan.Slots()), rules: rules, wanted: make([]bool, e.plan.Slots())}
 	entries := map[int]*entry{}
 	fields := map[int][]*entry{}
 	var slots []int

@@ -256,12 +256,5 @@ func (b *backoff) sleep(ctx context.Context, err error) bool {
 	var spread [1]byte
 	rand.Read(spread[:]) // crypto/rand never fails
 	d += d * time.Duration(spread[0]) / 1024
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
+	return pause(ctx, d)
 }

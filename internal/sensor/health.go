@@ -168,12 +168,14 @@ func every(ctx context.Context, d time.Duration, woken <-chan struct{}, do func(
 	}
 }
 
-// pause waits a little.
-func pause(ctx context.Context, d time.Duration) {
+// pause waits; false: the work ends.
+func pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
+		return false
 	case <-t.C:
+		return true
 	}
 }

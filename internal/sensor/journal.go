@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"entente/internal/disk"
 	"entente/internal/state"
 )
 
@@ -113,7 +114,7 @@ func (j *journal) restart(path string, id []byte) error {
 	var err error
 	if j.f == nil {
 		if j.f, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600); err == nil {
-			err = settle(filepath.Dir(path))
+			err = disk.Sync(filepath.Dir(path))
 		}
 	}
 	if err == nil {

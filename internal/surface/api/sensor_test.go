@@ -33,7 +33,8 @@ var sensorAsks = map[string][]probe{
 	"POST /sensors":                 {{"/sensors", `{"name":"spy"}`}, {"/sensors", `{"name":"spy","org":"Secret Org"}`}},
 	"GET /sensors/{id}":             {{"/sensors/watchful", ""}, {"/sensors/none", ""}},
 	"DELETE /sensors/{id}":          {{"/sensors/watchful", ""}, {"/sensors/none", ""}},
-	"GET /detections":               {{"/detections", ""}, {"/detections?source=" + hiddenIndicator, ""}, {"/detections?sensor=watchful&value=" + hiddenValue + "&since=2026-01-01&limit=1", ""}, {"/detections?since=odd", ""}, {"/detections?next=x", ""}},
+	"GET /detections":               {{"/detections", ""}, {"/detections?source=" + hiddenIndicator, ""}, {"/detections?sensor=watchful&value=" + hiddenValue + "&since=2026-01-01&limit=1", ""}, {"/detections?since=odd", ""}, {"/detections?day=2026-01-01", ""}, {"/detections?next=x", ""}},
+	"GET /detections/days":          {{"/detections/days", ""}, {"/detections/days?source=" + hiddenIndicator, ""}, {"/detections/days?sensor=watchful&value=" + hiddenValue + "&from=2026-01-01&to=2026-12-31", ""}, {"/detections/days?from=odd", ""}, {"/detections/days?from=2020-01-01", ""}},
 	"GET /detections/tables":        {{"/detections/tables", ""}},
 	"GET /detections/left":          {{"/detections/left", ""}, {"/detections/left?code=pattern&limit=1&source=" + hiddenIndicator, ""}},
 	"GET /detections/mutes":         {{"/detections/mutes", ""}},
@@ -153,9 +154,13 @@ func askSensors(w *world, do func(route, path, body string), last func() string)
 	if got := last(); !strings.Contains(got, `"dropped":1`) || !strings.Contains(got, `"state":"well"`) || !strings.Contains(got, `"lag":3`) {
 		w.t.Errorf("the sensor is %s", got)
 	}
-	do("GET /detections", "/detections?value="+hiddenValue+"&sensor=watchful&source="+hiddenIndicator+"&since=2026-01-01", "")
+	do("GET /detections", "/detections?value="+hiddenValue+"&sensor=watchful&source="+hiddenIndicator+"&since=2026-01-01&day="+time.Now().UTC().Format(time.DateOnly), "")
 	if got := last(); !strings.Contains(got, `"count":2`) {
 		w.t.Errorf("the detections are %s", got)
+	}
+	do("GET /detections/days", "/detections/days?from="+time.Now().AddDate(0, 0, -1).Format(time.DateOnly)+"&value="+hiddenValue+"&sensor=watchful&source="+hiddenIndicator, "")
+	if got := last(); !strings.Contains(got, `"count":2,"back":0,"sources":1,"sensors":1`) {
+		w.t.Errorf("the days are %s", got)
 	}
 	do("GET /detections/tables", "/detections/tables", "")
 	do("GET /detections/left", "/detections/left?code=warninglist", "")

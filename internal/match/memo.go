@@ -1,0 +1,73 @@
+package match
+
+import (
+	"hash/maphash"
+
+	"entente/internal/event"
+)
+
+// memo remembers values of fields: which rules they could match by the field's index, and how they answer what rules ask about that field alone. Telemetry says the same again and
+// again. It holds for fields with one value, as that stands in the line. A value keeps its place as long as it comes again before another wants the place, so that values that come
+// once do not drive out those that come often; what is not remembered is looked up and asked as ever.
+type memo struct {
+	seed   maphash.Seed
+	cells  []cell
+	stamp  uint64
+	judged []judged
+}
+
+// Bounds of a memo: together 6 MB at most.
+const (
+	memoCells  = 1 << 12
+	memoText   = 1 << 10 // bytes of a value
+	memoRules  = 64      // that a value could match
+	memoJudged = 1 << 14
+)
+
+// cell is a value of a field in a table.
+type cell struct {
+	text    []byte
+	rules   []int32 // those that it could match
+	stamp   uint64  // of this value in this cell, and of no other
+	table   uint32
+	slot    int32
+	kind    event.Kind
+	escaped bool
+	again   bool // it has come again since another wanted its place
+	found   bool // rules says what was found
+}
+
+// judged is what a value answered to a part of a rule.
+type judged struct {
+	stamp uint64
+	part  int32
+	yes   bool
+}
+
+func newMemo() memo {
+	return memo{seed: maphash.MakeSeed(), cells: make([]cell, memoCells), judged: make([]judged, memoJudged)}
+}
+
+// cell is the place of a value; nil: it has none.
+func (m *memo) cell(table uint32, slot int, v event.Value, escaped bool) *cell {
+	if v.Text == nil || len(v.Text) > memoText {
+		return nil
+	}
+	c := &m.cells[(maphash.Bytes(m.seed, v.Text)+uint64(table)<<16+uint64(slot)*mix)%memoCells]
+	if c.slot == int32(slot) && c.table == table && c.kind == v.Kind && c.escaped == escaped && string(c.text) == string(v.Text) {
+		c.again = true
+		return c
+	}
+	if c.again {
+		c.again = false
+		return nil
+	}
+	m.stamp++
+	*c = cell{text: append(c.text[:0], v.Text...), rules: c.rules[:0], stamp: m.stamp, table: table, slot: int32(slot), kind: v.Kind, escaped: escaped}
+	return c
+}
+
+// judged is where the answer of a value to a part of a rule stands, if it is there.
+func (m *memo) judge(c *cell, part int32) *judged {
+	return &m.judged[(c.stamp*0x9E3779B97F4A7C15+uint64(part)*0xD6E8FEB86659FD93)>>40%memoJudged]
+}
