@@ -93,7 +93,10 @@ func besideOne(t *testing.T, rounds int, conf func(which string) string, write f
 	r := rand.New(rand.NewPCG(11, uint64(time.Now().UnixNano())))
 	at := time.Now().Add(-time.Hour)
 	reads := func(n *fakeNode, times int64) { // all that was written by then
-		n.until("the marks", func() bool { c := n.counts(); return c["indicator--mark-a"] == times && c["indicator--mark-b"] == times }, func() any { return n.counts() })
+		n.until("the marks", func() bool {
+			c := n.counts()
+			return c["indicator--mark-a"] == times && c["indicator--mark-b"] == times
+		}, func() any { return n.counts() })
 	}
 	round := func(n int, some func(s int) string) {
 		lines := [2][]string{}
