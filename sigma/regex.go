@@ -59,64 +59,71 @@ func weight(re *syntax.Regexp) int {
 	return n
 }
 
-// maxRequired bounds the texts that Required gives.
+// maxRequired bounds the texts of a list that Needs gives.
 const maxRequired = 64
 
 // Required are texts, in the form of Fold, of which at least one is in every text that the match accepts (put into the form of Fold as
-// well); none when nothing can be said. It is there for OpRegex and OpWild, and true for the other texts.
-func (m Match) Required() []string {
+// well); none when nothing can be said. Of what [Match.Needs] says it is what is likely the rarest.
+func (m Match) Required() []string { return best(m.Needs()) }
+
+// Needs are lists of texts, in the form of Fold: of each list at least one is in every text that the match accepts (put into the form of
+// Fold as well). It is there for OpRegex and OpWild, and true for the other texts.
+func (m Match) Needs() (all [][]string) {
 	switch m.Op {
 	case OpEqual, OpPrefix, OpSuffix, OpContains:
 		if m.Text != "" {
-			return []string{foldString(m.Text)}
+			return [][]string{{foldString(m.Text)}}
 		}
 	case OpWild:
-		longest := ""
 		for _, p := range ParsePattern(m.Text) {
-			if len(p.Text) > len(longest) {
-				longest = p.Text
+			if p.Text != "" {
+				all = append(all, []string{foldString(p.Text)})
 			}
-		}
-		if longest != "" {
-			return []string{foldString(longest)}
 		}
 	case OpRegex:
 		if re, err := syntax.Parse(m.Text, syntax.Perl); err == nil {
-			return required(re.Simplify())
+			return needs(re.Simplify())
 		}
+	}
+	return all
+}
+
+func needs(re *syntax.Regexp) (all [][]string) {
+	switch re.Op {
+	case syntax.OpLiteral:
+		return [][]string{{foldString(string(re.Rune))}}
+	case syntax.OpCapture, syntax.OpPlus:
+		return needs(re.Sub[0])
+	case syntax.OpRepeat:
+		if re.Min > 0 {
+			return needs(re.Sub[0])
+		}
+	case syntax.OpConcat:
+		for _, sub := range re.Sub {
+			all = append(all, needs(sub)...)
+		}
+		return all
+	case syntax.OpAlternate:
+		var any []string
+		for _, sub := range re.Sub {
+			s := best(needs(sub))
+			if any = append(any, s...); len(s) == 0 || len(any) > maxRequired {
+				return nil
+			}
+		}
+		return [][]string{any}
 	}
 	return nil
 }
 
-func required(re *syntax.Regexp) []string {
-	switch re.Op {
-	case syntax.OpLiteral:
-		return []string{foldString(string(re.Rune))}
-	case syntax.OpCapture, syntax.OpPlus:
-		return required(re.Sub[0])
-	case syntax.OpRepeat:
-		if re.Min > 0 {
-			return required(re.Sub[0])
+// best is the list whose shortest text is the longest.
+func best(all [][]string) (out []string) {
+	for _, s := range all {
+		if shortest(s) > shortest(out) {
+			out = s
 		}
-	case syntax.OpConcat:
-		var best []string
-		for _, sub := range re.Sub {
-			if s := required(sub); shortest(s) > shortest(best) {
-				best = s
-			}
-		}
-		return best
-	case syntax.OpAlternate:
-		var all []string
-		for _, sub := range re.Sub {
-			s := required(sub)
-			if all = append(all, s...); len(s) == 0 || len(all) > maxRequired {
-				return nil
-			}
-		}
-		return all
 	}
-	return nil
+	return out
 }
 
 // shortest is the length of the shortest of the texts: the more, the rarer they are.

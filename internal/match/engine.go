@@ -12,7 +12,9 @@ package match
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"math"
 	"net/netip"
 	"regexp/syntax"
 	"slices"
@@ -44,11 +46,10 @@ type Engine struct {
 // leaf is a question that rules ask. What is needed to answer most of them stands first: there are many, and they are asked here and there.
 type leaf struct {
 	op    sigma.Op
-	plain bool     // the folded text of a value answers it
-	whole bool     // it is OpNumber, and Text is as wholeNumber says
-	slot  int      // of its field; -1: any value (keywords)
-	bytes []byte   // of Text
-	found [][]byte // of a form or a regular expression: one of them is in the folded text of what it accepts; nil: nobody knows
+	plain bool   // the folded text of a value answers it
+	whole bool   // it is OpNumber, and Text is as wholeNumber says
+	slot  int    // of its field; -1: any value (keywords)
+	bytes []byte // of Text
 
 	*sigma.Matcher
 	cost  int // of being a witness; 0: it cannot be
@@ -59,6 +60,9 @@ type leaf struct {
 	program *syntax.Prog // of a regular expression
 	network netip.Prefix // of OpCIDR
 }
+
+// slow tells whether a question takes much longer to answer than others.
+func (l *leaf) slow() bool { return l.op == sigma.OpRegex || l.op == sigma.OpWild }
 
 // holds answers a plain question.
 func (l *leaf) holds(folded []byte) bool {
@@ -159,44 +163,101 @@ func (x *expr) key() string {
 	return b.String()
 }
 
-func (e *Engine) expr(q *sigma.Query, x *sigma.Expr, known map[sigma.Match]int) (out expr, err error) {
-	out = expr{op: x.Op, leaf: -1}
+func (e *Engine) expr(q *sigma.Query, x *sigma.Expr, known map[sigma.Match]int) (expr, error) {
 	if x.Op == sigma.ExprLeaf {
-		m := q.Leaves[x.Leaf]
-		n, ok := known[m]
-		if !ok {
-			if n, err = e.leaf(m); err != nil {
-				return expr{}, err
-			}
-			known[m] = n
-		}
-		out.leaf = n
+		return e.question(q.Leaves[x.Leaf], known)
 	}
+	out := expr{op: x.Op, leaf: -1}
 	for _, a := range x.Args {
 		inner, err := e.expr(q, a, known)
 		if err != nil {
 			return expr{}, err
 		}
-		out.args = append(out.args, inner)
+		if inner.op == x.Op && x.Op != sigma.ExprNot {
+			out.args = append(out.args, inner.args...)
+		} else {
+			out.args = append(out.args, inner)
+		}
 	}
-	e.gather(&out)
-	slices.SortStableFunc(out.args, func(a, b expr) int { return e.effort(&a) - e.effort(&b) })
-	e.place(&out)
+	e.settle(&out)
 	return out, nil
 }
 
-// gather puts what an expression says about a field together, where it says other things too.
+// question makes a leaf of a match, and where that is slow to answer, of what it needs as well, which is quick: sought in many texts at once, and most have it not.
+func (e *Engine) question(m sigma.Match, known map[sigma.Match]int) (out expr, err error) {
+	n, ok := known[m]
+	if !ok {
+		if n, err = e.leaf(m); err != nil {
+			return expr{}, err
+		}
+		known[m] = n
+	}
+	out = expr{op: sigma.ExprLeaf, leaf: n}
+	e.place(&out)
+	if l := &e.leaves[n]; !l.slow() || l.slot < 0 {
+		return out, nil
+	}
+	out = expr{op: sigma.ExprAnd, leaf: -1, args: []expr{out}}
+	for _, texts := range needs(m) {
+		any := expr{op: sigma.ExprOr, leaf: -1}
+		for _, text := range texts {
+			one, err := e.question(sigma.Match{Field: m.Field, Op: sigma.OpContains, Text: text}, known)
+			if err != nil {
+				return expr{}, err
+			}
+			any.args = append(any.args, one)
+		}
+		if len(any.args) == 1 {
+			any = any.args[0]
+		}
+		e.place(&any)
+		out.args = append(out.args, any)
+	}
+	e.settle(&out)
+	return out, nil
+}
+
+// maxNeeds bounds the lists of what a match needs that are looked for.
+const maxNeeds = 4
+
+// needs are the lists of texts that a match needs, those that are likely the rarest.
+func needs(m sigma.Match) [][]string {
+	all := m.Needs()
+	rare := func(texts []string) float32 { // as rare as the most frequent of them
+		least := float32(math.MaxFloat32)
+		for _, t := range texts {
+			least = min(least, rarity(t))
+		}
+		return least
+	}
+	slices.SortStableFunc(all, func(a, b []string) int { return cmp.Compare(rare(b), rare(a)) })
+	return all[:min(len(all), maxNeeds)]
+}
+
+// settle puts an expression into its best form.
+func (e *Engine) settle(x *expr) {
+	e.gather(x)
+	slices.SortStableFunc(x.args, func(a, b expr) int { return e.effort(&a) - e.effort(&b) })
+	e.place(x)
+}
+
+// gather puts what an expression says about a field together, where it says other things too: what is quick to answer, and what is slow.
 func (e *Engine) gather(x *expr) {
-	if x.op != sigma.ExprAnd && x.op != sigma.ExprOr {
+	if x.op == sigma.ExprNot {
 		return
 	}
+	type field struct {
+		slot int32
+		slow bool
+	}
+	at := map[field]int{}
 	var args []expr
-	at := map[int32]int{} // by slot
 	for _, a := range x.args {
-		i, ok := at[a.slot]
+		of := field{a.slot, a.slow}
+		i, ok := at[of]
 		switch {
 		case a.slot < 0 || !ok:
-			at[a.slot] = len(args)
+			at[of] = len(args)
 			args = append(args, a)
 		case args[i].op == x.op:
 			args[i].args = append(args[i].args, a)
@@ -204,10 +265,11 @@ func (e *Engine) gather(x *expr) {
 			args[i] = expr{op: x.op, leaf: -1, slot: a.slot, args: []expr{args[i], a}}
 		}
 	}
-	if len(args) == 1 && len(x.args) > 1 { // it is about that field alone
+	if len(args) == 1 { // it is about that field alone
 		return
 	}
 	for i := range args {
+		slices.SortStableFunc(args[i].args, func(a, b expr) int { return e.effort(&a) - e.effort(&b) })
 		e.place(&args[i])
 	}
 	x.args = args
@@ -220,7 +282,7 @@ func (e *Engine) place(x *expr) {
 	switch x.op {
 	case sigma.ExprLeaf:
 		l := &e.leaves[x.leaf]
-		if x.slow = l.op == sigma.OpRegex || l.op == sigma.OpWild; l.other < 0 {
+		if x.slow = l.slow(); l.other < 0 {
 			x.slot = int32(l.slot)
 		}
 	default:
@@ -296,10 +358,8 @@ func (e *Engine) leaf(m sigma.Match) (int, error) {
 		e.regexes++
 	}
 	l.cost, l.texts = witness(&m)
-	if m.Op == sigma.OpWild || m.Op == sigma.OpRegex {
-		for _, text := range l.texts {
-			l.found = append(l.found, []byte(text))
-		}
+	if l.slow() && l.slot >= 0 { // see needs
+		l.cost, l.texts = 0, nil
 	}
 	e.leaves = append(e.leaves, l)
 	return len(e.leaves) - 1, nil

@@ -133,7 +133,8 @@ func TestTheEngineAgreesWithTheMeaning(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.course = []course{{2, 4}, {4, 8}, {8, 16}} // so that tables learn while they are looked at
-	m, plain := e.Matcher(), newNaive(t, rules)
+	m, tight, plain := e.Matcher(), e.Matcher(), newNaive(t, rules)
+	tight.memo = newMemo(3, 5) // in which values drive each other out while they are looked at
 	var ev event.Event
 	hits, events := 0, 0
 	for _, file := range []struct {
@@ -152,14 +153,19 @@ func TestTheEngineAgreesWithTheMeaning(t *testing.T) {
 				t.Fatal(err)
 			}
 			events++
-			var got []int
-			m.Match(&ev, func(rule int) { got = append(got, rule) })
-			slices.Sort(got)
-			want := plain.match(m)
-			if !slices.Equal(got, want) {
-				for i := range rules {
-					if slices.Contains(got, i) != slices.Contains(want, i) {
-						t.Errorf("%s: %v, want %v\n%.600s", rules[i].Rule.Handle(), slices.Contains(got, i), slices.Contains(want, i), l)
+			want := []int(nil)
+			for _, m := range []*Matcher{m, tight} {
+				var got []int
+				m.Match(&ev, func(rule int) { got = append(got, rule) })
+				slices.Sort(got)
+				if want == nil {
+					want = plain.match(m)
+				}
+				if !slices.Equal(got, want) {
+					for i := range rules {
+						if slices.Contains(got, i) != slices.Contains(want, i) {
+							t.Errorf("%s: %v, want %v\n%.600s", rules[i].Rule.Handle(), slices.Contains(got, i), slices.Contains(want, i), l)
+						}
 					}
 				}
 			}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/netip"
-	"slices"
 
 	"entente/internal/event"
 	"entente/sigma"
@@ -52,6 +51,7 @@ type values struct {
 	at     [][]byte
 	sought uint32 // an epoch
 	cell   *cell  // see value
+	stamp  uint64 // of the cell, as long as it is the value's
 }
 
 // maxKnown bounds the values of route fields whose table is remembered.
@@ -60,7 +60,7 @@ const maxKnown = 10_000
 // Matcher makes one.
 func (e *Engine) Matcher() *Matcher {
 	m := &Matcher{e: e, answers: make([]answer, len(e.leaves)), met: make([]uint32, len(e.leaves)), asked: make([]uint32, len(e.rules)), values: make([]values, e.plan.Slots()),
-		automata: make([]*dfa, e.regexes), known: map[string]*table{}, memo: newMemo()}
+		automata: make([]*dfa, e.regexes), known: map[string]*table{}, memo: newMemo(memoCells, memoJudged)}
 	m.note, m.meetWord = m.noting, m.worded
 	return m
 }
@@ -114,7 +114,7 @@ func (m *Matcher) look(f *field, plain bool) {
 	for _, x := range append(m.noted, f.asked...) {
 		if m.witnessed(x) {
 			for _, r := range x.rules {
-				if m.asked[r] != m.epoch && m.alone(&m.e.rules[r].expr, f.slot) {
+				if m.alone(&m.e.rules[r].expr, f.slot) {
 					m.could = append(m.could, r)
 				}
 			}
@@ -136,6 +136,12 @@ func (m *Matcher) value(slot int) *cell {
 		if value, escaped, one := m.ev.Raw(slot); one {
 			v.cell = m.memo.cell(m.t.id, slot, value, escaped)
 		}
+		if v.cell != nil {
+			v.stamp = v.cell.stamp
+		}
+	}
+	if v.cell != nil && v.cell.stamp != v.stamp { // another value of the event has taken its place
+		v.cell = nil
 	}
 	return v.cell
 }
@@ -161,13 +167,13 @@ func (m *Matcher) noting(x *entry) {
 	}
 }
 
-// witnessed tells whether an entry that was found is true. What is slow to answer is left to its rules, which ask everything else before.
+// witnessed tells whether an entry that was found is true.
 func (m *Matcher) witnessed(x *entry) bool {
 	if x.text {
 		m.answers[x.leaf] = answer{m.epoch, true}
 		return true
 	}
-	return x.slow || m.yes(x.leaf)
+	return m.yes(x.leaf)
 }
 
 // words looks for what may stand in any value.
@@ -306,14 +312,7 @@ func (m *Matcher) ask(l *leaf) bool {
 		}
 		return false
 	}
-	i := 0
 	for v := range m.ev.All(l.slot) {
-		if v.Text != nil && l.found != nil { // what must be in it is looked for first
-			i++
-			if text := m.texts(l.slot)[i-1]; !slices.ContainsFunc(l.found, func(need []byte) bool { return bytes.Contains(text, need) }) {
-				continue
-			}
-		}
 		if v.Kind != event.Empty && m.accepts(l, v) {
 			return true
 		}

@@ -44,8 +44,8 @@ type judged struct {
 	yes   bool
 }
 
-func newMemo() memo {
-	return memo{seed: maphash.MakeSeed(), cells: make([]cell, memoCells), judged: make([]judged, memoJudged)}
+func newMemo(cells, answers int) memo {
+	return memo{seed: maphash.MakeSeed(), cells: make([]cell, cells), judged: make([]judged, answers)}
 }
 
 // cell is the place of a value; nil: it has none.
@@ -53,7 +53,7 @@ func (m *memo) cell(table uint32, slot int, v event.Value, escaped bool) *cell {
 	if v.Text == nil || len(v.Text) > memoText {
 		return nil
 	}
-	c := &m.cells[(maphash.Bytes(m.seed, v.Text)+uint64(table)<<16+uint64(slot)*mix)%memoCells]
+	c := &m.cells[(maphash.Bytes(m.seed, v.Text)+uint64(table)<<16+uint64(slot)*mix)%uint64(len(m.cells))]
 	if c.slot == int32(slot) && c.table == table && c.kind == v.Kind && c.escaped == escaped && string(c.text) == string(v.Text) {
 		c.again = true
 		return c
@@ -69,5 +69,5 @@ func (m *memo) cell(table uint32, slot int, v event.Value, escaped bool) *cell {
 
 // judged is where the answer of a value to a part of a rule stands, if it is there.
 func (m *memo) judge(c *cell, part int32) *judged {
-	return &m.judged[(c.stamp*0x9E3779B97F4A7C15+uint64(part)*0xD6E8FEB86659FD93)>>40%memoJudged]
+	return &m.judged[(c.stamp*0x9E3779B97F4A7C15+uint64(part)*0xD6E8FEB86659FD93)>>40%uint64(len(m.judged))]
 }

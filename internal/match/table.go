@@ -26,7 +26,6 @@ type table struct {
 type entry struct {
 	leaf  int
 	text  bool // that a text of it is found where it should be answers it with yes
-	slow  bool // it is slow to answer otherwise
 	rules []int32
 }
 
@@ -164,7 +163,7 @@ func (e *Engine) table(rules []int32, know *learnt) *table {
 			x := entries[n]
 			if x == nil {
 				l := &e.leaves[n]
-				x = &entry{leaf: n, text: l.plain, slow: l.op == sigma.OpRegex || l.op == sigma.OpWild}
+				x = &entry{leaf: n, text: l.plain}
 				entries[n] = x
 				if fields[l.slot] == nil {
 					slots = append(slots, l.slot)

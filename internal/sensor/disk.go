@@ -8,9 +8,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"entente/internal/fault"
-
 	"entente/internal/disk"
+	"entente/internal/fault"
 )
 
 // write puts a file of the sensor's own in the place of another.

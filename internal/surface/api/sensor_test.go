@@ -67,6 +67,14 @@ func (d watching) Visible(ctx context.Context, v gate.Viewer, ids []string) ([]s
 	page, err := d.w.x.Read(ctx, v, store.Query{IDs: ids, Headers: true})
 	return page.Items, err
 }
+func (d watching) Held(ctx context.Context, ids []string) (map[string]bool, error) {
+	page, err := d.w.st.Page(ctx, d.own(), store.Query{IDs: ids, Headers: true, Held: true})
+	out := map[string]bool{}
+	for i := range page.Items {
+		out[page.Items[i].Record.ID] = true
+	}
+	return out, err
+}
 func (d watching) Read(ctx context.Context, v gate.Viewer, id string) (store.Item, error) {
 	return d.w.x.Get(ctx, v, "", id, store.Versions{})
 }
