@@ -171,11 +171,17 @@ func besideOne(t *testing.T, rounds int, conf func(which string) string, write f
 
 // What several events make together is told exactly once, whenever the sensor is killed: over files that are written and rotated.
 func TestKilledWithFiles(t *testing.T) {
-	logs := t.TempDir()
+	logs, rotated := t.TempDir(), 0
 	besideOne(t, 12, func(string) string {
-		return fmt.Sprintf("[[input]]\nname = \"zeek\"\nkind = \"files\"\npaths = [%q]\n", filepath.Join(logs, "*.log"))
+		return fmt.Sprintf("[[input]]\nname = \"zeek\"\nkind = \"files\"\npaths = [%q]\n", filepath.Join(logs, "*.log*"))
 	}, func(stream int, lines []string) {
-		f, err := os.OpenFile(filepath.Join(logs, fmt.Sprintf("%c.log", 'a'+stream)), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		path := filepath.Join(logs, fmt.Sprintf("%c.log", 'a'+stream))
+		if rotated++; rotated%3 == 0 {
+			if err := os.Rename(path, fmt.Sprint(path, ".", rotated)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 		if err == nil {
 			_, err = f.WriteString(strings.Join(lines, "\n") + "\n")
 			f.Close()
