@@ -62,7 +62,7 @@ const maxKnown = 10_000
 // Matcher makes one.
 func (e *Engine) Matcher() *Matcher {
 	m := &Matcher{e: e, answers: make([]answer, len(e.leaves)), met: make([]uint32, len(e.leaves)), asked: make([]uint32, len(e.rules)), values: make([]values, e.plan.Slots()),
-		automata: make([]*dfa, e.regexes), known: map[string]*table{}, memo: newMemo(memoCells, memoJudged)}
+		automata: make([]*dfa, e.regexes), known: map[string]*table{}, memo: newMemo(e.plan.Slots(), memoCells, memoJudged)}
 	m.note, m.meetWord, m.meetSome = m.noting, m.worded, func(*entry) { m.some = true }
 	return m
 }
