@@ -139,6 +139,7 @@ func New(plan *event.Plan, rules []*sigma.Query) (*Engine, error) {
 		}
 		e.rules = append(e.rules, made)
 	}
+	e.parts = nil // they have their numbers
 	return e, nil
 }
 
