@@ -29,9 +29,9 @@ web/e2e/oidc/node_modules/.package-lock.json: web/e2e/oidc/package.json web/e2e/
 
 # The programs that load what is blocked, for the tests that load it: where they are missing and root asks, they are installed, and no service of
 # theirs is started. Elsewhere those tests are skipped.
-ENFORCERS := nftables bind9 bind9-utils bind9-dnsutils unbound squid
+ENFORCERS := nftables bind9 bind9-utils bind9-dnsutils unbound squid dnsmasq-base pdns-recursor knot-resolver
 enforcers:
-	@ok=1; for p in nft named named-checkzone dig unbound squid; do PATH="$$PATH:/usr/sbin:/sbin" command -v $$p >/dev/null || ok=0; done; \
+	@ok=1; for p in nft named named-checkzone dig unbound squid dnsmasq pdns_recursor kresd; do PATH="$$PATH:/usr/sbin:/sbin" command -v $$p >/dev/null || ok=0; done; \
 	if [ $$ok = 0 ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		ours=0; [ -e /usr/sbin/policy-rc.d ] || { printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d && ours=1; }; \
 		install() { DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(ENFORCERS) >/dev/null; }; \

@@ -41,6 +41,7 @@ const (
 	MaxBody    = 16 << 20         // bytes of a post or of an answer that is no file
 	MaxFields  = 16               // of a report
 	MaxValue   = 1024             // bytes of a value of a field; more is cut off
+	MaxRule    = 1 << 20          // bytes of a Sigma rule
 )
 
 // Request asks for a certificate.

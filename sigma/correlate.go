@@ -146,7 +146,7 @@ func (c *Correlation) holds(window []Hit) (value string, ok bool) {
 	}
 	for _, b := range c.Bounds {
 		limit, _ := new(big.Rat).SetString(b.Value) // checked
-		if d := n.Cmp(limit); !boundHolds(b.Op, d) {
+		if d := n.Cmp(limit); !b.Allows(d) {
 			return "", false
 		}
 	}
@@ -154,22 +154,6 @@ func (c *Correlation) holds(window []Hit) (value string, ok bool) {
 		return n.Num().String(), true
 	}
 	return n.FloatString(6), true
-}
-
-func boundHolds(op string, c int) bool {
-	switch op {
-	case "lt":
-		return c < 0
-	case "lte":
-		return c <= 0
-	case "gt":
-		return c > 0
-	case "gte":
-		return c >= 0
-	case "eq":
-		return c == 0
-	}
-	return c != 0
 }
 
 // count is what the type counts; ok is false when there is nothing to count.

@@ -63,7 +63,24 @@ var boundOps = []string{"lt", "lte", "gt", "gte", "eq", "neq"}
 // Holds compares a number as JSON writes it; what is none is not within any bound.
 func (b Bound) Holds(number string) bool {
 	c, ok := CompareNumbers(number, b.Value)
-	return ok && boundHolds(b.Op, c)
+	return ok && b.Allows(c)
+}
+
+// Allows tells whether a number is within the bound that compares with its Value as c says: below 0 it is less, above 0 greater.
+func (b Bound) Allows(c int) bool {
+	switch b.Op {
+	case "lt":
+		return c < 0
+	case "lte":
+		return c <= 0
+	case "gt":
+		return c > 0
+	case "gte":
+		return c >= 0
+	case "eq":
+		return c == 0
+	}
+	return c != 0
 }
 
 func (t CorrelationType) temporal() bool { return t == Temporal || t == TemporalOrdered }

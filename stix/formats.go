@@ -122,8 +122,8 @@ func isBase64(b []byte) bool {
 	return err == nil
 }
 
-// isURI tells whether s is an absolute URI (RFC 3986), or an IRI that would become one.
-func isURI(s string) bool {
+// IsURI tells whether s is an absolute URI (RFC 3986), or an IRI that would become one.
+func IsURI(s string) bool {
 	scheme, rest, found := strings.Cut(s, ":")
 	if !found || rest == "" || scheme == "" || !isLower(scheme[0]|0x20) || strings.ContainsAny(s, " <>\"\t\r\n") {
 		return false

@@ -228,7 +228,7 @@ func (c *checker) text(p *prop, v value) {
 			c.report("binary.format", "", "the value is not base64 (RFC 4648, section 4)")
 		}
 	case propURI:
-		if !isURI(string(b)) {
+		if !IsURI(string(b)) {
 			c.report("uri.format", "", quote(string(b))+" is not an absolute URI (RFC 3986)")
 		}
 	case propLang:

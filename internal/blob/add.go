@@ -14,6 +14,7 @@ import (
 	"os"
 	"time"
 
+	"entente/internal/disk"
 	"entente/internal/fault"
 	"entente/internal/gate"
 	"entente/internal/record"
@@ -195,7 +196,7 @@ func (s *Store) commit(ctx context.Context, e *entry) (b Blob, added bool, err e
 		return b, false, diskFault("putting a file in its place", err)
 	}
 	s.cfg.step("renamed")
-	if err := syncDir(s.cfg.Dir); err != nil {
+	if err := disk.Sync(s.cfg.Dir); err != nil {
 		os.Remove(final)
 		return b, false, diskFault("putting a file in its place", err)
 	}

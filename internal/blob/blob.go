@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"entente/internal/disk"
 	"entente/internal/fault"
 	"entente/internal/gate"
 	"entente/internal/store"
@@ -176,14 +177,6 @@ func noRoom(message string) *fault.Error {
 	return fault.New(fault.Full, "blob.full", "%s", message).Try("remove blobs that are no longer needed, or ask for more room").After(30 * time.Second)
 }
 
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
 func randomName() string {
 	var b [16]byte
 	rand.Read(b[:])
@@ -238,7 +231,7 @@ func (s *Store) Sweep(ctx context.Context) error {
 	}
 	s.use.recount(held)
 	s.index.fill(all)
-	return syncDir(s.cfg.Dir)
+	return disk.Sync(s.cfg.Dir)
 }
 
 // Now is the store's clock.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"entente/internal/disk"
 	"entente/internal/fault"
 	"entente/internal/gate"
 	"entente/internal/store"
@@ -257,7 +258,7 @@ func (s *Store) unlink(e *entry) error {
 	s.index.drop(&e.Blob)
 	err := os.Remove(s.path(e.File))
 	if err == nil {
-		err = syncDir(s.cfg.Dir)
+		err = disk.Sync(s.cfg.Dir)
 	}
 	s.cfg.step("unlinked")
 	if err != nil && !errors.Is(err, os.ErrNotExist) {

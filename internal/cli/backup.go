@@ -14,7 +14,7 @@ import (
 
 func (a *app) backupCmd() *cobra.Command {
 	c := &cobra.Command{Use: "backup FILE", Short: "Copy everything a restore needs, while the node goes on", Args: cobra.ExactArgs(1),
-		Long: "Copy the store, the keys and the configuration, consistent, to one file that appears when it is whole and durable; - is the standard output. Whoever has the file has the node: keep it as you keep the keys."}
+		Long: "Copy the store, what sensors reported, the keys and the configuration, consistent, to one file that appears when it is whole and durable; - is the standard output. Whoever has the file has the node: keep it as you keep the keys."}
 	return a.onNode(c, func(ctx context.Context, n *api.Client, args []string) error {
 		if args[0] == "-" {
 			_, err := n.Backup(ctx, a.out)

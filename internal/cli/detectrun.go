@@ -635,10 +635,10 @@ func appendEvents(to []byte, events []uint64) []byte {
 }
 
 // appendFields writes an object of names and values; of a name with several values a list. Keywords, which no field is named for, stand under "keywords".
-func appendFields(to []byte, fields []watch.Field) []byte {
+func appendFields(to []byte, fields []event.Field) []byte {
 	to = append(to, '{')
 	for i, f := range fields {
-		if slices.ContainsFunc(fields[:i], func(o watch.Field) bool { return o.Name == f.Name }) {
+		if slices.ContainsFunc(fields[:i], func(o event.Field) bool { return o.Name == f.Name }) {
 			continue
 		}
 		if to[len(to)-1] != '{' {

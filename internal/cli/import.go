@@ -6,29 +6,61 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
+	"entente/internal/fault"
 	"entente/internal/surface/api"
 )
 
-// shownOutcomes is how many outcomes a person is shown one by one.
-const shownOutcomes = 20
+const (
+	shownOutcomes = 20 // outcomes that a person is shown one by one
+	shownFiles    = 20 // files whose summaries a person is shown one by one: of more, those in which something is amiss
+)
+
+// importFiles are the files that names name; of a directory those with objects, or with rules, in it.
+func importFiles(names []string, rules bool) (files []string, err error) {
+	ends := []string{".json", ".json.gz"}
+	if rules {
+		ends = []string{".yml", ".yaml"}
+	}
+	for _, root := range names {
+		if root == "-" {
+			files = append(files, root)
+			continue
+		}
+		in, err := under(root, func(name string) bool {
+			return name == root || slices.ContainsFunc(ends, func(end string) bool { return strings.HasSuffix(name, end) })
+		})
+		if err != nil {
+			return nil, err
+		}
+		if len(in) == 0 {
+			return nil, fault.New(fault.Invalid, "import.empty", "there is no file that ends in %s in %s", strings.Join(ends, " or "), clean(root))
+		}
+		files = append(files, in...)
+	}
+	return files, nil
+}
 
 func (a *app) importCmd() *cobra.Command {
 	var collection, restrict, fallback string
 	var events, rules bool
 	c := &cobra.Command{
-		Use: "import FILE...", Short: "Import STIX objects", Args: cobra.MinimumNArgs(1),
+		Use: "import FILE...", Short: "Import STIX objects, events of MISP or Sigma rules", Args: cobra.MinimumNArgs(1),
 		Long: `Import STIX objects: bundles, arrays, TAXII envelopes or objects one after another, compressed with gzip or not; - is the standard input.
+Of a directory all files that end in .json or .json.gz are taken, with --sigma those that end in .yml or .yaml.
 STIX 2.0 is upgraded to 2.1, and what is lost by it is said. What is reported as stored is durable. A file that is cut off or is no JSON changes
 nothing. Importing the same file again adds nothing.
 
 Objects that break a rule are refused and do not keep the others out; the exit code is then 1. Objects whose markings contradict each other or
 cannot be found go to quarantine.`,
 		Example: `  entente object import --data DIR --collection indicators bundle.json
-  zcat feed.gz | entente object import --server https://node:8443 --token-file token --collection feed -`,
+  zcat feed.gz | entente object import --server https://node:8443 --token-file token --collection feed -
+  entente object import --data DIR --sigma sigma/rules`,
 	}
 	c.Flags().StringVar(&collection, "collection", "", "`NAME` of the collection to put them in, its id or alias")
 	c.Flags().StringVar(&restrict, "label", "", "`LABEL` to join to every object's own, which it only restricts: tlp:amber")
@@ -36,7 +68,11 @@ cannot be found go to quarantine.`,
 	c.Flags().BoolVar(&rules, "sigma", false, "the files hold Sigma rules: each becomes an indicator, which sensors look for and allies get like any other")
 	c.Flags().BoolVar(&events, "misp", false, "the files hold events of MISP; their distribution and tags bound the labels")
 	c.MarkFlagsMutuallyExclusive("misp", "sigma")
-	return a.onNode(c, func(ctx context.Context, n *api.Client, files []string) error {
+	return a.onNode(c, func(ctx context.Context, n *api.Client, names []string) error {
+		files, err := importFiles(names, rules)
+		if err != nil {
+			return err
+		}
 		q := url.Values{}
 		if events {
 			q.Set("format", "misp")
@@ -55,25 +91,36 @@ cannot be found go to quarantine.`,
 		if _, err := api.ParseLabel(fallback, true); err != nil {
 			return err
 		}
-		refused := false
+		var all api.Summary
+		wrong := false
 		for _, name := range files {
-			s, err := a.importFile(ctx, n, q, name)
-			if err != nil {
-				if len(files) > 1 {
-					a.say("entente: %s:", name)
+			s, err := a.importFile(ctx, n, q, name, len(files) > shownFiles)
+			if err != nil && len(files) > 1 {
+				a.say("entente: %s:", clean(name))
+				if fault.Of(err) == fault.Invalid { // it is about this file alone
+					tell(a.err, err)
+					wrong, err = true, nil
 				}
+			}
+			if err != nil {
 				return err
 			}
-			refused = refused || s.Refused+s.Different > 0
+			all.Add(s)
 		}
-		if refused {
+		if len(files) > 1 && !a.asJSON {
+			if err := a.importSummary(count(int64(len(files)))+" files", all); err != nil {
+				return err
+			}
+		}
+		if wrong || all.Refused+all.Different > 0 {
 			return no()
 		}
 		return nil
 	})
 }
 
-func (a *app) importFile(ctx context.Context, n *api.Client, q url.Values, name string) (api.Summary, error) {
+// importFile imports one file. Where it is one of many, its summary is only shown if something is amiss.
+func (a *app) importFile(ctx context.Context, n *api.Client, q url.Values, name string, ofMany bool) (api.Summary, error) {
 	in, closeIn, err := openInput(a.in, name)
 	if err != nil {
 		return api.Summary{}, err
@@ -122,12 +169,20 @@ func (a *app) importFile(ctx context.Context, n *api.Client, q url.Values, name 
 	if shown > shownOutcomes {
 		a.say("… and %s more; --json lists them", count(int64(shown-shownOutcomes)))
 	}
-	_, err = fmt.Fprintf(a.out, "%s: %s objects: %s added, %s present, %s held, %s refused, %s different, in %.1f s\n", clean(name), count(int64(s.Objects)),
+	if ofMany && shown == 0 && s.Held+s.Refused+s.Different == 0 {
+		return s, nil
+	}
+	return s, a.importSummary(name, s)
+}
+
+// importSummary says what became of the objects of a file.
+func (a *app) importSummary(name string, s api.Summary) error {
+	_, err := fmt.Fprintf(a.out, "%s: %s objects: %s added, %s present, %s held, %s refused, %s different, in %.1f s\n", clean(name), count(int64(s.Objects)),
 		count(int64(s.Added)), count(int64(s.Present)), count(int64(s.Held)), count(int64(s.Refused)), count(int64(s.Different)), s.Seconds)
 	if s.Upgraded > 0 && err == nil {
 		_, err = fmt.Fprintf(a.out, "%s objects were upgraded from STIX 2.0, with %s losses\n", count(int64(s.Upgraded)), count(int64(s.Losses)))
 	}
-	return s, err
+	return err
 }
 
 // metered shows how much of a file was sent.

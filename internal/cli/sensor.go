@@ -103,18 +103,34 @@ func (a *app) sensorRevoke() *cobra.Command {
 }
 
 func (a *app) sensorMet() *cobra.Command {
-	var source, value, name, since string
+	var source, value, name, since, day, from, to string
+	var byDay bool
 	c := &cobra.Command{Use: "met", Short: "List what sensors met, the newest first", Args: cobra.NoArgs}
 	c.Flags().StringVar(&source, "source", "", "only of this indicator")
 	c.Flags().StringVar(&value, "value", "", "only of this value")
 	c.Flags().StringVar(&name, "sensor", "", "only by this sensor")
 	c.Flags().StringVar(&since, "since", "", "only what was reported since this time (RFC 3339, or a date)")
+	c.Flags().StringVar(&day, "day", "", "only what was met on this day (UTC)")
+	c.Flags().BoolVar(&byDay, "by-day", false, "sums of each day (UTC) instead, 366 days at most")
+	c.Flags().StringVar(&from, "from", "", "with --by-day: the first day (default: 30 days)")
+	c.Flags().StringVar(&to, "to", "", "with --by-day: the last day (default: today)")
+	c.MarkFlagsMutuallyExclusive("by-day", "since")
+	c.MarkFlagsMutuallyExclusive("by-day", "day")
 	a.onNode(c, func(ctx context.Context, n *api.Client, _ []string) error {
+		if !byDay && from+to != "" {
+			return usage("--from and --to go with --by-day")
+		}
 		q := url.Values{}
-		for key, v := range map[string]string{"source": source, "value": value, "sensor": name, "since": since} {
+		for key, v := range map[string]string{"source": source, "value": value, "sensor": name, "since": since, "day": day, "from": from, "to": to} {
 			if v != "" {
 				q.Set(key, v)
 			}
+		}
+		if byDay {
+			list, err := n.DetectionDays(ctx, q)
+			return listing(a, []string{"DAY", "COUNT", "LOOKED BACK", "SOURCES", "SENSORS"}, over(list, err), func(d detect.DayCount) []string {
+				return []string{d.Day, count(d.Count), count(d.Back), count(d.Sources), count(d.Sensors)}
+			})
 		}
 		return listing(a, []string{"DAY", "SENSOR", "COUNT", "FIRST", "LAST", "VALUE", "SOURCE", "MUTED"}, func(f func(detect.Detection) error) error { return n.Detections(ctx, q, f) }, func(d detect.Detection) []string {
 			return []string{d.Day, d.Name, strconv.FormatInt(d.Count, 10), when(d.First), when(d.Last), short(d.Value, 60), d.Source, short(d.Muted, 40)}

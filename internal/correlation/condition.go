@@ -12,7 +12,7 @@ import (
 
 // bound is one comparison of a condition, exactly: with whole times ten to power.
 type bound struct {
-	op     string
+	sigma.Bound
 	number number // wide: it is in whole
 	whole  *big.Int
 	floor  int64 // the greatest whole number that is not greater, as far as an int64 reaches
@@ -21,7 +21,7 @@ type bound struct {
 
 func newBound(b sigma.Bound) bound {
 	whole, power, _ := sigma.Scaled(b.Value) // checked when it was read
-	out := bound{op: b.Op, number: number{power: int16(power)}}
+	out := bound{Bound: b, number: number{power: int16(power)}}
 	out.whole, _ = new(big.Int).SetString(whole, 10)
 	if out.number.wide = !out.whole.IsInt64(); !out.number.wide {
 		out.number.whole = out.whole.Int64()
@@ -48,25 +48,9 @@ func (b *bound) compare(n int64) int {
 	return cmp.Compare(n, b.floor)
 }
 
-func (b *bound) holds(c int) bool {
-	switch b.op {
-	case "lt":
-		return c < 0
-	case "lte":
-		return c <= 0
-	case "gt":
-		return c > 0
-	case "gte":
-		return c >= 0
-	case "eq":
-		return c == 0
-	}
-	return c != 0
-}
-
 func (c *live) within(n int) bool {
 	for i := range c.bounds {
-		if b := &c.bounds[i]; !b.holds(b.compare(int64(n))) {
+		if b := &c.bounds[i]; !b.Allows(b.compare(int64(n))) {
 			return false
 		}
 	}
@@ -108,7 +92,7 @@ func (s *shard) numbersHold(c *live, g *group) bool {
 	}
 	n, wide, often := s.statistic(c, g)
 	for i := range c.bounds {
-		if b := &c.bounds[i]; !b.holds(s.against(&n, wide, b, often)) {
+		if b := &c.bounds[i]; !b.Allows(s.against(&n, wide, b, often)) {
 			return false
 		}
 	}

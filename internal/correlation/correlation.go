@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"entente/internal/state"
 	"entente/sigma"
 )
 
@@ -85,6 +86,7 @@ type live struct {
 	slots   int // moments of a group
 	chained []int
 	targets []target // of its own hits
+	before  bool     // it was there when the state was saved that was loaded
 	asks    []string
 
 	counts, distinct, numeric, summed, ordered bool
@@ -112,6 +114,7 @@ type Engine struct {
 	fold     []byte
 	inbox    [][]item // by correlation
 	full     []uint64 // which of them are not empty, a bit for each
+	again    bool     // see Again
 }
 
 // New makes an engine for correlations, which must be in the order of [sigma.Collection.Link]. What they find is given to found, in the order of its time, while one of the
@@ -185,7 +188,11 @@ func fingerprint(c *sigma.Correlation) [sha256.Size]byte {
 
 // Add takes hits of rules from a source, which is as far as the latest of them. Hits of one event come together, and have one time; the indexes are counted up over all
 // sources.
-func (e *Engine) Add(source string, hits []sigma.Hit) {
+func (e *Engine) Add(source string, hits []sigma.Hit) { e.AddLogged(nil, source, hits) }
+
+// AddLogged is Add, and writes down what [Engine.AddAgain] needs.
+func (e *Engine) AddLogged(log *state.Writer, source string, hits []sigma.Hit) {
+	var taken []*record
 	for i := range hits {
 		h := &hits[i]
 		from := e.subject(h.Rule)
@@ -202,6 +209,30 @@ func (e *Engine) Add(source string, hits []sigma.Hit) {
 			e.stats.Ahead++
 			continue
 		}
+		taken = append(taken, r)
+	}
+	if log != nil {
+		saveRecords(log, taken)
+	}
+	e.take(source, taken)
+}
+
+// Again says that what comes from now on came before, to the engine whose state was loaded: the clock is not asked, and correlations that were not there then do not see it.
+func (e *Engine) Again(on bool) { e.again = on }
+
+// AddAgain adds what AddLogged wrote down. After an error nothing of it is added.
+func (e *Engine) AddAgain(log *state.Reader, source string) error {
+	records := e.loadRecords(log)
+	if log.Err() != nil {
+		return log.Err()
+	}
+	e.stats.Hits += uint64(len(records))
+	e.take(source, records)
+	return nil
+}
+
+func (e *Engine) take(source string, records []*record) {
+	for _, r := range records {
 		e.reach(source, r.time)
 		if r.time < e.mark {
 			e.stats.Late++
@@ -214,15 +245,25 @@ func (e *Engine) Add(source string, hits []sigma.Hit) {
 	e.release()
 }
 
-func (e *Engine) believed(t time.Time) bool { return e.o.Now == nil || !t.After(e.o.Now().Add(ahead)) }
+func (e *Engine) believed(t time.Time) bool {
+	return e.again || e.o.Now == nil || !t.After(e.o.Now().Add(ahead))
+}
 
-// Advance says how far a source is: it had an event of that time, whether a rule found it or not.
-func (e *Engine) Advance(source string, t time.Time) {
+// Advance says how far a source is: it had an event of that time, whether a rule found it or not. False: the time is not believed, and nothing has changed.
+func (e *Engine) Advance(source string, t time.Time) bool {
 	if t.Before(earliest) || t.After(latest) || !e.believed(t) {
-		return
+		return false
 	}
 	e.reach(source, t.UnixNano())
 	e.release()
+	return true
+}
+
+// Await says that something may still come from a source, of the time that was reached or later: the others wait for it.
+func (e *Engine) Await(source string) {
+	if _, known := e.sources[source]; !known && len(e.sources) < sourcesMost {
+		e.sources[source] = e.mark
+	}
 }
 
 // Rest says that nothing comes from a source for now: the others do not wait for it any more.
@@ -354,6 +395,9 @@ func (e *Engine) post(r *record, targets []target) {
 	for i := range targets {
 		t := &targets[i]
 		c := e.live[t.at]
+		if e.again && !c.before {
+			continue
+		}
 		e.text = append(e.text[:0], c.print[:16]...)
 		var ok bool
 		if e.text, ok = r.join(e.text, t.group); !ok {

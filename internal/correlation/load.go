@@ -1,147 +1,45 @@
 package correlation
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
-	"hash"
-	"io"
 	"math"
 
-	"entente/internal/fault"
+	"entente/internal/state"
 	"entente/sigma"
 )
 
-// decoder reads what an encoder wrote. After the first thing that cannot be, everything is 0.
-type decoder struct {
-	r   *bufio.Reader
-	sum hash.Hash
-	err error
-	one [1]byte
-}
-
-func damaged(why string) error {
-	return fault.New(fault.Invalid, "correlation.state", "the saved state of correlations is damaged: %s", why).Try("begin without it: what is in windows now is forgotten")
-}
-
-func (d *decoder) fail(why string) {
-	if d.err == nil {
-		d.err = damaged(why)
-	}
-}
-
-// ReadByte reads one byte.
-func (d *decoder) ReadByte() (byte, error) {
-	if d.err != nil {
-		return 0, d.err
-	}
-	c, err := d.r.ReadByte()
-	if d.one[0] = c; err == nil {
-		d.sum.Write(d.one[:])
-	}
-	return c, err
-}
-
-func (d *decoder) uint() uint64 {
-	n, err := binary.ReadUvarint(d)
-	return d.read(n, err)
-}
-
-func (d *decoder) int() int64 {
-	n, err := binary.ReadVarint(d)
-	return int64(d.read(uint64(n), err))
-}
-
-func (d *decoder) read(n uint64, err error) uint64 {
-	switch {
-	case err == nil:
-		return n
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		d.fail("it ends too early")
-	case d.err == nil:
-		d.err = fault.New(fault.Internal, "correlation.state", "the saved state of correlations cannot be read").Because(err)
-	}
-	return 0
-}
-
-// count is how many of something follow.
-func (d *decoder) count() uint64 {
-	n := d.uint()
-	if n > 1<<28 {
-		d.fail("it says that there is more of something than can be")
-		return 0
-	}
-	return n
-}
-
-// longestText is the longest text in a state: no line of events is longer.
-const longestText = 1 << 24
-
-func (d *decoder) text() string { return string(d.bytes(d.uint())) }
-
-func (d *decoder) bytes(n uint64) []byte {
-	if n > longestText {
-		d.fail("a text is longer than any can be")
-	}
-	if d.err != nil {
-		return nil
-	}
-	var b bytes.Buffer // grows with what there is, whatever n says
-	if _, err := io.CopyN(&b, d.r, int64(n)); err != nil {
-		d.read(0, err)
-		return nil
-	}
-	d.sum.Write(b.Bytes())
-	return b.Bytes()
-}
-
-func (d *decoder) key() (k key) {
-	if b := d.bytes(16); len(b) == 16 {
-		k = key{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])}
-	}
-	return k
-}
+func readKey(d *state.Reader) key { return key{d.Word(), d.Word()} }
 
 // Load takes the state that another engine saved into one that has not begun. What was saved of correlations that are not there now, or that are others by now, is left out.
-// The bounds are those of this engine. The error is of package fault; the engine is as it was before then.
-func (e *Engine) Load(from io.Reader) error {
-	d := &decoder{r: bufio.NewReaderSize(from, 64<<10), sum: sha256.New()}
-	if string(d.bytes(uint64(len(magic)))) != magic {
-		d.fail("it begins as none does")
-	}
+// The bounds are those of this engine. After an error the engine is as it was before.
+func (e *Engine) Load(d *state.Reader) error {
+	d.Expect(version)
 	fresh := *e
 	fresh.load(d)
-	sum := d.sum.Sum(nil)
-	if !bytes.Equal(d.bytes(sha256.Size), sum) {
-		d.fail("its checksum is wrong")
-	}
-	if _, err := d.r.ReadByte(); err == nil {
-		d.fail("something stands behind it")
-	}
-	if d.err != nil {
-		return d.err
+	if d.Err() != nil {
+		return d.Err()
 	}
 	*e = fresh
 	e.settle(e.mark)
 	return nil
 }
 
-func (e *Engine) load(d *decoder) {
-	e.secret = d.key()
+func (e *Engine) load(d *state.Reader) {
+	e.secret = readKey(d)
 	e.shards = e.newShards()
-	e.furthest, e.mark = d.int(), d.int()
+	e.furthest, e.mark = d.Int(), d.Int()
 	e.sources = map[string]int64{}
-	for n := d.count(); n > 0 && d.err == nil; n-- {
+	for n := d.Count(); n > 0 && d.Err() == nil; n-- {
 		if len(e.sources) > sourcesMost {
-			d.fail("it has too many sources")
+			d.Fail("it has too many sources")
 		}
-		name := d.text()
-		e.sources[name] = d.int()
+		name := d.Text()
+		e.sources[name] = d.Int()
 	}
 	for _, n := range e.stats.counters() {
-		*n = d.uint()
+		*n = d.Uint()
 	}
 	e.loadWaiting(d)
 	known := map[[sha256.Size]byte]*live{}
@@ -149,18 +47,21 @@ func (e *Engine) load(d *decoder) {
 		known[c.print] = c
 	}
 	var saved []stored
-	for n := d.count(); n > 0 && d.err == nil; n-- {
+	for n := d.Count(); n > 0 && d.Err() == nil; n-- {
 		var s stored
 		var print [sha256.Size]byte
-		copy(print[:], d.bytes(uint64(len(print))))
-		s.live, s.layout, s.slots = known[print], d.uint(), d.uint()
+		copy(print[:], d.Data())
+		s.live, s.layout, s.slots = known[print], d.Uint(), d.Uint()
 		if s.layout > layoutSlots || s.live != nil && (s.layout != s.live.layout() || s.slots != uint64(s.live.slots)) {
-			d.fail("a correlation is not kept as it must be")
+			d.Fail("a correlation is not kept as it must be")
+		}
+		if s.live != nil {
+			s.live.before = true
 		}
 		saved = append(saved, s)
 	}
 	e.used = 0
-	for n := d.count(); n > 0 && d.err == nil; n-- {
+	for n := d.Count(); n > 0 && d.Err() == nil; n-- {
 		e.loadGroup(d, saved)
 	}
 }
@@ -171,43 +72,56 @@ type stored struct {
 	layout, slots uint64
 }
 
-func (e *Engine) loadWaiting(d *decoder) {
+func (e *Engine) loadWaiting(d *state.Reader) {
 	e.wait, e.seq, e.subjects = waiting{}, 0, map[subjectName]*subject{}
+	for _, r := range e.loadRecords(d) {
+		e.seq++
+		r.seq = e.seq
+		e.wait.add(r)
+	}
+}
+
+// loadRecords reads hits, and leaves out those of rules that no correlation is about any more.
+func (e *Engine) loadRecords(d *state.Reader) (all []*record) {
 	type was struct {
 		now    *subject
 		fields []string
 	}
 	var subjects []was
-	for n := d.count(); n > 0 && d.err == nil; n-- {
-		id, name := d.text(), d.text()
+	for n := d.Count(); n > 0 && d.Err() == nil; n-- {
+		id, name := d.Text(), d.Text()
 		w := was{now: e.subject(&sigma.Meta{ID: id, Name: name})}
-		for n := d.count(); n > 0 && d.err == nil; n-- {
-			w.fields = append(w.fields, d.text())
+		for n := d.Count(); n > 0 && d.Err() == nil; n-- {
+			w.fields = append(w.fields, d.Text())
 		}
 		subjects = append(subjects, w)
 	}
-	for n := d.count(); n > 0 && d.err == nil; n-- {
-		of := d.uint()
+	for n := d.Count(); n > 0 && d.Err() == nil; n-- {
+		of := d.Uint()
 		if of >= uint64(len(subjects)) {
-			d.fail("a hit is of no rule")
-			return
+			d.Fail("a hit is of no rule")
+			break
 		}
 		w := subjects[of]
-		r := &record{from: w.now, time: d.int(), index: d.uint()}
+		r := &record{from: w.now, time: d.Int(), index: d.Uint()}
 		if r.index >= unit || r.time == never {
-			d.fail("a hit is of no event")
+			d.Fail("a hit is of no event")
 		}
+		saved := state.NewReader(d.Data())
 		values := map[string][]byte{}
 		for _, f := range w.fields {
-			n := d.count()
-			v := binary.AppendUvarint(nil, n)
-			for ; n > 0 && d.err == nil; n-- {
-				text := d.bytes(d.uint())
+			n := saved.Count()
+			v := binary.AppendUvarint(nil, uint64(n))
+			for ; n > 0; n-- {
+				text := saved.Data()
 				v = append(binary.AppendUvarint(v, uint64(len(text))), text...)
 			}
 			values[f] = v
 		}
-		if w.now == nil || d.err != nil {
+		if saved.End(); saved.Err() != nil {
+			d.Fail("the values of a hit are none")
+		}
+		if w.now == nil || d.Err() != nil {
 			continue
 		}
 		for _, f := range w.now.fields {
@@ -217,16 +131,15 @@ func (e *Engine) loadWaiting(d *decoder) {
 				r.values = append(r.values, 0)
 			}
 		}
-		e.seq++
-		r.seq = e.seq
-		e.wait.add(r)
+		all = append(all, r)
 	}
+	return all
 }
 
-func (e *Engine) loadGroup(d *decoder, saved []stored) {
-	of, k := d.uint(), d.key()
+func (e *Engine) loadGroup(d *state.Reader, saved []stored) {
+	of, k := d.Uint(), readKey(d)
 	if of >= uint64(len(saved)) {
-		d.fail("a group is of no correlation")
+		d.Fail("a group is of no correlation")
 		return
 	}
 	was := saved[of]
@@ -235,27 +148,27 @@ func (e *Engine) loadGroup(d *decoder, saved []stored) {
 	if c != nil {
 		s = e.shardOf(k)
 		if id, _ := s.groups.find(k); id != 0 {
-			d.fail("a group stands twice")
+			d.Fail("a group stands twice")
 			return
 		}
 		g, _ = s.group(c, k)
 	}
 	e.used++
-	flags := d.uint()
+	flags := d.Uint()
 	g.used, g.held, g.plain = e.used, flags&1 != 0, flags&2 != 0
-	g.last, g.index, g.mask = d.int(), d.uint(), d.uint()
+	g.last, g.index, g.mask = d.Int(), d.Uint(), d.Uint()
 	oldest := int64(never)
 	before := func() int64 { // moments of a list do not fall
-		t := g.last - int64(d.uint())
+		t := g.last - int64(d.Uint())
 		if t > g.last || t < oldest || t == never {
-			d.fail("a window is not in order")
+			d.Fail("a window is not in order")
 			t = g.last
 		}
 		oldest = t
 		return t
 	}
-	for n := d.count(); n > 0 && d.err == nil; n-- {
-		t, index := before(), d.uint()
+	for n := d.Count(); n > 0 && d.Err() == nil; n-- {
+		t, index := before(), d.Uint()
 		if c != nil {
 			index = index>>1 | index<<63
 			if s.push(&g.trail, t, index); c.counts && index&unit != 0 {
@@ -270,28 +183,28 @@ func (e *Engine) loadGroup(d *decoder, saved []stored) {
 	switch was.layout {
 	case layoutSlots:
 		if c != nil && g.mask>>len(c.Rules) != 0 {
-			d.fail("a group has more rules than there are")
+			d.Fail("a group has more rules than there are")
 		}
-		for i := uint64(0); i < was.slots && d.err == nil; i++ {
-			n := d.uint()
+		for i := uint64(0); i < was.slots && d.Err() == nil; i++ {
+			n := d.Uint()
 			if n > math.MaxInt64 || n > 0 && g.last-int64(n-1) > g.last {
-				d.fail("a moment is none")
+				d.Fail("a moment is none")
 			} else if c != nil && n > 0 {
 				s.slots[c.at].row(g.a)[i] = g.last - int64(n-1)
 			}
 		}
 	case layoutValues:
-		for n := d.count(); n > 0 && d.err == nil; n-- {
-			k, t := d.key(), before()
+		for n := d.Count(); n > 0 && d.Err() == nil; n-- {
+			k, t := readKey(d), before()
 			if c != nil && !s.keepValue(g, k, t) {
-				d.fail("a value stands twice")
+				d.Fail("a value stands twice")
 			}
 		}
 	case layoutNumbers:
-		for n := d.count(); n > 0 && d.err == nil; n-- {
-			t, power, whole := before(), d.int(), d.text()
+		for n := d.Count(); n > 0 && d.Err() == nil; n-- {
+			t, power, whole := before(), d.Int(), d.Text()
 			if power < -1000 || power > 1000 || !isWhole(whole) {
-				d.fail("a number is none")
+				d.Fail("a number is none")
 			} else if c != nil {
 				v := s.number(whole, int(power))
 				v.time = t

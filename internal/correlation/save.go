@@ -1,18 +1,20 @@
 package correlation
 
 import (
-	"bufio"
-	"crypto/sha256"
-	"encoding/binary"
-	"io"
 	"maps"
 	"math/big"
 	"slices"
+
+	"entente/internal/state"
 )
 
-// A saved state is magic, then what save writes as numbers of variable length and texts after their lengths, then the SHA-256 of both. Moments of a group are told as how
-// long they are before its last hit. Groups stand in the order of their use.
-const magic = "entente correlation 1\n"
+// version is what a saved state begins with. Moments of a group are told as how long they are before its last hit. Groups stand in the order of their use.
+const version = "correlation 2"
+
+func writeKey(x *state.Writer, k key) {
+	x.Word(k[0])
+	x.Word(k[1])
+}
 
 // What a group's state consists of besides its trail.
 const (
@@ -34,63 +36,27 @@ func (c *live) layout() uint64 {
 	return layoutCount
 }
 
-type encoder struct {
-	w   *bufio.Writer
-	buf []byte
-}
-
-func (e *encoder) uint(n uint64) {
-	e.buf = binary.AppendUvarint(e.buf[:0], n)
-	e.w.Write(e.buf) // the writer keeps the error
-}
-
-func (e *encoder) int(n int64) {
-	e.buf = binary.AppendVarint(e.buf[:0], n)
-	e.w.Write(e.buf)
-}
-
-func (e *encoder) text(s string) {
-	e.uint(uint64(len(s)))
-	e.w.WriteString(s)
-}
-
-func (e *encoder) key(k key) {
-	e.buf = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(e.buf[:0], k[0]), k[1])
-	e.w.Write(e.buf)
-}
-
-// Save writes the state, for an engine that goes on where this one is. The error is the writer's.
-func (e *Engine) Save(to io.Writer) error {
-	sum := sha256.New()
-	x := &encoder{w: bufio.NewWriterSize(io.MultiWriter(to, sum), 64<<10)}
-	x.w.WriteString(magic)
-	e.save(x)
-	if err := x.w.Flush(); err != nil {
-		return err
-	}
-	_, err := to.Write(sum.Sum(nil))
-	return err
-}
-
-func (e *Engine) save(x *encoder) {
-	x.key(e.secret)
-	x.int(e.furthest)
-	x.int(e.mark)
-	x.uint(uint64(len(e.sources)))
+// Save writes the state down, for an engine that goes on where this one is.
+func (e *Engine) Save(x *state.Writer) {
+	x.Text(version)
+	writeKey(x, e.secret)
+	x.Int(e.furthest)
+	x.Int(e.mark)
+	x.Uint(uint64(len(e.sources)))
 	for _, name := range slices.Sorted(maps.Keys(e.sources)) {
-		x.text(name)
-		x.int(e.sources[name])
+		x.Text(name)
+		x.Int(e.sources[name])
 	}
 	stats := e.Stats()
 	for _, n := range stats.counters() {
-		x.uint(*n)
+		x.Uint(*n)
 	}
 	e.saveWaiting(x)
-	x.uint(uint64(len(e.live)))
+	x.Uint(uint64(len(e.live)))
 	for _, c := range e.live {
-		x.w.Write(c.print[:])
-		x.uint(c.layout())
-		x.uint(uint64(c.slots))
+		x.Text(string(c.print[:]))
+		x.Uint(c.layout())
+		x.Uint(uint64(c.slots))
 	}
 	e.saveGroups(x)
 }
@@ -100,9 +66,14 @@ func (s *Stats) counters() []*uint64 {
 	return []*uint64{&s.Hits, &s.Found, &s.Untimed, &s.Late, &s.Ahead, &s.Hurried, &s.Evicted, &s.Shortened}
 }
 
-func (e *Engine) saveWaiting(x *encoder) {
+func (e *Engine) saveWaiting(x *state.Writer) {
 	all := slices.Concat(e.wait.order[e.wait.from:], e.wait.others)
 	slices.SortFunc(all, (*record).compare)
+	saveRecords(x, all)
+}
+
+// saveRecords writes hits down, with what is asked of them now.
+func saveRecords(x *state.Writer, all []*record) {
 	var subjects []*subject
 	known := map[*subject]int{}
 	for _, r := range all {
@@ -111,33 +82,28 @@ func (e *Engine) saveWaiting(x *encoder) {
 			subjects = append(subjects, r.from)
 		}
 	}
-	x.uint(uint64(len(subjects)))
+	x.Uint(uint64(len(subjects)))
 	for _, s := range subjects {
-		x.text(s.name.id)
-		x.text(s.name.name)
-		x.uint(uint64(len(s.fields)))
+		x.Text(s.name.id)
+		x.Text(s.name.name)
+		x.Uint(uint64(len(s.fields)))
 		for _, f := range s.fields {
-			x.text(f)
+			x.Text(f)
 		}
 	}
-	x.uint(uint64(len(all)))
+	x.Uint(uint64(len(all)))
 	for _, r := range all {
-		x.uint(uint64(known[r.from]))
-		x.int(r.time)
-		x.uint(r.index)
-		for _, f := range r.from.fields {
-			n := 0
-			r.texts(f, func([]byte) { n++ })
-			x.uint(uint64(n))
-			r.texts(f, func(text []byte) { x.text(string(text)) })
-		}
+		x.Uint(uint64(known[r.from]))
+		x.Int(r.time)
+		x.Uint(r.index)
+		x.Data(r.values)
 	}
 }
 
 // saveGroups writes the groups, the one that was not used the longest first.
-func (e *Engine) saveGroups(x *encoder) {
+func (e *Engine) saveGroups(x *state.Writer) {
 	groups, _ := e.kept()
-	x.uint(uint64(groups))
+	x.Uint(uint64(groups))
 	next := make([]uint32, len(e.shards))
 	for i, s := range e.shards {
 		next[i] = s.all.oldest
@@ -156,9 +122,9 @@ func (e *Engine) saveGroups(x *encoder) {
 	}
 }
 
-func (s *shard) save(x *encoder, c *live, g *group) {
-	x.uint(uint64(g.of))
-	x.key(g.key)
+func (s *shard) save(x *state.Writer, c *live, g *group) {
+	x.Uint(uint64(g.of))
+	writeKey(x, g.key)
 	flags := uint64(0)
 	if g.held {
 		flags |= 1
@@ -167,17 +133,17 @@ func (s *shard) save(x *encoder, c *live, g *group) {
 		flags |= 2
 	}
 	flags |= uint64(g.trail.from) << 2
-	x.uint(flags)
-	x.int(g.last)
-	x.uint(g.index)
-	x.uint(g.mask)
-	before := func(t int64) { x.uint(uint64(g.last - t)) }
-	x.uint(uint64(g.trail.n))
+	x.Uint(flags)
+	x.Int(g.last)
+	x.Uint(g.index)
+	x.Uint(g.mask)
+	before := func(t int64) { x.Uint(uint64(g.last - t)) }
+	x.Uint(uint64(g.trail.n))
 	at := int(g.trail.from)
 	for id, left := g.trail.head, g.trail.n; left > 0; left-- {
 		p := s.pieces.at(id)
 		before(p.time[at])
-		x.uint(p.index[at]<<1 | p.index[at]>>63) // the mark of units becomes the lowest bit
+		x.Uint(p.index[at]<<1 | p.index[at]>>63) // the mark of units becomes the lowest bit
 		if at++; at == 2 {
 			id, at = p.next, 0
 		}
@@ -186,25 +152,25 @@ func (s *shard) save(x *encoder, c *live, g *group) {
 	case layoutSlots:
 		for _, t := range s.slots[c.at].row(g.a) {
 			if t == never {
-				x.uint(0)
+				x.Uint(0)
 			} else {
-				x.uint(uint64(g.last-t) + 1)
+				x.Uint(uint64(g.last-t) + 1)
 			}
 		}
 	case layoutValues:
-		x.uint(uint64(g.n))
+		x.Uint(uint64(g.n))
 		for id := g.a; id != 0; id = s.values.at(id).newer {
-			x.key(s.values.at(id).key)
+			writeKey(x, s.values.at(id).key)
 			before(s.values.at(id).last)
 		}
 	case layoutNumbers:
-		x.uint(uint64(g.n))
+		x.Uint(uint64(g.n))
 		var whole big.Int
 		for id := g.a; id != 0; id = s.numbers.at(id).next {
 			n := s.numbers.at(id)
 			before(n.time)
-			x.int(int64(n.power))
-			x.text(s.big(&whole, n).String())
+			x.Int(int64(n.power))
+			x.Text(s.big(&whole, n).String())
 		}
 	}
 }

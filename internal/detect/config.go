@@ -57,3 +57,4 @@ func (c Config) Settings() map[string]any {
 
 func (c Config) silent() time.Duration { return time.Duration(c.SilentMinutes) * time.Minute }
 func (c Config) renew() time.Duration  { return time.Duration(c.RenewSeconds) * time.Second }
+func (c Config) kept() time.Duration   { return time.Duration(c.ReportDays) * 24 * time.Hour }

@@ -37,6 +37,8 @@ type World interface {
 	Visible(ctx context.Context, v gate.Viewer, ids []string) ([]store.Item, error)
 	// Read is the newest version of an object that a viewer may have.
 	Read(ctx context.Context, v gate.Viewer, id string) (store.Item, error)
+	// Held tells which of some objects the store has in any version, whoever may have it.
+	Held(ctx context.Context, ids []string) (map[string]bool, error)
 	// Hand writes down that an organisation is given records. When one of them may not go, none may: Withheld.
 	Hand(ctx context.Context, p gate.Party, items []store.Item) error
 	// Era differs whenever something else than a record decides anew what is looked for: the register of organisations, accords, lists, the own register.
@@ -87,6 +89,7 @@ type Options struct {
 // Silence is a sensor that says nothing.
 type Silence struct {
 	Sensor string // its id
+	Name   string
 	Since  time.Time
 	Text   string
 }
@@ -106,7 +109,8 @@ type Room struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when a sensor's State may be another
 
-	snapshots sync.Mutex // one is made at a time
+	snapshots sync.Mutex      // one is made at a time
+	made      map[string]made // of the snapshots that are there, by epoch; under snapshots
 	stop      context.CancelFunc
 	work      sync.WaitGroup
 	start     sync.Once
@@ -134,6 +138,12 @@ func Open(ctx context.Context, o Options) (r *Room, err error) {
 	}
 	if r.told, err = openTold(o.Dir); err != nil {
 		return nil, room.Wrap("opening what sensors reported", err)
+	}
+	if err := r.findSnapshots(); err != nil {
+		return nil, room.Wrap("opening snapshots", err)
+	}
+	if err := r.tellGaps(); err != nil {
+		return nil, err
 	}
 	if err := r.loadSensors(ctx); err != nil {
 		return nil, err

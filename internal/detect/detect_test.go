@@ -39,11 +39,13 @@ type house struct {
 	lines   []store.Entry
 	docs    map[string]store.Doc
 	taken   [][]byte
+	said    map[string]store.Item // sightings, by id
+	killed  func()                // after the next is stored
 	changed chan struct{}
 }
 
 func newHouse() *house {
-	return &house{now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC), items: map[string]store.Item{}, docs: map[string]store.Doc{}, changed: make(chan struct{})}
+	return &house{now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC), items: map[string]store.Item{}, docs: map[string]store.Doc{}, said: map[string]store.Item{}, changed: make(chan struct{})}
 }
 
 // put stores an indicator; without a pattern it takes it away.
@@ -105,6 +107,9 @@ func (h *house) For(_ context.Context, _ gate.Party, ids []string) (out []store.
 		if it, ok := h.items[id]; ok {
 			out = append(out, it)
 		}
+		if it, ok := h.said[id]; ok {
+			out = append(out, it)
+		}
 	}
 	return out, nil
 }
@@ -113,6 +118,14 @@ func (h *house) Visible(ctx context.Context, _ gate.Viewer, ids []string) ([]sto
 }
 func (h *house) Read(context.Context, gate.Viewer, string) (store.Item, error) {
 	return store.Item{}, unknown("object")
+}
+func (h *house) Held(_ context.Context, ids []string) (map[string]bool, error) {
+	found, err := h.For(nil, self, ids)
+	out := map[string]bool{}
+	for i := range found {
+		out[found[i].Record.ID] = true
+	}
+	return out, err
 }
 func (h *house) Hand(context.Context, gate.Party, []store.Item) error { return nil }
 func (h *house) Era() string                                          { return "" }
@@ -124,7 +137,21 @@ func (h *house) Accept(_ context.Context, _ gate.Viewer, s exchange.Submission) 
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.taken = append(h.taken, s.Objects...)
-	return make([]exchange.Outcome, len(s.Objects)), nil
+	for _, raw := range s.Objects {
+		var o object
+		if json.Unmarshal(raw, &o) == nil && o.Type == "sighting" {
+			h.said[o.ID] = store.Item{Record: record.Record{ID: o.ID, Type: o.Type, Body: raw}}
+		}
+	}
+	if h.killed != nil {
+		h.killed()
+		h.killed = nil
+	}
+	out := make([]exchange.Outcome, len(s.Objects))
+	for i := range out {
+		out[i].State = exchange.Added
+	}
+	return out, nil
 }
 
 func (h *house) PutDocs(_ context.Context, _ store.Act, docs ...store.Doc) error {

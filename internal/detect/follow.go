@@ -27,7 +27,6 @@ const (
 	idle     = time.Second        // after which it looks for what no line of the journal tells
 	sweepDue = 24 * time.Hour     // after which everything is looked at anew, whatever happened
 	goneKept = 7 * 24 * time.Hour // for which it is known that a source is gone: a sensor that was away for longer takes a snapshot
-	maxRule  = 256 << 10          // bytes of one rule
 	maxRules = 15 << 20           // bytes of all rules of a table: they are one answer
 	maxLeft  = 100                // values of one source that are listed as left out
 )
@@ -46,7 +45,7 @@ func (r *Room) types() []string {
 // The places that are kept.
 const (
 	placeJournal = "journal" // the last line that is worked into all tables
-	placeSweep   = "sweep"   // how far a sweep has come; negative: its second part; 0: none is under way
+	placeSweep   = "sweep"   // how far a sweep has come; -1 and -2: its second and third part; 0: none is under way
 	placeSwept   = "swept"   // when the last one ended
 	wordSweep    = "sweeping"
 	wordEra      = "era"
@@ -89,8 +88,7 @@ func (r *Room) follow(ctx context.Context) {
 
 // advance does one step. It tells whether there may be more to do at once.
 func (r *Room) advance(ctx context.Context) (busy bool, err error) {
-	tables, err := r.looked.tables()
-	if err != nil || len(tables) == 0 {
+	if idle, err := r.nothing(); err != nil || idle {
 		return false, err
 	}
 	cursor, err := r.looked.place(placeJournal)
@@ -117,12 +115,27 @@ func (r *Room) advance(ctx context.Context) (busy bool, err error) {
 	return r.sweep(ctx)
 }
 
+// nothing tells whether there is nothing to follow the journal for: neither a table nor anything that was reported.
+func (r *Room) nothing() (bool, error) {
+	tables := int64(0)
+	err := r.looked.read(func(c *zs.Conn) (err error) {
+		tables, err = lite.Number(c, "SELECT count(*) FROM party")
+		return err
+	})
+	if err != nil || tables > 0 {
+		return false, err
+	}
+	any, err := r.told.any()
+	return !any, err
+}
+
 // lines works lines of the journal into the tables.
 func (r *Room) lines(ctx context.Context, entries []store.Entry) error {
 	types := r.types()
 	touched := map[string]bool{}
 	noted := map[record.Seq]string{}
 	var purged []string
+	var destroyed []record.Seq
 	for i := range entries {
 		e := &entries[i]
 		switch e.Kind {
@@ -150,9 +163,9 @@ func (r *Room) lines(ctx context.Context, entries []store.Entry) error {
 				if id == "" {
 					id = noted[rec]
 				}
-				if id != "" {
+				if delete(noted, rec); id != "" {
 					touched[id] = true
-					purged = append(purged, id)
+					purged, destroyed = append(purged, id), append(destroyed, rec)
 				}
 			}
 		}
@@ -160,7 +173,7 @@ func (r *Room) lines(ctx context.Context, entries []store.Entry) error {
 	if err := r.judge(ctx, sorted(touched)); err != nil {
 		return err
 	}
-	if err := r.forget(ctx, purged); err != nil {
+	if err := r.forget(purged, destroyed); err != nil {
 		return err
 	}
 	return r.looked.do(func(c *zs.Conn) error {
@@ -234,7 +247,7 @@ func (r *Room) judgeFor(ctx context.Context, t *table, ids []string) error {
 			err = r.fits(c, &now, rows)
 		}
 		if err == nil {
-			changed, err = put(c, &now, rows, lite.PackTime(r.o.Now()))
+			changed, err = r.looked.put(c, &now, rows, lite.PackTime(r.o.Now()))
 		}
 		return err
 	})
@@ -250,7 +263,7 @@ func (r *Room) fits(c *zs.Conn, t *table, rows []row) error {
 	if !slices.ContainsFunc(rows, func(w row) bool { return w.rule != nil }) {
 		return nil
 	}
-	has, err := lite.Number(c, "SELECT sum(length(rule)) FROM look WHERE party = ? AND rule IS NOT NULL", t.id)
+	has, err := lite.Number(c, "SELECT sum(length(rule)) FROM look INDEXED BY look_rule WHERE party = ? AND rule IS NOT NULL", t.id)
 	if err != nil {
 		return err
 	}
@@ -259,7 +272,7 @@ func (r *Room) fits(c *zs.Conn, t *table, rows []row) error {
 		if w.rule == nil {
 			continue
 		}
-		was, err := lite.Number(c, "SELECT length(rule) FROM look WHERE party = ? AND source = ?", t.id, w.source)
+		was, err := lite.Number(c, "SELECT length(rule) FROM look WHERE party = ? AND source = ?", t.id, packSource(w.source))
 		if err != nil {
 			return err
 		}
@@ -331,8 +344,8 @@ func (r *Room) weigh(ctx context.Context, p gate.Party, it *store.Item) (row, er
 		switch {
 		case l.Code == indicator.LeftPattern, l.Code == indicator.LeftLanguage && l.Detail == "sigma":
 			pattern := o.Text("/pattern")
-			if len(pattern) > maxRule {
-				return leave("rule.size", "the rule is longer than "+strconv.Itoa(maxRule)+" bytes")
+			if len(pattern) > sensor.MaxRule {
+				return leave("rule.size", "the rule is longer than "+strconv.Itoa(sensor.MaxRule)+" bytes")
 			}
 			w.rule = &sensor.Rule{Source: rec.ID, Type: o.Text("/pattern_type"), Pattern: pattern, Version: version, Label: string(text), Accord: accord, From: meta.From, Until: meta.Until}
 		default:
@@ -392,11 +405,14 @@ func (r *Room) era() error {
 	})
 }
 
-// sweep does one step of looking at everything anew: first at all that is in the store, then at all that stands in the tables.
+// sweep does one step of looking at everything anew: first at all that is in the store, then at all that stands in the tables, and then at all that was reported.
 func (r *Room) sweep(ctx context.Context) (more bool, err error) {
 	at, err := r.looked.place(placeSweep)
-	if err != nil || at == 0 {
-		return false, errors.Join(err, r.expire())
+	if err != nil {
+		return false, err
+	}
+	if at == 0 {
+		return r.expire()
 	}
 	if at > 0 {
 		page, err := r.o.World.All(ctx, r.types(), record.Seq(at), lines)
@@ -427,95 +443,142 @@ func (r *Room) sweep(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	var ids []string
-	err = r.looked.read(func(c *zs.Conn) error {
-		return lite.Exec(c, "SELECT DISTINCT source FROM look WHERE source > ? AND (change IS NOT NULL OR rule IS NOT NULL) ORDER BY source LIMIT ?", func(st *zs.Stmt) error {
-			ids = append(ids, st.ColumnText(0))
-			return nil
-		}, after, lines)
-	})
+	if at < -1 {
+		last, err := r.forgetGone(ctx, after)
+		if err != nil {
+			return false, err
+		}
+		return last != "", r.looked.do(func(c *zs.Conn) error {
+			if last == "" {
+				return errors.Join(setPlace(c, placeSweep, 0), setPlace(c, placeSwept, lite.PackTime(r.o.Now())))
+			}
+			return setPlace(c, wordSweep, last)
+		})
+	}
+	more, place, err := r.sweepTables(ctx, after)
 	if err != nil {
 		return false, err
 	}
-	if len(ids) == 0 {
-		return false, r.looked.do(func(c *zs.Conn) error {
-			return errors.Join(setPlace(c, placeSweep, 0), setPlace(c, placeSwept, lite.PackTime(r.o.Now())))
-		})
-	}
-	if err := r.judge(ctx, ids); err != nil {
-		return false, err
-	}
-	return true, r.looked.do(func(c *zs.Conn) error { return setPlace(c, wordSweep, ids[len(ids)-1]) })
+	return true, r.looked.do(func(c *zs.Conn) error {
+		if !more {
+			return errors.Join(setPlace(c, placeSweep, -2), setPlace(c, wordSweep, ""))
+		}
+		return setPlace(c, wordSweep, place)
+	})
 }
 
-// expire takes out what time has ended, and forgets what went long ago.
-func (r *Room) expire() error {
+// sweepTables looks at some of what stands in the tables after a place, and gives the next. All that is in the store was looked at already: what is judged is what the store does not have any more.
+func (r *Room) sweepTables(ctx context.Context, after string) (more bool, place string, err error) {
+	at, source, _ := strings.Cut(after, " ")
+	party, _ := strconv.ParseInt(at, 10, 64)
+	var ids []string
+	err = r.looked.read(func(c *zs.Conn) error {
+		return lite.Exec(c, "SELECT party, source FROM look WHERE (party, source) > (?, ?) ORDER BY party, source LIMIT ?", func(st *zs.Stmt) error {
+			more = true
+			if id := st.ColumnInt64(0); id != party && len(ids) > 0 {
+				return nil // those of the next table are for the next step
+			} else if id != party {
+				party = id
+			}
+			ids = append(ids, sourceAt(st, 1))
+			return nil
+		}, party, packSource(source), lines)
+	})
+	if err != nil || !more {
+		return false, "", err
+	}
+	there, err := r.o.World.Held(ctx, ids)
+	if err != nil {
+		return false, "", err
+	}
+	last := ids[len(ids)-1]
+	ids = slices.DeleteFunc(ids, func(id string) bool { return there[id] })
+	return true, number(party) + " " + last, r.judge(ctx, ids)
+}
+
+// step is how much is taken out of the tables in one transaction.
+const step = 2000
+
+// expire takes out what time has ended, and forgets what went long ago. It tells whether there is more.
+func (r *Room) expire() (more bool, err error) {
 	now := r.o.Now()
 	changed := 0
-	err := r.looked.do(func(c *zs.Conn) error {
-		var over []row
-		var parties []int64
-		err := lite.Exec(c, "SELECT party, source FROM look WHERE until > 0 AND until <= ? LIMIT 1000", func(st *zs.Stmt) error {
-			parties, over = append(parties, st.ColumnInt64(0)), append(over, row{source: st.ColumnText(1)})
+	err = r.looked.do(func(c *zs.Conn) error {
+		over := map[int64][]row{}
+		n := 0
+		err := lite.Exec(c, "SELECT party, source FROM look WHERE until > 0 AND until <= ? LIMIT ?", func(st *zs.Stmt) error {
+			party := st.ColumnInt64(0)
+			over[party], n = append(over[party], row{source: sourceAt(st, 1)}), n+1
 			return nil
-		}, lite.PackTime(now))
+		}, lite.PackTime(now), step)
 		if err != nil {
 			return err
 		}
+		type place struct{ party, seq int64 }
+		var gone []place
+		floors := map[int64]int64{}
+		err = lite.Exec(c, "SELECT party, seq FROM look INDEXED BY look_gone WHERE change IS NULL AND rule IS NULL AND at < ? ORDER BY at LIMIT ?", func(st *zs.Stmt) error {
+			p := place{st.ColumnInt64(0), st.ColumnInt64(1)}
+			gone, floors[p.party] = append(gone, p), max(floors[p.party], p.seq)
+			return nil
+		}, lite.PackTime(now.Add(-goneKept)), step)
+		if err != nil {
+			return err
+		}
+		more = n == step || len(gone) == step
 		tables, err := tablesIn(c, "")
-		if err != nil {
-			return err
-		}
-		for i := range tables {
+		for i := 0; err == nil && i < len(tables); i++ {
 			t := &tables[i]
-			for j := range over {
-				if parties[j] != t.id {
-					continue
-				}
-				n, err := put(c, t, over[j:j+1], lite.PackTime(now))
-				if err != nil {
-					return err
-				}
-				changed += n
+			if n, err = r.looked.put(c, t, over[t.id], lite.PackTime(now)); err == nil && floors[t.id] > t.floor {
+				err = lite.Exec(c, "UPDATE party SET floor = ? WHERE id = ?", nil, floors[t.id], t.id)
 			}
-			old := lite.PackTime(now.Add(-goneKept))
-			floor, err := lite.Number(c, "SELECT max(seq) FROM look WHERE party = ? AND change IS NULL AND rule IS NULL AND at < ?", t.id, old)
-			if err != nil || floor <= t.floor {
-				if err != nil {
-					return err
-				}
-				continue
-			}
-			if err := errors.Join(lite.Exec(c, "DELETE FROM look WHERE party = ? AND change IS NULL AND rule IS NULL AND seq <= ?", nil, t.id, floor),
-				lite.Exec(c, "UPDATE party SET floor = ? WHERE id = ?", nil, floor, t.id)); err != nil {
-				return err
-			}
+			changed += n
 		}
-		return nil
+		for _, p := range gone {
+			err = errors.Join(err, lite.Exec(c, "DELETE FROM look WHERE party = ? AND seq = ?", nil, p.party, p.seq))
+		}
+		return err
 	})
 	if changed > 0 {
 		r.stir()
 	}
-	return err
+	if err != nil {
+		return false, err
+	}
+	rest, err := r.looked.clear()
+	return more || rest, err
 }
 
 // forget destroys what is known of objects that were purged: no file holds a byte of what they said.
-func (r *Room) forget(ctx context.Context, ids []string) error {
+func (r *Room) forget(ids []string, recs []record.Seq) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	var gone []string
 	err := r.looked.do(func(c *zs.Conn) error {
 		for _, id := range ids {
-			n, err := lite.Number(c, "SELECT count(*) FROM look WHERE source = ? AND (change IS NOT NULL OR rule IS NOT NULL)", id)
-			if err != nil {
+			source, n := packSource(id), 0
+			ended := map[int64]int64{} // places in tables that were taken away, and are not destroyed yet
+			err := lite.Exec(c, "SELECT ended, party, look.seq, change FROM party JOIN look ON look.party = party.id WHERE source = ? AND (change IS NOT NULL OR rule IS NOT NULL)", func(st *zs.Stmt) error {
+				if st.ColumnInt64(0) == 0 {
+					n++
+					return nil
+				}
+				ended[st.ColumnInt64(1)] = st.ColumnInt64(2)
+				return r.looked.words.count(lite.Blob(st, 3), -1)
+			}, source)
+			for party, seq := range ended {
+				err = errors.Join(err, lite.Exec(c, "DELETE FROM look WHERE party = ? AND seq = ?", nil, party, seq))
+			}
+			if err = errors.Join(err, r.looked.words.flush(c)); err != nil {
 				return err
 			}
-			if n > 0 {
-				continue // it was one version of several
+			if n == 0 { // else it was one version of several
+				gone = append(gone, id)
 			}
-			gone = append(gone, id)
-			if err := lite.Exec(c, "DELETE FROM rec WHERE source = ?", nil, id); err != nil {
+		}
+		for _, rec := range recs {
+			if err := lite.Exec(c, "DELETE FROM rec WHERE rec = ?", nil, int64(rec)); err != nil {
 				return err
 			}
 		}

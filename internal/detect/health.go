@@ -66,7 +66,7 @@ func (r *Room) Silent() (out []Silence, err error) {
 			}
 		}
 		if now.Sub(since) >= r.o.Config.silent() {
-			out = append(out, Silence{Sensor: s.ID, Since: since, Text: "the sensor " + s.Name + " says nothing: entente sensor show " + s.Name})
+			out = append(out, Silence{Sensor: s.ID, Name: s.Name, Since: since, Text: "the sensor " + s.Name + " says nothing: entente sensor show " + s.Name})
 		}
 	}
 	return out, nil

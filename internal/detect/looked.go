@@ -19,36 +19,39 @@ import (
 )
 
 // lookedVersion changes with everything that stands in the file: one of another version is made anew.
-const lookedVersion = 1
+const lookedVersion = 2
 
-// A row of look is what a source has for the sensors of an organisation, with the place of its last change: so the rows in the order of seq are the changes, each source once. One
-// that is gone has neither change nor rule. rec leads from records to their objects, for when a record is gone.
+// A row of look is what a source has for the sensors of an organisation, at the place of its last change: so the rows in their order are the changes, each source once. One that is gone has neither
+// change nor rule. How many there are stands in party and leftsum, since nobody may wait until millions are counted. rec leads from records to their objects, for when a record is gone.
 const lookedSchema = `
 CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE party(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch TEXT NOT NULL, key BLOB NOT NULL, seq INTEGER NOT NULL, rules INTEGER NOT NULL, floor INTEGER NOT NULL);
-CREATE TABLE look(party INTEGER NOT NULL, source TEXT NOT NULL, seq INTEGER NOT NULL, change BLOB, rule BLOB, until INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(party, source)) WITHOUT ROWID;
-CREATE INDEX look_seq ON look(party, seq);
+CREATE TABLE word(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE, uses INTEGER NOT NULL);
+CREATE TABLE party(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch TEXT NOT NULL, key BLOB NOT NULL, seq INTEGER NOT NULL, rules INTEGER NOT NULL, floor INTEGER NOT NULL,
+	sources INTEGER NOT NULL, ruled INTEGER NOT NULL, ended INTEGER NOT NULL);
+CREATE TABLE look(party INTEGER NOT NULL, seq INTEGER NOT NULL, source BLOB NOT NULL, change BLOB, rule BLOB, until INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(party, seq)) WITHOUT ROWID;
+CREATE UNIQUE INDEX look_source ON look(party, source);
 CREATE INDEX look_until ON look(until) WHERE until > 0;
-CREATE INDEX look_rule ON look(party, source) WHERE rule IS NOT NULL;
+CREATE INDEX look_rule ON look(party) WHERE rule IS NOT NULL;
 CREATE INDEX look_gone ON look(at) WHERE change IS NULL AND rule IS NULL;
 CREATE TABLE left(party INTEGER NOT NULL, source TEXT NOT NULL, code TEXT NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL, why TEXT NOT NULL, PRIMARY KEY(party, source, code, kind, value)) WITHOUT ROWID;
-CREATE TABLE rec(rec INTEGER PRIMARY KEY, source TEXT NOT NULL);
-CREATE INDEX rec_source ON rec(source);
+CREATE TABLE leftsum(party INTEGER NOT NULL, code TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY(party, code)) WITHOUT ROWID;
+CREATE TABLE rec(rec INTEGER PRIMARY KEY, source BLOB NOT NULL);
 `
 
 // looked is the file of what is looked for.
 type looked struct {
-	dir  string
-	path string
-	mu   sync.Mutex
-	c    *zs.Conn
+	dir   string
+	path  string
+	mu    sync.Mutex
+	c     *zs.Conn
+	words *words
 }
 
 func openLooked(dir string) (*looked, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	l := &looked{dir: dir, path: filepath.Join(dir, "looked.db")}
+	l := &looked{dir: dir, path: filepath.Join(dir, "looked.db"), words: newWords()}
 	c, err := openFile(l.path, "NORMAL", lookedSchema, lookedVersion)
 	if err != nil && !errors.Is(err, errWriting) { // it can be made anew, whatever is wrong with it
 		for _, ending := range []string{"", "-wal", "-shm"} {
@@ -80,8 +83,8 @@ func openFile(path, synchronous, schema string, version int64) (*zs.Conn, error)
 	if err != nil {
 		return nil, err
 	}
-	err = lite.Script(c, `PRAGMA cache_size=-16384; PRAGMA journal_mode=WAL; PRAGMA secure_delete=ON; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;
-		PRAGMA wal_autocheckpoint=4096; PRAGMA journal_size_limit=33554432; PRAGMA synchronous=`+synchronous)
+	err = lite.Script(c, `PRAGMA cache_size=-65536; PRAGMA journal_mode=WAL; PRAGMA secure_delete=ON; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;
+		PRAGMA wal_autocheckpoint=16384; PRAGMA journal_size_limit=67108864; PRAGMA synchronous=`+synchronous)
 	var has int64
 	if err == nil {
 		has, err = lite.Number(c, "PRAGMA user_version")
@@ -116,7 +119,11 @@ func (l *looked) do(f func(c *zs.Conn) error) error {
 	if l.c == nil {
 		return room.Closed()
 	}
-	return lite.Transact(l.c, func() error { return f(l.c) })
+	err := lite.Transact(l.c, func() error { return f(l.c) })
+	if err != nil {
+		l.words.forget()
+	}
+	return err
 }
 
 // read runs f alone.
@@ -138,6 +145,8 @@ type table struct {
 	seq   int64 // of the newest change
 	rules int64 // of the newest change of a rule
 	floor int64 // changes up to here may have been forgotten
+
+	sources, ruled int64 // that stand in it
 }
 
 func (t *table) cursor() sensor.Cursor { return sensor.Cursor{Epoch: t.epoch, Seq: t.seq} }
@@ -150,9 +159,9 @@ func (l *looked) tables() (out []table, err error) {
 }
 
 func tablesIn(c *zs.Conn, only string) (out []table, err error) {
-	err = lite.Exec(c, "SELECT id, name, epoch, key, seq, rules, floor FROM party WHERE ?1 = '' OR name = ?1 ORDER BY id", func(st *zs.Stmt) error {
+	err = lite.Exec(c, "SELECT id, name, epoch, key, seq, rules, floor, sources, ruled FROM party WHERE (?1 = '' OR name = ?1) AND ended = 0 ORDER BY id", func(st *zs.Stmt) error {
 		p, _ := gate.ParseParty(st.ColumnText(1))
-		out = append(out, table{st.ColumnInt64(0), p, st.ColumnText(2), lite.Blob(st, 3), st.ColumnInt64(4), st.ColumnInt64(5), st.ColumnInt64(6)})
+		out = append(out, table{st.ColumnInt64(0), p, st.ColumnText(2), lite.Blob(st, 3), st.ColumnInt64(4), st.ColumnInt64(5), st.ColumnInt64(6), st.ColumnInt64(7), st.ColumnInt64(8)})
 		return nil
 	}, only)
 	return out, err
@@ -182,21 +191,41 @@ func (l *looked) begin(p gate.Party) (isNew bool, err error) {
 		rand.Read(epoch[:])
 		rand.Read(key[:])
 		isNew = true
-		return lite.Exec(c, "INSERT INTO party(name, epoch, key, seq, rules, floor) VALUES(?, ?, ?, 0, 0, 0)", nil, p.String(), hex.EncodeToString(epoch[:]), key[:])
+		return lite.Exec(c, "INSERT INTO party(name, epoch, key, seq, rules, floor, sources, ruled, ended) VALUES(?, ?, ?, 0, 0, 0, 0, 0, 0)", nil, p.String(), hex.EncodeToString(epoch[:]), key[:])
 	})
 	return isNew, err
 }
 
-// end takes a table away, when nobody is left who uses it.
+// end takes a table away, when nobody is left who uses it. What is in it is destroyed little by little.
 func (l *looked) end(t *table) error {
 	return l.do(func(c *zs.Conn) error {
-		for _, q := range []string{"DELETE FROM look WHERE party = ?", "DELETE FROM left WHERE party = ?", "DELETE FROM party WHERE id = ?"} {
-			if err := lite.Exec(c, q, nil, t.id); err != nil {
-				return err
-			}
-		}
-		return nil
+		return errors.Join(lite.Exec(c, "UPDATE party SET ended = 1, name = ? WHERE id = ?", nil, "ended "+number(t.id), t.id), lite.Exec(c, "DELETE FROM left WHERE party = ?", nil, t.id),
+			lite.Exec(c, "DELETE FROM leftsum WHERE party = ?", nil, t.id))
 	})
+}
+
+// clear destroys some of what is in tables that were taken away, and tells whether there is more.
+func (l *looked) clear() (more bool, err error) {
+	err = l.do(func(c *zs.Conn) error {
+		id, err := lite.Number(c, "SELECT id FROM party WHERE ended = 1 LIMIT 1")
+		if err != nil || id == 0 {
+			return err
+		}
+		more = true
+		last, rows := int64(0), 0
+		err = lite.Exec(c, "SELECT seq, change FROM look WHERE party = ? ORDER BY seq LIMIT 5000", func(st *zs.Stmt) error {
+			last, rows = st.ColumnInt64(0), rows+1
+			return l.words.count(lite.Blob(st, 1), -1)
+		}, id)
+		switch {
+		case err != nil:
+			return err
+		case rows == 0:
+			return lite.Exec(c, "DELETE FROM party WHERE id = ?", nil, id)
+		}
+		return errors.Join(lite.Exec(c, "DELETE FROM look WHERE party = ? AND seq <= ?", nil, id, last), l.words.flush(c))
+	})
+	return more, err
 }
 
 // place is a number that the room keeps: how far it followed the journal, and the like.
@@ -232,13 +261,15 @@ type row struct {
 type left struct{ code, kind, value, why string }
 
 // put writes rows of a table as far as they are others than those that are there, and says how many were.
-func put(c *zs.Conn, t *table, rows []row, now int64) (changed int, err error) {
+func (l *looked) put(c *zs.Conn, t *table, rows []row, now int64) (changed int, err error) {
+	lefts := map[string]int64{}
+	sources, ruled := t.sources, t.ruled
 	for i := range rows {
 		w := &rows[i]
 		var change, rule []byte
 		var until int64
 		if w.change != nil {
-			if change, err = json.Marshal(w.change, json.Deterministic(true)); err != nil {
+			if change, err = l.words.pack(c, w.change); err != nil {
 				return changed, err
 			}
 			until = lite.PackTime(w.change.Until)
@@ -249,40 +280,82 @@ func put(c *zs.Conn, t *table, rows []row, now int64) (changed int, err error) {
 			}
 			until = lite.PackTime(w.rule.Until)
 		}
-		there, same, hadRule := false, false, false
-		err = lite.Exec(c, "SELECT change, rule FROM look WHERE party = ? AND source = ?", func(st *zs.Stmt) error {
-			was, wasRule := lite.Blob(st, 0), lite.Blob(st, 1)
-			there, same, hadRule = true, string(was) == string(change) && string(wasRule) == string(rule), wasRule != nil
+		if err := leave(c, t, w, lefts); err != nil {
+			return changed, err
+		}
+		source := packSource(w.source)
+		var was, wasRule []byte
+		there := int64(0)
+		err = lite.Exec(c, "SELECT seq, change, rule FROM look WHERE party = ? AND source = ?", func(st *zs.Stmt) error {
+			there, was, wasRule = st.ColumnInt64(0), lite.Blob(st, 1), lite.Blob(st, 2)
 			return nil
-		}, t.id, w.source)
+		}, t.id, source)
 		if err != nil {
 			return changed, err
 		}
-		if err := lite.Exec(c, "DELETE FROM left WHERE party = ? AND source = ?", nil, t.id, w.source); err != nil {
-			return changed, err
-		}
-		for _, l := range w.left {
-			if err := lite.Exec(c, "INSERT OR REPLACE INTO left(party, source, code, kind, value, why) VALUES(?, ?, ?, ?, ?, ?)", nil, t.id, w.source, l.code, l.kind, l.value, l.why); err != nil {
-				return changed, err
-			}
-		}
-		if same || !there && change == nil && rule == nil {
+		if string(was) == string(change) && string(wasRule) == string(rule) { // also: it was not there, and is nothing
 			continue
 		}
 		changed++
 		t.seq++
-		if hadRule || rule != nil {
+		if wasRule != nil || rule != nil {
 			t.rules = t.seq
 		}
-		err = lite.Exec(c, "INSERT OR REPLACE INTO look(party, source, seq, change, rule, until, at) VALUES(?, ?, ?, ?, ?, ?, ?)", nil, t.id, w.source, t.seq, blob(change), blob(rule), until, now)
+		t.sources += one(change) - one(was)
+		t.ruled += one(rule) - one(wasRule)
+		if err := errors.Join(l.words.count(was, -1), l.words.count(change, 1)); err != nil {
+			return changed, err
+		}
+		if there != 0 {
+			if err := lite.Exec(c, "DELETE FROM look WHERE party = ? AND seq = ?", nil, t.id, there); err != nil {
+				return changed, err
+			}
+		}
+		err = lite.Exec(c, "INSERT INTO look(party, seq, source, change, rule, until, at) VALUES(?, ?, ?, ?, ?, ?, ?)", nil, t.id, t.seq, source, blob(change), blob(rule), until, now)
 		if err != nil {
 			return changed, err
 		}
 	}
-	if changed == 0 {
+	for code, n := range lefts {
+		if err := lite.Exec(c, "INSERT INTO leftsum(party, code, n) VALUES(?1, ?2, ?3) ON CONFLICT(party, code) DO UPDATE SET n = n + ?3", nil, t.id, code, n); err != nil {
+			return changed, err
+		}
+	}
+	if changed == 0 && sources == t.sources && ruled == t.ruled {
 		return 0, nil
 	}
-	return changed, lite.Exec(c, "UPDATE party SET seq = ?, rules = ? WHERE id = ?", nil, t.seq, t.rules, t.id)
+	return changed, errors.Join(l.words.flush(c), lite.Exec(c, "UPDATE party SET seq = ?, rules = ?, sources = ?, ruled = ? WHERE id = ?", nil, t.seq, t.rules, t.sources, t.ruled, t.id))
+}
+
+// leave writes down what of a source is not looked for, in the place of what was, and counts it.
+func leave(c *zs.Conn, t *table, w *row, sums map[string]int64) error {
+	had := false
+	err := lite.Exec(c, "SELECT code FROM left WHERE party = ? AND source = ?", func(st *zs.Stmt) error {
+		had = true
+		sums[st.ColumnText(0)]--
+		return nil
+	}, t.id, w.source)
+	if err == nil && had {
+		err = lite.Exec(c, "DELETE FROM left WHERE party = ? AND source = ?", nil, t.id, w.source)
+	}
+	if err != nil {
+		return err
+	}
+	for _, l := range w.left {
+		if err := lite.Exec(c, "INSERT OR IGNORE INTO left(party, source, code, kind, value, why) VALUES(?, ?, ?, ?, ?, ?)", nil, t.id, w.source, l.code, l.kind, l.value, l.why); err != nil {
+			return err
+		}
+		sums[l.code] += int64(c.Changes())
+	}
+	return nil
+}
+
+// one counts what is there.
+func one(b []byte) int64 {
+	if b == nil {
+		return 0
+	}
+	return 1
 }
 
 // blob is NULL where there is nothing.
@@ -295,23 +368,32 @@ func blob(b []byte) any {
 
 // note remembers which object a record is a version of.
 func note(c *zs.Conn, rec record.Seq, source string) error {
-	return lite.Exec(c, "INSERT OR REPLACE INTO rec(rec, source) VALUES(?, ?)", nil, int64(rec), source)
+	return lite.Exec(c, "INSERT OR REPLACE INTO rec(rec, source) VALUES(?, ?)", nil, int64(rec), packSource(source))
 }
 
 // sourceOf is the object that a record is a version of; empty: one that nobody looks for.
 func (l *looked) sourceOf(rec record.Seq) (source string, err error) {
 	err = l.read(func(c *zs.Conn) error {
-		return lite.Exec(c, "SELECT source FROM rec WHERE rec = ?", func(st *zs.Stmt) error { source = st.ColumnText(0); return nil }, int64(rec))
+		return lite.Exec(c, "SELECT source FROM rec WHERE rec = ?", func(st *zs.Stmt) error { source = sourceAt(st, 0); return nil }, int64(rec))
 	})
 	return source, err
 }
 
-// given tells whether the sensors of an organisation were given a source to look for, now or lately.
-func (l *looked) given(p gate.Party, source string) (found bool, err error) {
-	err = l.read(func(c *zs.Conn) error {
-		n, err := lite.Number(c, "SELECT count(*) FROM look JOIN party ON party.id = look.party WHERE party.name = ? AND source = ?", p.String(), source)
-		found = n > 0
+// given are those of some sources that the sensors of an organisation were given to look for, now or lately.
+func (l *looked) given(p gate.Party, sources map[string]bool) error {
+	return l.read(func(c *zs.Conn) error {
+		t, err := tableOf(c, p)
+		if fault.Of(err) == fault.NotFound {
+			return nil
+		}
+		for id := range sources {
+			if err != nil {
+				return err
+			}
+			var n int64
+			n, err = lite.Number(c, "SELECT EXISTS(SELECT 1 FROM look WHERE party = ? AND source = ?)", t.id, packSource(id))
+			sources[id] = n > 0
+		}
 		return err
 	})
-	return found, err
 }

@@ -1,6 +1,8 @@
 package detect
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 	zs "zombiezen.com/go/sqlite"
 
@@ -10,6 +12,7 @@ import (
 // metrics counts what detection does.
 type metrics struct {
 	changes, reports, again, strange, sightings, versions, failed, forgotten prometheus.Counter
+	unknown                                                                  time.Duration // of which it is not known what sensors reported
 	standing                                                                 standing
 }
 
@@ -41,6 +44,7 @@ var (
 	aboutSources = prometheus.NewDesc("entente_detection_sources", "Sources that sensors look for, of all organisations.", nil, nil)
 	aboutLeft    = prometheus.NewDesc("entente_detection_left", "Values and sources that are not looked for, by reason.", []string{"code"}, nil)
 	aboutWaiting = prometheus.NewDesc("entente_detection_sums_waiting", "Sums that are not in their sightings yet.", nil, nil)
+	aboutUnknown = prometheus.NewDesc("entente_detection_unknown_seconds", "Time between backups and the restores from them, of which it is not known what sensors reported, in the last report_days.", nil, nil)
 	aboutDropped = prometheus.NewDesc("entente_sensor_dropped_total", "Events that the inputs of a sensor lost since it started, and reports that found no room.", []string{"sensor", "what"}, nil)
 	aboutLag     = prometheus.NewDesc("entente_sensor_lag", "What waits at an input of a sensor: bytes of files, messages of streams.", []string{"sensor", "input"}, nil)
 )
@@ -49,7 +53,7 @@ var (
 type standing struct{ r *Room }
 
 func (s standing) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{aboutSensors, aboutSources, aboutLeft, aboutWaiting, aboutDropped, aboutLag} {
+	for _, d := range []*prometheus.Desc{aboutSensors, aboutSources, aboutLeft, aboutWaiting, aboutUnknown, aboutDropped, aboutLag} {
 		out <- d
 	}
 }
@@ -90,13 +94,14 @@ func (s standing) Collect(out chan<- prometheus.Metric) {
 	}
 	gauge(aboutSensors, well, "well")
 	gauge(aboutSensors, silent, "silent")
+	gauge(aboutUnknown, s.r.metrics.unknown.Seconds())
 	_ = s.r.looked.read(func(c *zs.Conn) error {
-		n, err := lite.Number(c, "SELECT count(*) FROM look WHERE change IS NOT NULL OR rule IS NOT NULL")
+		n, err := lite.Number(c, "SELECT sum(sources + ruled) FROM party WHERE ended = 0")
 		if err != nil {
 			return err
 		}
 		gauge(aboutSources, float64(n))
-		return lite.Exec(c, "SELECT code, count(*) FROM left GROUP BY code", func(st *zs.Stmt) error {
+		return lite.Exec(c, "SELECT code, sum(n) FROM leftsum GROUP BY code", func(st *zs.Stmt) error {
 			gauge(aboutLeft, float64(st.ColumnInt64(1)), st.ColumnText(0))
 			return nil
 		})

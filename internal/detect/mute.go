@@ -13,7 +13,6 @@ import (
 	"entente/internal/fault"
 	"entente/internal/gate"
 	"entente/internal/store"
-	"entente/label"
 	"entente/stix"
 )
 
@@ -173,16 +172,10 @@ func (r *Room) target(ctx context.Context, v gate.Viewer, id string) (*store.Ite
 
 // opinionObject is a STIX opinion (STIX 2.1, section 4.15).
 type opinionObject struct {
-	Type        string   `json:"type"`
-	Spec        string   `json:"spec_version"`
-	ID          string   `json:"id"`
-	CreatedBy   string   `json:"created_by_ref"`
-	Created     string   `json:"created"`
-	Modified    string   `json:"modified"`
+	object
 	Explanation string   `json:"explanation"`
 	Opinion     string   `json:"opinion"`
 	Of          []string `json:"object_refs"`
-	Markings    []string `json:"object_marking_refs"`
 }
 
 // opine says that a source is a false positive.
@@ -210,8 +203,7 @@ func (r *Room) opine(ctx context.Context, v gate.Viewer, it *store.Item, why str
 		d.identity(p, now)
 	}
 	l := it.Record.Label
-	d.add(l, &opinionObject{Type: "opinion", Spec: "2.1", ID: id, CreatedBy: identity(p), Created: stamp(created), Modified: stamp(now), Explanation: "False positive: " + why,
-		Opinion: "strongly-disagree", Of: []string{it.Record.ID}, Markings: []string{label.TLPMarkingID(l.TLP, false)}})
+	d.add(l, &opinionObject{object: objectOf("opinion", id, identity(p), created, now, l), Explanation: "False positive: " + why, Opinion: "strongly-disagree", Of: []string{it.Record.ID}})
 	if d.err != nil {
 		return "", d.err
 	}

@@ -47,7 +47,7 @@ func (r *Room) Take(ctx context.Context, s *Sensor, reports []sensor.Report) (se
 	if len(reports) > sensor.MaxReports {
 		return sensor.Taken{}, fault.New(fault.TooLarge, "reports.many", "%d reports are more than %d", len(reports), sensor.MaxReports)
 	}
-	good := reports[:0:0]
+	sources := map[string]bool{}
 	for i := range reports {
 		q := &reports[i]
 		err := q.Check()
@@ -57,16 +57,18 @@ func (r *Room) Take(ctx context.Context, s *Sensor, reports []sensor.Report) (se
 		if err != nil {
 			return sensor.Taken{}, fault.New(fault.Invalid, "report", "report %d: %v", i, err).At("/" + strconv.Itoa(i))
 		}
-		given, err := r.given(ctx, s.party(), q.Source)
-		if err != nil {
-			return sensor.Taken{}, err
-		}
-		if !given {
-			r.metrics.strange.Inc()
-			continue
-		}
-		good = append(good, *q)
+		sources[q.Source] = false
 	}
+	if err := r.given(ctx, s.party(), sources); err != nil {
+		return sensor.Taken{}, err
+	}
+	good := reports[:0:0]
+	for i := range reports {
+		if sources[reports[i].Source] {
+			good = append(good, reports[i])
+		}
+	}
+	r.metrics.strange.Add(float64(len(reports) - len(good)))
 	taken, err := r.told.take(s, good, r.o.Now())
 	if err != nil {
 		return sensor.Taken{}, room.Wrap("keeping reports", err)
@@ -76,14 +78,27 @@ func (r *Room) Take(ctx context.Context, s *Sensor, reports []sensor.Report) (se
 	return sensor.Taken{Taken: taken}, nil
 }
 
-// given tells whether the sensors of an organisation may look for a source, or lately could. A table that is being made anew does not know it yet.
-func (r *Room) given(ctx context.Context, p gate.Party, source string) (bool, error) {
-	ok, err := r.looked.given(p, source)
-	if ok || err != nil {
-		return ok, err
+// given notes which sources the sensors of an organisation may look for, or lately could. A table that is being made anew does not know all of them yet.
+func (r *Room) given(ctx context.Context, p gate.Party, sources map[string]bool) error {
+	if err := r.looked.given(p, sources); err != nil {
+		return err
 	}
-	found, err := r.o.World.For(ctx, p, []string{source})
-	return len(found) > 0, err
+	var rest []string
+	for id, ok := range sources {
+		if !ok {
+			rest = append(rest, id)
+		}
+	}
+	for part := range slices.Chunk(rest, 200) {
+		found, err := r.o.World.For(ctx, p, part)
+		if err != nil {
+			return err
+		}
+		for i := range found {
+			sources[found[i].Record.ID] = true
+		}
+	}
+	return nil
 }
 
 // publish makes sightings of sums until the context ends.
@@ -100,16 +115,24 @@ func (r *Room) publish(ctx context.Context) {
 			wait = 10 * time.Millisecond
 		}
 		if now := r.o.Now(); now.Sub(tidied).Abs() >= time.Minute {
-			tidied = now
-			forgot, err := r.told.tidy(now, time.Duration(r.o.Config.ReportDays)*24*time.Hour, r.o.Config.MaxReports)
-			if err != nil {
-				r.o.Log.Warn("old reports were not forgotten", "error", err)
-			}
-			if forgot > 0 {
-				r.metrics.forgotten.Add(float64(forgot))
+			if r.tidy(now) {
+				wait = 10 * time.Millisecond
+			} else {
+				tidied = now
 			}
 		}
 	}
+}
+
+// tidy forgets some of what need not be known any more, and tells whether there is more.
+func (r *Room) tidy(now time.Time) bool {
+	forgot, more, err := r.told.tidy(now, r.o.Config.kept(), r.o.Config.MaxReports)
+	if err != nil {
+		r.o.Log.Warn("old reports were not forgotten", "error", err)
+		return false
+	}
+	r.metrics.forgotten.Add(float64(forgot))
+	return more
 }
 
 // say makes the sightings that are due.
@@ -119,32 +142,36 @@ func (r *Room) say(ctx context.Context) (busy bool, err error) {
 	if err != nil || len(due) == 0 {
 		return false, err
 	}
+	done := make([]said, 0, len(due))
 	for i := range due {
-		if err := r.sayOne(ctx, &due[i], now); err != nil {
-			return false, err
+		var x said
+		if x, err = r.sayOne(ctx, &due[i], now); err != nil {
+			break
 		}
+		done = append(done, x)
 	}
-	return len(due) == together, nil
+	return len(due) == together, errors.Join(err, r.told.note(done))
 }
 
 // sayOne makes a sighting of a sum, or a new version of it.
-func (r *Room) sayOne(ctx context.Context, s *sum, now time.Time) error {
+func (r *Room) sayOne(ctx context.Context, s *sum, now time.Time) (said, error) {
+	later := said{of: s, due: now.Add(tryAgain)}
 	of, ok := r.sensors.find(s.sensor)
-	if !ok {
-		return r.told.later(s, now.Add(tryAgain))
+	if !ok { // enrolled after the store was copied that this node was restored from
+		of = Sensor{ID: s.sensor, Name: s.sensor, Nation: s.party.Nation, Org: s.party.Org}
 	}
 	id, who := named("sighting", s.source, s.party.Nation, s.party.Org, s.sensor, strconv.FormatInt(s.day, 10)), identity(s.party)
 	found, err := r.o.World.For(ctx, s.party, []string{s.source, id, who})
 	if err != nil {
-		return err
+		return later, err
 	}
-	source, said := item(found, s.source), item(found, id)
+	source, was := item(found, s.source), item(found, id)
 	if source == nil { // what it names is out of sight: there is nobody to whom it could be said
-		return r.told.later(s, now.Add(tryAgain))
+		return later, nil
 	}
-	if s.sighting == "" && said != nil { // made by a node that this one was restored from
-		if err := r.resume(s, said); err != nil {
-			return err
+	if was != nil {
+		if err := r.resume(s, was); err != nil {
+			return later, err
 		}
 	}
 	modified := now.UTC().Truncate(time.Millisecond)
@@ -157,22 +184,22 @@ func (r *Room) sayOne(ctx context.Context, s *sum, now time.Time) error {
 	}
 	r.draft(&d, id, s, source.Record.Label, modified)
 	if d.err != nil {
-		return d.err
+		return later, d.err
 	}
 	out, err := r.o.World.Accept(ctx, r.viewer(&of), exchange.Submission{Objects: d.objects, Labels: d.labels, Via: "sensor:" + of.Name, Needs: gate.Detect})
 	if err != nil {
-		return err
+		return later, err
 	}
 	if last := out[len(out)-1]; !last.Stored() {
 		r.metrics.failed.Inc()
 		r.o.Log.Warn("a sighting was refused", "source", s.source, "code", last.Code, "reason", last.Message)
-		return r.told.later(s, now.Add(tryAgain))
+		return later, nil
 	}
 	if s.sighting == "" {
 		r.metrics.sightings.Inc()
 	}
 	r.metrics.versions.Inc()
-	return r.told.said(s, id, modified, now.Add(r.patience(s, now)))
+	return said{s, id, modified, now.Add(r.patience(s, now))}, nil
 }
 
 // patience is how long a sighting is left as it is: the longer it goes on, the longer.
@@ -188,75 +215,90 @@ func item(items []store.Item, id string) *store.Item {
 	return &items[i]
 }
 
-// resume goes on from a sighting that is there already.
-func (r *Room) resume(s *sum, said *store.Item) error {
-	o, err := stix.Parse(said.Record.Body)
+// resume goes on from the sighting that is there. It begins when the sum does, unless that began anew because what was reported was lost; then it adds to it. One that is newer than the sum knows was
+// made before the node could note it, or by a life of the node that this one, restored from a backup, does not know: less is not said after more.
+func (r *Room) resume(s *sum, was *store.Item) error {
+	o, err := stix.Parse(was.Record.Body)
 	if err != nil {
 		return nil // it is written anew
 	}
+	var at [4]time.Time
+	for i, text := range []string{o.Created(), o.Modified(), o.Text("/first_seen"), o.Text("/last_seen")} {
+		if at[i], err = time.Parse(time.RFC3339Nano, text); err != nil {
+			return nil
+		}
+	}
+	created, modified, first, last := at[0], at[1], at[2], at[3]
 	raw, _ := o.Property("/count")
 	count, err := strconv.ParseInt(string(raw), 10, 64)
-	first, errFirst := time.Parse(time.RFC3339Nano, o.Text("/first_seen"))
-	if err != nil || errFirst != nil || count < 1 {
+	if err != nil || count < 1 {
 		return nil
 	}
-	if at, err := time.Parse(time.RFC3339Nano, o.Modified()); err == nil {
-		s.modified = at
+	more := int64(0)
+	switch {
+	case s.sighting == "" && !created.Equal(s.began.Truncate(time.Millisecond)):
+		more, s.began = count, created
+	case modified.After(s.modified):
+		more = max(count-s.count, 0)
+	default:
+		return nil
 	}
-	if at, err := time.Parse(time.RFC3339Nano, o.Created()); err == nil && at.Before(s.began) {
-		s.began = at
+	if modified.After(s.modified) {
+		s.modified = modified
 	}
-	if err := r.told.raise(s, count, first); err != nil {
-		return err
+	if more == 0 {
+		return nil
 	}
-	s.count += count
+	s.count += more
 	if first.Before(s.first) {
 		s.first = first
 	}
-	return nil
+	if last.After(s.last) {
+		s.last = last
+	}
+	return r.told.raise(s, more)
 }
 
-// sightingObject is a STIX sighting (STIX 2.1, section 5.2), evidenceObject its observed-data (section 4.14), identityObject who sees (section 4.5).
-type sightingObject struct {
+// object is what every STIX object says of itself (STIX 2.1, section 3.2).
+type object struct {
 	Type      string   `json:"type"`
 	Spec      string   `json:"spec_version"`
 	ID        string   `json:"id"`
-	CreatedBy string   `json:"created_by_ref"`
+	CreatedBy string   `json:"created_by_ref,omitempty"`
 	Created   string   `json:"created"`
 	Modified  string   `json:"modified"`
-	First     string   `json:"first_seen"`
-	Last      string   `json:"last_seen"`
-	Count     int64    `json:"count"`
-	Of        string   `json:"sighting_of_ref"`
-	Evidence  []string `json:"observed_data_refs,omitempty"`
-	Where     []string `json:"where_sighted_refs"`
-	Text      string   `json:"description,omitempty"`
-	Markings  []string `json:"object_marking_refs,omitempty"`
-}
-
-type observedObject struct {
-	Type      string   `json:"type"`
-	Spec      string   `json:"spec_version"`
-	ID        string   `json:"id"`
-	CreatedBy string   `json:"created_by_ref"`
-	Created   string   `json:"created"`
-	Modified  string   `json:"modified"`
-	First     string   `json:"first_observed"`
-	Last      string   `json:"last_observed"`
-	Number    int64    `json:"number_observed"`
-	Objects   []string `json:"object_refs"`
 	Markings  []string `json:"object_marking_refs"`
 }
 
+// objectOf begins an object under a label. Without an author it names none.
+func objectOf(typ, id, author string, created, modified time.Time, l label.Label) object {
+	return object{Type: typ, Spec: "2.1", ID: id, CreatedBy: author, Created: stamp(created), Modified: stamp(modified), Markings: []string{label.TLPMarkingID(l.TLP, false)}}
+}
+
+// sightingObject is a STIX sighting (STIX 2.1, section 5.2), observedObject its observed-data (section 4.14), identityObject who sees (section 4.5).
+type sightingObject struct {
+	object
+	First    string   `json:"first_seen"`
+	Last     string   `json:"last_seen"`
+	Count    int64    `json:"count"`
+	Of       string   `json:"sighting_of_ref"`
+	Evidence []string `json:"observed_data_refs,omitempty"`
+	Where    []string `json:"where_sighted_refs"`
+	Text     string   `json:"description,omitempty"`
+}
+
+type observedObject struct {
+	object
+	First   string   `json:"first_observed"`
+	Last    string   `json:"last_observed"`
+	Number  int64    `json:"number_observed"`
+	Objects []string `json:"object_refs"`
+}
+
 type identityObject struct {
-	Type     string   `json:"type"`
-	Spec     string   `json:"spec_version"`
-	ID       string   `json:"id"`
-	Created  string   `json:"created"`
-	Modified string   `json:"modified"`
-	Name     string   `json:"name"`
-	Class    string   `json:"identity_class"`
-	Markings []string `json:"object_marking_refs,omitempty"`
+	object
+	Name  string `json:"name"`
+	Class string `json:"identity_class"`
 }
 
 // mostCount is the largest count that a sighting can have (STIX 2.1, section 5.2.1).
@@ -316,24 +358,21 @@ func (d *drafts) observable(s *sum, l label.Label) string {
 // identity adds who an organisation is. It stays within the node's organisation: that it is there tells that something was met.
 func (d *drafts) identity(p gate.Party, at time.Time) {
 	l := label.For(label.AmberStrict)
-	d.add(l, &identityObject{Type: "identity", Spec: "2.1", ID: identity(p), Created: stamp(at), Modified: stamp(at), Name: p.Org, Class: "organization",
-		Markings: []string{label.TLPMarkingID(l.TLP, false)}})
+	d.add(l, &identityObject{object: objectOf("identity", identity(p), "", at, at, l), Name: p.Org, Class: "organization"})
 }
 
 // draft adds what is handed in of a sum, its sighting last.
 func (r *Room) draft(d *drafts, id string, s *sum, l label.Label, modified time.Time) {
-	marking := []string{label.TLPMarkingID(l.TLP, false)}
 	created := s.began.Truncate(time.Millisecond)
 	if created.After(modified) {
 		created = modified
 	}
-	o := sightingObject{Type: "sighting", Spec: "2.1", ID: id, CreatedBy: identity(s.party), Created: stamp(created), Modified: stamp(modified),
-		First: stamp(s.first), Last: stamp(s.last), Count: min(s.count, mostCount), Of: s.source, Where: []string{identity(s.party)}, Markings: marking}
+	who := identity(s.party)
+	o := sightingObject{object: objectOf("sighting", id, who, created, modified, l), First: stamp(s.first), Last: stamp(s.last), Count: min(s.count, mostCount), Of: s.source, Where: []string{who}}
 	if r.o.Config.Evidence {
 		if sco := d.observable(s, l); sco != "" {
 			evidence := named("observed-data", o.ID)
-			d.add(l, &observedObject{Type: "observed-data", Spec: "2.1", ID: evidence, CreatedBy: o.CreatedBy, Created: o.Created, Modified: o.Modified, First: o.First, Last: o.Last, Number: o.Count,
-				Objects: []string{sco}, Markings: marking})
+			d.add(l, &observedObject{object: objectOf("observed-data", evidence, who, created, modified, l), First: o.First, Last: o.Last, Number: o.Count, Objects: []string{sco}})
 			o.Evidence = []string{evidence}
 		}
 	}

@@ -110,7 +110,11 @@ func (r *Room) loadSensors(ctx context.Context) error {
 
 // begin makes sure that an organisation has a table, which is filled by a sweep.
 func (r *Room) begin(p gate.Party) error {
-	tables, err := r.looked.tables()
+	idle, err := r.nothing()
+	if err != nil {
+		return err
+	}
+	at, err := r.looked.place(placeJournal)
 	if err != nil {
 		return err
 	}
@@ -119,7 +123,7 @@ func (r *Room) begin(p gate.Party) error {
 		return err
 	}
 	from := record.Seq(-1)
-	if len(tables) == 0 { // nothing was followed before
+	if idle || at == 0 { // nothing was followed before
 		from, _ = r.o.World.Newest()
 	}
 	return r.askSweep(from)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,15 +80,13 @@ func (r *Room) Changes(ctx context.Context, s *Sensor, after sensor.Cursor) (sen
 		}
 		size := 0
 		err = lite.Exec(c, "SELECT seq, source, change FROM look WHERE party = ? AND seq > ? ORDER BY seq LIMIT ?", func(st *zs.Stmt) error {
-			if size += st.ColumnLen(2) + 100; len(out.Changes) == sensor.MaxChanges || size > sensor.MaxBody/2 && len(out.Changes) > 0 {
+			if size += st.ColumnLen(2) + 1000; len(out.Changes) == sensor.MaxChanges || size > sensor.MaxBody/2 && len(out.Changes) > 0 {
 				out.More = true
 				return errEnough
 			}
-			ch := sensor.Change{Source: st.ColumnText(1), Confidence: -1}
-			if b := lite.Blob(st, 2); b != nil {
-				if err := json.Unmarshal(b, &ch); err != nil {
-					return fmt.Errorf("reading what %s has: %w", ch.Source, err)
-				}
+			ch, err := r.looked.words.unpack(c, sourceAt(st, 1), lite.Blob(st, 2))
+			if err != nil {
+				return fmt.Errorf("reading what %s has: %w", ch.Source, err)
 			}
 			ch.Seq = st.ColumnInt64(0)
 			out.Changes = append(out.Changes, ch)
@@ -112,7 +111,7 @@ func (r *Room) Rules(ctx context.Context, s *Sensor) (out sensor.Rules, etag str
 			return err
 		}
 		etag = t.etag()
-		return lite.Exec(c, "SELECT rule FROM look WHERE party = ? AND rule IS NOT NULL ORDER BY source", func(st *zs.Stmt) error {
+		return lite.Exec(c, "SELECT rule FROM look INDEXED BY look_rule WHERE party = ? AND rule IS NOT NULL ORDER BY source", func(st *zs.Stmt) error {
 			var rule sensor.Rule
 			if err := json.Unmarshal(lite.Blob(st, 0), &rule); err != nil {
 				return err
@@ -134,22 +133,54 @@ func (r *Room) Snapshot(ctx context.Context, s *Sensor) (*os.File, sensor.Cursor
 	}
 	path := r.looked.snapshotPath(&t)
 	if f, err := os.Open(path); err == nil {
-		cursor := sensor.Cursor{Epoch: t.epoch}
-		if snap, err := indicator.Open(path); err == nil {
-			cursor.Seq = snap.Cursor()
-			behind := t.seq - cursor.Seq
-			if cursor.Seq >= t.floor && behind >= 0 && (behind == 0 || behind <= stale && behind*10 < int64(snap.Len())) {
-				return f, cursor, nil
+		if at, ok := r.made[t.epoch]; ok {
+			behind := t.seq - at.seq
+			if at.seq >= t.floor && behind >= 0 && (behind == 0 || behind <= stale && behind*10 < at.entries) {
+				return f, sensor.Cursor{Epoch: t.epoch, Seq: at.seq}, nil
 			}
 		}
 		f.Close()
 	}
-	cursor, err := r.looked.snapshot(ctx, &t)
+	cursor, entries, err := r.looked.snapshot(ctx, &t)
 	if err != nil {
 		return nil, cursor, room.Wrap("making a snapshot", err)
 	}
+	r.made[t.epoch] = made{cursor.Seq, entries}
 	f, err := os.Open(path)
 	return f, cursor, room.Wrap("opening a snapshot", err)
+}
+
+// made says where a snapshot stands, and how many values are in it.
+type made struct{ seq, entries int64 }
+
+// findSnapshots looks at the snapshots that are there. What was left of others is taken away.
+func (r *Room) findSnapshots() error {
+	tables, err := r.looked.tables()
+	if err != nil {
+		return err
+	}
+	r.made = map[string]made{}
+	files, err := os.ReadDir(r.looked.dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		path := filepath.Join(r.looked.dir, f.Name())
+		epoch, whole := strings.CutSuffix(f.Name(), snapshotEnding)
+		switch {
+		case whole && slices.ContainsFunc(tables, func(t table) bool { return t.epoch == epoch }):
+			if s, err := indicator.Open(path); err == nil {
+				r.made[epoch] = made{s.Cursor(), int64(s.Len())}
+				continue
+			}
+		case !whole && !strings.HasPrefix(f.Name(), "."): // what is being made begins with a dot
+			continue
+		}
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 const snapshotEnding = ".snapshot"
@@ -157,26 +188,30 @@ const snapshotEnding = ".snapshot"
 func (l *looked) snapshotPath(t *table) string { return filepath.Join(l.dir, t.epoch+snapshotEnding) }
 
 // snapshot makes the file anew, of one moment, while changes go on.
-func (l *looked) snapshot(ctx context.Context, t *table) (sensor.Cursor, error) {
+func (l *looked) snapshot(ctx context.Context, t *table) (sensor.Cursor, int64, error) {
 	c, err := zs.OpenConn(l.path, zs.OpenReadWrite)
 	if err != nil {
-		return sensor.Cursor{}, err
+		return sensor.Cursor{}, 0, err
 	}
 	defer c.Close()
 	if err := lite.Script(c, "PRAGMA query_only=ON; PRAGMA cache_size=-8192; BEGIN"); err != nil {
-		return sensor.Cursor{}, err
+		return sensor.Cursor{}, 0, err
 	}
 	now, err := tableOf(c, t.party)
 	if err != nil {
-		return sensor.Cursor{}, err
+		return sensor.Cursor{}, 0, err
 	}
-	b := indicator.NewBuilder(indicator.Key(now.key))
-	err = lite.Exec(c, "SELECT change FROM look WHERE party = ? AND change IS NOT NULL", func(st *zs.Stmt) error {
+	b, words := indicator.NewBuilder(indicator.Key(now.key)), newWords()
+	if err := b.Spill(l.dir, int(now.sources)); err != nil {
+		return sensor.Cursor{}, 0, err
+	}
+	defer b.Close()
+	err = lite.Exec(c, "SELECT source, change FROM look WHERE party = ? AND change IS NOT NULL ORDER BY seq", func(st *zs.Stmt) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		var ch sensor.Change
-		if err := json.Unmarshal(lite.Blob(st, 0), &ch); err != nil {
+		ch, err := words.unpack(c, sourceAt(st, 0), lite.Blob(st, 1))
+		if err != nil {
 			return err
 		}
 		m := b.Meta(indicator.Meta{Source: ch.Source, Seq: ch.Version, Label: ch.Label, Accord: ch.Accord, From: ch.From, Until: ch.Until, Since: ch.Since, Confidence: ch.Confidence})
@@ -196,9 +231,10 @@ func (l *looked) snapshot(ctx context.Context, t *table) (sensor.Cursor, error) 
 		return nil
 	}, now.id)
 	if err != nil {
-		return sensor.Cursor{}, err
+		return sensor.Cursor{}, 0, err
 	}
-	return now.cursor(), b.Snapshot(now.seq).WriteFile(l.snapshotPath(&now))
+	entries := int64(b.Len())
+	return now.cursor(), entries, b.WriteFile(l.snapshotPath(&now), now.seq)
 }
 
 // scrub makes sure that no byte of what was taken out is left in the files: what is deleted is overwritten, the log is emptied, and snapshots are made anew when one is asked for.
@@ -216,6 +252,7 @@ func (r *Room) scrub() error {
 			}
 		}
 	}
+	clear(r.made)
 	return r.looked.read(truncateLog)
 }
 

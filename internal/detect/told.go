@@ -15,9 +15,14 @@ import (
 	"entente/sensor"
 )
 
-const toldVersion = 1
+const (
+	toldFile    = "told.db"
+	toldVersion = 1
+)
 
 // A row of sum is what one sensor met of one source on one day; a row of report is what of it one stretch of telemetry gave. A sum that is dirty is not in its sighting yet.
+// A row of gap is a time of which nobody knows what sensors reported: it begins when a backup was made, and ends when the node is opened that was restored from it. many is how many
+// reports are known.
 const toldSchema = `
 CREATE TABLE party(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE report(party INTEGER NOT NULL, id BLOB NOT NULL, sum INTEGER NOT NULL, count INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(party, id)) WITHOUT ROWID;
@@ -26,9 +31,12 @@ CREATE TABLE sum(id INTEGER PRIMARY KEY, party INTEGER NOT NULL, sensor TEXT NOT
 	first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL, fields BLOB, input TEXT NOT NULL, back INTEGER NOT NULL, at INTEGER NOT NULL,
 	dirty INTEGER NOT NULL, due INTEGER NOT NULL, began INTEGER NOT NULL, sighting TEXT NOT NULL, modified INTEGER NOT NULL, UNIQUE(party, sensor, source, day));
 CREATE INDEX sum_due ON sum(due) WHERE dirty = 1;
-CREATE INDEX sum_source ON sum(source);
 CREATE INDEX sum_at ON sum(at);
+CREATE INDEX sum_days ON sum(source, day);
 CREATE TABLE health(sensor TEXT PRIMARY KEY, at INTEGER NOT NULL, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE gap(began INTEGER PRIMARY KEY, ended INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE many(name TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO many VALUES('report', 0);
 `
 
 // told is the file of what sensors reported. It is durable when its methods return.
@@ -42,10 +50,12 @@ func openTold(dir string) (*told, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	t := &told{path: filepath.Join(dir, "told.db")}
+	t := &told{path: filepath.Join(dir, toldFile)}
 	var err error
-	t.c, err = openFile(t.path, "FULL", toldSchema, toldVersion)
-	return t, err
+	if t.c, err = openFile(t.path, "FULL", toldSchema, toldVersion); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 func (t *told) close() error {
@@ -99,24 +109,28 @@ func (t *told) take(s *Sensor, reports []sensor.Report, now time.Time) (taken in
 		if err != nil {
 			return err
 		}
+		first := 0
 		for i := range reports {
-			more, err := takeOne(c, party, s.ID, &reports[i], now)
+			more, known, err := takeOne(c, party, s.ID, &reports[i], now)
 			if err != nil {
 				return err
 			}
 			if more {
 				taken++
 			}
+			if !known {
+				first++
+			}
 		}
-		return nil
+		return count(c, first)
 	})
 	return taken, err
 }
 
-func takeOne(c *zs.Conn, party int64, of string, q *sensor.Report, now time.Time) (more bool, err error) {
+func takeOne(c *zs.Conn, party int64, of string, q *sensor.Report, now time.Time) (more, known bool, err error) {
 	id, err := hex.DecodeString(q.ID)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	at := lite.PackTime(now)
 	var sum, before int64
@@ -124,32 +138,39 @@ func takeOne(c *zs.Conn, party int64, of string, q *sensor.Report, now time.Time
 		sum, before = st.ColumnInt64(0), st.ColumnInt64(1)
 		return nil
 	}, party, id)
-	if err != nil || q.Count <= before {
-		return false, err
+	if known = sum != 0; err != nil || q.Count <= before {
+		return false, known, err
 	}
-	first, last := lite.PackTime(q.First), lite.PackTime(q.Last)
-	if sum == 0 {
-		sum, err = sumOf(c, party, of, q, at)
-		if err != nil {
-			return false, err
-		}
+	if known { // what it was of may have been forgotten since
+		sum, err = lite.Number(c, "SELECT id FROM sum WHERE id = ? AND party = ? AND source = ?", sum, party, q.Source)
 	}
-	if err := lite.Exec(c, "INSERT INTO report(party, id, sum, count, at) VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(party, id) DO UPDATE SET count = ?4", nil, party, id, sum, q.Count, at); err != nil {
-		return false, err
+	if err == nil && sum == 0 {
+		sum, err = lite.Number(c, "SELECT id FROM sum WHERE party = ? AND sensor = ? AND source = ? AND day = ?", party, of, q.Source, day(q.First))
 	}
-	return true, lite.Exec(c, "UPDATE sum SET count = min(count + ?, 9007199254740991), first = min(first, ?), last = max(last, ?), at = ?, dirty = 1, back = min(back, ?) WHERE id = ?", nil,
-		q.Count-before, first, last, at, flag(q.Back), sum)
+	switch {
+	case err != nil:
+	case sum == 0:
+		sum, err = beginSum(c, party, of, q, q.Count-before, at)
+	default:
+		err = lite.Exec(c, "UPDATE sum SET count = min(count + ?, 9007199254740991), first = min(first, ?), last = max(last, ?), at = ?, dirty = 1, back = min(back, ?) WHERE id = ?", nil,
+			q.Count-before, lite.PackTime(q.First), lite.PackTime(q.Last), at, flag(q.Back), sum)
+	}
+	switch {
+	case err != nil:
+		return false, known, err
+	case known:
+		return true, true, lite.Exec(c, "UPDATE report SET sum = ?, count = ? WHERE party = ? AND id = ?", nil, sum, q.Count, party, id)
+	}
+	return true, false, lite.Exec(c, "INSERT INTO report(party, id, sum, count, at) VALUES(?, ?, ?, ?, ?)", nil, party, id, sum, q.Count, at)
 }
 
-// sumOf is the sum that a report belongs to, by the day on which it was first met.
-func sumOf(c *zs.Conn, party int64, of string, q *sensor.Report, at int64) (id int64, err error) {
-	find := func() error {
-		id, err = lite.Number(c, "SELECT id FROM sum WHERE party = ? AND sensor = ? AND source = ? AND day = ?", party, of, q.Source, day(q.First))
-		return err
-	}
-	if err := find(); err != nil || id != 0 {
-		return id, err
-	}
+// count notes that so many reports more are known.
+func count(c *zs.Conn, more int) error {
+	return lite.Exec(c, "UPDATE many SET n = n + ? WHERE name = 'report'", nil, more)
+}
+
+// beginSum makes the sum of what a sensor met of a source on the day of a report.
+func beginSum(c *zs.Conn, party int64, of string, q *sensor.Report, count, at int64) (id int64, err error) {
 	var fields []byte
 	if len(q.Fields) > 0 {
 		if fields, err = json.Marshal(q.Fields, json.Deterministic(true)); err != nil {
@@ -157,11 +178,9 @@ func sumOf(c *zs.Conn, party int64, of string, q *sensor.Report, at int64) (id i
 		}
 	}
 	err = lite.Exec(c, `INSERT INTO sum(party, sensor, source, day, kind, value, first, last, count, fields, input, back, at, dirty, due, began, sighting, modified)
-		VALUES(?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, 1, 0, ?, '', 0)`, nil, party, of, q.Source, day(q.First), q.Kind, q.Value, lite.PackTime(q.First), lite.PackTime(q.Last), blob(fields), q.Input, flag(q.Back), at, at)
-	if err == nil {
-		err = find()
-	}
-	return id, err
+		VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 0, ?, '', 0)`, nil, party, of, q.Source, day(q.First), q.Kind, q.Value, lite.PackTime(q.First), lite.PackTime(q.Last), count, blob(fields), q.Input,
+		flag(q.Back), at, at)
+	return c.LastInsertRowID(), err
 }
 
 func flag(b bool) int {
@@ -215,47 +234,92 @@ func (t *told) due(now time.Time, limit int) (out []sum, err error) {
 	return out, err
 }
 
-// said notes that a sighting says what a sum was. What came since leaves it dirty.
-func (t *told) said(s *sum, sighting string, modified, due time.Time) error {
+// said is what became of a sum whose sighting was due: the sighting that says what it was, with the time of its version, or nothing, and when it is looked at again.
+type said struct {
+	of       *sum
+	sighting string // empty: it could not be said
+	modified time.Time
+	due      time.Time
+}
+
+// note writes down what was said. What came since leaves a sum dirty.
+func (t *told) note(all []said) error {
+	if len(all) == 0 {
+		return nil
+	}
 	return t.do(func(c *zs.Conn) error {
-		return lite.Exec(c, "UPDATE sum SET sighting = ?, modified = ?, due = ?, dirty = CASE WHEN count = ? THEN 0 ELSE 1 END WHERE id = ?", nil, sighting, lite.PackTime(modified), lite.PackTime(due), s.count, s.id)
+		for _, x := range all {
+			err := lite.Exec(c, "UPDATE sum SET due = ? WHERE id = ?", nil, lite.PackTime(x.due), x.of.id)
+			if x.sighting != "" && err == nil {
+				err = lite.Exec(c, "UPDATE sum SET sighting = ?, modified = ?, dirty = CASE WHEN count = ? THEN 0 ELSE 1 END WHERE id = ?", nil, x.sighting, lite.PackTime(x.modified), x.of.count, x.of.id)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
-// later puts a sum off.
-func (t *told) later(s *sum, due time.Time) error {
+// raise adds to a sum what its sighting says beyond it, and has it begin and end as s does.
+func (t *told) raise(s *sum, more int64) error {
 	return t.do(func(c *zs.Conn) error {
-		return lite.Exec(c, "UPDATE sum SET due = ? WHERE id = ?", nil, lite.PackTime(due), s.id)
+		return lite.Exec(c, "UPDATE sum SET count = min(count + ?, 9007199254740991), first = min(first, ?), last = max(last, ?), began = ? WHERE id = ?", nil, more, lite.PackTime(s.first), lite.PackTime(s.last),
+			lite.PackTime(s.began), s.id)
 	})
 }
 
-// raise adds to a sum that began anew what its sighting says it was before.
-func (t *told) raise(s *sum, count int64, first time.Time) error {
-	return t.do(func(c *zs.Conn) error {
-		return lite.Exec(c, "UPDATE sum SET count = count + ?, first = min(first, ?), began = ? WHERE id = ?", nil, count, lite.PackTime(first), lite.PackTime(s.began), s.id)
+// any tells whether anything was reported.
+func (t *told) any() (found bool, err error) {
+	err = t.read(func(c *zs.Conn) error {
+		n, err := lite.Number(c, "SELECT EXISTS(SELECT 1 FROM sum)")
+		found = n > 0
+		return err
 	})
+	return found, err
 }
 
-// tidy forgets what is older than it need be known, and the oldest of what is too much.
-func (t *told) tidy(now time.Time, keep time.Duration, most int) (forgot int64, err error) {
+// sources are some of those that reports are of, in order.
+func (t *told) sources(after string, limit int) (out []string, err error) {
+	err = t.read(func(c *zs.Conn) error {
+		return lite.Exec(c, "SELECT DISTINCT source FROM sum WHERE source > ? ORDER BY source LIMIT ?", func(st *zs.Stmt) error { out = append(out, st.ColumnText(0)); return nil }, after, limit)
+	})
+	return out, err
+}
+
+// tidy forgets some of what is older than it need be known, and some of the oldest of what is too much. It tells whether there is more.
+func (t *told) tidy(now time.Time, keep time.Duration, most int) (forgot int64, more bool, err error) {
 	err = t.do(func(c *zs.Conn) error {
-		before := now.Add(-keep)
-		if err := lite.Exec(c, "DELETE FROM report WHERE (party, id) IN (SELECT party, id FROM report WHERE at < ? ORDER BY at LIMIT 5000)", nil, lite.PackTime(before)); err != nil {
+		forgot, more = 0, false
+		before := lite.PackTime(now.Add(-keep))
+		drop := func(where string, args ...any) (int, error) {
+			err := lite.Exec(c, "DELETE FROM report WHERE (party, id) IN (SELECT party, id FROM report WHERE "+where+")", nil, args...)
+			n := c.Changes()
+			if err == nil && n > 0 {
+				err = count(c, -n)
+			}
+			return n, err
+		}
+		old, err := drop("at < ? ORDER BY at LIMIT ?", before, step)
+		if err != nil {
 			return err
 		}
-		has, err := lite.Number(c, "SELECT count(*) FROM report")
+		has, err := lite.Number(c, "SELECT n FROM many WHERE name = 'report'")
 		if err != nil {
 			return err
 		}
 		if over := has - int64(most); over > 0 {
-			forgot = min(over, 20_000)
-			if err := lite.Exec(c, "DELETE FROM report WHERE (party, id) IN (SELECT party, id FROM report ORDER BY at LIMIT ?)", nil, forgot); err != nil {
+			n, err := drop("TRUE ORDER BY at LIMIT ?", min(over, step))
+			if err != nil {
 				return err
 			}
+			forgot = int64(n)
 		}
-		return lite.Exec(c, "DELETE FROM sum WHERE id IN (SELECT id FROM sum WHERE at < ? AND dirty = 0 ORDER BY at LIMIT 1000)", nil, lite.PackTime(before))
+		err = lite.Exec(c, "DELETE FROM sum WHERE id IN (SELECT id FROM sum WHERE at < ? ORDER BY at LIMIT ?)", nil, before, step)
+		more = old == step || forgot == step || c.Changes() == step
+		return err
 	})
-	return forgot, err
+	return forgot, more, err
 }
 
 // forget destroys what was reported of sources.

@@ -149,23 +149,14 @@ type DetectionFilter struct {
 	Sensor string // id or name
 	Value  string
 	Since  time.Time // told at this time or later
+	Day    time.Time // met on the day (UTC) of this time; the zero time: on any
 }
-
-// looks bounds the rows that one page looks at: what the viewer may not have does not count as an item.
-const looks = 2000
 
 // Detections are the newest sums of what sensors met, those last whose count grew longest ago. A viewer has those whose source it may have.
 func (r *Room) Detections(ctx context.Context, v gate.Viewer, f DetectionFilter, after string, limit int) (out []Detection, more bool, err error) {
 	out = []Detection{}
-	if f.Sensor != "" {
-		s, ok := r.Find(f.Sensor)
-		if !ok {
-			return out, false, nil
-		}
-		f.Sensor = s.ID
-	}
-	if f.Value != "" {
-		f.Value = canonical(f.Value)
+	if ok := r.resolve(&f); !ok {
+		return out, false, nil
 	}
 	at, id := int64(1<<62), int64(1<<62)
 	if after != "" {
@@ -173,24 +164,29 @@ func (r *Room) Detections(ctx context.Context, v gate.Viewer, f DetectionFilter,
 			return nil, false, fault.New(fault.Invalid, "next.invalid", "this next was not given to you for this query").At("next")
 		}
 	}
+	on := int64(-1)
+	if !f.Day.IsZero() {
+		if on = day(f.Day); on < 0 { // nothing was met before 1970
+			return out, false, nil
+		}
+	}
 	names := map[string]string{}
 	for _, s := range r.sensors.all() {
 		names[s.ID] = s.Name
 	}
-	for looked := 0; looked < looks; {
+	for ctx.Err() == nil { // however many rows there are that the viewer may not have, its pages are the same
 		var page []sum
 		err := r.told.read(func(c *zs.Conn) error {
-			return lite.Exec(c, "SELECT "+sumColumns+` WHERE (at < ?1 OR at = ?1 AND sum.id < ?2) AND at >= ?3 AND (?4 = '' OR source = ?4) AND (?5 = '' OR sensor = ?5) AND (?6 = '' OR value = ?6)
-				ORDER BY at DESC, sum.id DESC LIMIT ?7`, func(st *zs.Stmt) error {
+			return lite.Exec(c, "SELECT "+sumColumns+` WHERE (at < ?1 OR at = ?1 AND sum.id < ?2) AND at >= ?3 AND (?4 = '' OR source = ?4) AND (?5 = '' OR sensor = ?5) AND (?6 = '' OR value = ?6) AND (?7 < 0 OR day = ?7)
+				ORDER BY at DESC, sum.id DESC LIMIT ?8`, func(st *zs.Stmt) error {
 				s, err := readSum(st)
 				page = append(page, s)
 				return err
-			}, at, id, lite.PackTime(f.Since), f.Source, f.Sensor, f.Value, min(limit+1, 500))
+			}, at, id, lite.PackTime(f.Since), f.Source, f.Sensor, f.Value, on, min(limit+1, 500))
 		})
 		if err != nil || len(page) == 0 {
 			return out, false, err
 		}
-		looked += len(page)
 		may, err := r.mayHave(ctx, v, page)
 		if err != nil {
 			return nil, false, err
@@ -213,7 +209,7 @@ func (r *Room) Detections(ctx context.Context, v gate.Viewer, f DetectionFilter,
 			out = append(out, d)
 		}
 	}
-	return out, len(out) > 0, nil
+	return nil, false, ctx.Err()
 }
 
 // mayHave are the sources of a page that a viewer may have.
@@ -260,7 +256,7 @@ func (l *LeftOut) After() string { return l.place }
 // Lefts lists what is not looked for, by source. A viewer has what it may have the source of.
 func (r *Room) Lefts(ctx context.Context, v gate.Viewer, code, source, after string, limit int) (out []LeftOut, more bool, err error) {
 	out = []LeftOut{}
-	for looked := 0; looked < looks; {
+	for ctx.Err() == nil { // however many rows there are that the viewer may not have, its pages are the same
 		at := strings.SplitN(after+"\x00\x00\x00\x00", "\x00", 6)
 		party, _ := strconv.ParseInt(at[1], 10, 64)
 		var page []LeftOut
@@ -278,7 +274,6 @@ func (r *Room) Lefts(ctx context.Context, v gate.Viewer, code, source, after str
 		if err != nil || len(page) == 0 {
 			return out, false, err
 		}
-		looked += len(page)
 		ids := make([]string, len(page))
 		for i := range page {
 			ids[i] = page[i].Source
@@ -297,7 +292,7 @@ func (r *Room) Lefts(ctx context.Context, v gate.Viewer, code, source, after str
 			after = page[i].place
 		}
 	}
-	return out, len(out) > 0, nil
+	return nil, false, ctx.Err()
 }
 
 // Table is how much the sensors of an organisation look for.
@@ -330,14 +325,8 @@ func (r *Room) Tables(ctx context.Context) ([]Table, error) {
 		}
 		for i := range tables {
 			t := &tables[i]
-			v := Table{Nation: t.party.Nation, Org: t.party.Org, Left: map[string]int{}, Cursor: t.cursor(), Current: cursor >= int64(newest) && sweep == 0}
-			if v.Sources, err = lite.Number(c, "SELECT count(*) FROM look WHERE party = ? AND change IS NOT NULL", t.id); err != nil {
-				return err
-			}
-			if v.Rules, err = lite.Number(c, "SELECT count(*) FROM look WHERE party = ? AND rule IS NOT NULL", t.id); err != nil {
-				return err
-			}
-			if err := lite.Exec(c, "SELECT code, count(*) FROM left WHERE party = ? GROUP BY code", func(st *zs.Stmt) error {
+			v := Table{Nation: t.party.Nation, Org: t.party.Org, Sources: t.sources, Rules: t.ruled, Left: map[string]int{}, Cursor: t.cursor(), Current: cursor >= int64(newest) && sweep == 0}
+			if err := lite.Exec(c, "SELECT code, n FROM leftsum WHERE party = ? AND n > 0", func(st *zs.Stmt) error {
 				v.Left[st.ColumnText(0)] = int(st.ColumnInt64(1))
 				return nil
 			}, t.id); err != nil {

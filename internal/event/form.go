@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,8 +64,30 @@ func (p *Plan) Field(name string) int {
 	return slot
 }
 
-// Renamed tells whether a field of Windows events is another of the forms' names for it: what stands there is found under both.
-func Renamed(field, other string) bool { return slices.Contains(named[field], other) }
+// renamed tells whether a field of Windows events is another of the forms' names for it: what stands there is found under both.
+func renamed(field, other string) bool { return slices.Contains(named[field], other) }
+
+// Field is a value that was found in an event, and where. Of what was looked for in every value the name is empty; of a field whose being there or not was asked for, the value
+// is nil.
+type Field struct {
+	Name  string
+	Value []byte
+}
+
+// AddField adds a field that is not in a list yet. Of two names for one field it is the event's own that stays.
+func AddField(list []Field, x Field) []Field {
+	for i := range list {
+		switch f := &list[i]; {
+		case !bytes.Equal(f.Value, x.Value):
+		case renamed(f.Name, x.Name):
+			f.Name = x.Name
+			return list
+		case f.Name == x.Name, renamed(x.Name, f.Name):
+			return list
+		}
+	}
+	return append(list, x)
+}
 
 // Mapping says what fields are called in events that are in no known form: the names that rules and these packages know, and for each the event's own.
 type Mapping map[string][]string

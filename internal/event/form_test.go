@@ -85,3 +85,19 @@ func TestOneMemberOfTwoNames(t *testing.T) {
 		}
 	}
 }
+
+// What stands under two names of one field is told once, under the event's own name; another value of the same name is another thing.
+func TestAddField(t *testing.T) {
+	var list []Field
+	for _, f := range []string{"Image=a", "Image=a", "process.executable=a", "Image=a", "Image=b", "=a", "dns.question.name=q", "QueryName=q"} {
+		name, value, _ := strings.Cut(f, "=")
+		list = AddField(list, Field{name, []byte(value)})
+	}
+	var got []string
+	for _, f := range list {
+		got = append(got, f.Name+"="+string(f.Value))
+	}
+	if s := strings.Join(got, " "); s != "process.executable=a Image=b =a dns.question.name=q" {
+		t.Error(s)
+	}
+}

@@ -17,7 +17,8 @@ type Alarm struct {
 	Nation string    `json:"nation"`
 	Kind   string    `json:"kind"`
 	Since  time.Time `json:"since,omitzero"`
-	Proof  string    `json:"proof,omitempty"` // the id of the proof
+	Proof  string    `json:"proof,omitempty"`  // the id of the proof
+	Sensor string    `json:"sensor,omitempty"` // the name of the own sensor that says nothing, where it is one
 	Text   string    `json:"text"`
 }
 
@@ -34,6 +35,9 @@ const (
 	AlarmQueue    = "queue"    // more waits for it than an accord says
 	AlarmAccused  = "accused"  // a partner shows a proof against this nation
 )
+
+// AlarmKinds are all of them.
+var AlarmKinds = []string{AlarmProof, AlarmForked, AlarmConflict, AlarmBehind, AlarmStale, AlarmRefused, AlarmClock, AlarmOverdue, AlarmQueue, AlarmAccused}
 
 // When something is an alarm.
 const (
@@ -167,7 +171,7 @@ func (f *Federation) alarm(ctx context.Context, links []Health) error {
 	for i := range links {
 		h := &links[i]
 		raise := func(kind string, since time.Time, proof, format string, args ...any) {
-			h.Alarms = append(h.Alarms, Alarm{h.Nation, kind, since, proof, fmt.Sprintf(format, args...)})
+			h.Alarms = append(h.Alarms, Alarm{Nation: h.Nation, Kind: kind, Since: since, Proof: proof, Text: fmt.Sprintf(format, args...)})
 		}
 		for _, a := range all {
 			switch {
@@ -225,7 +229,7 @@ func (f *Federation) Alarms(ctx context.Context) ([]Alarm, error) {
 	out := []Alarm{}
 	for _, a := range all {
 		if a.Found.Nation == f.cfg.Nation && a.Settled == "" {
-			out = append(out, Alarm{a.Found.Nation, AlarmAccused, a.At, a.ID, a.From + " shows a proof against this nation: " + a.Found.Text})
+			out = append(out, Alarm{Nation: a.Found.Nation, Kind: AlarmAccused, Since: a.At, Proof: a.ID, Text: a.From + " shows a proof against this nation: " + a.Found.Text})
 		}
 	}
 	for _, h := range links {

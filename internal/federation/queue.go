@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -144,7 +143,7 @@ func (f *Federation) overfull(ctx context.Context, h *Health) (out []Alarm, err 
 			n += bytes
 		}
 		if n > queue {
-			out = append(out, Alarm{h.Nation, AlarmQueue, time.Time{}, "", fmt.Sprintf("%d bytes wait for %s under %s, which lets %d wait: it does not confirm what it is given", n, h.Nation, s.Name, queue)})
+			out = append(out, Alarm{Nation: h.Nation, Kind: AlarmQueue, Text: fmt.Sprintf("%d bytes wait for %s under %s, which lets %d wait: it does not confirm what it is given", n, h.Nation, s.Name, queue)})
 		}
 	}
 	return out, nil

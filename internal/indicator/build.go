@@ -34,6 +34,11 @@ type Builder struct {
 		last    string            // the source before
 		source  uint32            // and its number
 	}
+	nMetas  int
+	spilled struct {
+		metas, octets *spill // nil: all is in memory
+		err           error
+	}
 }
 
 type entry4 struct{ address, meta uint32 }
@@ -64,16 +69,22 @@ func (b *Builder) Len() int { return len(b.four) + len(b.long) + len(b.nets) }
 // Meta makes a Meta known. Give it once for all values that share it.
 func (b *Builder) Meta(m Meta) MetaID {
 	label, accord := b.interned(m.Label), b.interned(m.Accord)
-	if len(b.metas) == 0 || b.texts.last != m.Source {
+	if b.nMetas == 0 || b.texts.last != m.Source {
 		b.texts.last, b.texts.source = m.Source, b.text(m.Source)
 	}
 	b.metas = appendMeta(b.metas, &m, b.texts.source, label, accord)
-	return MetaID(len(b.metas)/metaSize - 1)
+	b.nMetas++
+	b.spills(false)
+	return MetaID(b.nMetas - 1)
 }
 
 func (b *Builder) text(s string) uint32 {
 	b.texts.octets = append(b.texts.octets, s...)
-	b.texts.ends = append(b.texts.ends, uint64(len(b.texts.octets)))
+	end := len(b.texts.octets)
+	if b.spilled.octets != nil {
+		end += b.spilled.octets.size
+	}
+	b.texts.ends = append(b.texts.ends, uint64(end))
 	return uint32(len(b.texts.ends) - 1)
 }
 
@@ -131,7 +142,7 @@ func (b *Builder) record(at uint32) []byte {
 
 // Snapshot is the index of what was added, in memory. The builder is spent by it. cursor is kept for the reader: how much of the journal is in it.
 func (b *Builder) Snapshot(cursor int64) *Snapshot {
-	s := &Snapshot{cursor: cursor, key: b.key, hash: b.hash, nMetas: len(b.metas) / metaSize, nTexts: len(b.texts.ends)}
+	s := &Snapshot{cursor: cursor, key: b.key, hash: b.hash, nMetas: b.nMetas, nTexts: len(b.texts.ends)}
 	if len(b.four) < b.few {
 		for _, x := range b.four {
 			b.addLong(IPv4, false, binary.BigEndian.AppendUint32(nil, x.address), x.meta)

@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 
 	"entente/internal/fault"
+
+	"entente/internal/disk"
 )
 
 // mapping is a file's octets in memory. They are given back when nothing leads to it any more, so that no reader is left without them.
@@ -101,7 +103,7 @@ func (s *Snapshot) WriteFile(path string) (err error) {
 	if err = os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return disk.Sync(filepath.Dir(path))
 }
 
 func unwritten(err error) error {

@@ -109,7 +109,7 @@ func TestPatternsThatAreListsOfValues(t *testing.T) {
 		if err != nil {
 			t.Fatal(text, err)
 		}
-		values, left := FromPattern(p)
+		values, left := fromPattern(p)
 		var got []string
 		for _, v := range values {
 			got = append(got, v.Kind.String()+" "+v.Text())

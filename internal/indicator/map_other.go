@@ -8,5 +8,3 @@ func mapFile(path string) (*mapping, error) {
 	data, err := os.ReadFile(path)
 	return &mapping{data: data}, err
 }
-
-func syncDir(string) error { return nil }

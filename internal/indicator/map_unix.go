@@ -30,12 +30,3 @@ func mapFile(path string) (*mapping, error) {
 	runtime.AddCleanup(m, func(b []byte) { _ = syscall.Munmap(b) }, data)
 	return m, nil
 }
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}

@@ -52,9 +52,9 @@ func moment(s string) time.Time {
 	return t.UTC()
 }
 
-// FromPattern reads the values of a pattern that is a list of them: comparisons by = and IN joined by OR, in one observation or in several.
+// fromPattern reads the values of a pattern that is a list of them: comparisons by = and IN joined by OR, in one observation or in several.
 // Besides these, two common forms with AND are known: a reference with its type, and a file's name with its folder.
-func FromPattern(p *pattern.Pattern) ([]Value, []Left) {
+func fromPattern(p *pattern.Pattern) ([]Value, []Left) {
 	c := &collection{}
 	c.pattern(p)
 	return c.values, c.left

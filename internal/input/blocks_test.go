@@ -77,7 +77,7 @@ func (k *taker) flush() {
 }
 
 // run reads until what is wanted came, or somebody dies.
-func (k *taker) run(marks, pattern string, die int, enough func() bool) {
+func (k *taker) run(marks string, die int, enough func() bool, patterns ...string) {
 	k.t.Helper()
 	if enough() {
 		return
@@ -89,7 +89,7 @@ func (k *taker) run(marks, pattern string, die int, enough func() bool) {
 	k.now, k.closed, k.undone, k.die = map[string][]string{}, map[string]bool{}, nil, die
 	ctx, stop := context.WithTimeout(context.Background(), 60*time.Second)
 	defer stop()
-	s := &Files{Patterns: []string{pattern}, Follow: true, Poll: 200 * time.Microsecond, Marks: c}
+	s := &Files{Patterns: patterns, Follow: true, Poll: 200 * time.Microsecond, Marks: c}
 	err = s.Run(ctx, func(b *Batch) error {
 		if err := k.take(b); err != nil {
 			return err
@@ -118,6 +118,20 @@ func (k *taker) count() map[string]int {
 		}
 	}
 	return n
+}
+
+// once holds that every line counts, and once.
+func (k *taker) once(total int, what string) {
+	k.t.Helper()
+	n := k.count()
+	if len(n) != total {
+		k.t.Fatalf("%s: %d lines count, want %d", what, len(n), total)
+	}
+	for l, times := range n {
+		if times != 1 {
+			k.t.Fatalf("%s: the line %.20s counts %d times", what, l, times)
+		}
+	}
 }
 
 // However often the reading is cut off, and however files are rotated meanwhile, every line counts, and once.
@@ -167,19 +181,7 @@ func TestEveryLineCountsOnce(t *testing.T) {
 			}
 			if kind == 2 && turn > 1 { // the one before is packed
 				old := fmt.Sprintf("%s.%d", log, turn-1)
-				b, err := os.ReadFile(old)
-				if err != nil {
-					t.Fatal(err)
-				}
-				var packed bytes.Buffer
-				z := gzip.NewWriter(&packed)
-				if _, err := z.Write(b); err != nil {
-					t.Fatal(err)
-				}
-				if err := z.Close(); err != nil {
-					t.Fatal(err)
-				}
-				add(t, old+".gz", packed.String())
+				pack(t, old, old+".gz")
 				if err := os.Remove(old); err != nil {
 					t.Fatal(err)
 				}
@@ -193,19 +195,11 @@ func TestEveryLineCountsOnce(t *testing.T) {
 				grow()
 			}
 			if r.IntN(4) > 0 {
-				k.run(marks, log+"*", 1+r.IntN(12), all)
+				k.run(marks, 1+r.IntN(12), all, log+"*")
 			}
 		}
-		k.run(marks, log+"*", -1, all)
-		n := k.count()
-		if len(n) != total {
-			t.Fatalf("seed %d (rotation %d): %d lines count, want %d", seed, kind, len(n), total)
-		}
-		for l, times := range n {
-			if times != 1 {
-				t.Fatalf("seed %d (rotation %d): the line %.20s counts %d times", seed, kind, l, times)
-			}
-		}
+		k.run(marks, -1, all, log+"*")
+		k.once(total, fmt.Sprintf("seed %d (rotation %d)", seed, kind))
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -14,6 +13,8 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"entente/internal/fault"
+
+	"entente/internal/disk"
 )
 
 // mark is where one file stands: at the end of its last block that is done with, and at its own end once it was left.
@@ -26,7 +27,12 @@ type mark struct {
 	Head   edge   `json:"head"`   // its first bytes, by which it is known again
 	Tail   edge   `json:"tail"`   // the last before Offset
 	Left   int64  `json:"left"`   // when it was read to the end and left, in seconds since 1970; 0: it is being read
+
+	Gone int64 `json:"gone,omitzero"` // when it was not found any more though it was being read
 }
+
+// since says when a file was left, or was gone; 0: it is being read.
+func (m *mark) since() int64 { return max(m.Left, m.Gone) }
 
 // edge is what stands at the beginning of a file or before a place in it.
 type edge struct {
@@ -36,7 +42,7 @@ type edge struct {
 
 // Bounds of checkpoints.
 const (
-	maxMarks  = 100_000             // files whose place is kept
+	maxMarks  = 150_000             // files whose place is kept
 	keepsLeft = 30 * 24 * time.Hour // how long is known of a file that it was read
 )
 
@@ -46,6 +52,11 @@ type Checkpoints struct {
 	mu     sync.Mutex
 	kept   map[string]mark      // by ID
 	byFile map[[2]uint64]string // the newest ID of a device and inode
+
+	lazy  bool // a source runs, and settles
+	dirty bool // something that was kept is not written yet
+	wrote time.Time
+	took  time.Duration
 }
 
 // OpenCheckpoints reads the file, which need not exist.
@@ -65,7 +76,7 @@ func OpenCheckpoints(path string) (*Checkpoints, error) {
 		if m.ID != id || m.Offset < 0 || m.Head.Size < 0 || m.Head.Size > edgeBytes || m.Tail.Size < 0 || m.Tail.Size > min(edgeBytes, m.Offset) {
 			return nil, fault.New(fault.Unprocessable, "input.checkpoint", "%s is not sound: what it says of %q cannot be; without the file inputs begin anew", path, m.Path)
 		}
-		if other, ok := c.kept[c.byFile[m.file()]]; !ok || other.Left != 0 && (m.Left == 0 || m.Left > other.Left) {
+		if other, ok := c.kept[c.byFile[m.file()]]; !ok || other.since() != 0 && (m.since() == 0 || m.since() > other.since()) {
 			c.byFile[m.file()] = id
 		}
 	}
@@ -91,7 +102,7 @@ func (c *Checkpoints) note(marks []mark) error {
 	return c.write()
 }
 
-// keep makes durable how far a file is done with.
+// keep makes durable how far a file is done with: while a source runs, soon. Until then its end would be read again, under the same name.
 func (c *Checkpoints) keep(m mark) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -100,7 +111,26 @@ func (c *Checkpoints) keep(m mark) error {
 		return nil // another batch said more already
 	}
 	c.kept[m.ID] = m
+	if c.dirty = true; c.lazy && !c.due() {
+		return nil
+	}
 	return c.write()
+}
+
+// due tells whether writing would take less than a twentieth of the time. The caller holds mu.
+func (c *Checkpoints) due() bool { return time.Since(c.wrote) >= 20*c.took }
+
+// settle writes what was kept, if it is time. Over: nobody does so later.
+func (c *Checkpoints) settle(over bool) error {
+	if c == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lazy = !over; c.dirty && (over || c.due()) {
+		return c.write()
+	}
+	return nil
 }
 
 // of is the newest mark of a file.
@@ -111,6 +141,14 @@ func (c *Checkpoints) of(file [2]uint64) (mark, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m, ok := c.kept[c.byFile[file]]
+	return m, ok
+}
+
+// get is the mark with an ID.
+func (c *Checkpoints) get(id string) (mark, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m, ok := c.kept[id]
 	return m, ok
 }
 
@@ -135,8 +173,8 @@ func (c *Checkpoints) prune() error {
 	old := time.Now().Add(-keepsLeft).Unix()
 	for _, m := range c.kept {
 		switch {
-		case m.Left == 0:
-		case m.Left < old:
+		case m.since() == 0:
+		case m.since() < old:
 			drop(m)
 		default:
 			left = append(left, m)
@@ -145,7 +183,7 @@ func (c *Checkpoints) prune() error {
 	if over := len(c.kept) - maxMarks; over > len(left) {
 		return fault.New(fault.Full, "input.checkpoint", "the places of more than %d files are not kept", maxMarks)
 	} else if over > 0 {
-		slices.SortFunc(left, func(a, b mark) int { return cmp.Compare(a.Left, b.Left) })
+		slices.SortFunc(left, func(a, b mark) int { return cmp.Compare(a.since(), b.since()) })
 		for _, m := range left[:over] {
 			drop(m)
 		}
@@ -158,26 +196,15 @@ func (c *Checkpoints) write() error {
 	if err := c.prune(); err != nil {
 		return err
 	}
+	began := time.Now()
 	b, err := json.Marshal(c.kept, json.Deterministic(true))
 	if err != nil {
 		return fault.New(fault.Internal, "", "how far inputs are cannot be written down").Because(err)
 	}
-	f, err := os.OpenFile(c.path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
+	if err := disk.Replace(c.path, b); err != nil {
 		return fmt.Errorf("keeping how far inputs are: %w", err)
 	}
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(c.path+".new", c.path)
-	}
-	if err == nil {
-		var d *os.File
-		if d, err = os.Open(filepath.Dir(c.path)); err == nil {
-			err = errors.Join(d.Sync(), d.Close())
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("keeping how far inputs are: %w", err)
-	}
+	c.wrote = time.Now()
+	c.took, c.dirty = c.wrote.Sub(began), false
 	return nil
 }

@@ -1,32 +1,39 @@
 package input
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"entente/internal/flow"
 	"entente/internal/syslog"
 )
 
-// Datagrams takes packets of UDP: of syslog (RFC 5426), or of NetFlow and IPFIX. What finds no room because nobody takes it is dropped and counted.
+// Datagrams takes packets of UDP: of syslog (RFC 5426), or of NetFlow and IPFIX. What finds no room because nobody takes it is dropped and counted, by the system (where it tells how
+// much: Linux) as well as here.
 type Datagrams struct {
 	Name   string
 	Listen string // host:port
 	Decode func(packet []byte, from netip.Addr, now time.Time, line func([]byte))
 	Rate   int // packets a second that are taken at most; 0: all
+	Buffer int // bytes that the system is asked to hold of what comes faster than it is read; 0: 8 MiB, or what there is
 	Counts func(func(*Counts))
 	Ready  func(net.Addr) // where it listens, once it does; may be nil
+
+	short atomic.Int64 // bytes of the buffer that was given, where it is less than was configured
 }
 
 const (
 	maxPacket  = 65_535
 	maxWaiting = 32 << 20 // bytes of packets that wait to be taken
 	socketRoom = 8 << 20  // that the system is asked for
+	dropsTime  = 500 * time.Millisecond
 )
 
 type packet struct {
@@ -80,9 +87,7 @@ func (s *Datagrams) Run(ctx context.Context, take func(*Batch) error) error {
 	if !ok {
 		return errors.Join(fmt.Errorf("listening for %s: this is no UDP", s.Name), c.Close())
 	}
-	if err := conn.SetReadBuffer(socketRoom); err != nil {
-		s.Counts(func(c *Counts) { c.Errors++ }) // the system gives less
-	}
+	s.ask(conn)
 	if s.Ready != nil {
 		s.Ready(conn.LocalAddr())
 	}
@@ -97,7 +102,10 @@ func (s *Datagrams) Run(ctx context.Context, take func(*Batch) error) error {
 		defer close(waiting)
 		reading = s.receive(ctx, conn, waiting, room)
 	})
-	wg.Go(func() { <-ctx.Done(); _ = conn.Close() }) // which ends the reading; an error of closing would change nothing
+	wg.Go(func() {
+		s.watch(ctx, conn)
+		_ = conn.Close() // which ends the reading; an error of closing would change nothing
+	})
 	wg.Go(func() { defer stop(); g.run(ctx) })
 	var taking error
 	for p := range waiting {
@@ -117,6 +125,45 @@ func (s *Datagrams) Run(ctx context.Context, take func(*Batch) error) error {
 	stop()
 	wg.Wait()
 	return errors.Join(taking, reading, g.flush(true))
+}
+
+// ask asks the system for room for what waits to be read. It may give less.
+func (s *Datagrams) ask(conn *net.UDPConn) {
+	err := conn.SetReadBuffer(cmp.Or(s.Buffer, socketRoom))
+	s.short.Store(0)
+	if got := granted(conn); s.Buffer > 0 && (err != nil || got > 0 && got < s.Buffer) {
+		s.short.Store(int64(max(got, 1)))
+	}
+}
+
+// Failing says what is not as it was configured.
+func (s *Datagrams) Failing() string {
+	if got := s.short.Load(); got > 0 {
+		return fmt.Sprintf("the system gives a buffer of %d bytes, not of %d: raise its limit (net.core.rmem_max), or configure less", got, s.Buffer)
+	}
+	return ""
+}
+
+// watch counts what the system drops, until the context ends.
+func (s *Datagrams) watch(ctx context.Context, conn *net.UDPConn) {
+	tick := time.NewTicker(dropsTime)
+	defer tick.Stop()
+	told := uint32(0)
+	for over := false; ; {
+		if is, ok := dropped(conn); ok && is != told {
+			n := uint64(is - told) // which is right when the system's counter begins again, too
+			s.Counts(func(c *Counts) { c.Lost += n })
+			told = is
+		}
+		if over {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			over = true
+		case <-tick.C:
+		}
+	}
 }
 
 // receive reads packets as they come.

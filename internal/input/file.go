@@ -11,16 +11,16 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
-
-	"entente/internal/evtx"
-	"entente/internal/flow"
 )
 
-// edgeBytes of a file say which it is.
-const edgeBytes = 1024
+const (
+	edgeBytes = 1024     // of a file, which say which it is
+	maxTitles = 64 << 10 // bytes of lines that say what columns are
+)
 
 // form is how a file holds its text.
 type form uint8
@@ -42,37 +42,80 @@ type file struct {
 	unread  func() uint64 // of it, so far
 	over    bool          // of one that is not plain: it was read to its end
 	failed  int64         // the size at which it could not be read
+	err     error         // why it cannot be read now
+	behind  bool          // it was cut off, and had more than was read
+	waits   string        // the ID of the file that it is a copy of, while that one is being read
+	waited  int           // looks at which it had not grown and was a copy
+	idle    int           // looks since something came
 	rest    []byte        // of the line that has not ended
 	begin   int64         // of that line in the text
 	read    int64         // bytes of the text, the rest among them
 	tail    []byte        // the text before begin, as far as it says which file this is
+	titles  [][]byte      // its first lines, as far as they begin with #; nil: they were not looked for
 	long    bool          // the line that is being read is too long: it is left out up to its end
 	current bool          // it stands where a pattern names it
 	stray   bool          // no pattern named it: it is read only if it is known
 	quiet   int           // looks at which nothing more came, since it does not
 }
 
-func (f *file) close() error {
+// reach opens a file, unless it is open.
+func (s *Files) reach(f *file) error {
+	if f.f != nil {
+		return nil
+	}
+	h, err := os.OpenFile(f.mark.Path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe that came to be there meanwhile does not hold it up
+	if err != nil {
+		return fmt.Errorf("opening an input: %w", err)
+	}
+	info, err := h.Stat()
+	if err == nil {
+		if is, ok := identityOf(f.mark.Path, info); !ok || is.file() != f.mark.file() {
+			err = errMoved
+		}
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("opening an input: %w", err), h.Close())
+	}
+	f.f = h
+	s.handles++
+	return nil
+}
+
+var errMoved = fmt.Errorf("another file came in its place: %w", os.ErrNotExist)
+
+// shut closes a file.
+func (s *Files) shut(f *file) error {
 	if f.f == nil {
 		return nil
 	}
-	if err := f.f.Close(); err != nil {
+	h := f.f
+	f.f = nil
+	s.handles--
+	if err := h.Close(); err != nil {
 		return fmt.Errorf("closing an input: %w", err)
 	}
-	f.f = nil
 	return nil
+}
+
+// spare closes a file that can be opened again, where too many are open.
+func (s *Files) spare(f *file) error {
+	if s.handles <= maxHandles || !f.current || f.text != nil {
+		return nil
+	}
+	return s.shut(f)
 }
 
 // sniff finds out how a file holds its text.
 func (f *file) sniff() error {
 	b := make([]byte, magicBytes)
-	if _, err := f.f.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
+	n, err := f.f.ReadAt(b, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("reading an input: %w", err)
 	}
 	switch f.form = plain; {
-	case b[0] == 0x1f && b[1] == 0x8b:
+	case bytes.HasPrefix(b, gzipMagic):
 		f.form = packed
-	case string(b) == evtx.Magic, string(b) == flow.ArgusMagic:
+	case formOf(b[:n]) != nil:
 		f.form = decoded
 	}
 	return nil
@@ -83,26 +126,28 @@ func (f *file) from(offset int64) (io.Reader, error) {
 	if f.form == plain {
 		return io.NewSectionReader(f.f, offset, f.size-offset), nil
 	}
-	var text io.Reader
-	whole := io.NewSectionReader(f.f, 0, f.size)
-	if f.form == decoded {
-		head := make([]byte, magicBytes)
-		if _, err := f.f.ReadAt(head, 0); err != nil {
-			return nil, fmt.Errorf("reading an input: %w", err)
+	text := bufio.NewReaderSize(io.NewSectionReader(f.f, 0, f.size), readSize)
+	if f.form == packed {
+		z, err := gzip.NewReader(text)
+		if err != nil {
+			return nil, fmt.Errorf("unpacking an input: %w", err)
 		}
-		var err error
-		if text, f.unread, err = Decode(head, bufio.NewReaderSize(whole, readSize)); err != nil {
-			return nil, err
-		}
-	} else if z, err := gzip.NewReader(whole); err != nil {
-		return nil, fmt.Errorf("unpacking an input: %w", err)
-	} else {
-		text = z
+		text = bufio.NewReaderSize(z, readSize)
 	}
-	if _, err := io.CopyN(io.Discard, text, offset); err != nil && !errors.Is(err, io.EOF) {
+	head, err := text.Peek(magicBytes)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("reading an input: %w", err)
+	}
+	var r io.Reader = text
+	if lines, unread, err := Decode(head, text); err != nil {
+		return nil, err
+	} else if lines != nil {
+		r, f.unread = lines, unread
+	}
+	if _, err := io.CopyN(io.Discard, r, offset); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("unpacking an input: %w", err)
 	}
-	return text, nil
+	return r, nil
 }
 
 // head is the first bytes of a file's text.
@@ -120,22 +165,31 @@ func (f *file) head() ([]byte, error) {
 
 // before is the text before a place, or before the end of a shorter text, and where that is.
 func (f *file) before(offset int64) (text []byte, n int64, err error) {
-	skip := max(0, offset-edgeBytes)
 	if f.form == plain {
-		skip = min(skip, max(0, f.size-edgeBytes))
+		n = max(0, min(offset, f.size)-edgeBytes)
 	}
-	r, err := f.from(skip)
+	r, err := f.from(n)
 	if err != nil {
 		return nil, 0, err
 	}
-	text, err = io.ReadAll(io.LimitReader(r, offset-skip))
-	if err != nil {
-		return nil, 0, fmt.Errorf("reading an input: %w", err)
+	r = io.LimitReader(r, offset-n)
+	for buf := make([]byte, 16<<10); ; {
+		got, err := r.Read(buf)
+		n += int64(got)
+		text = ending(text, buf[:got])
+		if errors.Is(err, io.EOF) {
+			return text, n, nil
+		}
+		if err != nil {
+			return nil, 0, fmt.Errorf("reading an input: %w", err)
+		}
 	}
-	if len(text) == 0 && skip > 0 { // of a packed text that is shorter
-		return nil, 0, nil
-	}
-	return text, skip + int64(len(text)), nil
+}
+
+// ending is the end of a text after more of it, as far as it says which file this is.
+func ending(text, more []byte) []byte {
+	text = append(text, more[max(0, len(more)-edgeBytes):]...)
+	return append(text[:0], text[max(0, len(text)-edgeBytes):]...)
 }
 
 func edgeOf(b []byte) edge {
@@ -155,7 +209,8 @@ func (s *Files) fill(f *file) (b []byte, n int, err error) {
 	b = s.buf[:len(f.rest)+readSize]
 	copy(b, f.rest)
 	if f.form == plain {
-		n, err = f.f.ReadAt(b[len(f.rest):], f.read)
+		most := min(readSize, max(0, f.size-f.read)) // what came since is read when the file is known by it
+		n, err = f.f.ReadAt(b[len(f.rest):len(f.rest)+int(most)], f.read)
 	} else if f.text == nil {
 		f.text, err = f.from(f.read)
 	}
@@ -180,18 +235,29 @@ func (s *Files) fill(f *file) (b []byte, n int, err error) {
 
 // drain gives what a file has, as far as lines end, and how many those are.
 func (s *Files) drain(ctx context.Context, f *file, take func(*Batch) error) (lines int, err error) {
-	if f.mark.ID == "" || f.mark.Left != 0 || f.over || f.form != plain && (!f.still || f.failed == f.size) {
+	if f.mark.ID == "" || f.mark.Left != 0 || f.over || f.form != plain && (!f.still || f.failed == f.size) || f.f == nil && f.read >= f.size && f.form == plain {
+		return 0, nil
+	}
+	if err := s.reach(f); err != nil {
+		if errors.Is(err, os.ErrNotExist) { // it was moved meanwhile: the next look says where to
+			return 0, nil
+		}
+		s.trouble(f, err)
+		if !s.Follow {
+			return 0, err
+		}
 		return 0, nil
 	}
 	for ctx.Err() == nil {
 		b, n, err := s.fill(f)
 		if err != nil {
-			s.Counts(func(c *Counts) { c.Errors++ })
+			s.trouble(f, err)
 			if !s.Follow {
 				return lines, err
 			}
 			return lines, nil
 		}
+		f.err = nil
 		if f.form == plain {
 			s.lag.Add(-int64(n))
 		}
@@ -200,7 +266,7 @@ func (s *Files) drain(ctx context.Context, f *file, take func(*Batch) error) (li
 				if f.unread != nil {
 					s.Counts(func(c *Counts) { c.Unread += f.unread() })
 				}
-				return lines, errors.Join(s.finish(f, take, true), f.close())
+				return lines, errors.Join(s.finish(f, take, true), s.shut(f))
 			}
 			return lines, nil
 		}
@@ -213,9 +279,37 @@ func (s *Files) drain(ctx context.Context, f *file, take func(*Batch) error) (li
 	return lines, nil
 }
 
+var byteOrderMark = []byte("\ufeff")
+
 // batch begins one at the line that is being read.
 func (f *file) batch() *Batch {
-	return &Batch{Source: f.mark.Path, Block: f.mark.ID + "/" + strconv.FormatInt(f.begin>>blockBits, 10)}
+	if f.begin > 0 && f.titles == nil {
+		f.titles = f.first()
+	}
+	return &Batch{Source: f.mark.Path, Block: f.mark.ID + "/" + strconv.FormatInt(f.begin>>blockBits, 10), Head: f.titles}
+}
+
+// first gives the first lines of a file, as far as they begin with #.
+func (f *file) first() [][]byte {
+	lines := [][]byte{}
+	if f.form == decoded {
+		return lines
+	}
+	was := f.unread
+	r, err := f.from(0)
+	if f.unread = was; err != nil {
+		return lines // it cannot be read, which is told where its lines are
+	}
+	for b := bufio.NewReaderSize(io.LimitReader(r, maxTitles), maxTitles); ; {
+		if c, err := b.Peek(1); err != nil || c[0] != '#' {
+			return lines
+		}
+		line, err := b.ReadBytes('\n')
+		if err != nil {
+			return lines
+		}
+		lines = append(lines, bytes.TrimRight(line, "\r\n"))
+	}
 }
 
 // split gives the lines that end in what was read, which begins where a line does.
@@ -235,20 +329,26 @@ func (s *Files) split(f *file, b []byte, take func(*Batch) error) (lines int, er
 		return nil
 	}
 	for {
-		end := bytes.IndexByte(b[at:], '\n')
-		if end < 0 {
-			break
-		}
-		line := bytes.TrimSuffix(b[at:at+end], []byte{'\r'})
-		at += end + 1
-		switch {
-		case f.long:
-			f.long = false
-		case len(line) > MaxLine:
-			s.Counts(func(c *Counts) { c.Long++ })
-		case len(line) > 0:
-			batch.Lines = append(batch.Lines, line)
-			size += len(line)
+		if hole := len(b) - at - len(bytes.TrimLeft(b[at:], "\x00")); hole > 0 && !f.long {
+			at += hole // whoever goes on writing to a file that was cut off leaves one before the line
+		} else {
+			end := bytes.IndexByte(b[at:], '\n')
+			if end < 0 {
+				break
+			}
+			line := bytes.TrimSuffix(b[at:at+end], []byte{'\r'})
+			if at += end + 1; f.begin == 0 {
+				line = bytes.TrimPrefix(line, byteOrderMark)
+			}
+			switch {
+			case f.long:
+				f.long = false
+			case len(line) > MaxLine:
+				s.Counts(func(c *Counts) { c.Long++ })
+			case len(line) > 0:
+				batch.Lines = append(batch.Lines, line)
+				size += len(line)
+			}
 		}
 		next := start + int64(at)
 		last := next>>blockBits != f.begin>>blockBits
@@ -276,8 +376,7 @@ func (s *Files) split(f *file, b []byte, take func(*Batch) error) (lines int, er
 
 // note keeps the end of the text that goes on so.
 func (f *file) note(b []byte) {
-	f.tail = append(f.tail, b[max(0, len(b)-edgeBytes):]...)
-	f.tail = append(f.tail[:0], f.tail[max(0, len(f.tail)-edgeBytes):]...)
+	f.tail = ending(f.tail, b)
 }
 
 // give gives a batch; the last of a block with what is kept when it is done with.

@@ -157,7 +157,7 @@ func openFiles(t Table, name string, p Place) (*Opened, error) {
 			return nil, err
 		}
 	}
-	return &Opened{Source: s, Counts: counts, Lag: s.Lag}, nil
+	return &Opened{Source: s, Counts: counts, Lag: s.Lag, Failing: s.Failing}, nil
 }
 
 // fileOf is a name of a file for a name that may have anything in it.
@@ -194,6 +194,7 @@ type SyslogConfig struct {
 	Longest     int    `toml:"longest"`     // bytes of a message; 64 KiB
 	Connections int    `toml:"connections"` // at once; 256
 	Rate        int    `toml:"rate"`        // messages a second: of UDP over all, more are dropped; of TCP of one connection, more wait; 0: all
+	Buffer      int    `toml:"buffer"`      // of UDP: bytes that the system is asked to hold of what comes faster than it is read
 	Zone        string `toml:"zone"`        // of times that name none; UTC
 }
 
@@ -221,13 +222,18 @@ func openSyslog(t Table, name string, _ Place) (*Opened, error) {
 		return nil, wrong("connections", "connections are 1 to 10000, not %d", c.Connections)
 	case c.Rate < 0 || c.Rate > 100_000_000:
 		return nil, wrong("rate", "rate is 0 to 100000000 messages a second, not %d", c.Rate)
+	case c.Buffer != 0 && c.Protocol != "udp":
+		return nil, wrong("buffer", "%s has no buffer: its senders wait", c.Protocol)
+	case !buffered(c.Buffer):
+		return nil, wrong("buffer", "buffer is %d to %d bytes, not %d", minBuffer, maxBuffer, c.Buffer)
 	case err != nil:
 		return nil, wrong("zone", "%q is no zone of time that is known here", c.Zone)
 	}
 	count, counts := tally()
 	parser := syslog.Parser{Zone: zone}
 	if c.Protocol == "udp" {
-		return &Opened{Source: &Datagrams{Name: name, Listen: c.Listen, Decode: Syslog(&parser, count), Rate: c.Rate, Counts: count}, Lossy: true, Counts: counts}, nil
+		s := &Datagrams{Name: name, Listen: c.Listen, Decode: Syslog(&parser, count), Rate: c.Rate, Buffer: c.Buffer, Counts: count}
+		return &Opened{Source: s, Lossy: true, Counts: counts, Failing: s.Failing}, nil
 	}
 	s := &Connections{Name: name, Listen: c.Listen, Parser: parser, Longest: c.Longest, Most: c.Connections, Rate: c.Rate, Counts: count}
 	if c.Protocol == "tls" {
@@ -254,6 +260,7 @@ func openSyslog(t Table, name string, _ Place) (*Opened, error) {
 type NetflowConfig struct {
 	Listen string `toml:"listen"` // host:port
 	Rate   int    `toml:"rate"`   // packets a second; more are dropped; 0: all
+	Buffer int    `toml:"buffer"` // bytes that the system is asked to hold of what comes faster than it is read
 }
 
 func openNetflow(t Table, name string, _ Place) (*Opened, error) {
@@ -266,10 +273,21 @@ func openNetflow(t Table, name string, _ Place) (*Opened, error) {
 		return nil, fault.New(fault.Invalid, "input.listen", "input %q: listen is host:port, not %q", name, c.Listen)
 	case c.Rate < 0 || c.Rate > 100_000_000:
 		return nil, fault.New(fault.Invalid, "input.rate", "input %q: rate is 0 to 100000000 packets a second, not %d", name, c.Rate)
+	case !buffered(c.Buffer):
+		return nil, fault.New(fault.Invalid, "input.buffer", "input %q: buffer is %d to %d bytes, not %d", name, minBuffer, maxBuffer, c.Buffer)
 	}
 	count, counts := tally()
-	return &Opened{Source: &Datagrams{Name: name, Listen: c.Listen, Decode: Flows(count), Rate: c.Rate, Counts: count}, Lossy: true, Counts: counts}, nil
+	s := &Datagrams{Name: name, Listen: c.Listen, Decode: Flows(count), Rate: c.Rate, Buffer: c.Buffer, Counts: count}
+	return &Opened{Source: s, Lossy: true, Counts: counts, Failing: s.Failing}, nil
 }
+
+// Bounds of the room that the system is asked for.
+const (
+	minBuffer = maxPacket + 1
+	maxBuffer = 1 << 30
+)
+
+func buffered(n int) bool { return n == 0 || n >= minBuffer && n <= maxBuffer }
 
 func address(s string) bool {
 	_, port, err := net.SplitHostPort(s)

@@ -391,7 +391,8 @@ func TestOpen(t *testing.T) {
 	}
 	for _, bad := range []Table{
 		{}, {"kind": 7}, {"kind": "post"}, {"kind": "files"}, {"kind": "files", "paths": []any{"["}}, {"kind": "files", "paths": []any{"a"}, "path": "b"}, {"kind": "files", "paths": "a"},
-		{"kind": "stdin", "x": 1}, {"kind": "stdin", "format": "xml"}, {"kind": "stdin", "name": ""}, {"kind": "netflow"}, {"kind": "netflow", "listen": "a"}, {"kind": "netflow", "listen": ":1", "rate": -1},
+		{"kind": "stdin", "x": 1}, {"kind": "stdin", "format": "xml"}, {"kind": "stdin", "name": ""}, {"kind": "netflow"}, {"kind": "netflow", "listen": "a"}, {"kind": "netflow", "listen": ":1", "rate": -1}, {"kind": "netflow", "listen": ":1", "buffer": 1},
+		{"kind": "syslog", "listen": ":1", "buffer": 1 << 31}, {"kind": "syslog", "listen": ":1", "protocol": "tcp", "buffer": 1 << 20},
 		{"kind": "syslog"}, {"kind": "syslog", "listen": ":1", "protocol": "http"}, {"kind": "syslog", "listen": ":1", "protocol": "tls"}, {"kind": "syslog", "listen": ":1", "cert_file": "x"}, {"kind": "syslog", "listen": ":1", "longest": 1},
 		{"kind": "syslog", "listen": ":1", "connections": 0}, {"kind": "syslog", "listen": ":1", "zone": "Mars"}, {"kind": "syslog", "listen": ":1", "protocol": "tls", "cert_file": dir + "/none", "key_file": dir + "/none"}, {"kind": "kafka", "x": 1},
 	} {

@@ -18,6 +18,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"entente/internal/fault"
+
+	"entente/internal/disk"
 )
 
 const (
@@ -119,21 +121,12 @@ func replace(path string, content []byte) error {
 		err = os.Rename(f.Name(), path)
 	}
 	if err == nil {
-		err = syncDir(filepath.Dir(path))
+		err = disk.Sync(filepath.Dir(path))
 	}
 	if err != nil {
 		return broken(err, "write", path)
 	}
 	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }
 
 func checkFolder(dir string) error {

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"entente/internal/disk"
 	"entente/internal/fault"
 	"entente/keylog"
 )
@@ -92,7 +93,7 @@ func build(dir string, r *Ring) (*Ring, error) {
 	if err := os.Rename(staging, final); err != nil {
 		return nil, broken(err, "put in place", final)
 	}
-	if err := syncDir(dir); err != nil {
+	if err := disk.Sync(dir); err != nil {
 		return nil, broken(err, "make durable", dir)
 	}
 	r.dir = final

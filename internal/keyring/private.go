@@ -19,6 +19,7 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"entente/dsse"
+	"entente/internal/disk"
 	"entente/internal/fault"
 	"entente/keylog"
 )
@@ -100,7 +101,7 @@ func WritePrivate(path string, p Private, passphrase string, now time.Time) erro
 		err = closed
 	}
 	if err == nil {
-		err = syncDir(filepath.Dir(path))
+		err = disk.Sync(filepath.Dir(path))
 	}
 	if err != nil {
 		return broken(err, "write", path)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"entente/dsse"
+	"entente/internal/disk"
 	"entente/internal/fault"
 	"entente/keylog"
 )
@@ -113,5 +114,5 @@ func (r *Ring) ExportRoot(path string) error {
 	if err := os.Remove(r.path("root")); err != nil {
 		return broken(err, "remove", r.path("root"))
 	}
-	return syncDir(r.dir)
+	return disk.Sync(r.dir)
 }

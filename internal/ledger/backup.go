@@ -12,6 +12,7 @@ import (
 
 	zs "zombiezen.com/go/sqlite"
 
+	"entente/internal/disk"
 	"entente/internal/fault"
 	"entente/internal/lite"
 )
@@ -79,11 +80,10 @@ func Restore(ctx context.Context, r io.Reader, dir string) (err error) {
 	if err := retireAll(part); err != nil {
 		return fault.New(fault.Invalid, "ledger.backup", "this is no sound backup of a ledger").Try("use another backup").Because(err)
 	}
-	d, err := os.Open(dir)
-	if err != nil {
+	if err := os.Rename(part, path); err != nil {
 		return room.Wrap("restoring the ledger", err)
 	}
-	return room.Wrap("restoring the ledger", errors.Join(os.Rename(part, path), d.Sync(), d.Close()))
+	return room.Wrap("restoring the ledger", disk.Sync(dir))
 }
 
 func retireAll(path string) (err error) {

@@ -17,6 +17,8 @@ import (
 
 	"entente/internal/blob"
 	"entente/internal/build"
+	"entente/internal/detect"
+	"entente/internal/disk"
 	"entente/internal/fault"
 	"entente/internal/identity"
 	"entente/internal/keyring"
@@ -24,7 +26,7 @@ import (
 	"entente/internal/store/sqlite"
 )
 
-// A backup is a ZIP archive, written in one pass: what describes it, the configuration, the keys, and the store as one file. Its
+// A backup is a ZIP archive, written in one pass: what describes it, the configuration, the keys, and each database as one file. Its
 // directory stands at its end, so that one that was cut off is told from a whole one.
 
 // Made says what a backup is of.
@@ -42,6 +44,7 @@ const (
 	aboutEntry   = "entente.json"
 	storeEntry   = "store.sqlite"
 	ledgerEntry  = "ledger.sqlite"
+	detectEntry  = "detect.sqlite"
 	keysPrefix   = "keys/"
 	blobsPrefix  = "blobs/"
 	maxKeyFile   = 16 << 20
@@ -99,7 +102,8 @@ func (n *Node) Backup(ctx context.Context, w io.Writer) error {
 	}
 	// The node goes on between the copies, and each file must know no more than the one that follows. The ledger says how far partners' logs were read, and how far the journal was given: what it
 	// lacks is read and given again, and what it had ahead of the store would be passed over for ever. What this node says stands in its log first and in a document then, so that the
-	// documents, those of partners, accords and decisions, have whatever the log has. Blobs come last: whatever the store knows is there, but for what was removed meanwhile. The index is made
+	// documents, those of partners, accords and decisions, have whatever the log has. What sensors reported follows the store, which says it in sightings: so that a report that was said is known, and
+	// does not count again. Blobs come last: whatever the store knows is there, but for what was removed meanwhile. The index is made
 	// anew. Keys come before all: what was signed by a later one is asked back from partners. A purge reaches ledger and store alike, with orders to partners, and waits.
 	done, err := n.exchange.Copying()
 	if err != nil {
@@ -110,6 +114,9 @@ func (n *Node) Backup(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	if err := put(storeEntry, func(w io.Writer) error { return n.store.Backup(ctx, w, nil) }); err != nil {
+		return err
+	}
+	if err := put(detectEntry, func(w io.Writer) error { return n.detection.Backup(ctx, w) }); err != nil {
 		return err
 	}
 	return errors.Join(n.backupBlobs(ctx, z), z.Close())
@@ -158,7 +165,7 @@ func Restore(ctx context.Context, r io.ReaderAt, size int64, data, realm string)
 		return made, err
 	}
 	defer os.RemoveAll(stage) // fails harmlessly once it has been renamed
-	if err := unpack(ctx, z, stage); err != nil {
+	if err := unpack(ctx, z, stage, made.Created); err != nil {
 		var f *fault.Error
 		if errors.As(err, &f) {
 			return made, err
@@ -180,7 +187,7 @@ func Restore(ctx context.Context, r io.ReaderAt, size int64, data, realm string)
 	if err := os.Rename(stage, data); err != nil {
 		return made, err
 	}
-	return made, syncDir(parent)
+	return made, disk.Sync(parent)
 }
 
 // unpackLedger restores the audience logs. Those of this node end there: what it gives from now on goes out in new ones.
@@ -205,15 +212,6 @@ func dropSessions(ctx context.Context, data string) (err error) {
 	return identity.DropSessions(ctx, db)
 }
 
-// syncDir makes the names in a directory durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
 func readAbout(z *zip.Reader) (made Made, err error) {
 	f, err := z.Open(aboutEntry)
 	if err != nil {
@@ -234,8 +232,17 @@ func readAbout(z *zip.Reader) (made Made, err error) {
 	return made, nil
 }
 
-// unpack writes the parts of a backup to an empty directory. Only what a backup is made of is taken.
-func unpack(ctx context.Context, z *zip.Reader, dir string) error {
+// unpackReports restores what sensors reported.
+func unpackReports(ctx context.Context, f *zip.File, dir string, created time.Time) error {
+	in, err := f.Open()
+	if err != nil {
+		return err
+	}
+	return errors.Join(detect.Restore(ctx, in, dir, created), in.Close())
+}
+
+// unpack writes the parts of a backup that was begun at a time to an empty directory. Only what a backup is made of is taken.
+func unpack(ctx context.Context, z *zip.Reader, dir string, created time.Time) error {
 	if err := os.Mkdir(filepath.Join(dir, "keys"), 0o700); err != nil {
 		return err
 	}
@@ -267,6 +274,10 @@ func unpack(ctx context.Context, z *zip.Reader, dir string) error {
 			stored = true
 		case f.Name == ledgerEntry:
 			if err := unpackLedger(ctx, f, filepath.Join(dir, ledgerFolder)); err != nil {
+				return err
+			}
+		case f.Name == detectEntry:
+			if err := unpackReports(ctx, f, filepath.Join(dir, detectFolder), created); err != nil {
 				return err
 			}
 		case f.Name == ConfigFile, isKey && name == filepath.Base(name) && name != "." && name != "..":

@@ -86,6 +86,23 @@ func (w watched) Read(ctx context.Context, v gate.Viewer, id string) (store.Item
 	return w.n.exchange.Get(ctx, v, "", id, store.Versions{})
 }
 
+func (w watched) Held(ctx context.Context, ids []string) (map[string]bool, error) {
+	out := map[string]bool{}
+	for q := (store.Query{IDs: ids, Limit: len(ids), Headers: true, Held: true}); ; {
+		page, err := journal(w).Page(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for i := range page.Items {
+			out[page.Items[i].Record.ID] = true
+		}
+		if !page.More {
+			return out, nil
+		}
+		q.After = page.Next
+	}
+}
+
 // pages reads all pages of a query. What is in quarantine is not among them.
 func pages(q store.Query, read func(store.Query) (store.Page, error)) (out []store.Item, err error) {
 	for {

@@ -15,7 +15,8 @@ func sensorScript(reading, changing leakScript) {
 	ids := []string{base + "/sensors/" + hiddenAccount, base + "/sensors/edge", base + "/sensors/nonsense"}
 	reading["api GET /sensors"] = asks("GET", "", base+"/sensors", base+"/sensors?all=true", base+"/sensors?all=perhaps")
 	reading["api GET /sensors/{id}"] = asks("GET", "", ids...)
-	reading["api GET /detections"] = asks("GET", "", base+"/detections", base+"/detections?value=evil.example", base+"/detections?since=never", base+"/detections?limit=0", base+"/detections?sensor="+hiddenAccount)
+	reading["api GET /detections"] = asks("GET", "", base+"/detections", base+"/detections?value=evil.example", base+"/detections?since=never", base+"/detections?day=2026-01-01", base+"/detections?limit=0", base+"/detections?sensor="+hiddenAccount)
+	reading["api GET /detections/days"] = asks("GET", "", base+"/detections/days", base+"/detections/days?value=evil.example&from=2026-01-01&to=2026-01-31", base+"/detections/days?to=never", base+"/detections/days?sensor="+hiddenAccount)
 	reading["api GET /detections/tables"] = asks("GET", "", base+"/detections/tables")
 	reading["api GET /detections/left"] = asks("GET", "", base+"/detections/left", base+"/detections/left?code=warninglist&source=nonsense")
 	reading["api GET /detections/mutes"] = asks("GET", "", base+"/detections/mutes")

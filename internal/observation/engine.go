@@ -145,6 +145,17 @@ func (e *Engine) Asks(pattern int, condition string) bool {
 	return ok && slices.ContainsFunc(e.conds[cond].users, func(u user) bool { return e.alts[u.alt].pattern == int32(pattern) })
 }
 
+// Known is the condition with a text; false: no pattern has it.
+func (e *Engine) Known(text string) (cond int32, ok bool) {
+	cond, ok = e.known[text]
+	return cond, ok
+}
+
+// Several tells whether any pattern asks for more than one observation.
+func (e *Engine) Several() bool {
+	return slices.ContainsFunc(e.alts, func(a alternative) bool { return !a.single })
+}
+
 // Condition is the text of a condition.
 func (e *Engine) Condition(cond int32) string { return e.conds[cond].text }
 

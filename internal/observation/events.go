@@ -456,28 +456,15 @@ func (m *making) refer(r *reference) {
 	}
 }
 
-// Field is a value of an event.
-type Field struct {
-	Name  string
-	Value []byte
-}
-
 // Fields are the fields of an event by which it meets a condition.
-func (x *Events) Fields(cond int32, ev *event.Event) (list []Field) {
+func (x *Events) Fields(cond int32, ev *event.Event) (list []event.Field) {
 	c := &x.e.conds[cond]
 	var taken extraction
 	add := func(name string, value []byte) {
-		for i := range list {
-			switch f := &list[i]; {
-			case !bytes.Equal(f.Value, value):
-			case event.Renamed(f.Name, name): // the event's own name stays
-				f.Name = name
-				return
-			case f.Name == name, event.Renamed(name, f.Name):
-				return
-			}
+		n := len(list)
+		if list = event.AddField(list, event.Field{Name: name, Value: value}); len(list) > n {
+			list[n].Value = bytes.Clone(value)
 		}
-		list = append(list, Field{name, bytes.Clone(value)})
 	}
 	c.is.EachTest(func(t *pattern.Test) {
 		feeds := x.feeds[key(&t.Path)]

@@ -48,7 +48,7 @@ type Stats struct {
 // Stream finds patterns in observations that come one after the other. It belongs to one goroutine.
 type Stream struct {
 	e      *Engine
-	states []state // by alternative
+	states []keeping // by alternative
 	stats  Stats
 	clock  int64
 	old    int64 // nothing is expected to begin before it
@@ -59,10 +59,12 @@ type Stream struct {
 	touch  []int32  // alternatives that it is something for
 	hits   []int32  // patterns that it was a hit of
 	lost   map[int32]uint64
+	before []bool // by alternative: it was there when the state was saved that was loaded; nil: nothing was
+	again  bool   // see Again
 }
 
-// state is what an alternative keeps.
-type state struct {
+// keeping is what an alternative keeps.
+type keeping struct {
 	room    []witness // of which those before head are gone
 	head    int
 	have    []int32 // by part
@@ -73,10 +75,10 @@ type state struct {
 }
 
 // kept are the observations that are kept, by first.
-func (t *state) kept() []witness { return t.room[t.head:] }
+func (t *keeping) kept() []witness { return t.room[t.head:] }
 
 // insert puts an observation among those that are kept.
-func (t *state) insert(w witness) {
+func (t *keeping) insert(w witness) {
 	if len(t.room) == cap(t.room) && t.head > len(t.room)/4 {
 		t.compact()
 	}
@@ -93,7 +95,7 @@ func (t *state) insert(w witness) {
 }
 
 // remove takes observations out: those at the beginning at no cost.
-func (t *state) remove(from, to int) {
+func (t *keeping) remove(from, to int) {
 	if from > 0 {
 		t.room = slices.Delete(t.room, t.head+from, t.head+to)
 		return
@@ -104,7 +106,7 @@ func (t *state) remove(from, to int) {
 	}
 }
 
-func (t *state) compact() {
+func (t *keeping) compact() {
 	n := copy(t.room, t.room[t.head:])
 	clear(t.room[n:])
 	t.room, t.head = t.room[:n], 0
@@ -121,7 +123,7 @@ type witness struct {
 
 // Stream makes one that has seen nothing.
 func (e *Engine) Stream() *Stream {
-	s := &Stream{e: e, states: make([]state, len(e.alts)), parts: make([]uint64, len(e.alts)), lost: map[int32]uint64{}}
+	s := &Stream{e: e, states: make([]keeping, len(e.alts)), parts: make([]uint64, len(e.alts)), lost: map[int32]uint64{}}
 	n := 0
 	for i := range e.alts {
 		n += len(e.alts[i].bounds)
@@ -134,23 +136,27 @@ func (e *Engine) Stream() *Stream {
 	return s
 }
 
+// nth is an alternative of a pattern, in any engine.
+type nth struct {
+	id, text string
+	n        int
+}
+
+// names says what alternatives are, which are asked for one after the other.
+func (e *Engine) names() func(alt int) nth {
+	n, last := 0, int32(-1)
+	return func(alt int) nth {
+		p := e.alts[alt].pattern
+		if n++; p != last {
+			n, last = 0, p
+		}
+		return nth{e.patterns[p].ID, e.patterns[p].Pattern.Source(), n}
+	}
+}
+
 // Move makes a stream of other patterns that goes on where this one is: what is kept for a pattern with the same id and text is kept on. This one is spent by it.
 func (s *Stream) Move(e *Engine) *Stream {
-	type name struct {
-		id, text string
-		n        int
-	}
-	names := func(e *Engine) func(alt int) name {
-		n, last := 0, int32(-1)
-		return func(alt int) name {
-			p := e.alts[alt].pattern
-			if n++; p != last {
-				n, last = 0, p
-			}
-			return name{e.patterns[p].ID, e.patterns[p].Pattern.Source(), n}
-		}
-	}
-	old, of := map[name]int{}, names(s.e)
+	old, of := map[nth]int{}, s.e.names()
 	for i := range s.states {
 		if k := of(i); len(s.states[i].kept()) > 0 {
 			old[k] = i
@@ -159,7 +165,7 @@ func (s *Stream) Move(e *Engine) *Stream {
 	to := e.Stream()
 	to.stats, to.clock, to.begun = s.stats, s.clock, s.begun
 	to.stats.Kept = 0
-	of = names(e)
+	of = e.names()
 	for i := range to.states {
 		k := of(i)
 		from, ok := old[k]
@@ -199,7 +205,7 @@ func (s *Stream) Take(o *Seen, now time.Time, hit func(Hit)) {
 	s.touch, s.hits = s.touch[:0], s.hits[:0]
 	for _, c := range o.Met {
 		for _, u := range s.e.conds[c].users {
-			if !s.e.alts[u.alt].bounds[u.part].has(first, last, timed) {
+			if !s.e.alts[u.alt].bounds[u.part].has(first, last, timed) || s.again && !s.before[u.alt] {
 				continue
 			}
 			if s.parts[u.alt] == 0 {
@@ -296,7 +302,13 @@ func (s *Stream) keep(n int32, w witness) {
 	if a.plain && s.dominated(n, &w) {
 		return
 	}
-	if len(t.kept()) >= a.most {
+	s.hold(n, w)
+}
+
+// hold puts an observation among those that are kept for an alternative, for which another may have to go.
+func (s *Stream) hold(n int32, w witness) {
+	t := &s.states[n]
+	if len(t.kept()) >= s.e.alts[n].most {
 		s.evict(n)
 	} else if s.stats.Kept >= s.e.config.All {
 		s.hand = (s.hand + 1) % len(s.active)
@@ -309,7 +321,12 @@ func (s *Stream) keep(n int32, w witness) {
 		t.have[i]++
 		t.present |= 1 << i
 	}
-	if t.active == 0 {
+	s.activate(n)
+}
+
+// activate notes that an alternative keeps something.
+func (s *Stream) activate(n int32) {
+	if t := &s.states[n]; t.active == 0 && len(t.kept()) > 0 {
 		s.active = append(s.active, n)
 		t.active = len(s.active)
 	}

@@ -11,6 +11,8 @@ import (
 	"slices"
 
 	"entente/internal/fault"
+
+	"entente/internal/disk"
 )
 
 // A segment is a file of the values of one day: a head, the keys in order, what is known of each, the first key of each block, and a checksum of the blocks' first keys
@@ -186,7 +188,7 @@ func (m *Memory) write(day int64, values map[uint64]entry) (*segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := durable(path, b); err != nil {
+	if err := disk.Replace(path, b); err != nil {
 		return nil, fmt.Errorf("writing what was seen: %w", err)
 	}
 	return openSegment(path, m.check())
@@ -203,26 +205,6 @@ func (m *Memory) free(day int64) (string, error) {
 		}
 	}
 	return "", fault.New(fault.Full, "recall.segment", "there are too many files of one day")
-}
-
-// durable writes a file that is there whole or not at all.
-func durable(path string, b []byte) error {
-	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(path+".new", path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(path+".new"))
-	}
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // merge makes one segment of those of a day that has many. A process that ends before the old ones are removed leaves what it counted twice: counts are at least.

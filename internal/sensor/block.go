@@ -20,6 +20,7 @@ import (
 // block is a stretch of telemetry that is read whole or not at all, and what was met in it. It is there until it is marked as read.
 type block struct {
 	feed   *Feed
+	name   string // that the source gives it; empty: it is not read again
 	id     string
 	source string // of the input
 
@@ -180,6 +181,7 @@ func (w *worker) batch(blk *block, b *input.Batch) {
 	var events, unread, size uint64
 	var newest time.Time
 	before := len(blk.dirty)
+	covered := w.s.several.covered(blk.name)
 	for _, line := range b.Lines {
 		blk.lines++
 		size += uint64(len(line))
@@ -194,21 +196,19 @@ func (w *worker) batch(blk *block, b *input.Batch) {
 		when, known := w.look.set.Time(&w.ev)
 		if !known || when.After(now.Add(24*time.Hour)) || when.Unix() <= 0 {
 			when = now // it does not say, or by a clock that is wrong
-		} else if when.After(newest) {
+		} else if blk.lines > covered && when.After(newest) {
 			newest = when
 		}
 		blk.stage.Event(when)
 		w.ev.Index = w.s.index.Add(1)
 		for _, found := range w.watcher.Look(&w.ev) {
-			w.found(blk, &found, now, when)
+			w.found(blk, &found, now, when, blk.lines > covered)
 		}
 	}
-	w.s.correlate.add(f.Name+"\x00"+b.Source, w.hits, newest)
+	w.s.several.add(blk, f.Name+"\x00"+b.Source, w.hits, w.parts, newest)
 	clear(w.hits)
-	w.hits = w.hits[:0]
-	w.s.patterns.add(blk.id, w.parts)
 	clear(w.parts)
-	w.parts = w.parts[:0]
+	w.hits, w.parts = w.hits[:0], w.parts[:0]
 	blk.done = b.Done
 	w.s.buried(w.watcher.Dead)
 	if len(blk.dirty) > before {
@@ -225,12 +225,12 @@ func (w *worker) batch(blk *block, b *input.Batch) {
 	f.state.Error = ""
 }
 
-// found counts what was found in an event.
-func (w *worker) found(blk *block, found *watch.Finding, now, when time.Time) {
-	if found.Hit != nil {
+// found counts what was found in an event. Fresh: what several events make together was not looked for in it before.
+func (w *worker) found(blk *block, found *watch.Finding, now, when time.Time, fresh bool) {
+	if fresh && found.Hit != nil {
 		w.hits = append(w.hits, *found.Hit)
 	}
-	if found.Parts != nil {
+	if fresh && found.Parts != nil {
 		w.parts = append(w.parts, part{blk.lines, found.Parts})
 	}
 	if found.Silent {
@@ -255,7 +255,7 @@ func (w *worker) found(blk *block, found *watch.Finding, now, when time.Time) {
 }
 
 // evidence is what a report may say about the event.
-func (s *Sensor) evidence(fields []watch.Field) (out map[string]string) {
+func (s *Sensor) evidence(fields []event.Field) (out map[string]string) {
 	for _, f := range fields {
 		name := f.Name
 		if name == "" {

@@ -8,35 +8,16 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"entente/internal/disk"
 	"entente/internal/fault"
 )
 
-// write puts a file in the place of another: it is there as a whole or not at all, and after a loss of power as well. It is for the sensor's own eyes.
+// write puts a file of the sensor's own in the place of another.
 func write(path string, b []byte) error {
-	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", filepath.Base(path), err)
-	}
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(path+".new", path)
-	}
-	if err == nil {
-		err = settle(filepath.Dir(path))
-	}
-	if err != nil {
+	if err := disk.Replace(path, b); err != nil {
 		return fmt.Errorf("writing %s: %w", filepath.Base(path), err)
 	}
 	return nil
-}
-
-// settle makes durable which files a directory has.
-func settle(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 func writeJSON(path string, v any) error {

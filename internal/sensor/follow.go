@@ -251,10 +251,7 @@ func (s *Sensor) relook(r *ruleset) error {
 	}
 	s.swap.Lock()
 	defer s.swap.Unlock()
-	if err := s.correlate.adopt(l); err != nil {
-		return err
-	}
-	s.patterns.adopt(l)
+	s.several.adopt(l)
 	s.look.Store(l)
 	return nil
 }

@@ -107,7 +107,7 @@ func (s *Sensor) reportHealth(ctx context.Context) {
 
 // keepStatus writes down how the sensor is.
 func (s *Sensor) keepStatus(running bool) error {
-	st := Status{Running: running, Process: os.Getpid(), Given: s.given.Load(), Missed: s.patterns.missed(), Health: s.health()}
+	st := Status{Running: running, Process: os.Getpid(), Given: s.given.Load(), Missed: s.several.missed(), Health: s.health()}
 	if at := s.seenNode.Load(); at != 0 {
 		st.Heard = time.Unix(0, at).UTC()
 	}
@@ -168,12 +168,14 @@ func every(ctx context.Context, d time.Duration, woken <-chan struct{}, do func(
 	}
 }
 
-// pause waits a little.
-func pause(ctx context.Context, d time.Duration) {
+// pause waits; false: the work ends.
+func pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
+		return false
 	case <-t.C:
+		return true
 	}
 }

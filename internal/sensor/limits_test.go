@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"entente/internal/event"
 	"entente/internal/fault"
 	"entente/internal/input"
-	"entente/internal/watch"
 	wire "entente/sensor"
 )
 
@@ -157,20 +157,20 @@ func TestFailures(t *testing.T) {
 
 // What a report may say is what the configuration lets it, and never more than the language has room for.
 func TestEvidence(t *testing.T) {
-	many := []watch.Field{}
+	many := []event.Field{}
 	for i := range 30 {
-		many = append(many, watch.Field{Name: fmt.Sprint("f", i), Value: []byte("v")})
+		many = append(many, event.Field{Name: fmt.Sprint("f", i), Value: []byte("v")})
 	}
 	for _, c := range []struct {
 		allowed []string
-		fields  []watch.Field
+		fields  []event.Field
 		want    map[string]string
 	}{
-		{[]string{"*"}, []watch.Field{{Name: "a", Value: []byte("1")}, {Name: "", Value: []byte("word")}, {Name: "b"}, {Name: "a", Value: []byte("2")}}, map[string]string{"a": "1", "keywords": "word"}},
-		{[]string{"b"}, []watch.Field{{Name: "a", Value: []byte("1")}, {Name: "b", Value: []byte("2")}}, map[string]string{"b": "2"}},
-		{nil, []watch.Field{{Name: "a", Value: []byte("1")}}, nil},
-		{[]string{"*"}, []watch.Field{{Name: strings.Repeat("n", 300), Value: []byte("1")}, {Name: "bytes", Value: []byte("a\xff\xfeb")}}, map[string]string{"bytes": "a?b"}},
-		{[]string{"*"}, []watch.Field{{Name: "long", Value: []byte(strings.Repeat("ä", 1000) + "x")}}, map[string]string{"long": strings.Repeat("ä", 512)}},
+		{[]string{"*"}, []event.Field{{Name: "a", Value: []byte("1")}, {Name: "", Value: []byte("word")}, {Name: "b"}, {Name: "a", Value: []byte("2")}}, map[string]string{"a": "1", "keywords": "word"}},
+		{[]string{"b"}, []event.Field{{Name: "a", Value: []byte("1")}, {Name: "b", Value: []byte("2")}}, map[string]string{"b": "2"}},
+		{nil, []event.Field{{Name: "a", Value: []byte("1")}}, nil},
+		{[]string{"*"}, []event.Field{{Name: strings.Repeat("n", 300), Value: []byte("1")}, {Name: "bytes", Value: []byte("a\xff\xfeb")}}, map[string]string{"bytes": "a?b"}},
+		{[]string{"*"}, []event.Field{{Name: "long", Value: []byte(strings.Repeat("ä", 1000) + "x")}}, map[string]string{"long": strings.Repeat("ä", 512)}},
 	} {
 		s := &Sensor{o: Options{Config: Config{Evidence: c.allowed}}}
 		got := s.evidence(c.fields)

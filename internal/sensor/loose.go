@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"entente/internal/watch"
+	"entente/internal/event"
 	wire "entente/sensor"
 )
 
@@ -15,14 +15,19 @@ type loose struct {
 }
 
 // combined tells that something was met by several events; origin names these.
-func (s *Sensor) combined(origin, source string, first, last time.Time, fields []watch.Field) {
+func (s *Sensor) combined(origin, source string, first, last time.Time, fields []event.Field) {
 	if !s.mutes.heard(source, 1) || !s.mutes.note(source) {
 		return
 	}
-	s.loose.mu.Lock()
-	s.loose.reports = append(s.loose.reports, wire.Report{ID: wire.ReportID(origin, source, "", ""), Source: source, First: first, Last: last, Count: 1, Fields: s.evidence(fields)})
-	s.loose.mu.Unlock()
+	s.loose.add(wire.Report{ID: wire.ReportID(origin, source, "", ""), Source: source, First: first, Last: last, Count: 1, Fields: s.evidence(fields)})
 	s.wake(s.telling)
+}
+
+// add takes a report.
+func (l *loose) add(r wire.Report) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.reports = append(l.reports, r)
 }
 
 // take hands out what was found. It stays until it is told.

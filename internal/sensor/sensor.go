@@ -31,25 +31,24 @@ type Options struct {
 
 // Sensor is one that runs.
 type Sensor struct {
-	o         Options
-	id        *identity
-	client    *client
-	fit       fit
-	tables    *tables
-	mutes     *mutes
-	memory    *recall.Memory
-	spool     *spool.Spool
-	look      atomic.Pointer[look]
-	swap      sync.RWMutex // held for reading while a batch is looked at: what was found belongs to what was looked for
-	workers   chan *worker
-	gate      *gate
-	correlate correlator
-	patterns  patterns
-	loose     loose
-	index     atomic.Uint64 // of events
-	jobs      chan job
-	ready     chan struct{} // closed when it has something to look for
-	started   time.Time
+	o       Options
+	id      *identity
+	client  *client
+	fit     fit
+	tables  *tables
+	mutes   *mutes
+	memory  *recall.Memory
+	spool   *spool.Spool
+	look    atomic.Pointer[look]
+	swap    sync.RWMutex // held for reading while a batch is looked at: what was found belongs to what was looked for
+	workers chan *worker
+	gate    *gate
+	several several
+	loose   loose
+	index   atomic.Uint64 // of events
+	jobs    chan job
+	ready   chan struct{} // closed when it has something to look for
+	started time.Time
 
 	telling, keeping, changed chan struct{}
 
@@ -102,7 +101,7 @@ func open(o Options) (s *Sensor, back []fresh, err error) {
 			err = errors.Join(err, made.close())
 		}
 	}()
-	s.correlate.s, s.patterns.s = s, s
+	s.several.s = s
 	s.index.Store(uint64(o.Now().UnixNano())) // behind those of before
 	for range o.Config.Workers {
 		s.workers <- newWorker(s)
@@ -213,7 +212,7 @@ func (s *Sensor) run(ctx context.Context, back []fresh) error {
 	})
 	work.Go(func() {
 		every(ctx, tellEvery, s.telling, func() {
-			s.correlate.rest()
+			s.several.rest()
 			s.failed("tell", s.tell(false))
 			if changed, err := s.mutes.keep(); err != nil || changed {
 				s.failed("mutes", err)
@@ -227,7 +226,7 @@ func (s *Sensor) run(ctx context.Context, back []fresh) error {
 	<-ctx.Done()
 	inputs.Wait()
 	work.Wait()
-	err := errors.Join(s.tell(true), s.keepRound(), s.correlate.save(true))
+	err := errors.Join(s.tell(true), s.keepRound(), s.several.stop())
 	s.lastWords(ctx)
 	quiet()
 	giving.Wait()

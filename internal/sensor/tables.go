@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"entente/internal/disk"
 	"entente/internal/fault"
 	"entente/internal/indicator"
 	wire "entente/sensor"
@@ -217,7 +218,7 @@ func (t *tables) install(part string, c wire.Cursor) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	name := fmt.Sprintf("indicators-%s-%d.snapshot", short(c.Epoch), c.Seq)
-	if err := errors.Join(os.Rename(part, t.path(name)), settle(t.dir)); err != nil {
+	if err := errors.Join(os.Rename(part, t.path(name)), disk.Sync(t.dir)); err != nil {
 		return fmt.Errorf("keeping a snapshot: %w", err)
 	}
 	was, wasLog := t.state, t.log

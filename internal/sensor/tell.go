@@ -113,7 +113,12 @@ func (s *Sensor) tell(all bool) error {
 		blk.dirty = rest
 		blk.mu.Unlock()
 	}
-	loose := s.loose.take()
+	loose, unkept := s.loose.take(), error(nil)
+	if len(loose) > 0 {
+		if unkept = s.several.sync(); unkept != nil {
+			loose = nil
+		}
+	}
 	for i := range loose {
 		b, err := json.Marshal(&loose[i], json.Deterministic(true))
 		if err != nil {
@@ -122,6 +127,9 @@ func (s *Sensor) tell(all bool) error {
 		records = append(records, b)
 	}
 	if len(records) == 0 {
+		if unkept != nil {
+			return s.halted(unkept)
+		}
 		if open, shut := s.gate.state(); shut && open != nil && !s.spoolFull() {
 			s.opened()
 		}
@@ -134,15 +142,7 @@ func (s *Sensor) tell(all bool) error {
 			n++
 		}
 		if err := s.spool.Append(records[:n]); err != nil {
-			if s.gate.set(true) {
-				s.o.Log.Warn("reports cannot be kept: inputs wait", "error", err)
-				s.failed("spool", err)
-				s.poke()
-			}
-			if fault.Of(err) == fault.Full {
-				return nil // the inputs wait
-			}
-			return err
+			return s.halted(err)
 		}
 		of := min(n, len(tellings)) // the others are of several events
 		s.loose.told(n - of)
@@ -156,8 +156,24 @@ func (s *Sensor) tell(all bool) error {
 		}
 		records, tellings = records[n:], tellings[of:]
 	}
+	if unkept != nil {
+		return s.halted(unkept)
+	}
 	s.opened()
 	return nil
+}
+
+// halted lets inputs wait, as what is met cannot be kept.
+func (s *Sensor) halted(err error) error {
+	if s.gate.set(true) {
+		s.o.Log.Warn("reports cannot be kept: inputs wait", "error", err)
+		s.failed("spool", err)
+		s.poke()
+	}
+	if fault.Of(err) == fault.Full {
+		return nil // the inputs wait
+	}
+	return err
 }
 
 // spoolFull tells whether the spool has so little room that it is not worth beginning again.
@@ -181,11 +197,8 @@ func (s *Sensor) keepRound() error {
 	s.mu.Lock()
 	ended := s.ended
 	s.mu.Unlock()
-	if err := s.tell(false); err != nil { // after what ended is known: what these blocks are part of is told with it
+	if err := s.tell(false); err != nil {
 		return err
-	}
-	if len(s.loose.take()) > 0 { // the spool is full
-		return nil
 	}
 	n := 0
 	for n < len(ended) && ended[n].settled() {
@@ -199,7 +212,7 @@ func (s *Sensor) keepRound() error {
 		blk.stage.Commit()
 		blk.mu.Unlock()
 	}
-	if err := errors.Join(s.memory.Flush(), s.correlate.save(false)); err != nil {
+	if err := errors.Join(s.memory.Flush(), s.several.sync()); err != nil {
 		return err
 	}
 	newest := map[[2]string]*block{} // of each source of each input
@@ -212,9 +225,7 @@ func (s *Sensor) keepRound() error {
 	for _, blk := range newest {
 		errs = append(errs, blk.done())
 	}
-	for _, blk := range ended[:n] {
-		s.patterns.read(blk.id)
-	}
+	s.several.over(ended[:n])
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = s.ended[n:]

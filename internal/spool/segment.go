@@ -161,11 +161,3 @@ func (g *segment) skip(at int64, n uint64) (int64, error) {
 	_, err := g.read(at, n, func(b []byte) bool { at += frameBytes + int64(len(b)); return true })
 	return at, err
 }
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}

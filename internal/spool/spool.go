@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"entente/internal/disk"
 	"entente/internal/fault"
 	"entente/internal/lite"
 )
@@ -213,7 +214,7 @@ func (s *Spool) begin(need int64, n int) (*segment, file, error) {
 		return nil, nil, failed("beginning", err)
 	}
 	if _, err = out.Write(header(g.first)); err == nil {
-		err = syncDir(s.cfg.Dir)
+		err = disk.Sync(s.cfg.Dir)
 	}
 	if err != nil {
 		s.stats.Refused += uint64(n)

@@ -4,29 +4,23 @@ import "entente/internal/input"
 
 // Openers make the inputs of brokers, by their kinds: see [input.Open].
 func Openers() map[string]input.Opener {
-	return map[string]input.Opener{
-		"kafka": func(t input.Table, _ string, _ input.Place) (*input.Opened, error) {
-			var c KafkaConfig
-			if err := t.Into(&c); err != nil {
-				return nil, err
-			}
-			s, err := Kafka(c)
-			if err != nil {
-				return nil, err
-			}
-			return opened(s, s.Counts), nil
-		},
-		"nats": func(t input.Table, _ string, _ input.Place) (*input.Opened, error) {
-			var c NATSConfig
-			if err := t.Into(&c); err != nil {
-				return nil, err
-			}
-			s, err := NATS(c)
-			if err != nil {
-				return nil, err
-			}
-			return opened(s, s.Counts), nil
-		},
+	return map[string]input.Opener{"kafka": opener(Kafka), "nats": opener(NATS)}
+}
+
+func opener[Config any, S interface {
+	input.Source
+	Counts() Counts
+}](make func(Config) (S, error)) input.Opener {
+	return func(t input.Table, _ string, _ input.Place) (*input.Opened, error) {
+		var c Config
+		if err := t.Into(&c); err != nil {
+			return nil, err
+		}
+		s, err := make(c)
+		if err != nil {
+			return nil, err
+		}
+		return opened(s, s.Counts), nil
 	}
 }
 

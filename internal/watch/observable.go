@@ -226,12 +226,12 @@ func (w *Watcher) met(h indicator.Hit) {
 		w.Dead[h.State]++
 		return
 	}
-	at := Field{w.at.Name, bytes.Clone(w.at.Value)}
+	at := event.Field{Name: w.at.Name, Value: bytes.Clone(w.at.Value)}
 	for i := range w.found {
 		if o := w.found[i].Indicator; o != nil && o.Meta.Source == h.Meta.Source && o.Value == h.Value {
 			w.found[i].add(at)
 			return
 		}
 	}
-	w.found = append(w.found, Finding{Indicator: &h, Fields: []Field{at}})
+	w.found = append(w.found, Finding{Indicator: &h, Fields: []event.Field{at}})
 }

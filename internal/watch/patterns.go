@@ -75,7 +75,7 @@ func (w *Watcher) patterns(n int, ev *event.Event) {
 		case is.Expired(w.moment):
 			w.Dead[indicator.Expired]++
 		default:
-			w.found = append(w.found, Finding{Pattern: &put.of.list[p], Fields: fields(put.events, ev, cond)})
+			w.found = append(w.found, Finding{Pattern: &put.of.list[p], Fields: put.events.Fields(cond, ev)})
 		}
 	})
 	var parts []int32
@@ -87,7 +87,7 @@ func (w *Watcher) patterns(n int, ev *event.Event) {
 	if parts != nil {
 		why := make([]met, len(parts))
 		for i, c := range parts {
-			why[i] = met{e.Condition(c), short(fields(put.events, ev, c))}
+			why[i] = met{e.Condition(c), short(put.events.Fields(c, ev))}
 		}
 		seen.Met, seen.Note = parts, why
 		w.found = append(w.found, Finding{Silent: true, Parts: &Parts{put.of, seen, w.moment}})
@@ -97,7 +97,7 @@ func (w *Watcher) patterns(n int, ev *event.Event) {
 // met is a condition that an event meets, and by which fields.
 type met struct {
 	cond   string // its text
-	fields []Field
+	fields []event.Field
 }
 
 // What is kept of the fields of an event for as long as a pattern may need it.
@@ -106,20 +106,12 @@ const (
 	keptBytes  = 512
 )
 
-func short(list []Field) []Field {
+func short(list []event.Field) []event.Field {
 	list = slices.Clip(list[:min(len(list), keptFields)])
 	for i := range list {
 		if len(list[i].Value) > keptBytes {
 			list[i].Value = bytes.Clone(list[i].Value[:keptBytes])
 		}
-	}
-	return list
-}
-
-// fields are those of an event by which it meets a condition.
-func fields(x *observation.Events, ev *event.Event, cond int32) (list []Field) {
-	for _, f := range x.Fields(cond, ev) {
-		list = append(list, Field(f))
 	}
 	return list
 }
@@ -169,9 +161,14 @@ func (s *Stream) Move(to *Set) *Stream {
 	return out
 }
 
+// at is the place of the patterns that an event is put to; below 0: they are not looked for any more.
+func (s *Stream) at(p *Parts) int {
+	return slices.IndexFunc(s.streams, func(x stream) bool { return x.of == p.of })
+}
+
 // Take takes what a Watcher found, and calls f with each pattern that is complete with it.
 func (s *Stream) Take(p *Parts, f func(*Finding)) {
-	at := slices.IndexFunc(s.streams, func(x stream) bool { return x.of == p.of })
+	at := s.at(p)
 	if at < 0 {
 		return
 	}

@@ -73,7 +73,7 @@ type Watcher struct {
 	found  []Finding
 	buf    []byte
 	moment time.Time
-	at     Field               // what is being looked up
+	at     event.Field         // what is being looked up
 	meet   func(indicator.Hit) // met
 
 	witness  Witness
@@ -120,19 +120,13 @@ type Finding struct {
 	Rule      *sigma.Meta
 	Indicator *indicator.Hit
 	Pattern   *Pattern
-	Fields    []Field    // what matched
-	Silent    bool       // nothing to tell: it is only there for correlations, or for a Stream
-	Hit       *sigma.Hit // what correlations need; nil: none is about the rule
-	Parts     *Parts     // what patterns of several events need; nil: the event is in none
-	Events    []uint64   // of a pattern of several: which they are, in the order of their times
+	Fields    []event.Field // what matched
+	Silent    bool          // nothing to tell: it is only there for correlations, or for a Stream
+	Hit       *sigma.Hit    // what correlations need; nil: none is about the rule
+	Parts     *Parts        // what patterns of several events need; nil: the event is in none
+	Events    []uint64      // of a pattern of several: which they are, in the order of their times
 
 	First, Last time.Time // of a pattern of several: from the first of them to the last
-}
-
-// Field is a value that matched. Of keywords, which are looked for in every value, the name is empty; of a field whose being there or not matched, the value is nil.
-type Field struct {
-	Name  string
-	Value []byte
 }
 
 // Look gives what is found in an event. It belongs to the watcher, and is valid until its next call and as long as the event is.
@@ -170,7 +164,7 @@ func (w *Watcher) rule(ev *event.Event, n int) {
 	_, because := q.Eval(w.m)
 	f := Finding{Rule: meta, Silent: w.s.rules.Silent(meta)}
 	for _, m := range because {
-		f.add(Field{m.Field, m.Value.Text})
+		f.add(event.Field{Name: m.Field, Value: m.Value.Text})
 	}
 	if fields := w.s.rules.kept[n]; fields != nil {
 		kept := sigma.Fields{}
@@ -189,17 +183,5 @@ func (w *Watcher) rule(ev *event.Event, n int) {
 
 var kinds = map[event.Kind]sigma.Kind{event.Text: sigma.KindText, event.Number: sigma.KindNumber, event.Bool: sigma.KindBool}
 
-// add adds a field that is not there yet. Of two names for one field it is the event's own that stays.
-func (f *Finding) add(x Field) {
-	for i := range f.Fields {
-		switch o := &f.Fields[i]; {
-		case !bytes.Equal(o.Value, x.Value):
-		case event.Renamed(o.Name, x.Name):
-			o.Name = x.Name
-			return
-		case o.Name == x.Name, event.Renamed(x.Name, o.Name):
-			return
-		}
-	}
-	f.Fields = append(f.Fields, x)
-}
+// add adds a field that is not there yet.
+func (f *Finding) add(x event.Field) { f.Fields = event.AddField(f.Fields, x) }

@@ -96,6 +96,28 @@ export async function accessible(page: Page): Promise<void> {
   expect(found).toEqual([]);
 }
 
+/** Puts a screen on paper: nothing of it may be cut, and what belongs to a screen alone is missing. The page is given as it is printed; then it is a screen again. */
+export async function printed(page: Page, look: () => Promise<unknown>): Promise<void> {
+  await settled(page);
+  const size = page.viewportSize();
+  await page.emulateMedia({ media: 'print' });
+  await page.setViewportSize({ width: 718, height: 1046 }); // A4 within its margins
+  const cut = await page.evaluate(() => [...document.querySelectorAll('main *')]
+    .filter((e) => {
+      if (e.closest('.visually-hidden')) return false;
+      const box = e.getBoundingClientRect();
+      return box.width > 0 && (box.right > innerWidth + 1 || box.left < -1 || (getComputedStyle(e).overflowX !== 'visible' && e.scrollWidth > e.clientWidth + 1));
+    })
+    .map((e) => e.outerHTML.slice(0, 120)));
+  expect(cut).toEqual([]);
+  for (const hidden of ['navigation', 'search', 'button', 'tablist'] as const) expect(await page.getByRole(hidden).and(page.locator('.no-print, .no-print *')).count(), hidden).toBe(0);
+  await look();
+  const sheet = await page.pdf({ format: 'A4', margin: { top: '1cm', bottom: '1cm', left: '1cm', right: '1cm' } });
+  expect(sheet.subarray(0, 5).toString()).toBe('%PDF-');
+  await page.emulateMedia({ media: null });
+  if (size) await page.setViewportSize(size);
+}
+
 /** Takes a picture of what is seen. */
 export async function picture(page: Page, name: string): Promise<void> {
   await settled(page);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { accessible, launch, leave, picture, visit } from './browser';
+import { accessible, launch, leave, picture, printed, visit } from './browser';
 import { ask, type Answer } from './person';
 import { program, run } from './setup';
 
@@ -15,6 +15,7 @@ const indicator = (n: number, name: string, pattern: string, more: object = {}) 
 const barge = indicator(1, 'Barge in tow', "[domain-name:value = 'tow.barge-lines.net']");
 const buoy = indicator(2, 'Drifting buoy', "[ipv4-addr:value = '185.91.127.9']");
 const doubted = indicator(3, 'Fog on the river', "[domain-name:value = 'fog.river-mist.net']", { confidence: 10, object_marking_refs: [amber] });
+const late = indicator(5, 'Barge that came before', "[domain-name:value = 'adrift.barge-lines.net']", { object_marking_refs: [amber] });
 const local = indicator(4, 'Somebody’s printer', "[ipv4-addr:value = '10.1.2.3']");
 
 let browser: Browser;
@@ -85,6 +86,7 @@ test('what a sensor meets appears while one looks, is muted, and is heard again'
   const { page } = v;
   await page.goto('/app/detections');
   await page.getByText('Nothing was met').waitFor();
+  await page.getByText('One sensor is heard, and has met nothing').waitFor();
   await accessible(page);
   asks('tow.barge-lines.net', 3);
   const met = page.getByRole('region', { name: 'What was met' });
@@ -98,7 +100,31 @@ test('what a sensor meets appears while one looks, is muted, and is heard again'
   await accessible(page);
   await picture(page, 'detections');
 
+  // The day has its bar, and its row in the table beside it; the bar chooses it.
   const today = new Date().toISOString().slice(0, 10);
+  const chart = page.getByRole('group', { name: 'Met by day: 5 in 30 days' });
+  await chart.getByRole('button', { name: /: met 5 times; sources: 1, sensors: 1$/ }).waitFor({ timeout: 60_000 });
+  await chart.getByRole('button').first().focus();
+  await page.keyboard.press('End');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: new RegExp('What was met on ' + today) }).waitFor();
+  await page.getByRole('button', { name: 'As a table' }).click();
+  await page.getByRole('row', { name: new RegExp(`^${today} 5 0 1 1$`) }).waitFor();
+  await accessible(page);
+  await page.getByRole('button', { name: 'Clear filters' }).click();
+  await page.getByLabel('How many days').selectOption('366');
+  await page.getByRole('img', { name: 'Met by day: 5 in 366 days' }).waitFor();
+  await accessible(page);
+  await page.getByLabel('How many days').selectOption('30');
+
+  // What else is known of it: who gave it, and what matched.
+  await row.getByRole('button', { name: 'Details of tow.barge-lines.net' }).click();
+  await met.getByText('dns.rrname').waitFor();
+  await met.getByRole('link', { name: 'Where it came from' }).waitFor();
+  await accessible(page);
+  await picture(page, 'detection');
+  await row.getByRole('button', { name: 'Details of tow.barge-lines.net' }).click();
+
   await page.getByLabel('Day (UTC)').fill(today);
   await page.getByRole('heading', { name: new RegExp('What was met on ' + today) }).waitFor();
   await row.waitFor();
@@ -133,6 +159,39 @@ test('what a sensor meets appears while one looks, is muted, and is heard again'
   await leave(v);
 });
 
+test('what is shared after it was seen is met by looking back, and says so', async () => {
+  asks('adrift.barge-lines.net', 2);
+  // It is remembered before it is shared: a mebibyte of telemetry is remembered when all of it was read.
+  asks('www.calm-river.net', 8_000);
+  await expect.poll(async () => (await here('ada', 'GET', '/sensors/north-tap')).body.health.recall.stored, { timeout: 120_000 }).toBeGreaterThan(0);
+  const v = await visit(browser, { as: 'ana' });
+  const { page } = v;
+  await page.goto('/app/detections');
+  const bundle = join(dir, 'late.json');
+  writeFileSync(bundle, JSON.stringify({ type: 'bundle', id: 'bundle--5b0d1e00-0000-4000-8000-0000000d0001', objects: [late] }));
+  run('object', 'import', '--data', inject('data'), bundle);
+  const row = page.getByRole('row', { name: /adrift\.barge-lines\.net/ });
+  await row.getByText('Looked back').waitFor({ timeout: 120_000 });
+  await row.getByText('TLP:AMBER').waitFor();
+  await page.getByText('it was shared after it was seen').waitFor();
+  await page.getByRole('group', { name: /^Met by day/ }).getByRole('button', { name: /met 7 times, 2 of them by looking back/ }).waitFor({ timeout: 60_000 });
+  await accessible(page);
+  await picture(page, 'detections-back');
+
+  await printed(page, async () => {
+    await page.getByText(/^Utopia CERT \(UTO\), as of/).waitFor();
+    await page.getByRole('row', { name: /^\d{4}-\d\d-\d\d 7 2 2 1$/ }).waitFor(); // the table of days
+    await row.getByText('Looked back').waitFor();
+    expect(await page.getByRole('button', { name: /^Mute/ }).count()).toBe(0);
+    await picture(page, 'paper-detections');
+  });
+  await page.getByLabel('Value', { exact: true }).fill('adrift.barge-lines.net');
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'Clear filters' }).waitFor();
+  await printed(page, () => page.getByText('Only of').waitFor()); // what was chosen stands on it
+  await leave(v);
+});
+
 test.each([['light', 'en'], ['dark', 'de']] as const)('a sensor says how it is (%s, %s)', async (scheme, language) => {
   const v = await visit(browser, { as: 'otto', scheme, width: language === 'de' ? 390 : 1440 });
   const { page } = v;
@@ -146,7 +205,7 @@ test.each([['light', 'en'], ['dark', 'de']] as const)('a sensor says how it is (
   expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
   await picture(page, `sensor-${scheme}`);
   await page.goto('/app/detections');
-  await page.getByRole('link', { name: 'north-tap' }).waitFor();
+  await page.getByRole('link', { name: 'north-tap' }).first().waitFor();
   await accessible(page);
   expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
   await picture(page, `detections-${scheme}`);
@@ -169,6 +228,18 @@ test.each(['light', 'dark'] as const)('the page of what is blocked has the numbe
     await page.getByRole('dialog').getByText('entente block verify rpz.zone.new').waitFor();
     await accessible(page);
     await page.keyboard.press('Escape');
+    // Each format has an address, and says how it is loaded, or that a program reads it.
+    for (const name of await formats.locator('tbody code.strong').allTextContents()) {
+      await formats.getByRole('row', { name: new RegExp('^' + name + ' ') }).getByText('/api/v1/block/' + name, { exact: true }).waitFor();
+      await formats.getByRole('button', { name: 'How to load it: ' + name, exact: true }).click();
+      await page.getByRole('dialog').getByText(['list', 'json', 'csv'].includes(name) ? 'nothing is loaded by a command' : 'what is configured once').waitFor();
+      await page.keyboard.press('Escape');
+    }
+    await printed(page, async () => {
+      await page.getByText('/api/v1/block/rpz', { exact: true }).waitFor();
+      await page.getByRole('row', { name: /^Domain/ }).first().waitFor();
+      await picture(page, 'paper-blocking');
+    });
   }
   const why = page.getByRole('region', { name: 'Left out' });
   const look = async (value: string) => {

@@ -11,6 +11,7 @@ import (
 
 	zs "zombiezen.com/go/sqlite"
 
+	"entente/internal/disk"
 	"entente/internal/fault"
 	"entente/internal/lite"
 )
@@ -96,7 +97,7 @@ func Restore(ctx context.Context, r io.Reader, dir string) (err error) {
 	if err := os.Rename(part, path); err != nil {
 		return room.Wrap("restoring", err)
 	}
-	return room.Wrap("restoring", syncDir(dir))
+	return room.Wrap("restoring", disk.Sync(dir))
 }
 
 // reading ends with its context.
@@ -119,14 +120,6 @@ func write(path string, r io.Reader) error {
 	}
 	_, err = io.Copy(f, r)
 	return errors.Join(err, f.Sync(), f.Close())
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // verify checks a backup: that it is a whole database of a schema this program knows.

@@ -38,6 +38,12 @@ func (c *Client) Detections(ctx context.Context, q url.Values, f func(detect.Det
 	return each(ctx, c, "/detections", q, f)
 }
 
+// DetectionDays says how much sensors met on each day of a query.
+func (c *Client) DetectionDays(ctx context.Context, q url.Values) ([]detect.DayCount, error) {
+	l, err := ask[List[detect.DayCount]](ctx, c, get, "/detections/days", q, nil)
+	return l.Items, err
+}
+
 // DetectionTables says how much sensors look for.
 func (c *Client) DetectionTables(ctx context.Context) ([]detect.Table, error) {
 	l, err := ask[List[detect.Table]](ctx, c, get, "/detections/tables", nil, nil)

@@ -58,6 +58,19 @@ type Summary struct {
 	Seconds   float64 `json:"seconds"`
 }
 
+// Add adds what became of another file.
+func (s *Summary) Add(o Summary) {
+	s.Objects += o.Objects
+	s.Added += o.Added
+	s.Present += o.Present
+	s.Held += o.Held
+	s.Refused += o.Refused
+	s.Different += o.Different
+	s.Upgraded += o.Upgraded
+	s.Losses += o.Losses
+	s.Seconds += o.Seconds
+}
+
 func (s *Summary) count(o exchange.Outcome) {
 	switch o.State {
 	case exchange.Added:

@@ -15,6 +15,7 @@ import (
 	"entente/internal/fault"
 	"entente/internal/store"
 	"entente/outside"
+	"entente/sensor"
 	"entente/sigma"
 	"entente/stix"
 )
@@ -22,10 +23,7 @@ import (
 // ruleSpace is the namespace of the ids of indicators that are Sigma rules (RFC 9562, version 5): the same rule is the same object wherever it is imported by the same organisation.
 var ruleSpace = uuid.MustParse("9d1f7f0c-9c3f-5a5e-8a38-0d9a2b0f4c11")
 
-const (
-	sigmaBytes = 32 << 20  // of one file
-	ruleBytes  = 256 << 10 // of one rule: sensors take no longer one
-)
+const sigmaBytes = 32 << 20 // of one file
 
 // ruleObject is a STIX indicator whose pattern is a Sigma rule (STIX 2.1, sections 4.7 and 10.10).
 type ruleObject struct {
@@ -44,9 +42,10 @@ type ruleObject struct {
 }
 
 type external struct {
-	Source string `json:"source_name"`
-	ID     string `json:"external_id,omitempty"`
-	URL    string `json:"url,omitempty"`
+	Source      string `json:"source_name"`
+	Description string `json:"description,omitempty"`
+	ID          string `json:"external_id,omitempty"`
+	URL         string `json:"url,omitempty"`
 }
 
 // fillRules reads a file of Sigma rules into the spool: each is an indicator. Rules that others of the file name, correlations and filters, stay together in one.
@@ -88,8 +87,9 @@ func (a *API) fillRules(sp *spool, c *call) (sum Summary, losses []Loss, err err
 		} else {
 			m = &of.Rules[0].Meta
 		}
-		if len(part) > ruleBytes {
-			lose(m.ID, "sigma.size", "", fmt.Sprintf("the rule is longer than %d bytes", ruleBytes))
+		if len(part) > sensor.MaxRule {
+			sum.Refused++
+			lose(m.ID, "sigma.size", "", fmt.Sprintf("the rule is longer than %d bytes", sensor.MaxRule))
 			continue
 		}
 		object, err := a.rule(c, m, strings.TrimSpace(string(part))+"\n")
@@ -153,8 +153,12 @@ func (a *API) rule(c *call, m *sigma.Meta, pattern string) ([]byte, error) {
 		o.References = append(o.References, external{Source: "sigma", ID: m.ID})
 	}
 	for _, link := range m.References {
-		if strings.HasPrefix(link, "https://") || strings.HasPrefix(link, "http://") {
+		switch link = strings.TrimSpace(link); {
+		case link == "":
+		case stix.IsURI(link):
 			o.References = append(o.References, external{Source: "sigma", URL: link})
+		default: // a title, or a link with a remark after it
+			o.References = append(o.References, external{Source: "sigma", Description: link})
 		}
 	}
 	return json.Marshal(&o, json.Deterministic(true))

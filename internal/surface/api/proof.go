@@ -47,7 +47,7 @@ func (a *API) alarms(c *call) error {
 		return err
 	}
 	for _, s := range silent {
-		all = append(all, federation.Alarm{Nation: a.us.Nation, Kind: detect.AlarmSilent, Since: s.Since, Text: s.Text})
+		all = append(all, federation.Alarm{Nation: a.us.Nation, Kind: detect.AlarmSilent, Since: s.Since, Sensor: s.Name, Text: s.Text})
 	}
 	return c.answer(list(all, ""))
 }

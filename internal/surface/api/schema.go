@@ -14,7 +14,9 @@ import (
 	"entente/internal/asset"
 	"entente/internal/blob"
 	"entente/internal/decisions"
+	"entente/internal/detect"
 	"entente/internal/exchange"
+	"entente/internal/federation"
 	"entente/internal/feed"
 	"entente/internal/index"
 	"entente/internal/lists"
@@ -40,6 +42,9 @@ type component struct {
 
 func newSchemas() *schemas { return &schemas{made: schema{}, names: map[component]string{}} }
 
+// alarmKind stands for the kind of an alarm, whoever raises it.
+type alarmKind string
+
 // Types whose words are known.
 var enums = map[reflect.Type][]string{
 	reflect.TypeFor[exchange.Policy](): {string(exchange.Reject), string(exchange.Quarantine), string(exchange.Flag)},
@@ -52,6 +57,7 @@ var enums = map[reflect.Type][]string{
 		string(decisions.Refused), string(decisions.Rejected), string(decisions.Expired), string(decisions.Replaced), string(decisions.Unusable)},
 	reflect.TypeFor[decision.Choice](): {string(decision.Consent), string(decision.Veto), string(decision.Abstain), string(decision.Reservation)},
 	reflect.TypeFor[decision.Did]():    {string(decision.Executed), string(decision.Refused), string(decision.Aborted)},
+	reflect.TypeFor[alarmKind]():       append(slices.Clone(federation.AlarmKinds), detect.AlarmSilent),
 	reflect.TypeFor[feed.Result]():     {string(feed.Done), string(feed.Unchanged), string(feed.Failed)},
 	reflect.TypeFor[exchange.State]():  {string(exchange.Added), string(exchange.Present), string(exchange.Held), string(exchange.Refused), string(exchange.Different)},
 }

@@ -25,7 +25,15 @@ var sensorRoutes = []Route{
 		{Name: "value", Doc: "The value that was looked for."},
 		{Name: "sensor", Doc: "The id or name of a sensor."},
 		{Name: "since", Doc: "Only what was reported at this time or later.", Kind: Time},
+		{Name: "day", Doc: "Only what was met on this day (UTC).", Kind: Time},
 	}, paging...), pages[detect.Detection](), (*API).detections},
+	{get, "/detections/days", "How much sensors met on each day (UTC), the first first, days without any included: of the sources that the caller may have.", gate.SensorRead, []Param{
+		{Name: "from", Doc: "The first day; without one there are 30. At most 366 are counted.", Kind: Time},
+		{Name: "to", Doc: "The last day; without one today.", Kind: Time},
+		{Name: "source", Doc: "The id of what was looked for."},
+		{Name: "value", Doc: "The value that was looked for."},
+		{Name: "sensor", Doc: "The id or name of a sensor."},
+	}, pages[detect.DayCount](), (*API).detectionDays},
 	{get, "/detections/tables", "How much the sensors of each organisation look for, and how much they do not.", gate.SensorRead, nil, pages[detect.Table](), (*API).detectionTables},
 	{get, "/detections/left", "What sensors do not look for although an indicator has it, and why.", gate.SensorRead, append([]Param{
 		{Name: "code", Doc: "Only what is left out for this reason."},
@@ -107,9 +115,28 @@ func (a *API) detections(c *call) error {
 	if f.Since, err = c.q.time("since"); err != nil {
 		return err
 	}
+	if f.Day, err = c.q.time("day"); err != nil {
+		return err
+	}
 	return goOn(a, c, func(after string, limit int) ([]detect.Detection, bool, error) {
 		return a.ops.Detection().Detections(c.ctx(), c.v, f, after, limit)
 	}, (*detect.Detection).After)
+}
+
+func (a *API) detectionDays(c *call) error {
+	from, err := c.q.time("from")
+	if err != nil {
+		return err
+	}
+	to, err := c.q.time("to")
+	if err != nil {
+		return err
+	}
+	out, err := a.ops.Detection().Days(c.ctx(), c.v, detect.DetectionFilter{Source: c.q.get("source"), Value: c.q.get("value"), Sensor: c.q.get("sensor")}, from, to)
+	if err != nil {
+		return err
+	}
+	return c.answer(list(out, ""))
 }
 
 func (a *API) detectionTables(c *call) error {

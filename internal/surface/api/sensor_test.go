@@ -33,7 +33,8 @@ var sensorAsks = map[string][]probe{
 	"POST /sensors":                 {{"/sensors", `{"name":"spy"}`}, {"/sensors", `{"name":"spy","org":"Secret Org"}`}},
 	"GET /sensors/{id}":             {{"/sensors/watchful", ""}, {"/sensors/none", ""}},
 	"DELETE /sensors/{id}":          {{"/sensors/watchful", ""}, {"/sensors/none", ""}},
-	"GET /detections":               {{"/detections", ""}, {"/detections?source=" + hiddenIndicator, ""}, {"/detections?sensor=watchful&value=" + hiddenValue + "&since=2026-01-01&limit=1", ""}, {"/detections?since=odd", ""}, {"/detections?next=x", ""}},
+	"GET /detections":               {{"/detections", ""}, {"/detections?source=" + hiddenIndicator, ""}, {"/detections?sensor=watchful&value=" + hiddenValue + "&since=2026-01-01&limit=1", ""}, {"/detections?since=odd", ""}, {"/detections?day=2026-01-01", ""}, {"/detections?next=x", ""}},
+	"GET /detections/days":          {{"/detections/days", ""}, {"/detections/days?source=" + hiddenIndicator, ""}, {"/detections/days?sensor=watchful&value=" + hiddenValue + "&from=2026-01-01&to=2026-12-31", ""}, {"/detections/days?from=odd", ""}, {"/detections/days?from=2020-01-01", ""}},
 	"GET /detections/tables":        {{"/detections/tables", ""}},
 	"GET /detections/left":          {{"/detections/left", ""}, {"/detections/left?code=pattern&limit=1&source=" + hiddenIndicator, ""}},
 	"GET /detections/mutes":         {{"/detections/mutes", ""}},
@@ -65,6 +66,14 @@ func (d watching) For(ctx context.Context, p gate.Party, ids []string) ([]store.
 func (d watching) Visible(ctx context.Context, v gate.Viewer, ids []string) ([]store.Item, error) {
 	page, err := d.w.x.Read(ctx, v, store.Query{IDs: ids, Headers: true})
 	return page.Items, err
+}
+func (d watching) Held(ctx context.Context, ids []string) (map[string]bool, error) {
+	page, err := d.w.st.Page(ctx, d.own(), store.Query{IDs: ids, Headers: true, Held: true})
+	out := map[string]bool{}
+	for i := range page.Items {
+		out[page.Items[i].Record.ID] = true
+	}
+	return out, err
 }
 func (d watching) Read(ctx context.Context, v gate.Viewer, id string) (store.Item, error) {
 	return d.w.x.Get(ctx, v, "", id, store.Versions{})
@@ -153,9 +162,13 @@ func askSensors(w *world, do func(route, path, body string), last func() string)
 	if got := last(); !strings.Contains(got, `"dropped":1`) || !strings.Contains(got, `"state":"well"`) || !strings.Contains(got, `"lag":3`) {
 		w.t.Errorf("the sensor is %s", got)
 	}
-	do("GET /detections", "/detections?value="+hiddenValue+"&sensor=watchful&source="+hiddenIndicator+"&since=2026-01-01", "")
+	do("GET /detections", "/detections?value="+hiddenValue+"&sensor=watchful&source="+hiddenIndicator+"&since=2026-01-01&day="+time.Now().UTC().Format(time.DateOnly), "")
 	if got := last(); !strings.Contains(got, `"count":2`) {
 		w.t.Errorf("the detections are %s", got)
+	}
+	do("GET /detections/days", "/detections/days?from="+time.Now().AddDate(0, 0, -1).Format(time.DateOnly)+"&value="+hiddenValue+"&sensor=watchful&source="+hiddenIndicator, "")
+	if got := last(); !strings.Contains(got, `"count":2,"back":0,"sources":1,"sensors":1`) {
+		w.t.Errorf("the days are %s", got)
 	}
 	do("GET /detections/tables", "/detections/tables", "")
 	do("GET /detections/left", "/detections/left?code=warninglist", "")

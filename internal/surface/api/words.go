@@ -7,7 +7,7 @@ import (
 )
 
 // stands are members whose Go type says less than is known of them.
-var stands = map[string]reflect.Type{"Explanation.label": reflect.TypeFor[label.Label]()}
+var stands = map[string]reflect.Type{"Explanation.label": reflect.TypeFor[label.Label](), "Alarm.kind": reflect.TypeFor[alarmKind]()}
 
 // readOnly are members that the node sets, whatever a body says.
 var readOnly = []string{"Org.created"}
@@ -500,8 +500,9 @@ var words = map[string]string{
 	"Health.refused":           "Records and orders of it that were refused since the node started.",
 	"Health.proof":             "The id of the proof that weighs against it: nothing is taken from it.",
 	"Health.alarms":            "What a person must look at.",
-	"Alarm":                    "Something in the alliance that a person must look at.",
-	"Alarm.kind":               "proof, forked, conflict, behind, stale, refused, clock, overdue, queue, or accused: a partner shows a proof against this nation.",
+	"Alarm":                    "Something in the alliance, or about a sensor of this node, that a person must look at.",
+	"Alarm.kind":               "accused: a partner shows a proof against this nation. sensor: a sensor of this node says nothing. The others are about the partner.",
+	"Alarm.sensor":             "The name of the sensor that says nothing.",
 	"Alarm.proof":              "The id of the proof.",
 	"LogView":                  "A log that the node shares with a partner.",
 	"LogView.log":              "The log's name, which tells a stranger nothing.",
@@ -643,6 +644,12 @@ var words = map[string]string{
 	"Detection.back":         "It was met before the indicator came: the sensor's memory says so.",
 	"Detection.sighting":     "The STIX sighting that says it.",
 	"Detection.muted":        "Why sensors do not report the source any more.",
+	"DayCount":               "How much sensors met on one day.",
+	"DayCount.day":           "In UTC.",
+	"DayCount.count":         "How often something was met.",
+	"DayCount.back":          "How often of these it had been met before the indicator came: the sensor's memory says so.",
+	"DayCount.sources":       "Of how many sources.",
+	"DayCount.sensors":       "By how many sensors.",
 	"Table":                  "How much the sensors of an organisation look for.",
 	"Table.sources":          "Indicators and observables with values.",
 	"Table.rules":            "Sigma rules, and patterns that no table of values answers.",

@@ -5,10 +5,14 @@ import { nameOf, partsOf, type Parts } from '$/lib/names';
 const most = 5000;
 const atOnce = 100;
 
+/** Whose an object is, and how it may be handled. */
+export type About = Pick<Entry, 'label' | 'origin'>;
+
 /** What objects are called, by id. Whoever shows a reference asks; what is asked for within a moment is asked of the node at once. */
 class Names {
   private known = new SvelteMap<string, string>();
   private parts = new SvelteMap<string, Parts>();
+  private abouts = new SvelteMap<string, About>();
   private wanted = new Set<string>();
   private timer = 0;
 
@@ -18,6 +22,11 @@ class Names {
     if (!p) return this.known.get(id);
     const called = (end: string) => this.known.get(end) || end;
     return p.target ? `${called(p.source)} ${p.verb} ${called(p.target)}` : called(p.source);
+  }
+
+  /** Whose the object is, and under which label; undefined where it is not there for us, or the node was not asked. */
+  about(id: string): About | undefined {
+    return this.abouts.get(id);
   }
 
   /** Notes what is known already. */
@@ -45,6 +54,7 @@ class Names {
     if (this.known.size >= most) {
       this.known.clear();
       this.parts.clear();
+      this.abouts.clear();
     }
     this.known.set(id, name);
   }
@@ -55,7 +65,10 @@ class Names {
     for (const id of ids) this.wanted.delete(id);
     try {
       const page = await api.page<Entry>('/objects', { id: ids, limit: ids.length });
-      for (const x of page.items) this.put(x);
+      for (const x of page.items) {
+        this.put(x);
+        this.abouts.set(x.id, { label: x.label, origin: x.origin });
+      }
     } catch (e) {
       if (refusal(e).status === 0) { // the node does not answer: it is asked again
         for (const id of ids) this.wanted.add(id);

@@ -11,6 +11,7 @@ import { register } from './de/register';
 import { writing } from './de/writing';
 
 export const de: Record<Key, string> = {
+  printed: '{org} ({nation}), Stand {when}',
   skip: 'Zum Inhalt',
   close: 'Schließen',
   cancel: 'Abbrechen',

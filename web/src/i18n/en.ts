@@ -11,6 +11,7 @@ import { writing } from './en/writing';
 
 /** Every text of the console. A key begins with the screen it stands on. Two forms, for one and for more, are separated by |. */
 export const en = {
+  printed: '{org} ({nation}), as of {when}',
   skip: 'Skip to content',
   close: 'Close',
   cancel: 'Cancel',

@@ -1,7 +1,7 @@
 import type { Attachment } from 'svelte/attachments';
 
-/** A list through which the arrows move. One of its items is in the order of focus: the one that was focused last. Items are those that the selector finds. */
-export function roving(selector: string, leave?: () => void): Attachment<HTMLElement> {
+/** A list through which the arrows move, up and down, or of one that goes across, to both sides. One of its items is in the order of focus: the one that was focused last. Items are those that the selector finds. */
+export function roving(selector: string, { leave, across = false }: { leave?: () => void; across?: boolean } = {}): Attachment<HTMLElement> {
   return (list) => {
     const items = () => [...list.querySelectorAll<HTMLElement>(selector)];
     let last: HTMLElement | undefined;
@@ -21,7 +21,9 @@ export function roving(selector: string, leave?: () => void): Attachment<HTMLEle
       if (!(e.target instanceof Element) || !e.target.matches(selector) || e.ctrlKey || e.metaKey || e.altKey) return;
       const all = items();
       const at = all.indexOf(e.target as HTMLElement);
-      const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all.length - 1, j: at + 1, k: at - 1 }[e.key];
+      const rtl = getComputedStyle(list).direction === 'rtl';
+      const [on, back] = !across ? ['ArrowDown', 'ArrowUp'] : rtl ? ['ArrowLeft', 'ArrowRight'] : ['ArrowRight', 'ArrowLeft'];
+      const to = { [on as string]: at + 1, [back as string]: at - 1, Home: 0, End: all.length - 1, j: at + 1, k: at - 1 }[e.key];
       if (to === undefined) return;
       e.preventDefault();
       if (to < 0) leave?.();

@@ -1,24 +1,29 @@
 import { describe, expect, test } from 'vitest';
-import { blockFile, byDay, detectionKey, enrolCommands, fetchCommands, isAbout, loadLine, refanged, renew, signs, word, type Detection, type Sensor } from './detection';
+import { blockFile, daysUntil, detectionKey, enrolCommands, fetchCommands, isAbout, loadLine, refanged, renewed, signs, word, type Detection, type Sensor } from './detection';
 
 const at = '2026-03-02T08:00:00Z';
 const met = (more: Partial<Detection> = {}): Detection => ({ source: 'indicator--1', sensor: 's1', name: 'north', org: 'Utopia CERT', day: '2026-03-02', first: at, last: at, count: 1, ...more });
 
 describe('detections', () => {
-  test('are counted by day, days without any included', () => {
-    const days = byDay([met({ count: 2 }), met({ source: 'x', count: 3, back: true }), met({ day: '2026-02-28' }), met({ day: '2026-02-01' })], 4, new Date('2026-03-02T23:59:00Z'));
-    expect(days).toEqual([
-      { day: '2026-02-27', count: 0, back: 0 },
-      { day: '2026-02-28', count: 1, back: 0 },
-      { day: '2026-03-01', count: 0, back: 0 },
-      { day: '2026-03-02', count: 5, back: 3 },
-    ]);
+  test('are asked for by days, the last included', () => {
+    expect(daysUntil(new Date('2026-03-02T23:59:00Z'), 4)).toEqual({ first: '2026-02-27', last: '2026-03-02' });
+    expect(daysUntil(new Date('2026-03-02T00:00:00Z'), 1)).toEqual({ first: '2026-03-02', last: '2026-03-02' });
   });
+
+  const shown = [met({ source: 'a' }), met({ source: 'b' }), met({ source: 'b', day: '2026-03-01' })];
+  const told = (list: readonly Detection[]) => list.map((d) => [d.source, d.day, d.count]);
   test('that grew take the place of what they were, and stand first', () => {
-    const shown = [met({ source: 'a' }), met({ source: 'b' }), met({ source: 'b', day: '2026-03-01' })];
-    const out = renew(shown, [met({ source: 'b', count: 7 }), met({ source: 'c' })]);
-    expect(out.map((d) => [d.source, d.day, d.count])).toEqual([['b', '2026-03-02', 7], ['c', '2026-03-02', 1], ['a', '2026-03-02', 1], ['b', '2026-03-01', 1]]);
-    expect(new Set(out.map(detectionKey)).size).toBe(4);
+    const out = renewed(shown, [met({ source: 'b', count: 7 }), met({ source: 'c' }), met({ source: 'a' })], true);
+    expect(told(out.items)).toEqual([['b', '2026-03-02', 7], ['c', '2026-03-02', 1], ['a', '2026-03-02', 1], ['b', '2026-03-01', 1]]);
+    expect(out.goesOn).toBe(true);
+    expect(new Set(out.items.map(detectionKey)).size).toBe(4);
+  });
+  test('stand alone where more came than a page has: what lies between is not known', () => {
+    const page = [met({ source: 'x' }), met({ source: 'a', count: 2 })];
+    expect(renewed(shown, page, true)).toEqual({ items: page, goesOn: false });
+  });
+  test('that are not there any more go', () => {
+    expect(told(renewed(shown, [met({ source: 'b' })], false).items)).toEqual([['b', '2026-03-02', 1]]);
   });
 });
 
@@ -54,8 +59,8 @@ describe('commands', () => {
       'entente block rpz --server https://node.example:8443 --ca ca.pem --token-file token --out rpz.zone.new\nentente block verify rpz.zone.new --card node.card && mv rpz.zone.new rpz.zone',
     );
     expect(blockFile('list')).toBe('list.txt');
-    expect(loadLine('nft')).toContain(blockFile('nft'));
-    expect(loadLine('list')).toBeUndefined();
+    for (const f of ['rpz', 'hosts', 'nft', 'suricata', 'suricata-domains', 'suricata-ip', 'suricata-md5', 'suricata-sha256', 'snort', 'zeek', 'squid', 'squid-addresses', 'squid-urls', 'sigma']) expect(loadLine(f), f).toContain(blockFile(f));
+    for (const f of ['list', 'json', 'csv']) expect(loadLine(f), f).toBeUndefined();
   });
 });
 

@@ -4,6 +4,7 @@ import { dayOf } from './day';
 
 type Schemas = components['schemas'];
 export type Detection = Schemas['Detection'];
+export type DayCount = Schemas['DayCount'];
 export type Mute = Schemas['Mute'];
 export type Opined = Schemas['Opined'];
 export type LeftOut = Schemas['LeftOut'];
@@ -17,32 +18,22 @@ export type Spared = Schemas['Spared'];
 /** What a detection is known by: a sensor has one sum of a source on a day. */
 export const detectionKey = (d: Pick<Detection, 'source' | 'sensor' | 'org' | 'day'>) => [d.source, d.sensor, d.org, d.day].join(' ');
 
-export interface Day {
-  day: string;
-  count: number;
-  /** Met when a sensor looked back: of count, how many. */
-  back: number;
-}
-
 const dayLong = 24 * 60 * 60 * 1000;
 
-/** How often something was met on each of the last days, up to a time; days without anything are there too. */
-export function byDay(list: readonly Pick<Detection, 'day' | 'count' | 'back'>[], days: number, until: Date): Day[] {
-  const out = Array.from({ length: days }, (_, i): Day => ({ day: dayOf(new Date(until.getTime() - (days - 1 - i) * dayLong)), count: 0, back: 0 }));
-  const at = new Map(out.map((d) => [d.day, d]));
-  for (const d of list) {
-    const day = at.get(d.day);
-    if (!day) continue;
-    day.count += d.count;
-    if (d.back) day.back += d.count;
-  }
-  return out;
-}
+/** The first and the last of so many days (UTC) up to a time. */
+export const daysUntil = (until: Date, days: number) => ({ first: dayOf(new Date(until.getTime() - (days - 1) * dayLong)), last: dayOf(until) });
 
-/** Adds a page that was read again to what is shown: what grew takes the place of what it was, and the newest stand first. */
-export function renew(shown: readonly Detection[], newest: readonly Detection[]): Detection[] {
-  const there = new Set(newest.map(detectionKey));
-  return [...newest, ...shown.filter((d) => !there.has(detectionKey(d)))];
+/**
+ * What is shown after the newest page was read again, and whether it goes on behind that page as it did: what grew takes the place of what it was, and the newest
+ * stand first. Where so much came that nothing of the page was there before, what lies between is not known, and the page stands alone.
+ */
+export function renewed(shown: readonly Detection[], page: readonly Detection[], goesOn: boolean): { items: Detection[]; goesOn: boolean } {
+  const was = new Map(shown.map((d) => [detectionKey(d), d.count]));
+  const last = page[page.length - 1];
+  // All of it fits on one page, and what is not on it any more is not there any more.
+  if (!goesOn || !last || was.get(detectionKey(last)) !== last.count) return { items: [...page], goesOn: false };
+  const there = new Set(page.map(detectionKey));
+  return { items: [...page, ...shown.filter((d) => !there.has(detectionKey(d)))], goesOn: true };
 }
 
 export const sensorTones: Record<string, Tone> = { well: 'good', silent: 'bad', new: 'accent', revoked: 'plain' };
@@ -96,14 +87,22 @@ export function fetchCommands(node: string, format: string): string {
   return `entente block ${format} --server ${word(node)} --ca ca.pem --token-file token --out ${file}.new\nentente block verify ${file}.new --card node.card && mv ${file}.new ${file}`;
 }
 
+const reload = 'suricatasc -c ruleset-reload-nonblocking';
 const loads: Record<string, string> = {
-  rpz: 'options { response-policy { zone "rpz.entente.invalid"; }; };\nzone "rpz.entente.invalid" { type primary; file "rpz.zone"; allow-query { none; }; };',
-  nft: 'nft -f nft.nft',
-  suricata: 'suricatasc -c ruleset-reload-nonblocking',
+  rpz: 'options { response-policy { zone "rpz.entente.invalid"; }; };\nzone "rpz.entente.invalid" { type primary; file "rpz.zone"; allow-query { none; }; };\n\nrndc reload rpz.entente.invalid',
+  hosts: 'addn-hosts=/etc/dnsmasq.d/hosts.txt\n\nsystemctl reload dnsmasq',
+  nft: 'table inet entente {\n  chain out {\n    type filter hook forward priority -10;\n    ip daddr @block4 counter drop\n    ip6 daddr @block6 counter drop\n  }\n}\n\nnft -f nft.nft',
+  suricata: 'rule-files:\n  - /etc/suricata/rules/suricata.rules\n\n' + reload,
+  'suricata-domains': 'drop dns any any -> any any (msg:"blocked name"; dns.query; dataset:isset,names,type string,load suricata-domains.txt; sid:1000001;)\n\n' + reload,
+  'suricata-ip': 'drop ip any any -> any any (msg:"blocked address"; ip.dst; dataset:isset,ips,type ip,load suricata-ip.txt; sid:1000002;)\n\n' + reload,
+  'suricata-md5': 'drop http any any -> any any (msg:"blocked file"; filemd5:suricata-md5.txt; sid:1000004;)\n\n' + reload,
+  'suricata-sha256': 'drop http any any -> any any (msg:"blocked file"; filesha256:suricata-sha256.txt; sid:1000003;)\n\n' + reload,
+  snort: 'include /etc/snort/rules/snort.rules\n\nkill -HUP "$(pidof snort)"',
   zeek: 'redef Intel::read_files += { "/path/zeek.intel" };',
-  squid: 'acl blocked_names dstdomain -n "/etc/squid/squid.txt"\nhttp_access deny blocked_names',
-  'squid-addresses': 'acl blocked_addresses dst -n "/etc/squid/squid-addresses.txt"\nhttp_access deny blocked_addresses',
-  'squid-urls': 'acl blocked_pages url_regex "/etc/squid/squid-urls.txt"\nhttp_access deny blocked_pages',
+  squid: 'acl blocked_names dstdomain -n "/etc/squid/squid.txt"\nhttp_access deny blocked_names\n\nsquid -k reconfigure',
+  'squid-addresses': 'acl blocked_addresses dst -n "/etc/squid/squid-addresses.txt"\nhttp_access deny blocked_addresses\n\nsquid -k reconfigure',
+  'squid-urls': 'acl blocked_pages url_regex "/etc/squid/squid-urls.txt"\nhttp_access deny blocked_pages\n\nsquid -k reconfigure',
+  sigma: 'entente detect --rules sigma.yml logs/',
 };
 /** How a program loads a file in a format; undefined where that is its own matter. */
 export const loadLine = (format: string): string | undefined => loads[format];

@@ -1,6 +1,10 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { links as de } from '$/i18n/de/links';
+import { links as en } from '$/i18n/en/links';
 import type { Link } from './accord';
-import { alarms, around, lagSince, linkState, relayLag, relayState, type Relay } from './links';
+import { alarms, around, kinds, lagSince, linkState, relayLag, relayState, type Relay } from './links';
 
 const link = (more: Partial<Link> = {}): Link => ({ nation: 'XER', org: 'Erewhon CERT', up: true, address: 'x:1', since: '2026-03-02T08:00:00Z', owed: 0, got: 0, ...more });
 
@@ -32,11 +36,22 @@ test('alarms: what was proved comes first, what the node tells stands once, and 
       { nation: 'RUR', kind: 'proof', proof: 'p1', text: 'a' },
       { nation: 'RUR', kind: 'behind', since: '2026-03-02T09:00:00Z', text: 'b' },
       { nation: 'FRE', kind: 'forked', text: 'd' },
-      { nation: 'FRE', kind: 'of tomorrow', text: 'e' },
+      { nation: 'XER', kind: 'sensor', sensor: 'north', text: 'e' },
     ],
   );
-  expect(all.map((a) => `${a.nation} ${a.kind} ${a.tone}`)).toEqual(['RUR proof bad', 'FRE forked bad', 'RUR behind bad', 'XER clock warn', 'BRA down warn']);
+  expect(all.map((a) => `${a.nation} ${a.kind} ${a.tone}`)).toEqual(['RUR proof bad', 'FRE forked bad', 'RUR behind bad', 'XER sensor bad', 'XER clock warn', 'BRA down warn']);
   expect(all[0]?.proof).toBe('p1');
+  expect(all[3]?.sensor).toBe('north');
+});
+
+test('every kind of alarm that the node can tell has its place and its words in every language', () => {
+  const document = JSON.parse(readFileSync(join(import.meta.dirname, '../../../docs/openapi.json'), 'utf8')) as { components: { schemas: { Alarm: { properties: { kind: { enum: string[] } } } } } };
+  const told = document.components.schemas.Alarm.properties.kind.enum;
+  expect(told.length).toBeGreaterThan(5);
+  for (const kind of new Set([...told, ...kinds])) {
+    expect(kinds, kind).toContain(kind);
+    for (const words of [en, de] as Record<string, string>[]) expect(words['alarm.' + kind], kind).toBeTruthy();
+  }
 });
 
 test('a relay that keeps something back is an alarm, and is not said twice', () => {

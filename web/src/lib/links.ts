@@ -41,11 +41,11 @@ export function relayLag(r: Relay): string | undefined {
 }
 
 /** Kinds of alarms, the worst first. */
-export const kinds = ['accused', 'proof', 'forked', 'conflict', 'withheld', 'behind', 'carrier', 'stale', 'overdue', 'refused', 'clock', 'down', 'unreached'] as const;
+export const kinds = ['accused', 'proof', 'forked', 'conflict', 'withheld', 'behind', 'carrier', 'sensor', 'stale', 'overdue', 'queue', 'refused', 'clock', 'down', 'unreached'] as const;
 export type Kind = (typeof kinds)[number];
-const bad: readonly Kind[] = ['accused', 'proof', 'forked', 'conflict', 'withheld', 'behind', 'carrier'];
+const bad: readonly Kind[] = ['accused', 'proof', 'forked', 'conflict', 'withheld', 'behind', 'carrier', 'sensor'];
 
-/** Something about a partner or a relay that somebody should look at. */
+/** Something about a partner, a relay or an own sensor that somebody should look at. */
 export interface Alarm {
   nation: string;
   kind: Kind;
@@ -53,6 +53,8 @@ export interface Alarm {
   since?: string;
   /** Id of the proof, where one weighs. */
   proof?: string;
+  /** Name of the own sensor that it is about. */
+  sensor?: string;
   /** In the words of the node. */
   text?: string;
 }
@@ -61,7 +63,7 @@ export interface Alarm {
 export function alarms(links: readonly Link[], told: readonly Told[], relays: readonly Relay[] = []): Alarm[] {
   const out: Alarm[] = [];
   const add = (nation: string, kind: Kind, more: Partial<Alarm> = {}) => out.push({ nation, kind, tone: bad.includes(kind) ? 'bad' : 'warn', ...more });
-  for (const a of told) if (kinds.some((k) => k === a.kind)) add(a.nation, a.kind as Kind, { since: a.since, proof: a.proof, text: a.text });
+  for (const a of told) add(a.nation, a.kind, { since: a.since, proof: a.proof, sensor: a.sensor, text: a.text });
   for (const l of links) if (l.fork && !out.some((a) => a.nation === l.nation && (a.kind === 'proof' || a.kind === 'forked'))) add(l.nation, 'forked');
   for (const l of links) if (linkState(l) === 'down') add(l.nation, 'down', { since: l.since });
   for (const r of relays) {
