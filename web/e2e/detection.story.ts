@@ -242,13 +242,18 @@ test.each(['light', 'dark'] as const)('the page of what is blocked has the numbe
   }
   const why = page.getByRole('region', { name: 'Left out' });
   const look = async (value: string) => {
-    await page.getByLabel('Value or id').fill(value);
+    await page.getByLabel('Value', { exact: true }).fill(value);
     await page.keyboard.press('Enter');
   };
   await look('fog[.]river-mist.net');
   await why.getByRole('row', { name: /Fog on the river/ }).getByText(/PAP|confidence/).first().waitFor();
   await look('10.1.2.3');
   await why.getByRole('row', { name: /10\.1\.2\.3/ }).getByText('Reserved or private').waitFor();
+  await page.getByLabel('Reason').selectOption('Reserved or private');
+  await why.getByRole('row', { name: /10\.1\.2\.3/ }).waitFor();
+  await page.getByLabel('Reason').selectOption('Revoked');
+  await page.getByText('It is not among what is left out').waitFor();
+  await page.getByLabel('Reason').selectOption('Every reason');
   await page.evaluate(() => scrollTo(0, 0)); // what stands half under the bar at the top is no smaller for it
   await accessible(page);
   await look('tow.barge-lines.net');

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { blockFile, daysUntil, detectionKey, enrolCommands, fetchCommands, isAbout, loadLine, refang, renewed, signs, word, type Detection, type Sensor } from './detection';
+import { blockFile, daysUntil, detectionKey, enrolCommands, fetchCommands, loadLine, refang, renewed, signs, word, type Detection, type Sensor } from './detection';
 
 const at = '2026-03-02T08:00:00Z';
 const met = (more: Partial<Detection> = {}): Detection => ({ source: 'indicator--1', sensor: 's1', name: 'north', org: 'Utopia CERT', day: '2026-03-02', first: at, last: at, count: 1, ...more });
@@ -66,12 +66,4 @@ describe('commands', () => {
 
 test('a value is asked for as people write it down', () => {
   expect(refang(' hxxps://Bad[.]example/X ')).toBe('https://Bad.example/X');
-  expect(isAbout({ id: 'indicator--1', value: 'bad.example' }, 'BAD[.]example')).toBe(true);
-  expect(isAbout({ id: 'indicator--1', value: 'www.bad.example' }, 'bad.example')).toBe(true);
-  expect(isAbout({ id: 'indicator--1' }, 'indicator--1')).toBe(true);
-  expect(isAbout({ id: 'indicator--1', value: 'good.example' }, 'bad.example')).toBe(false);
-  expect(isAbout({ id: 'indicator--1', value: 'good.example' }, '  ')).toBe(false);
-  const of = new Set(['indicator--1']);
-  expect(isAbout({ id: 'indicator--1' }, 'bad.example', of)).toBe(true); // all of it is left out
-  expect(isAbout({ id: 'indicator--1', value: 'good.example' }, 'bad.example', of)).toBe(false); // another value of it is
 });

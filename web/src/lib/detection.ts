@@ -107,11 +107,8 @@ const loads: Record<string, string> = {
 /** How a program loads a file in a format; undefined where that is its own matter. */
 export const loadLine = (format: string): string | undefined => loads[format];
 
-/** Whether an entry of what is not blocked is about a value that somebody typed: the value, a part of it, or the id of its object. What is left out as a whole names no value: of says which objects have it. */
-export function isAbout(s: Pick<Spared, 'id' | 'value'>, typed: string, of: ReadonlySet<string> = new Set()): boolean {
-  const want = refang(typed).toLowerCase();
-  return want !== '' && (s.id.toLowerCase() === want || (s.value ?? '').toLowerCase().includes(want) || (!s.value && of.has(s.id)));
-}
+/** Reasons why something is not blocked. */
+export const spareCodes = ['accord', 'access', 'benign', 'broad', 'confidence', 'early', 'expired', 'format', 'kind', 'object', 'own', 'pap', 'pattern', 'purpose', 'reserved', 'revoked', 'suffix', 'types', 'value', 'warninglist'];
 
 /** A value as it is, of one that was made harmless to be written down. */
 export function refang(typed: string): string {
