@@ -18,6 +18,7 @@ type file struct {
 	mark    mark // without an ID nobody knows yet which it is
 	form    form
 	size    int64         // of the file at the last look
+	changed time.Time     // when it was written to last, by then
 	still   bool          // it was the same at the one before
 	text    io.Reader     // of one that is not plain, at read
 	unread  func() uint64 // of it, so far

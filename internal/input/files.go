@@ -161,7 +161,7 @@ func counter(c *Counts) func(func(*Counts)) {
 	return func(f func(*Counts)) { mu.Lock(); defer mu.Unlock(); f(c) }
 }
 
-// look finds the files that there are now, in the order of their names.
+// look finds the files that there are now, in the order in which they were written to, or of their names.
 func (s *Files) look(take func(*Batch) error) (found []*file, err error) {
 	for _, f := range s.open {
 		f.current = false
@@ -212,9 +212,12 @@ func (s *Files) look(take func(*Batch) error) (found []*file, err error) {
 			if err != nil {
 				return nil, fmt.Errorf("looking at an input: %w", err)
 			}
-			f.size = info.Size()
+			f.size, f.changed = info.Size(), info.ModTime()
 		}
 		found = append(found, f)
+	}
+	if s.Follow { // what was written before is read before: rotated files come before those in their place
+		slices.SortStableFunc(found, func(a, b *file) int { return a.changed.Compare(b.changed) })
 	}
 	return found, nil
 }
@@ -257,12 +260,13 @@ var (
 
 // one finds one file, as it is now; nil: it is none that can be followed. Cut: it is shorter than what was read of it.
 func (s *Files) one(path string) (f *file, cut bool, err error) {
-	m, size, ok, err := identify(path)
+	m, info, ok, err := identify(path)
 	if err != nil || !ok {
 		return nil, false, err
 	}
+	size, changed := info.Size(), info.ModTime()
 	if f := s.open[m.file()]; f != nil {
-		f.mark.Path = path
+		f.mark.Path, f.changed = path, changed
 		f.still = !s.Follow || size == f.size
 		if cut = f.form == plain && size < f.read; cut {
 			f.behind = f.read < f.size && f.mark.Left == 0
@@ -273,22 +277,21 @@ func (s *Files) one(path string) (f *file, cut bool, err error) {
 	if len(s.open) >= maxFiles {
 		return nil, false, errMany
 	}
-	f = &file{mark: m, size: size, still: !s.Follow}
+	f = &file{mark: m, size: size, changed: changed, still: !s.Follow}
 	s.open[m.file()] = f
 	return f, false, nil
 }
 
-// identify says which file stands at a path, and how long it is. Ok: it is one that can be followed.
-func identify(path string) (m mark, size int64, ok bool, err error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return mark{}, 0, false, fmt.Errorf("looking at an input: %w", err)
+// identify says which file stands at a path. Ok: it is one that can be followed.
+func identify(path string) (m mark, info os.FileInfo, ok bool, err error) {
+	if info, err = os.Stat(path); err != nil {
+		return mark{}, nil, false, fmt.Errorf("looking at an input: %w", err)
 	}
 	if !info.Mode().IsRegular() && !info.IsDir() {
-		return mark{}, 0, false, fmt.Errorf("looking at an input: %s: %w", path, errForm)
+		return mark{}, nil, false, fmt.Errorf("looking at an input: %s: %w", path, errForm)
 	}
 	m, ok = identityOf(path, info)
-	return m, info.Size(), ok, nil
+	return m, info, ok, nil
 }
 
 func identityOf(path string, info os.FileInfo) (mark, bool) {
