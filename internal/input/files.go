@@ -53,20 +53,9 @@ func (s *Files) Run(ctx context.Context, take func(*Batch) error) (err error) {
 	if s.Poll <= 0 {
 		s.Poll = 250 * time.Millisecond
 	}
-	if s.Counts == nil {
-		s.Counts = counter(new(Counts))
-	}
-	s.open, s.named, s.ended, s.missed, s.index, s.handles = map[[2]uint64]*file{}, map[string]*file{}, map[string]bool{}, map[string]bool{}, newIndex(), 0
-	defer func() {
-		for _, f := range s.open {
-			err = errors.Join(err, s.shut(f))
-		}
-		err = errors.Join(err, s.Marks.settle(true))
-	}()
-	if s.Marks != nil && s.Follow {
-		if err := s.resume(); err != nil {
-			return err
-		}
+	defer func() { err = errors.Join(err, s.end()) }()
+	if err := s.begin(); err != nil {
+		return err
 	}
 	for first := true; ; first = false {
 		began := time.Now()
@@ -77,49 +66,76 @@ func (s *Files) Run(ctx context.Context, take func(*Batch) error) (err error) {
 		if first && len(found) == 0 && !s.Follow {
 			return fault.New(fault.NotFound, "input.files", "no file matches %q", s.Patterns)
 		}
-		if err := s.name(found); err != nil {
+		pause := 4 * time.Since(began) // looking at very many files takes its time, too
+		more, err := s.round(ctx, found, take)
+		if err != nil || !s.Follow {
 			return err
 		}
-		s.measure()
-		looked := time.Since(began)
-		more := false
-		for _, f := range found {
-			n, err := s.drain(ctx, f, take)
-			if err != nil {
-				return err
-			}
-			if more = more || n > 0; f.current || n > 0 {
-				f.quiet = 0
-			} else {
-				f.quiet++
-			}
-			if f.idle++; n > 0 {
-				f.idle = 0
-			}
-			if !s.Follow && f.form == plain && ctx.Err() == nil {
-				if err := s.finish(f, take, false); err != nil {
-					return err
-				}
-			}
-			if err := s.spare(f); err != nil {
-				return err
-			}
-		}
-		if !s.Follow {
-			return nil
-		}
-		if err := errors.Join(s.leave(take), s.Marks.settle(false)); err != nil {
-			return err
-		}
-		if s.tell(); more && ctx.Err() == nil {
-			continue
+		if !more {
+			pause = max(pause, s.Poll)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(max(s.Poll, 4*looked)): // looking at very many files takes its time, too
+		case <-time.After(pause):
 		}
 	}
+}
+
+func (s *Files) begin() error {
+	if s.Counts == nil {
+		s.Counts = counter(new(Counts))
+	}
+	s.open, s.named, s.ended, s.missed, s.index, s.handles = map[[2]uint64]*file{}, map[string]*file{}, map[string]bool{}, map[string]bool{}, newIndex(), 0
+	if s.Marks == nil || !s.Follow {
+		return nil
+	}
+	return s.resume()
+}
+
+func (s *Files) end() (err error) {
+	for _, f := range s.open {
+		err = errors.Join(err, s.shut(f))
+	}
+	return errors.Join(err, s.Marks.settle(true))
+}
+
+// round reads what the files that were found have more. More: something came.
+func (s *Files) round(ctx context.Context, found []*file, take func(*Batch) error) (more bool, err error) {
+	if err := s.name(found); err != nil {
+		return false, err
+	}
+	s.measure()
+	for _, f := range found {
+		n, err := s.drain(ctx, f, take)
+		if err != nil {
+			return false, err
+		}
+		if more = more || n > 0; f.current || n > 0 {
+			f.quiet = 0
+		} else {
+			f.quiet++
+		}
+		if f.idle++; n > 0 {
+			f.idle = 0
+		}
+		if !s.Follow && f.form == plain && ctx.Err() == nil {
+			if err := s.finish(f, take, false); err != nil {
+				return false, err
+			}
+		}
+		if err := s.spare(f); err != nil {
+			return false, err
+		}
+	}
+	if !s.Follow {
+		return more, nil
+	}
+	if err := errors.Join(s.leave(take), s.Marks.settle(false)); err != nil {
+		return false, err
+	}
+	s.tell()
+	return more, nil
 }
 
 // Lag is how many bytes of the files, as long as they were at the last look, are not read yet. Packed files and event logs count as a whole, until something of them is read.
@@ -145,7 +161,7 @@ func counter(c *Counts) func(func(*Counts)) {
 	return func(f func(*Counts)) { mu.Lock(); defer mu.Unlock(); f(c) }
 }
 
-// look finds the files that there are now, in the order of their names.
+// look finds the files that there are now, in the order in which they were written to, or of their names.
 func (s *Files) look(take func(*Batch) error) (found []*file, err error) {
 	for _, f := range s.open {
 		f.current = false
@@ -196,9 +212,12 @@ func (s *Files) look(take func(*Batch) error) (found []*file, err error) {
 			if err != nil {
 				return nil, fmt.Errorf("looking at an input: %w", err)
 			}
-			f.size = info.Size()
+			f.size, f.changed = info.Size(), info.ModTime()
 		}
 		found = append(found, f)
+	}
+	if s.Follow { // what was written before is read before: rotated files come before those in their place
+		slices.SortStableFunc(found, func(a, b *file) int { return a.changed.Compare(b.changed) })
 	}
 	return found, nil
 }
@@ -226,13 +245,12 @@ func (s *Files) paths() (paths []string, err error) {
 	return slices.Compact(paths), nil
 }
 
-// fixed is the directory in which every file that a pattern names is.
+// fixed is as much of a pattern as must be there before anything is that it names.
 func fixed(pattern string) string {
-	dir := filepath.Dir(pattern)
-	for strings.ContainsAny(dir, `*?[\`) {
-		dir = filepath.Dir(dir)
+	for strings.ContainsAny(pattern, `*?[\`) {
+		pattern = filepath.Dir(pattern)
 	}
-	return dir
+	return pattern
 }
 
 var (
@@ -242,12 +260,13 @@ var (
 
 // one finds one file, as it is now; nil: it is none that can be followed. Cut: it is shorter than what was read of it.
 func (s *Files) one(path string) (f *file, cut bool, err error) {
-	m, size, ok, err := identify(path)
+	m, info, ok, err := identify(path)
 	if err != nil || !ok {
 		return nil, false, err
 	}
+	size, changed := info.Size(), info.ModTime()
 	if f := s.open[m.file()]; f != nil {
-		f.mark.Path = path
+		f.mark.Path, f.changed = path, changed
 		f.still = !s.Follow || size == f.size
 		if cut = f.form == plain && size < f.read; cut {
 			f.behind = f.read < f.size && f.mark.Left == 0
@@ -258,22 +277,21 @@ func (s *Files) one(path string) (f *file, cut bool, err error) {
 	if len(s.open) >= maxFiles {
 		return nil, false, errMany
 	}
-	f = &file{mark: m, size: size, still: !s.Follow}
+	f = &file{mark: m, size: size, changed: changed, still: !s.Follow}
 	s.open[m.file()] = f
 	return f, false, nil
 }
 
-// identify says which file stands at a path, and how long it is. Ok: it is one that can be followed.
-func identify(path string) (m mark, size int64, ok bool, err error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return mark{}, 0, false, fmt.Errorf("looking at an input: %w", err)
+// identify says which file stands at a path. Ok: it is one that can be followed.
+func identify(path string) (m mark, info os.FileInfo, ok bool, err error) {
+	if info, err = os.Stat(path); err != nil {
+		return mark{}, nil, false, fmt.Errorf("looking at an input: %w", err)
 	}
 	if !info.Mode().IsRegular() && !info.IsDir() {
-		return mark{}, 0, false, fmt.Errorf("looking at an input: %s: %w", path, errForm)
+		return mark{}, nil, false, fmt.Errorf("looking at an input: %s: %w", path, errForm)
 	}
 	m, ok = identityOf(path, info)
-	return m, info.Size(), ok, nil
+	return m, info, ok, nil
 }
 
 func identityOf(path string, info os.FileInfo) (mark, bool) {
@@ -334,7 +352,7 @@ func (s *Files) cut(f *file, take func(*Batch) error) error {
 	}
 	delete(s.named, f.mark.ID)
 	f.mark = mark{Path: f.mark.Path, Device: f.mark.Device, Inode: f.mark.Inode}
-	f.read, f.begin, f.tail, f.failed = 0, 0, nil, 0
+	f.read, f.begin, f.tail, f.titles, f.failed = 0, 0, nil, nil, 0
 	return nil
 }
 

@@ -204,3 +204,21 @@ func TestLag(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What was written before is read before: after a time without a reader, the rotated file comes before the one in its place.
+func TestOlderFilesComeFirst(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "eve.json")
+	for i, name := range []string{".2", ".1", ""} {
+		add(t, path+name, strings.Repeat(string(rune('a'+i))+"\n", 3))
+		when := time.Now().Add(time.Duration(i-5) * time.Minute)
+		if err := os.Chtimes(path+name, when, when); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := read(t, "", true, 0, path+"*")
+	if got := strings.Join(r.wait(9), ""); got != "aaabbbccc" {
+		t.Error(got)
+	}
+	r.end()
+}

@@ -9,6 +9,7 @@ package observation
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"entente/stix/pattern"
@@ -76,6 +77,7 @@ type Engine struct {
 	types    map[string][]int // by type of object: places in list
 	list     []*path
 	kinds    map[string][]int32 // conditions that any object of a type may meet
+	prints   func() map[int]print
 }
 
 // condition is what stands in brackets, once for all patterns that have it.
@@ -95,6 +97,7 @@ type user struct {
 // New makes patterns ready. Those that are left out are said with the reason.
 func New(list []Pattern, c Config) (*Engine, []Left) {
 	e := &Engine{config: c.withDefaults(), patterns: list, paths: map[string]*path{}, types: map[string][]int{}, kinds: map[string][]int32{}, known: map[string]int32{}}
+	e.prints = sync.OnceValue(e.newPrints)
 	var left []Left
 	for i := range list {
 		if err := list[i].Pattern.Ready(); err != nil {

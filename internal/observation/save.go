@@ -13,8 +13,8 @@ const version = "observation 1"
 // print names an alternative in what is saved: it is the same for a pattern with the same id and text, and another for others.
 type print [2]uint64
 
-// prints are those of the alternatives that keep something, by place.
-func (e *Engine) prints() map[int]print {
+// newPrints are those of the alternatives that keep something, by place.
+func (e *Engine) newPrints() map[int]print {
 	out := map[int]print{}
 	of := e.names()
 	for i := range e.alts {

@@ -12,6 +12,8 @@ import (
 	"entente/internal/input"
 	"entente/internal/recall"
 	"entente/internal/spool"
+	wire "entente/sensor"
+	"entente/sigma"
 )
 
 // BenchmarkTake is what a sensor does with one event of Zeek: scan, look up 1,000,000 indicators, remember what was seen, tell what was met.
@@ -91,5 +93,75 @@ func BenchmarkTake(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 		})
+	}
+}
+
+// BenchmarkCut is what it costs to write down all that correlations and patterns have seen, and to go on from it: with 1,000,000 groups of a correlation, and with 10,000 patterns
+// of two events of which one came.
+func BenchmarkCut(b *testing.B) {
+	lone := newLone(b)
+	feed := &Feed{Opened: input.Opened{Name: "zeek", Format: "json"}}
+	now := time.Now()
+	groups := func() (*look, *Sensor, string) {
+		l, dir := lookFor(b, severalRules()...), b.TempDir()
+		s := lone.sensor(b, dir, l)
+		var rule *sigma.Meta
+		for _, q := range l.rules.ready.Queries {
+			if q.Rule.Name == "named" {
+				rule = &q.Rule.Meta
+			}
+		}
+		blk := &block{feed: feed, name: "0"}
+		for i := 0; i < 1_000_000; {
+			var hits []sigma.Hit
+			for range 1000 {
+				when := now.Add(time.Duration(i) * time.Nanosecond)
+				hits = append(hits, sigma.Hit{Rule: rule, Time: when, Index: uint64(i), Event: sigma.Fields{"query": {sigma.Text(fmt.Sprintf("host%d.r.example", i))}}})
+				i++
+			}
+			blk.lines += 1000
+			s.several.add(blk, "zeek\x00log", hits, nil, time.Time{})
+		}
+		s.several.engine.Flush()
+		return l, s, dir
+	}
+	patterns := func() (*look, *Sensor, string) {
+		var rules []wire.Rule
+		batch := &input.Batch{Source: "log", Block: "0"}
+		for i := range 10_000 {
+			rules = append(rules, wire.Rule{Source: fmt.Sprint("indicator--", i), Type: "stix", Pattern: fmt.Sprintf("[domain-name:value = 'a%d.example'] FOLLOWEDBY [ipv4-addr:value = '203.0.113.5'] WITHIN 300 SECONDS", i)})
+			batch.Lines = append(batch.Lines, fmt.Appendf(nil, `{"ts":%q,"_path":"dns","query":"a%d.example","id.orig_h":"10.0.0.1"}`, now.UTC().Format(time.RFC3339Nano), i))
+		}
+		l, dir := lookFor(b, rules...), b.TempDir()
+		s := lone.sensor(b, dir, l)
+		if err := s.take(b.Context(), feed, batch); err != nil {
+			b.Fatal(err)
+		}
+		return l, s, dir
+	}
+	for _, x := range []struct {
+		name string
+		make func() (*look, *Sensor, string)
+	}{{"groups=1000000", groups}, {"patterns=10000", patterns}} {
+		l, s, dir := x.make()
+		b.Run(x.name+"/cut", func(b *testing.B) {
+			for b.Loop() {
+				s.several.journal.stale = true
+				if err := s.several.sync(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(s.several.journal.cut)/1e6, "MB")
+		})
+		b.Run(x.name+"/restore", func(b *testing.B) {
+			for b.Loop() {
+				if again := lone.sensor(b, dir, l); again.several.covered("0") == 0 {
+					b.Fatal("it does not go on from the cut")
+				}
+			}
+		})
+		if said := lone.said.String(); said != "" {
+			b.Fatal(said)
+		}
 	}
 }

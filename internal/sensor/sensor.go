@@ -2,6 +2,13 @@
 //
 // Nothing is lost and nothing counts twice when it dies at any moment. A block of telemetry is read whole or not at all; what was met in it is in the spool before it is marked as
 // read, and told under an id that is the same when it is read again. What was seen is remembered, so that an indicator that comes later is answered for the past.
+//
+// What several events make together, correlations and patterns, is exact as well. All that changes what was seen of them is put, in one order, into the engines and into a journal:
+// what there is in the lines of a batch, up to which line of its block that is, and that a source is not waited for. Before anything that was found is told, and before a block is
+// marked as read, the journal is made durable. So what was told follows from what is in the journal, whatever order inputs come in afterwards: a sensor that starts again takes its
+// last cut, which is everything that was seen at a moment, and the journal since, finds the same under the same ids, and takes from blocks that are read again only the lines that
+// are not in it. Another cut is made when the journal has become larger than the last, so that both are bounded by what is kept in memory, and when there is something else to look
+// for: what is in a journal is for those alone that were there when it was written.
 package sensor
 
 import (
