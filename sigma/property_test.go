@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/big"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -113,7 +114,7 @@ func TestPatternsAreRegularExpressions(t *testing.T) {
 	})
 }
 
-// One of the texts that a match requires is in every text that it accepts.
+// One of the texts that a match requires is in every text that it accepts, and of each list that it needs.
 func TestRequired(t *testing.T) {
 	for pattern, want := range map[string]string{
 		`foo(bar|baz)+x`: "[foo]", `x(one|two)y`: "[one two]", `(?i)InVoke`: "[invoke]", `a.*longer.*b`: "[longer]", `a|.*`: "[]", `(abc){2,}`: "[abc]", `x?`: "[]", `[Ii][Ee][Xx]`: "[iex]",
@@ -123,20 +124,17 @@ func TestRequired(t *testing.T) {
 		}
 	}
 	rapid.Check(t, func(rt *rapid.T) {
-		m := sigma.Match{Field: "a", Op: sigma.OpRegex, Text: rapid.SampledFrom([]string{`(?i)ab+c`, `a(bc|cb)`, `[ab]c`, `(abc)+|cba`, `^a.c$`, `K`}).Draw(rt, "regex")}
+		m := sigma.Match{Field: "a", Op: sigma.OpRegex, Text: rapid.SampledFrom([]string{`(?i)ab+c`, `a(bc|cb)`, `[ab]c`, `(abc)+|cba`, `^a.c$`, `K`, `(a|b)c?(?:bc|(?i)ac){1,2}`}).Draw(rt, "regex")}
 		x, err := m.Matcher()
 		if err != nil {
 			rt.Fatal(err)
 		}
 		text := rapid.StringMatching(`[abcABCK\x{212a}]{0,6}`).Draw(rt, "text")
-		if required := m.Required(); x.Accepts(sigma.Text(text)) && len(required) > 0 {
-			folded := string(sigma.Fold(nil, []byte(text)))
-			for _, r := range required {
-				if strings.Contains(folded, r) {
-					return
-				}
+		folded := string(sigma.Fold(nil, []byte(text)))
+		for _, any := range append(m.Needs(), m.Required()) {
+			if x.Accepts(sigma.Text(text)) && len(any) > 0 && !slices.ContainsFunc(any, func(r string) bool { return strings.Contains(folded, r) }) {
+				rt.Errorf("%s accepts %q, which has none of %q", m.Text, text, any)
 			}
-			rt.Errorf("%s accepts %q, which has none of %q", m.Text, text, required)
 		}
 	})
 }

@@ -31,6 +31,7 @@ func (p point) compare(q point) int {
 type claim struct {
 	src    Source
 	values []point  // in order, each once
+	about  []point  // the values of one of which nothing is blocked
 	alone  []string // of them names without those beneath
 	from   time.Time
 	until  time.Time
@@ -44,7 +45,7 @@ func (r *Room) read(ctx context.Context, rec *record.Record) *claim {
 	l := &rec.Label
 	c := &claim{src: Source{ID: rec.ID, Version: rec.Version, Origin: r.intern(rec.Origin.Nation + "/" + rec.Origin.Org), Via: r.intern(rec.Origin.Via), TLP: l.TLP.String(), PAP: l.PAP.String()}}
 	refuse := func(code, format string, args ...any) *claim {
-		c.left, c.values, c.whole = []Spared{{ID: rec.ID, Code: code, Reason: fmt.Sprintf(format, args...)}}, nil, true
+		c.left, c.about, c.values, c.whole = []Spared{{ID: rec.ID, Code: code, Reason: fmt.Sprintf(format, args...)}}, c.values, nil, true
 		return c
 	}
 	if rec.Revoked {
@@ -74,7 +75,7 @@ func (r *Room) read(ctx context.Context, rec *record.Record) *claim {
 	types := texts(o, "/indicator_types")
 	if slices.Contains(types, "benign") {
 		c.benign = rec.Origin.Nation == r.o.Nation && rec.Origin.Org == r.o.Org
-		c.left, c.whole = []Spared{{ID: rec.ID, Code: "types", Reason: "its source says that it is benign"}}, true
+		c.left, c.about, c.whole = []Spared{{ID: rec.ID, Code: "types", Reason: "its source says that it is benign"}}, c.values, true
 		return c
 	}
 	switch {

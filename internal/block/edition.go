@@ -59,6 +59,7 @@ func same(a, b *Entry) bool {
 type change struct {
 	from, serial uint32 // of both
 	keys         []key
+	time         time.Time
 }
 
 // key names an entry; had tells whether it was there before.
@@ -84,33 +85,66 @@ type state struct {
 // publish puts an edition in the place of the last one, unless it says the same.
 func (r *Room) publish(e *Edition, keys []key) {
 	old := r.edition
+	purged := r.purged
+	r.purged = false
 	if old == nil {
-		digest := e.sum.String()
-		last := r.load()
-		if last.Digest == digest {
-			e.Serial, e.Time = last.Serial, last.Time
-		} else {
-			e.Serial = following(last.Serial, e.Time)
-			r.keep(state{e.Serial, digest, e.Time})
-		}
+		r.resume(e, purged)
 		r.edition, r.rendered = e, map[string]Rendering{}
 		return
 	}
 	if len(keys) == 0 {
-		old.next = e.next
+		if old.next = e.next; purged {
+			r.history.begin(old, r.seq)
+		}
 		return
 	}
 	e.Serial = following(old.Serial, e.Time)
+	c := change{old.Serial, e.Serial, keys, e.Time}
+	if purged { // what is gone must not be written down
+		r.history.begin(e, r.seq)
+	} else {
+		r.history.add(e, &c, r.seq)
+	}
 	r.keep(state{e.Serial, e.sum.String(), e.Time})
-	r.changes = append(r.changes, change{old.Serial, e.Serial, keys})
+	r.remember(c)
+	r.edition, r.rendered = e, map[string]Rendering{}
+}
+
+// resume begins with an edition where a life of the room before ended.
+func (r *Room) resume(e *Edition, purged bool) {
+	last, digest := r.load(), e.sum.String()
+	changes, keys, seq, err := r.history.open(last, e, r.o.Now())
+	sound := err == nil && !purged && !r.purgedSince(seq)
+	if last.Digest == digest {
+		e.Serial, e.Time = last.Serial, last.Time
+	} else {
+		e.Serial = following(last.Serial, e.Time)
+		r.keep(state{e.Serial, digest, e.Time})
+	}
+	switch {
+	case !sound:
+		r.history.begin(e, r.seq)
+		return
+	case e.Serial != last.Serial:
+		c := change{last.Serial, e.Serial, keys, e.Time}
+		changes = append(changes, c)
+		r.history.add(e, &c, r.seq)
+	}
+	for _, c := range changes {
+		r.remember(c)
+	}
+}
+
+// remember keeps a change for deltas, and forgets the oldest of what is too much or too old.
+func (r *Room) remember(c change) {
+	r.changes = append(r.changes, c)
 	total := 0
 	for i := len(r.changes) - 1; i >= 0; i-- {
-		if total += len(r.changes[i].keys); total > maxChangeKeys || len(r.changes)-i > maxChanges {
+		if total += len(r.changes[i].keys); total > maxChangeKeys || len(r.changes)-i > maxChanges || c.time.Sub(r.changes[i].time) > historyAge {
 			r.changes = slices.Clone(r.changes[i+1:])
 			break
 		}
 	}
-	r.edition, r.rendered = e, map[string]Rendering{}
 }
 
 // following is the serial number of an edition: its time in seconds, and always more than that before it, by the arithmetic of RFC 1982.

@@ -11,6 +11,7 @@ import (
 	"entente/internal/exchange"
 	"entente/internal/fault"
 	"entente/internal/gate"
+	"entente/internal/indicator"
 	"entente/internal/record"
 	"entente/internal/store"
 )
@@ -39,8 +40,9 @@ type Options struct {
 	Accord func(ctx context.Context, id string) string
 	// Watched is the type of the records by which Guard.Owner changes.
 	Watched string
-	State   string // a file for the serial number, so that it grows over restarts; empty: in memory
-	Now     func() time.Time
+	// State is a file for the serial number, so that it grows over restarts. Beside it stand two with what changed (.base, .log), so that deltas go on. Empty: all is in memory.
+	State string
+	Now   func() time.Time
 }
 
 // Room keeps what is blocked. Its methods are safe for concurrent use. It reads when it is asked: first everything, then what the journal has more.
@@ -63,6 +65,8 @@ type Room struct {
 	strings  map[string]string
 	edition  *Edition
 	changes  []change
+	history  history
+	purged   bool // something was, since the edition
 	rendered map[string]Rendering
 }
 
@@ -71,8 +75,19 @@ func New(o Options) *Room {
 	r := &Room{o: o}
 	// The lists are for the organisation's machines: what is for single persons is not loaded into them, so the viewer is nobody in particular.
 	r.viewer = gate.Viewer{Nation: o.Nation, Org: o.Org, Roles: []string{gate.RoleReader}, Realm: o.Realm}
+	if o.State != "" {
+		path := strings.TrimSuffix(o.State, ".json")
+		r.history = history{base: path + ".base", log: path + ".log"}
+	}
 	r.forget()
 	return r
+}
+
+// Purged takes everything off the disk that may say something of what was purged. Deltas go on from memory.
+func (r *Room) Purged() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.history.forget()
 }
 
 // forget begins anew.
@@ -121,6 +136,7 @@ func (r *Room) follow(ctx context.Context) error {
 			if c.Item != nil && c.Item.Record.Type == r.o.Watched {
 				r.wall = nil
 			}
+			r.purged = r.purged || c.Purged
 			for _, rec := range c.Gone {
 				if id, ok := r.recs[rec]; ok {
 					ids[id] = true
@@ -134,6 +150,22 @@ func (r *Room) follow(ctx context.Context) error {
 		}
 		r.seq = lines[len(lines)-1].Seq
 	}
+}
+
+// purgedSince tells whether something was purged between a line of the journal and the one up to which everything was read.
+func (r *Room) purgedSince(seq record.Seq) bool {
+	for seq < r.seq {
+		lines, err := r.o.Door.Watch(context.Background(), r.viewer, seq, watchSize)
+		if err != nil || len(lines) == 0 {
+			return err != nil
+		}
+		for i := range lines {
+			if seq = lines[i].Seq; lines[i].Purged {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // again reads objects once more: the latest version that is there now counts.
@@ -198,7 +230,7 @@ func (r *Room) current(ctx context.Context) (*Edition, error) {
 			h.judged = false
 		}
 	}
-	if e := r.edition; e != nil && !r.all && len(r.dirty) == 0 && (e.next.IsZero() || now.Before(e.next)) {
+	if e := r.edition; e != nil && !r.purged && !r.all && len(r.dirty) == 0 && (e.next.IsZero() || now.Before(e.next)) {
 		return e, nil
 	}
 	r.wall.ctx, r.wall.err = context.WithoutCancel(ctx), nil
@@ -218,8 +250,14 @@ func (r *Room) Edition(ctx context.Context) (*Edition, error) {
 	return r.current(ctx)
 }
 
+// LeftFilter selects what is not blocked. What is empty selects all.
+type LeftFilter struct {
+	Value string // in any form
+	Code  string // of the reason
+}
+
 // Left visits, in order of object and value, what is not blocked, from after a key on until visit says stop. key is where to go on.
-func (r *Room) Left(ctx context.Context, f *Format, after string, visit func(key string, l Spared) bool) error {
+func (r *Room) Left(ctx context.Context, f *Format, only LeftFilter, after string, visit func(key string, l Spared) bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e, err := r.current(ctx)
@@ -234,8 +272,11 @@ func (r *Room) Left(ctx context.Context, f *Format, after string, visit func(key
 		}
 	}
 	slices.Sort(ids)
+	if v, err := indicator.Of(only.Value); err == nil {
+		only.Value = v.Text()
+	}
 	for _, id := range ids {
-		for _, l := range r.left(e, f, r.claims[id]) {
+		for _, l := range r.left(e, f, only, r.claims[id]) {
 			if key := id + "\x00" + l.Type + "\x00" + l.Value + "\x00" + l.Code; key > after && !visit(key, l) {
 				return nil
 			}
@@ -245,18 +286,31 @@ func (r *Room) Left(ctx context.Context, f *Format, after string, visit func(key
 }
 
 // left is what of one claim is not in a format's list, in order.
-func (r *Room) left(e *Edition, f *Format, c *claim) (out []Spared) {
-	out = append(out, c.left...)
+func (r *Room) left(e *Edition, f *Format, only LeftFilter, c *claim) (out []Spared) {
+	take := func(value, code string) bool {
+		return (only.Value == "" || only.Value == value) && (only.Code == "" || only.Code == code)
+	}
+	for _, l := range c.left {
+		if at := slices.IndexFunc(c.about, func(p point) bool { return p.text == only.Value }); at >= 0 && l.Value == "" {
+			l.Type, l.Value = c.about[at].kind.String(), only.Value // what is asked about goes with the whole
+		}
+		if take(l.Value, l.Code) {
+			out = append(out, l)
+		}
+	}
 	if c.whole {
 		return out
 	}
 	code, reason, _ := c.state(e.Time)
 	for _, p := range c.values {
+		if only.Value != "" && only.Value != p.text {
+			continue
+		}
 		l := Spared{ID: c.src.ID, Type: p.kind.String(), Value: p.text, Code: code, Reason: reason}
 		if code == "" {
 			l.Code, l.Reason = r.kept(e, f, p)
 		}
-		if l.Code != "" {
+		if l.Code != "" && take(l.Value, l.Code) {
 			out = append(out, l)
 		}
 	}

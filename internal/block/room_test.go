@@ -136,7 +136,7 @@ func (p *post) blocked() []string {
 func (p *post) reasons() map[string]string {
 	p.t.Helper()
 	out := map[string]string{}
-	p.must(p.room.Left(p.t.Context(), nil, "", func(_ string, l Spared) bool {
+	p.must(p.room.Left(p.t.Context(), nil, LeftFilter{}, "", func(_ string, l Spared) bool {
 		if l.Reason == "" {
 			p.t.Errorf("%+v has no reason", l)
 		}

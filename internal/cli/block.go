@@ -22,6 +22,7 @@ func (a *app) blockCmd() *cobra.Command {
 	var out string
 	var types []string
 	var explain bool
+	var only block.LeftFilter
 	c := &cobra.Command{Use: "block [FORMAT]", Short: "Write what the enforcement points of a network load", Args: cobra.MaximumNArgs(1), ValidArgs: block.Names(),
 		Long: `Write what is blocked, in the format of the program that loads it; without a format, the formats are listed. What is blocked are the indicators that you may
 have, that their labels and permissible actions let you block, and that are valid now: never an own or shared service, a value of a warning list, a private
@@ -29,16 +30,21 @@ address or a whole network of the internet.
 
 With --out the file is written whole or not at all, and its signature beside it, in FILE.dsse; "entente block verify" checks it where the file is loaded.
 Where the format has no room for it, FILE.json says of each value where it comes from and until when it counts.
---explain writes instead, one line of JSON each, what is not blocked and why. Formats: ` + strings.Join(block.Names(), ", ") + `. See docs/block.md.`,
+--explain writes instead, one line of JSON each, what is not blocked and why; with --value one value, with --code one reason. Formats: ` + strings.Join(block.Names(), ", ") + `. See docs/block.md.`,
 		Example: `  entente block rpz --data DIR --out rpz.zone
   entente block nft --data DIR | nft -f -
   entente block list --data DIR --type ipv4,cidr --out addresses.txt
-  entente block rpz --data DIR --explain`}
+  entente block rpz --data DIR --explain
+  entente block list --data DIR --explain --value 198.51.100.7`}
 	c.Flags().StringVarP(&out, "out", "o", "", "the `FILE` to write; without it the standard output")
 	c.Flags().StringSliceVar(&types, "type", nil, "`TYPE` of values, of those that the format has; all without")
 	c.Flags().BoolVar(&explain, "explain", false, "write what is not blocked and why, one line of JSON each")
+	c.Flags().StringVar(&only.Value, "value", "", "with --explain, only this `VALUE`, in any of its forms")
+	c.Flags().StringVar(&only.Code, "code", "", "with --explain, only what is not blocked for this reason: its `CODE`")
 	a.onNode(c, func(ctx context.Context, n *api.Client, args []string) error {
 		switch {
+		case only != (block.LeftFilter{}) && !explain:
+			return usage("--value and --code say what is to be explained: give --explain as well")
 		case len(args) == 0 && (out != "" || explain || len(types) > 0):
 			return usage("which format? One of %s", strings.Join(block.Names(), ", "))
 		case len(args) == 0:
@@ -49,7 +55,7 @@ Where the format has no room for it, FILE.json says of each value where it comes
 		case err != nil:
 			return err
 		case explain:
-			return n.BlockLeft(ctx, args[0], func(l block.Spared) error { return a.line(l) })
+			return n.BlockLeft(ctx, args[0], only, func(l block.Spared) error { return a.line(l) })
 		case out == "":
 			_, err := n.Block(ctx, args[0], types, a.out)
 			return err

@@ -47,7 +47,7 @@ func (r *Room) Days(ctx context.Context, v gate.Viewer, f DetectionFilter, from,
 	for i := range out {
 		out[i].Day = dayTime(first + int64(i)).Format(time.DateOnly)
 	}
-	if ok := r.resolve(&f); !ok {
+	if ok := r.stored(&f); !ok {
 		return out, nil
 	}
 	low, high := f.Source, f.Source
@@ -102,8 +102,8 @@ func (r *Room) Days(ctx context.Context, v gate.Viewer, f DetectionFilter, from,
 	return nil, ctx.Err()
 }
 
-// resolve brings a filter to the forms that are stored. It is false where nothing can be met by it.
-func (r *Room) resolve(f *DetectionFilter) bool {
+// stored brings a filter to the forms that are stored. It is false where nothing can be met by it.
+func (r *Room) stored(f *DetectionFilter) bool {
 	if f.Sensor != "" {
 		s, ok := r.Find(f.Sensor)
 		if !ok {

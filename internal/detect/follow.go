@@ -263,7 +263,7 @@ func (r *Room) fits(c *zs.Conn, t *table, rows []row) error {
 	if !slices.ContainsFunc(rows, func(w row) bool { return w.rule != nil }) {
 		return nil
 	}
-	has, err := lite.Number(c, "SELECT sum(length(rule)) FROM look WHERE party = ? AND rule IS NOT NULL", t.id)
+	has, err := lite.Number(c, "SELECT sum(length(rule)) FROM look INDEXED BY look_rule WHERE party = ? AND rule IS NOT NULL", t.id)
 	if err != nil {
 		return err
 	}

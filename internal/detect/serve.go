@@ -111,7 +111,7 @@ func (r *Room) Rules(ctx context.Context, s *Sensor) (out sensor.Rules, etag str
 			return err
 		}
 		etag = t.etag()
-		return lite.Exec(c, "SELECT rule FROM look WHERE party = ? AND rule IS NOT NULL ORDER BY source", func(st *zs.Stmt) error {
+		return lite.Exec(c, "SELECT rule FROM look INDEXED BY look_rule WHERE party = ? AND rule IS NOT NULL ORDER BY source", func(st *zs.Stmt) error {
 			var rule sensor.Rule
 			if err := json.Unmarshal(lite.Blob(st, 0), &rule); err != nil {
 				return err

@@ -155,7 +155,7 @@ type DetectionFilter struct {
 // Detections are the newest sums of what sensors met, those last whose count grew longest ago. A viewer has those whose source it may have.
 func (r *Room) Detections(ctx context.Context, v gate.Viewer, f DetectionFilter, after string, limit int) (out []Detection, more bool, err error) {
 	out = []Detection{}
-	if ok := r.resolve(&f); !ok {
+	if ok := r.stored(&f); !ok {
 		return out, false, nil
 	}
 	at, id := int64(1<<62), int64(1<<62)

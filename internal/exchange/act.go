@@ -73,6 +73,9 @@ func (x *Exchange) Purge(ctx context.Context, v gate.Viewer, id string, dryRun b
 		}
 	}
 	report, err := x.store.Purge(ctx, x.own(), store.Purge{ID: id, DryRun: dryRun, Act: store.Act{Actor: actor(v), Verb: "object.purge"}})
+	if err == nil && !dryRun && x.cfg.Purged != nil {
+		x.cfg.Purged()
+	}
 	if err == nil && !dryRun && x.cfg.Forget != nil {
 		err = x.cfg.Forget(ctx, id)
 	}

@@ -27,6 +27,8 @@ type Config struct {
 	// Recall is called before an object is purged, so that those who were given it are told to destroy it too, and Forget when it is gone. They may be nil.
 	Recall func(ctx context.Context, id string) error
 	Forget func(ctx context.Context, id string) error
+	// Purged is called after something was destroyed, by whomever, for rooms that keep files of their own. It may be nil.
+	Purged func()
 
 	Root        string        // path of the root that is always there; empty: "api"
 	Signed      []string      // types whose objects the own organisation hands in with a signed envelope only

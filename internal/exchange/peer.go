@@ -101,6 +101,9 @@ func (x *Exchange) Destroy(ctx context.Context, o Order) (store.PurgeReport, err
 	if err != nil {
 		return report, fmt.Errorf("purging an object by its originator's order: %w", err)
 	}
+	if x.cfg.Purged != nil {
+		x.cfg.Purged()
+	}
 	return report, nil
 }
 

@@ -10,10 +10,11 @@ import (
 
 // Change is one line of the journal as one viewer may have it. A line that says nothing to the viewer has none of its members.
 type Change struct {
-	Seq  record.Seq
-	Item *store.Item  // the header of what came, or of what has another label now
-	Gone []record.Seq // records that the viewer may not have now; only who was told of them before may learn that
-	Act  *store.Act   // for who reads the audit trail
+	Seq    record.Seq
+	Item   *store.Item  // the header of what came, or of what has another label now
+	Gone   []record.Seq // records that the viewer may not have now; only who was told of them before may learn that
+	Purged bool         // something was destroyed, whoever may have had it
+	Act    *store.Act   // for who reads the audit trail
 }
 
 // Watch reads the journal for a viewer, in order: the lines after a place, at most limit. None is its end.
@@ -37,7 +38,7 @@ func (x *Exchange) Watch(ctx context.Context, v gate.Viewer, after record.Seq, l
 		case (e.Kind == store.EntryRelabel || e.Kind == store.EntryRemove) && e.Record == nil:
 			c.Gone = []record.Seq{e.Rec}
 		case e.Kind == store.EntryPurge:
-			c.Gone = e.Recs
+			c.Gone, c.Purged = e.Recs, true
 		}
 		if audits {
 			c.Act = e.Act

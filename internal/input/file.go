@@ -17,8 +17,10 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// edgeBytes of a file say which it is.
-const edgeBytes = 1024
+const (
+	edgeBytes = 1024     // of a file, which say which it is
+	maxTitles = 64 << 10 // bytes of lines that say what columns are
+)
 
 // form is how a file holds its text.
 type form uint8
@@ -50,6 +52,7 @@ type file struct {
 	begin   int64         // of that line in the text
 	read    int64         // bytes of the text, the rest among them
 	tail    []byte        // the text before begin, as far as it says which file this is
+	titles  [][]byte      // its first lines, as far as they begin with #; nil: they were not looked for
 	long    bool          // the line that is being read is too long: it is left out up to its end
 	current bool          // it stands where a pattern names it
 	stray   bool          // no pattern named it: it is read only if it is known
@@ -277,9 +280,37 @@ func (s *Files) drain(ctx context.Context, f *file, take func(*Batch) error) (li
 	return lines, nil
 }
 
+var byteOrderMark = []byte("\ufeff")
+
 // batch begins one at the line that is being read.
 func (f *file) batch() *Batch {
-	return &Batch{Source: f.mark.Path, Block: f.mark.ID + "/" + strconv.FormatInt(f.begin>>blockBits, 10)}
+	if f.begin > 0 && f.titles == nil {
+		f.titles = f.first()
+	}
+	return &Batch{Source: f.mark.Path, Block: f.mark.ID + "/" + strconv.FormatInt(f.begin>>blockBits, 10), Head: f.titles}
+}
+
+// first gives the first lines of a file, as far as they begin with #.
+func (f *file) first() [][]byte {
+	lines := [][]byte{}
+	if f.form == decoded {
+		return lines
+	}
+	was := f.unread
+	r, err := f.from(0)
+	if f.unread = was; err != nil {
+		return lines // it cannot be read, which is told where its lines are
+	}
+	for b := bufio.NewReaderSize(io.LimitReader(r, maxTitles), maxTitles); ; {
+		if c, err := b.Peek(1); err != nil || c[0] != '#' {
+			return lines
+		}
+		line, err := b.ReadBytes('\n')
+		if err != nil {
+			return lines
+		}
+		lines = append(lines, bytes.TrimRight(line, "\r\n"))
+	}
 }
 
 // split gives the lines that end in what was read, which begins where a line does.
@@ -299,20 +330,26 @@ func (s *Files) split(f *file, b []byte, take func(*Batch) error) (lines int, er
 		return nil
 	}
 	for {
-		end := bytes.IndexByte(b[at:], '\n')
-		if end < 0 {
-			break
-		}
-		line := bytes.TrimSuffix(b[at:at+end], []byte{'\r'})
-		at += end + 1
-		switch {
-		case f.long:
-			f.long = false
-		case len(line) > MaxLine:
-			s.Counts(func(c *Counts) { c.Long++ })
-		case len(line) > 0:
-			batch.Lines = append(batch.Lines, line)
-			size += len(line)
+		if hole := len(b) - at - len(bytes.TrimLeft(b[at:], "\x00")); hole > 0 && !f.long {
+			at += hole // whoever goes on writing to a file that was cut off leaves one before the line
+		} else {
+			end := bytes.IndexByte(b[at:], '\n')
+			if end < 0 {
+				break
+			}
+			line := bytes.TrimSuffix(b[at:at+end], []byte{'\r'})
+			if at += end + 1; f.begin == 0 {
+				line = bytes.TrimPrefix(line, byteOrderMark)
+			}
+			switch {
+			case f.long:
+				f.long = false
+			case len(line) > MaxLine:
+				s.Counts(func(c *Counts) { c.Long++ })
+			case len(line) > 0:
+				batch.Lines = append(batch.Lines, line)
+				size += len(line)
+			}
 		}
 		next := start + int64(at)
 		last := next>>blockBits != f.begin>>blockBits

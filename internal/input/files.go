@@ -53,20 +53,9 @@ func (s *Files) Run(ctx context.Context, take func(*Batch) error) (err error) {
 	if s.Poll <= 0 {
 		s.Poll = 250 * time.Millisecond
 	}
-	if s.Counts == nil {
-		s.Counts = counter(new(Counts))
-	}
-	s.open, s.named, s.ended, s.missed, s.index, s.handles = map[[2]uint64]*file{}, map[string]*file{}, map[string]bool{}, map[string]bool{}, newIndex(), 0
-	defer func() {
-		for _, f := range s.open {
-			err = errors.Join(err, s.shut(f))
-		}
-		err = errors.Join(err, s.Marks.settle(true))
-	}()
-	if s.Marks != nil && s.Follow {
-		if err := s.resume(); err != nil {
-			return err
-		}
+	defer func() { err = errors.Join(err, s.end()) }()
+	if err := s.begin(); err != nil {
+		return err
 	}
 	for first := true; ; first = false {
 		began := time.Now()
@@ -77,49 +66,76 @@ func (s *Files) Run(ctx context.Context, take func(*Batch) error) (err error) {
 		if first && len(found) == 0 && !s.Follow {
 			return fault.New(fault.NotFound, "input.files", "no file matches %q", s.Patterns)
 		}
-		if err := s.name(found); err != nil {
+		pause := 4 * time.Since(began) // looking at very many files takes its time, too
+		more, err := s.round(ctx, found, take)
+		if err != nil || !s.Follow {
 			return err
 		}
-		s.measure()
-		looked := time.Since(began)
-		more := false
-		for _, f := range found {
-			n, err := s.drain(ctx, f, take)
-			if err != nil {
-				return err
-			}
-			if more = more || n > 0; f.current || n > 0 {
-				f.quiet = 0
-			} else {
-				f.quiet++
-			}
-			if f.idle++; n > 0 {
-				f.idle = 0
-			}
-			if !s.Follow && f.form == plain && ctx.Err() == nil {
-				if err := s.finish(f, take, false); err != nil {
-					return err
-				}
-			}
-			if err := s.spare(f); err != nil {
-				return err
-			}
-		}
-		if !s.Follow {
-			return nil
-		}
-		if err := errors.Join(s.leave(take), s.Marks.settle(false)); err != nil {
-			return err
-		}
-		if s.tell(); more && ctx.Err() == nil {
-			continue
+		if !more {
+			pause = max(pause, s.Poll)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(max(s.Poll, 4*looked)): // looking at very many files takes its time, too
+		case <-time.After(pause):
 		}
 	}
+}
+
+func (s *Files) begin() error {
+	if s.Counts == nil {
+		s.Counts = counter(new(Counts))
+	}
+	s.open, s.named, s.ended, s.missed, s.index, s.handles = map[[2]uint64]*file{}, map[string]*file{}, map[string]bool{}, map[string]bool{}, newIndex(), 0
+	if s.Marks == nil || !s.Follow {
+		return nil
+	}
+	return s.resume()
+}
+
+func (s *Files) end() (err error) {
+	for _, f := range s.open {
+		err = errors.Join(err, s.shut(f))
+	}
+	return errors.Join(err, s.Marks.settle(true))
+}
+
+// round reads what the files that were found have more. More: something came.
+func (s *Files) round(ctx context.Context, found []*file, take func(*Batch) error) (more bool, err error) {
+	if err := s.name(found); err != nil {
+		return false, err
+	}
+	s.measure()
+	for _, f := range found {
+		n, err := s.drain(ctx, f, take)
+		if err != nil {
+			return false, err
+		}
+		if more = more || n > 0; f.current || n > 0 {
+			f.quiet = 0
+		} else {
+			f.quiet++
+		}
+		if f.idle++; n > 0 {
+			f.idle = 0
+		}
+		if !s.Follow && f.form == plain && ctx.Err() == nil {
+			if err := s.finish(f, take, false); err != nil {
+				return false, err
+			}
+		}
+		if err := s.spare(f); err != nil {
+			return false, err
+		}
+	}
+	if !s.Follow {
+		return more, nil
+	}
+	if err := errors.Join(s.leave(take), s.Marks.settle(false)); err != nil {
+		return false, err
+	}
+	s.tell()
+	return more, nil
 }
 
 // Lag is how many bytes of the files, as long as they were at the last look, are not read yet. Packed files and event logs count as a whole, until something of them is read.
@@ -229,13 +245,12 @@ func (s *Files) paths() (paths []string, err error) {
 	return slices.Compact(paths), nil
 }
 
-// fixed is the directory in which every file that a pattern names is.
+// fixed is as much of a pattern as must be there before anything is that it names.
 func fixed(pattern string) string {
-	dir := filepath.Dir(pattern)
-	for strings.ContainsAny(dir, `*?[\`) {
-		dir = filepath.Dir(dir)
+	for strings.ContainsAny(pattern, `*?[\`) {
+		pattern = filepath.Dir(pattern)
 	}
-	return dir
+	return pattern
 }
 
 var (
@@ -337,7 +352,7 @@ func (s *Files) cut(f *file, take func(*Batch) error) error {
 	}
 	delete(s.named, f.mark.ID)
 	f.mark = mark{Path: f.mark.Path, Device: f.mark.Device, Inode: f.mark.Inode}
-	f.read, f.begin, f.tail, f.failed = 0, 0, nil, 0
+	f.read, f.begin, f.tail, f.titles, f.failed = 0, 0, nil, nil, 0
 	return nil
 }
 

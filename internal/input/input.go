@@ -14,6 +14,7 @@ type Batch struct {
 	First  bool // the block begins with it, as far as the source can say: what was given of the block before is given again
 	Last   bool
 	Lines  [][]byte
+	Head   [][]byte // lines at the beginning of the file that begin with #, where Lines come later in it: in Zeek's logs they say what the columns are
 
 	// Done, where it is not nil, makes durable that everything of the batch is done with, and of those before it of the same source: they are not given again. It is
 	// there only for batches that are the last of their blocks. It may be called from another goroutine, and after Take returned; who does not call it is given the

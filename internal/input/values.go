@@ -15,7 +15,7 @@ const recordsMagic = `{"Records":[`
 // jsonValues tells whether a text that begins so is JSON other than one object a line: an array of events, as programs export it, an object that goes on in the next line, or
 // events under Records.
 func jsonValues(head []byte) bool {
-	head = bytes.TrimPrefix(head, []byte("\ufeff"))
+	head = bytes.TrimPrefix(head, byteOrderMark)
 	rest := bytes.TrimLeft(head, " \t\r\n")
 	switch {
 	case len(rest) == 0:
@@ -61,7 +61,7 @@ func (f *fenced) Read(b []byte) (int, error) {
 	}
 	n, err := f.r.Read(b)
 	if !f.bom && n >= 3 {
-		if bytes.HasPrefix(b[:n], []byte("\ufeff")) {
+		if bytes.HasPrefix(b[:n], byteOrderMark) {
 			copy(b, "   ") // a space for each byte keeps the places in errors
 		}
 	}

@@ -36,6 +36,7 @@ type Engine struct {
 	routes  []expr           // of different rules, each once
 	asked   []int            // slots that decide about routes
 	parts   map[string]int32 // the numbers of parts of rules that are about one field
+	sets    []*set           // by part; nil: it is none
 	made    atomic.Uint32    // tables so far
 	course  []course         // how tables learn
 
@@ -91,7 +92,18 @@ type expr struct {
 	part int32 // its number, if answers to it are worth remembering; -1: they are not
 	leaf int
 	args []expr
+	set  *set // of an or, the first of its args; nil: they are few
 }
+
+// set is plain questions about a field, of which one is to be answered with yes: all are put at once.
+type set struct {
+	n     int // how many
+	once  sync.Once
+	index field
+}
+
+// minSet is how many questions make a set.
+const minSet = 8
 
 // about tells whether an expression is about a field alone, and quick to answer.
 func (x *expr) about(slot int) bool { return slot >= 0 && x.slot == int32(slot) && !x.slow }
@@ -127,6 +139,7 @@ func New(plan *event.Plan, rules []*sigma.Query) (*Engine, error) {
 		}
 		e.rules = append(e.rules, made)
 	}
+	e.parts = nil // they have their numbers
 	return e, nil
 }
 
@@ -302,9 +315,22 @@ func (e *Engine) place(x *expr) {
 		if !ok {
 			n = int32(len(e.parts))
 			e.parts[key] = n
+			e.sets = append(e.sets, e.set(x))
 		}
-		x.part = n
+		x.part, x.set = n, e.sets[n]
 	}
+}
+
+// set is that of an or whose questions stand in order.
+func (e *Engine) set(x *expr) *set {
+	n := 0
+	for x.op == sigma.ExprOr && n < len(x.args) && x.args[n].leaf >= 0 && e.leaves[x.args[n].leaf].plain {
+		n++
+	}
+	if n < minSet {
+		return nil
+	}
+	return &set{n: n}
 }
 
 // effort is how long a question takes to answer, roughly: what is quick is asked first, and last what most events pass, that something does not hold.

@@ -11,9 +11,9 @@ import (
 // grams finds texts that stand anywhere in another. Of each text a few neighbouring four-byte sequences are indexed, the rarest it has, as many as bytes are stepped over in
 // the search: one of them is met wherever the text stands. A bitmap keeps most places of what is searched away from the table, and what the table has is compared.
 type grams struct {
-	step  int            // bytes from one look to the next
-	loud  *[1 << 12]bool // of sequences made caseless, by the first bits of their hash: whether there may be one; nil elsewhere
-	shift int            // of a hash, to a bit
+	step  int             // bytes from one look to the next
+	loud  *[1 << 9]uint64 // of sequences made caseless, by the first bits of their hash: whether there may be one; nil elsewhere
+	shift int             // of a hash, to a bit
 	bits  []uint64
 	mask  uint32 // of the table
 	keys  []uint32
@@ -79,7 +79,7 @@ func newGrams(all []place, slot int, know *learnt) (g grams) {
 	}
 	g.step = min(shortest-3, maxStep)
 	if slot == rawLine {
-		g.loud = new([1 << 12]bool)
+		g.loud = new([1 << 9]uint64)
 	}
 	size := 1 << max(9, bits.Len(uint(long*g.step*32)))
 	size = min(size, 1<<18)
@@ -96,7 +96,8 @@ func newGrams(all []place, slot int, know *learnt) (g grams) {
 			key := uint32(word(p.text[p.at : p.at+4]))
 			if slot == rawLine {
 				key = asCaseless(key)
-				g.loud[key*mix>>20] = true
+				h := key * mix >> 17
+				g.loud[h/64] |= 1 << (h % 64)
 			}
 			h := key * mix >> g.shift
 			g.bits[h/64] |= 1 << (h % 64)
@@ -230,7 +231,7 @@ func (g *grams) anyCaseless(text []byte) bool {
 	}
 	for i := 0; i+4 <= len(text); i += step {
 		key := asCaseless(binary.LittleEndian.Uint32(text[i:]))
-		if loud[key*mix>>20] {
+		if h := key * mix >> 17; loud[h/64]>>(h%64)&1 != 0 {
 			for _, p := range g.lists[g.slot(key)] {
 				if from := i - p.at; from >= 0 && len(text)-from >= len(p.text) && equalFold(text[from:from+len(p.text)], p.text) {
 					return true

@@ -31,6 +31,15 @@ logsource: {product: windows}
 detection:
   selection: {SourceIp|cidr: 10.0.0.0/8, CommandLine|contains: '<'}
   condition: selection
+---
+title: D
+logsource: {product: windows}
+detection:
+  selection: {EventID: [0, 2]}
+  many: {CommandLine|contains: [a0, 11, 22, 33, '44', '55', '66', '77', '88'], Image|endswith: [\a.exe, \b.exe, \c.exe, \d.exe, \e.exe, \f.exe, \g.exe, \cmd.exe]}
+  like: {CommandLine|re: 'x.*abc.*[02468]$', User: ann}
+  not_that: {CommandLine: ['*who?mi*1', 'x<7']}
+  condition: selection and (many or like) and not not_that
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -56,9 +65,12 @@ detection:
 	}
 	e.course = []course{{2, 8}, {3, 30}, {1, 100}}
 	var wait sync.WaitGroup
-	for range 4 {
+	for i := range 4 {
 		wait.Go(func() {
 			m := e.Matcher()
+			if i%2 == 0 {
+				m.memo = newMemo(plan.Slots(), 2, 3) // in which values drive each other out while they are looked at
+			}
 			var ev event.Event
 			hits := 0
 			for i, l := range lines {

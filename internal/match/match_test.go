@@ -134,7 +134,7 @@ func TestTheEngineAgreesWithTheMeaning(t *testing.T) {
 	}
 	e.course = []course{{2, 4}, {4, 8}, {8, 16}} // so that tables learn while they are looked at
 	m, tight, plain := e.Matcher(), e.Matcher(), newNaive(t, rules)
-	tight.memo = newMemo(3, 5) // in which values drive each other out while they are looked at
+	tight.memo = newMemo(plan.Slots(), 3, 5) // in which values drive each other out while they are looked at
 	var ev event.Event
 	hits, events := 0, 0
 	for _, file := range []struct {

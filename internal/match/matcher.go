@@ -30,13 +30,15 @@ type Matcher struct {
 	noted []*entry // by note
 	could []int32  // rules, see look
 
-	note, meetWord func(*entry) // see noting and worded
-	word           event.Value  // which worded is about
-	text           []byte       // and its folded text
-	found          []*entry     // by worded
-	lastText       []byte       // see address
-	last           netip.Addr
-	searched       *words // what all values of the event were searched for
+	some bool // by meetSome, see one
+
+	note, meetWord, meetSome func(*entry) // see noting, worded and one
+	word                     event.Value  // which worded is about
+	text                     []byte       // and its folded text
+	found                    []*entry     // by worded
+	lastText                 []byte       // see address
+	last                     netip.Addr
+	searched                 *words // what all values of the event were searched for
 }
 
 // answer counts only in its epoch.
@@ -60,8 +62,8 @@ const maxKnown = 10_000
 // Matcher makes one.
 func (e *Engine) Matcher() *Matcher {
 	m := &Matcher{e: e, answers: make([]answer, len(e.leaves)), met: make([]uint32, len(e.leaves)), asked: make([]uint32, len(e.rules)), values: make([]values, e.plan.Slots()),
-		automata: make([]*dfa, e.regexes), known: map[string]*table{}, memo: newMemo(memoCells, memoJudged)}
-	m.note, m.meetWord = m.noting, m.worded
+		automata: make([]*dfa, e.regexes), known: map[string]*table{}, memo: newMemo(e.plan.Slots(), memoCells, memoJudged)}
+	m.note, m.meetWord, m.meetSome = m.noting, m.worded, func(*entry) { m.some = true }
 	return m
 }
 
@@ -262,14 +264,38 @@ func (m *Matcher) eval(x *expr) bool {
 		}
 		return true
 	case sigma.ExprOr:
-		for i := range x.args {
-			if m.holds(&x.args[i]) {
+		args := x.args
+		if x.set != nil {
+			if m.one(x) {
+				return true
+			}
+			args = args[x.set.n:]
+		}
+		for i := range args {
+			if m.holds(&args[i]) {
 				return true
 			}
 		}
 		return false
 	}
 	return !m.holds(&x.args[0])
+}
+
+// one tells whether a question of an expression's set is answered with yes.
+func (m *Matcher) one(x *expr) bool {
+	s := x.set
+	s.once.Do(func() {
+		var all []*entry
+		for _, a := range x.args[:s.n] {
+			all = append(all, &entry{leaf: a.leaf})
+		}
+		s.index = m.e.field(int(x.slot), all, nil)
+	})
+	m.some = false
+	for _, text := range m.texts(int(x.slot)) {
+		s.index.find(text, false, m.meetSome)
+	}
+	return m.some
 }
 
 // yes answers a question, once for an event.

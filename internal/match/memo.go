@@ -2,6 +2,7 @@ package match
 
 import (
 	"hash/maphash"
+	"slices"
 
 	"entente/internal/event"
 )
@@ -14,7 +15,14 @@ type memo struct {
 	cells  []cell
 	stamp  uint64
 	judged []judged
+	luck   []uint8 // by slot: it rises when a value is there and falls when it is not; at 0 only few values are remembered, to see whether that gets better
 }
+
+const (
+	maxLuck  = 64
+	luckRise = 8  // it stays where a value comes again once in nine times
+	luckFew  = 16 // one of so many values
+)
 
 // Bounds of a memo: together 6 MB at most.
 const (
@@ -44,8 +52,8 @@ type judged struct {
 	yes   bool
 }
 
-func newMemo(cells, answers int) memo {
-	return memo{seed: maphash.MakeSeed(), cells: make([]cell, cells), judged: make([]judged, answers)}
+func newMemo(slots, cells, answers int) memo {
+	return memo{seed: maphash.MakeSeed(), cells: make([]cell, cells), judged: make([]judged, answers), luck: slices.Repeat([]uint8{maxLuck}, slots)}
 }
 
 // cell is the place of a value; nil: it has none.
@@ -53,11 +61,17 @@ func (m *memo) cell(table uint32, slot int, v event.Value, escaped bool) *cell {
 	if v.Text == nil || len(v.Text) > memoText {
 		return nil
 	}
-	c := &m.cells[(maphash.Bytes(m.seed, v.Text)+uint64(table)<<16+uint64(slot)*mix)%uint64(len(m.cells))]
+	hash, luck := maphash.Bytes(m.seed, v.Text), &m.luck[slot]
+	if *luck == 0 && hash>>32%luckFew > 0 {
+		return nil
+	}
+	c := &m.cells[(hash+uint64(table)<<16+uint64(slot)*mix)%uint64(len(m.cells))]
 	if c.slot == int32(slot) && c.table == table && c.kind == v.Kind && c.escaped == escaped && string(c.text) == string(v.Text) {
 		c.again = true
+		*luck = min(*luck+luckRise, maxLuck)
 		return c
 	}
+	*luck = max(*luck, 1) - 1
 	if c.again {
 		c.again = false
 		return nil

@@ -23,6 +23,13 @@ func (n *Node) openBlock() {
 		State: filepath.Join(n.cfg.Data, "block.json"), Now: n.cfg.Now})
 }
 
+// purged has the rooms that keep files of their own forget what was destroyed. Those that follow the journal do so by themselves.
+func (n *Node) purged() {
+	if n.block != nil {
+		n.block.Purged()
+	}
+}
+
 // Block is what enforcement points are given.
 func (n *Node) Block() *block.Room { return n.block }
 

@@ -5,5 +5,5 @@ func blockScript(reading leakScript, plain func(method, body string, paths ...st
 	reading["api GET /block"] = plain("GET", "", "/block")
 	reading["api GET /block/{format}"] = plain("GET", "", "/block/list", "/block/json?since=", "/block/rpz?type=ipv4", "/block/odd")
 	reading["api GET /block/{format}/signature"] = plain("GET", "", "/block/list/signature")
-	reading["api GET /block/{format}/left"] = plain("GET", "", "/block/list/left", "/block/zeek/left?limit=1")
+	reading["api GET /block/{format}/left"] = plain("GET", "", "/block/list/left", "/block/zeek/left?limit=1", "/block/list/left?value=198.51.100.7&code=reserved")
 }

@@ -154,7 +154,7 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 		return nil, fmt.Errorf("opening the ways to the providers of single sign-on: %w", err)
 	}
 	if n.exchange, err = exchange.New(ctx, exchange.Config{Nation: names.Nation, Org: names.Org, Realm: names.Realm, Gate: n.gate, Now: cfg.Now, Signed: []string{register.Type},
-		Log: cfg.Log, ObjectBytes: cfg.Limits.ObjectBytes, PostObjects: cfg.Limits.PostObjects, Recall: n.recall, Forget: n.forget}, db); err != nil {
+		Log: cfg.Log, ObjectBytes: cfg.Limits.ObjectBytes, PostObjects: cfg.Limits.PostObjects, Recall: n.recall, Forget: n.forget, Purged: n.purged}, db); err != nil {
 		return nil, fmt.Errorf("opening the exchange: %w", err)
 	}
 	n.lists = lists.Load(cfg.Lists, cfg.Data, cfg.Now(), cfg.Log)

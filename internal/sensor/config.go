@@ -93,7 +93,7 @@ minutes = 60         # for so long
 # [[input]]
 # name = "zeek"
 # kind = "files"
-# paths = ["/opt/zeek/logs/current"]
+# paths = ["/opt/zeek/logs/current/*.log", "/opt/zeek/logs/20*/*.log.gz"]
 
 # [[input]]
 # name = "firewall"

@@ -68,7 +68,7 @@ type form struct {
 // maxHead bounds the lines that say what columns are.
 const maxHead = 64 << 10
 
-// form finds how the lines of a batch are to be read. A file of which only a later part is read still says at its beginning what its columns are.
+// form finds how the lines of a batch are to be read. Of a file of which only a later part is read, its beginning says what its columns are.
 func (f *Feed) form(b *input.Batch) *form {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -86,27 +86,8 @@ func (f *Feed) form(b *input.Batch) *form {
 		return out
 	}
 	f.forms[b.Source] = out
-	if f.Format == "json" {
-		return out
-	}
-	if c := bytes.TrimSpace(b.Lines[0]); f.Format == "auto" && len(c) > 0 && (c[0] == '{' || c[0] == '#') {
-		return out
-	}
-	file, err := os.Open(b.Source)
-	if err != nil {
-		return out // it has no beginning that could be read
-	}
-	defer file.Close()
-	head := make([]byte, maxHead)
-	n, err := io.ReadFull(file, head)
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return out
-	}
-	for line := range bytes.Lines(head[:n]) {
-		if line[0] != '#' || line[len(line)-1] != '\n' {
-			break
-		}
-		out.head = append(out.head, bytes.Clone(bytes.TrimRight(line, "\r\n")))
+	if c := bytes.TrimSpace(b.Lines[0]); f.Format == "zeek" || f.Format == "auto" && !bytes.HasPrefix(c, []byte("{")) && !bytes.HasPrefix(c, []byte("#")) {
+		out.head = b.Head
 	}
 	return out
 }

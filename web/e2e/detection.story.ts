@@ -98,7 +98,6 @@ test('what a sensor meets appears while one looks, is muted, and is heard again'
   asks('tow.barge-lines.net', 2);
   await row.getByRole('cell', { name: '5', exact: true }).waitFor({ timeout: 60_000 });
   await accessible(page);
-  await picture(page, 'detections');
 
   // The day has its bar, and its row in the table beside it; the bar chooses it.
   const today = new Date().toISOString().slice(0, 10);
@@ -176,7 +175,7 @@ test('what is shared after it was seen is met by looking back, and says so', asy
   await page.getByText('it was shared after it was seen').waitFor();
   await page.getByRole('group', { name: /^Met by day/ }).getByRole('button', { name: /met 7 times, 2 of them by looking back/ }).waitFor({ timeout: 60_000 });
   await accessible(page);
-  await picture(page, 'detections-back');
+  await picture(page, 'detections');
 
   await printed(page, async () => {
     await page.getByText(/^Utopia CERT \(UTO\), as of/).waitFor();

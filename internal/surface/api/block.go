@@ -18,7 +18,8 @@ var blockRoutes = []Route{
 		{Name: "since", Doc: "The cursor of an earlier answer: the answer is what was added and removed since then. An empty cursor is everything."},
 	}, copies("text/plain; charset=utf-8", "text/dns", "text/csv; charset=utf-8", "application/yaml", jsonType), (*API).block},
 	{get, "/block/{format}/signature", "The signature over the exact bytes of what is blocked: a DSSE envelope.", gate.BlockRead, []Param{blockTypes}, copies(jsonType), (*API).blockSignature},
-	{get, "/block/{format}/left", "What the node knows and does not block in this format, and why.", gate.BlockRead, paging, pages[block.Spared](), (*API).blockLeft},
+	{get, "/block/{format}/left", "What the node knows and does not block in this format, and why.", gate.BlockRead, append([]Param{
+		{Name: "value", Doc: "Only this value, in any of its forms."}, {Name: "code", Doc: "Only what is left out for the reason of this code."}}, paging...), pages[block.Spared](), (*API).blockLeft},
 }
 
 var blockTypes = Param{Name: "type", Doc: "Types of values, some of those that the format has; without it all of them.", Kind: Words}
@@ -161,8 +162,9 @@ func (a *API) blockLeft(c *call) error {
 	if err != nil {
 		return err
 	}
+	only := block.LeftFilter{Value: c.q.get("value"), Code: c.q.get("code")}
 	items, last, next := []block.Spared{}, "", ""
-	err = a.ops.Block().Left(c.ctx(), s.Format, after, func(key string, l block.Spared) bool {
+	err = a.ops.Block().Left(c.ctx(), s.Format, only, after, func(key string, l block.Spared) bool {
 		if len(items) == limit {
 			next = a.nextKey(c, last)
 			return false

@@ -24,7 +24,8 @@ func init() {
 		"GET /block":                    {{"/block", ""}},
 		"GET /block/{format}":           {{"/block/list", ""}, {"/block/json?since=", ""}, {"/block/rpz?type=" + hiddenValue, ""}, {"/block/odd", ""}},
 		"GET /block/{format}/signature": {{"/block/list/signature", ""}, {"/block/odd/signature", ""}},
-		"GET /block/{format}/left":      {{"/block/list/left", ""}, {"/block/list/left?limit=1", ""}, {"/block/list/left?next=x", ""}},
+		"GET /block/{format}/left": {{"/block/list/left", ""}, {"/block/list/left?limit=1", ""}, {"/block/list/left?next=x", ""},
+			{"/block/list/left?value=" + hiddenValue, ""}, {"/block/list/left?code=pap", ""}},
 	})
 }
 
@@ -60,6 +61,7 @@ func blockRows(w *world, do func(route, path, body string)) {
 	do("GET /block/{format}", "/block/list?type=domain", "")
 	do("GET /block/{format}/signature", "/block/list/signature", "")
 	do("GET /block/{format}/left", "/block/list/left?limit=1", "")
+	do("GET /block/{format}/left", "/block/list/left?value=198.51.100.7&code=reserved", "")
 }
 
 // enforcer is a machine that loads what is blocked.
@@ -122,7 +124,7 @@ func TestBlockForAnEnforcementPoint(t *testing.T) {
 		t.Errorf("%+v %v", d, err)
 	}
 	var left []string
-	w.must(c.BlockLeft(t.Context(), "hosts", func(l block.Spared) error { left = append(left, l.Value+" "+l.Code); return nil }))
+	w.must(c.BlockLeft(t.Context(), "hosts", block.LeftFilter{}, func(l block.Spared) error { left = append(left, l.Value+" "+l.Code); return nil }))
 	if !slices.Equal(left, []string{"printer.local reserved"}) {
 		t.Errorf("%q", left)
 	}

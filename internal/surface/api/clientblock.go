@@ -55,8 +55,14 @@ func (c *Client) BlockSignature(ctx context.Context, format string, types []stri
 }
 
 // BlockLeft calls fn for everything that is not blocked in a format, with the reason.
-func (c *Client) BlockLeft(ctx context.Context, format string, fn func(block.Spared) error) error {
-	return each(ctx, c, "/block/"+seg(format)+"/left", url.Values{"limit": {"1000"}}, fn)
+func (c *Client) BlockLeft(ctx context.Context, format string, only block.LeftFilter, fn func(block.Spared) error) error {
+	q := url.Values{"limit": {"1000"}}
+	for name, v := range map[string]string{"value": only.Value, "code": only.Code} {
+		if v != "" {
+			q.Set(name, v)
+		}
+	}
+	return each(ctx, c, "/block/"+seg(format)+"/left", q, fn)
 }
 
 func typeQuery(types []string) url.Values {

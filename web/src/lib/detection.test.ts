@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { blockFile, daysUntil, detectionKey, enrolCommands, fetchCommands, isAbout, loadLine, refanged, renewed, signs, word, type Detection, type Sensor } from './detection';
+import { blockFile, daysUntil, detectionKey, enrolCommands, fetchCommands, isAbout, loadLine, refang, renewed, signs, word, type Detection, type Sensor } from './detection';
 
 const at = '2026-03-02T08:00:00Z';
 const met = (more: Partial<Detection> = {}): Detection => ({ source: 'indicator--1', sensor: 's1', name: 'north', org: 'Utopia CERT', day: '2026-03-02', first: at, last: at, count: 1, ...more });
@@ -65,7 +65,7 @@ describe('commands', () => {
 });
 
 test('a value is asked for as people write it down', () => {
-  expect(refanged(' hxxps://Bad[.]example/x ')).toBe('https://bad.example/x');
+  expect(refang(' hxxps://Bad[.]example/X ')).toBe('https://Bad.example/X');
   expect(isAbout({ id: 'indicator--1', value: 'bad.example' }, 'BAD[.]example')).toBe(true);
   expect(isAbout({ id: 'indicator--1', value: 'www.bad.example' }, 'bad.example')).toBe(true);
   expect(isAbout({ id: 'indicator--1' }, 'indicator--1')).toBe(true);

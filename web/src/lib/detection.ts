@@ -109,11 +109,11 @@ export const loadLine = (format: string): string | undefined => loads[format];
 
 /** Whether an entry of what is not blocked is about a value that somebody typed: the value, a part of it, or the id of its object. What is left out as a whole names no value: of says which objects have it. */
 export function isAbout(s: Pick<Spared, 'id' | 'value'>, typed: string, of: ReadonlySet<string> = new Set()): boolean {
-  const want = refanged(typed);
+  const want = refang(typed).toLowerCase();
   return want !== '' && (s.id.toLowerCase() === want || (s.value ?? '').toLowerCase().includes(want) || (!s.value && of.has(s.id)));
 }
 
-/** A value as it is stored, of one that was made harmless to be written down. */
-export function refanged(typed: string): string {
-  return typed.trim().toLowerCase().replaceAll('[.]', '.').replaceAll('[:]', ':').replace(/^hxxp/, 'http');
+/** A value as it is, of one that was made harmless to be written down. */
+export function refang(typed: string): string {
+  return typed.trim().replaceAll('[.]', '.').replaceAll('[:]', ':').replace(/^hxxp/i, 'http');
 }

@@ -158,6 +158,7 @@ export const detection: Record<keyof typeof en, string> = {
   'sensor.says.silent': 'Er meldet sich nicht mehr. Sehen Sie nach, ob die Maschine läuft und diesen Knoten erreicht. Was er inzwischen antrifft, wartet dort, soweit er Platz hat.',
   'sensor.says.new': 'Er ist aufgenommen und hat noch nichts gesagt. Benennen Sie seine Eingänge, und starten Sie ihn.',
   'sensor.says.revoked': 'Er darf nichts mehr fragen und melden. Was er gemeldet hat, bleibt.',
+  'sensor.there': 'Beim Sensor sagt dies, wie es um ihn steht:',
   'sensor.heard': 'Gehört',
   'sensor.never': 'Nie',
   'sensor.behind': 'Im Rückstand',
@@ -289,5 +290,6 @@ export const detection: Record<keyof typeof en, string> = {
   'block.why.notfound': 'Es ist nicht unter dem Ausgelassenen',
   'block.why.notfound.lead': 'Es wird gesperrt, oder kein Indikator dieses Knotens hat es, oder keiner, von dem Sie wissen dürfen.',
   'block.why.looked': '{n} Eintrag angesehen|{n} Einträge angesehen',
+  'block.why.part': 'Dies ist der erste Eintrag. Es gibt mehr.|Dies sind die ersten {n}. Es gibt mehr.',
   'block.why.code': 'Grund',
 };

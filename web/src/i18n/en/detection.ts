@@ -156,6 +156,7 @@ export const detection = {
   'sensor.says.silent': 'It says nothing any more. Look whether the machine runs, and whether it reaches this node. What it meets meanwhile waits there, as far as it has room.',
   'sensor.says.new': 'It is enrolled and has said nothing yet. Name its inputs, and run it.',
   'sensor.says.revoked': 'It may not ask or report any more. What it reported stays.',
+  'sensor.there': 'At the sensor, this says how it is:',
   'sensor.heard': 'Heard',
   'sensor.never': 'Never',
   'sensor.behind': 'Behind',
@@ -287,5 +288,6 @@ export const detection = {
   'block.why.notfound': 'It is not among what is left out',
   'block.why.notfound.lead': 'It is blocked, or no indicator of this node has it, or not one that you may know of.',
   'block.why.looked': '{n} entry was looked at|{n} entries were looked at',
+  'block.why.part': 'These are the first {n}. There are more.|These are the first {n}. There are more.',
   'block.why.code': 'Reason',
 } as const;
