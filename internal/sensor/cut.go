@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -201,7 +202,7 @@ func (v *several) replay(id []byte) error {
 		}
 		n := int(binary.LittleEndian.Uint32(head[:]))
 		if err == nil && n <= maxEntry {
-			entry = append(entry[:0], make([]byte, n)...)
+			entry = slices.Grow(entry[:0], n)[:n]
 			_, err = io.ReadFull(r, entry)
 		}
 		if err != nil || n > maxEntry || crc32.Checksum(entry, castagnoli) != binary.LittleEndian.Uint32(head[4:]) {

@@ -71,6 +71,7 @@ func besideOne(t *testing.T, rounds int, conf func(which string) string, write f
 	if testing.Short() {
 		t.Skip("it builds the program and kills it many times")
 	}
+	t.Parallel()
 	bin, err := program()
 	if err != nil {
 		t.Fatal(err)
@@ -172,7 +173,7 @@ func besideOne(t *testing.T, rounds int, conf func(which string) string, write f
 // What several events make together is told exactly once, whenever the sensor is killed: over files that are written and rotated.
 func TestKilledWithFiles(t *testing.T) {
 	logs, rotated := t.TempDir(), 0
-	besideOne(t, 12, func(string) string {
+	besideOne(t, 8, func(string) string {
 		return fmt.Sprintf("[[input]]\nname = \"zeek\"\nkind = \"files\"\npaths = [%q]\n", filepath.Join(logs, "*.log*"))
 	}, func(stream int, lines []string) {
 		path := filepath.Join(logs, fmt.Sprintf("%c.log", 'a'+stream))

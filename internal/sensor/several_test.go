@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"log/slog"
 	"maps"
 	"os"
@@ -17,6 +15,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"entente/internal/fault"
 	"entente/internal/indicator"
 	"entente/internal/input"
 	"entente/internal/recall"
@@ -317,45 +316,77 @@ func TestFedIsBounded(t *testing.T) {
 	}
 }
 
-// Whatever stands in a cut and in an entry of its journal: a sensor begins with it or without it, and works.
-func FuzzRestore(f *testing.F) {
-	b, l := newLone(f), lookFor(f, severalRules()...)
-	s := b.sensor(f, f.TempDir(), l)
-	feed := &Feed{Opened: input.Opened{Name: "zeek", Format: "json"}}
+// story is what a cut and an entry of a journal may be: of a sensor that was given some lines.
+func story(t testing.TB, b *lone, l *look) (cut, entry []byte) {
+	s := b.sensor(t, t.TempDir(), l)
 	batch := &input.Batch{Source: "log", Block: "0"}
 	for i := range 40 {
 		batch.Lines = append(batch.Lines, fmt.Appendf(nil, `{"ts":%d,"_path":"dns","query":"a%d.r.example","id.orig_h":"10.0.0.1"}`, 1_700_000_000+i, i%7))
 	}
 	s.several.journal.stale = false
-	if err := s.take(f.Context(), feed, batch); err != nil {
-		f.Fatal(err)
+	if err := s.take(t.Context(), &Feed{Opened: input.Opened{Name: "zeek", Format: "json"}}, batch); err != nil {
+		t.Fatal(err)
 	}
-	entry := bytes.Clone(s.several.journal.buf[8:])
+	entry = bytes.Clone(s.several.journal.buf[8:])
 	w, err := s.several.save(make([]byte, 16))
 	if err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
-	f.Add(w.Bytes(), entry)
-	f.Add(w.Bytes()[:w.Len()/2], entry[:len(entry)/2])
-	dir := f.TempDir()
-	f.Fuzz(func(t *testing.T, cut, entry []byte) {
-		b.said.Reset()
-		sum := sha256.Sum256(cut)
-		log := append([]byte(logVersion), make([]byte, 16)...)
-		log = binary.LittleEndian.AppendUint32(log, uint32(len(entry)))
-		log = binary.LittleEndian.AppendUint32(log, crc32.Checksum(entry, castagnoli))
-		err := os.WriteFile(filepath.Join(dir, cutFile), append(bytes.Clone(cut), sum[:]...), 0o600)
-		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, journalFile), append(log, entry...), 0o600)
+	return w.Bytes(), entry
+}
+
+// takes has a sensor take a cut and an entry that may say anything, and go on with an entry that is sound.
+func (b *lone) takes(t testing.TB, dir string, l *look, cut, more, sound []byte) (err error) {
+	sum := sha256.Sum256(cut)
+	v := &b.sensor(t, dir, l).several
+	if _, err = v.load(append(bytes.Clone(cut), sum[:]...)); err == nil {
+		v.again(true)
+		err = v.takeAgain(state.NewReader(more))
+		v.again(false)
+	}
+	if err != nil && fault.As(err) == nil {
+		t.Errorf("it is refused with %v", err)
+	}
+	for range 2 {
+		if err := v.takeAgain(state.NewReader(sound)); err != nil {
+			t.Error(err)
 		}
-		if err != nil {
-			t.Fatal(err)
+	}
+	if _, err := v.save(make([]byte, 16)); err != nil {
+		t.Error(err)
+	}
+	return err
+}
+
+// A cut whose seal is right and that says what cannot be is refused or taken, and so is an entry.
+func TestUnsoundCut(t *testing.T) {
+	b, l, dir := newLone(t), lookFor(t, severalRules()...), t.TempDir()
+	cut, entry := story(t, b, l)
+	if err := b.takes(t, dir, l, cut, entry, entry); err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	for i := range 400 {
+		bad, more := bytes.Clone(cut), bytes.Clone(entry)
+		if at, to := i*len(bad)/400, byte(0xff-i%3*0x7f); i%2 == 0 {
+			bad[at] = to
+		} else {
+			more[at*len(more)/len(bad)] = to
 		}
-		s := b.sensor(t, dir, l)
-		if err := s.take(t.Context(), &Feed{Opened: input.Opened{Name: "zeek", Format: "json"}}, batch); err != nil {
-			t.Fatal(err)
+		if b.takes(t, dir, l, bad, more, entry) != nil {
+			refused++
 		}
-		s.names(t, map[string]bool{})
-		s.several.journal.close()
-	})
+	}
+	if refused < 50 || refused == 400 {
+		t.Errorf("%d of 400 are refused", refused)
+	}
+}
+
+// Whatever stands in a cut and in an entry of its journal: it is taken or refused, and what takes it works.
+func FuzzRestore(f *testing.F) {
+	b, l, dir := newLone(f), lookFor(f, severalRules()...), f.TempDir()
+	cut, entry := story(f, b, l)
+	f.Add(cut, entry)
+	f.Add(cut[:len(cut)/2], entry[:len(entry)/2])
+	f.Fuzz(func(t *testing.T, cut, more []byte) { b.takes(t, dir, l, cut, more, entry) })
 }
