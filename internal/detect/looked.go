@@ -198,6 +198,9 @@ func (l *looked) begin(p gate.Party) (isNew bool, err error) {
 
 // end takes a table away, when nobody is left who uses it. What is in it is destroyed little by little.
 func (l *looked) end(t *table) error {
+	if err := os.Remove(l.snapshotPath(t)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
 	return l.do(func(c *zs.Conn) error {
 		return errors.Join(lite.Exec(c, "UPDATE party SET ended = 1, name = ? WHERE id = ?", nil, "ended "+number(t.id), t.id), lite.Exec(c, "DELETE FROM left WHERE party = ?", nil, t.id),
 			lite.Exec(c, "DELETE FROM leftsum WHERE party = ?", nil, t.id))

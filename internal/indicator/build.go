@@ -36,8 +36,8 @@ type Builder struct {
 	}
 	nMetas  int
 	spilled struct {
-		metas, octets *spill // nil: all is in memory
-		err           error
+		metas, octets, blob *spill // nil: all is in memory
+		err                 error
 	}
 }
 
@@ -80,11 +80,7 @@ func (b *Builder) Meta(m Meta) MetaID {
 
 func (b *Builder) text(s string) uint32 {
 	b.texts.octets = append(b.texts.octets, s...)
-	end := len(b.texts.octets)
-	if b.spilled.octets != nil {
-		end += b.spilled.octets.size
-	}
-	b.texts.ends = append(b.texts.ends, uint64(end))
+	b.texts.ends = append(b.texts.ends, uint64(b.spilled.octets.before()+len(b.texts.octets)))
 	return uint32(len(b.texts.ends) - 1)
 }
 
@@ -103,7 +99,7 @@ func (b *Builder) Add(v Value, m MetaID) error {
 }
 
 func (b *Builder) add(k Kind, alone bool, key []byte, meta uint32) error {
-	if b.Len() >= maxEntries || len(b.blob)+len(key)+4 > maxTexts {
+	if b.Len() >= maxEntries || b.spilled.blob.before()+len(b.blob)+len(key)+4 > maxTexts {
 		return fault.New(fault.TooLarge, "indicator.full", "an index holds %d indicators and %d octets of values", maxEntries, maxTexts).Try("take lists out that are not needed")
 	}
 	switch k {
@@ -119,7 +115,7 @@ func (b *Builder) add(k Kind, alone bool, key []byte, meta uint32) error {
 }
 
 func (b *Builder) addLong(k Kind, alone bool, key []byte, meta uint32) {
-	x := entryLong{at: uint32(len(b.blob)), meta: meta}
+	x := entryLong{at: uint32(b.spilled.blob.before() + len(b.blob)), meta: meta}
 	if k == Domain {
 		x.hash = b.hash.sumName(key)
 	} else {
@@ -143,12 +139,7 @@ func (b *Builder) record(at uint32) []byte {
 // Snapshot is the index of what was added, in memory. The builder is spent by it. cursor is kept for the reader: how much of the journal is in it.
 func (b *Builder) Snapshot(cursor int64) *Snapshot {
 	s := &Snapshot{cursor: cursor, key: b.key, hash: b.hash, nMetas: b.nMetas, nTexts: len(b.texts.ends)}
-	if len(b.four) < b.few {
-		for _, x := range b.four {
-			b.addLong(IPv4, false, binary.BigEndian.AppendUint32(nil, x.address), x.meta)
-		}
-		b.four = nil
-	}
+	b.fold()
 	metaIDs := s.put4(b, nil)
 	metaIDs = s.putLong(b, metaIDs)
 	s.sec[secMetaIDs] = s.putNets(b, metaIDs)
@@ -161,6 +152,16 @@ func (b *Builder) Snapshot(cursor int64) *Snapshot {
 	}
 	*b = Builder{}
 	return s
+}
+
+// fold hashes IPv4 addresses of which there are few.
+func (b *Builder) fold() {
+	if len(b.four) < b.few {
+		for _, x := range b.four {
+			b.addLong(IPv4, false, binary.BigEndian.AppendUint32(nil, x.address), x.meta)
+		}
+		b.four = nil
+	}
 }
 
 func (s *Snapshot) put4(b *Builder, metaIDs []byte) []byte {

@@ -37,9 +37,17 @@ func (s *spill) put(b []byte, all bool) ([]byte, error) {
 	return b[:0], err
 }
 
-// Spill makes ready for about n entries, and has what is longest of them, texts and metas, collected in files of a directory instead of in memory. Such a builder ends with WriteFile, and is closed.
+// before is how many octets went to the file.
+func (s *spill) before() int {
+	if s == nil || s.data != nil { // all of them are read
+		return 0
+	}
+	return s.size
+}
+
+// Spill makes ready for about n entries, and has what is longest of them, values, texts and metas, collected in files of a directory instead of in memory. Such a builder ends with WriteFile, and is closed.
 func (b *Builder) Spill(dir string, n int) error {
-	for _, to := range []**spill{&b.spilled.metas, &b.spilled.octets} {
+	for _, to := range []**spill{&b.spilled.metas, &b.spilled.octets, &b.spilled.blob} {
 		f, err := os.CreateTemp(dir, ".spill-*")
 		if err != nil {
 			b.Close()
@@ -55,34 +63,39 @@ func (b *Builder) Spill(dir string, n int) error {
 func (b *Builder) Close() {
 	b.spilled.metas.close()
 	b.spilled.octets.close()
+	b.spilled.blob.close()
 }
 
 // spills writes what has been collected to the files, where there are some.
 func (b *Builder) spills(all bool) {
-	var err, err2 error
+	var err, err2, err3 error
 	b.metas, err = b.spilled.metas.put(b.metas, all)
 	b.texts.octets, err2 = b.spilled.octets.put(b.texts.octets, all)
-	b.spilled.err = errors.Join(b.spilled.err, err, err2)
+	b.blob, err3 = b.spilled.blob.put(b.blob, all)
+	b.spilled.err = errors.Join(b.spilled.err, err, err2, err3)
 }
 
 // WriteFile makes the index of what was added, and writes it to a file that is there as a whole or not at all. The builder is spent by it.
 func (b *Builder) WriteFile(path string, cursor int64) error {
 	defer b.Close()
-	metas, octets := b.spilled.metas, b.spilled.octets
+	metas, octets, blob := b.spilled.metas, b.spilled.octets, b.spilled.blob
 	if metas != nil {
+		b.fold()
 		if b.spills(true); b.spilled.err != nil {
 			return unwritten(b.spilled.err)
 		}
-		var err, err2 error
+		var err, err2, err3 error
 		b.metas, err = metas.read()
 		b.texts.octets, err2 = octets.read()
-		if err = errors.Join(err, err2); err != nil {
+		b.blob, err3 = blob.read()
+		if err = errors.Join(err, err2, err3); err != nil {
 			return err
 		}
 	}
 	err := b.Snapshot(cursor).WriteFile(path)
 	runtime.KeepAlive(metas)
 	runtime.KeepAlive(octets)
+	runtime.KeepAlive(blob)
 	return err
 }
 

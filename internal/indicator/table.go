@@ -184,7 +184,6 @@ func (l *lookup) address(value []byte) {
 	if l.keys != nil {
 		l.keys.tell(kind, key, false)
 	}
-	h := l.view.hash.sum(kind, key)
 	for i := range l.view.layers {
 		s := l.view.layers[i].Snapshot
 		if four && s.n4 > 0 {
@@ -192,7 +191,7 @@ func (l *lookup) address(value []byte) {
 				l.judge(i, from, kind, false, key)
 			}
 		} else {
-			l.verify(i, h, kind, key, false)
+			l.verify(i, l.view.hash.sum(kind, key), kind, key, false)
 		}
 		for n := s.findNet(w, four); n >= 0; _, _, n = s.net(n) {
 			var buf [17]byte

@@ -105,15 +105,14 @@ var url = observable{form: joined, kind: indicator.URL}
 
 // new looks up what one value of a field holds, unless the like of it met nothing before.
 func (w *Watcher) new(o *observable, text []byte) {
-	c, n := w.known.cell(text)
-	switch {
-	case len(text) == 0:
+	if len(text) == 0 {
 		return
-	case !c.holds(o.form, o.kind, text):
-	case w.witness != nil:
-		w.witness.Again(n)
-		return
-	default:
+	}
+	c, n, known := w.known.cell(o, text)
+	if known {
+		if w.witness != nil {
+			w.witness.Again(int(n))
+		}
 		return
 	}
 	before := w.meetings
@@ -121,9 +120,9 @@ func (w *Watcher) new(o *observable, text []byte) {
 		w.witness.Begin()
 	}
 	if w.value(o, text); w.meetings == before && c != nil {
-		c.put(o.form, o.kind, text)
+		c.put(o, text)
 		if w.witness != nil {
-			w.witness.Keep(n)
+			w.witness.Keep(int(n))
 		}
 	}
 }
