@@ -8,6 +8,8 @@
 //
 // Rules for other logs than an event's are not in its indexes: events fall into routes by a few fields, and each route has indexes of its own. They are made when its first
 // event comes, by a guess at what is rare, and made anew when enough events have shown it.
+//
+// Values come again and again. Each matcher remembers, within bounds, which rules a value could match and what it answered to the parts of rules about its field.
 package match
 
 import (

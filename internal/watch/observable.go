@@ -111,7 +111,7 @@ func (w *Watcher) new(o *observable, text []byte) {
 	c, n, known := w.known.cell(o, text)
 	if known {
 		if w.witness != nil {
-			w.witness.Again(int(n))
+			w.witness.Again(n)
 		}
 		return
 	}
@@ -122,7 +122,7 @@ func (w *Watcher) new(o *observable, text []byte) {
 	if w.value(o, text); w.meetings == before && c != nil {
 		c.put(o, text)
 		if w.witness != nil {
-			w.witness.Keep(int(n))
+			w.witness.Keep(n)
 		}
 	}
 }

@@ -112,7 +112,7 @@ func (w *Watcher) Tell(x Witness) {
 	if w.witness, w.keys = x, nil; x != nil {
 		w.keys = &indicator.Keys{Tell: x.Key}
 	}
-	clear(w.known.cells)
+	w.known.forget()
 }
 
 // Finding is that a rule, an indicator or a pattern was found in an event: one of the three is there. Or it is Parts alone: what a [Stream] needs.
