@@ -119,8 +119,8 @@ func (h *house) Visible(ctx context.Context, _ gate.Viewer, ids []string) ([]sto
 func (h *house) Read(context.Context, gate.Viewer, string) (store.Item, error) {
 	return store.Item{}, unknown("object")
 }
-func (h *house) Held(_ context.Context, ids []string) (map[string]bool, error) {
-	found, err := h.For(nil, self, ids)
+func (h *house) Held(ctx context.Context, ids []string) (map[string]bool, error) {
+	found, err := h.For(ctx, self, ids)
 	out := map[string]bool{}
 	for i := range found {
 		out[found[i].Record.ID] = true
