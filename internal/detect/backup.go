@@ -1,7 +1,6 @@
 package detect
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -19,7 +18,6 @@ import (
 )
 
 const (
-	filePage   = 4096 // bytes of a page of the file
 	settleWait = time.Minute
 	slack      = time.Minute // by which times of versions and of copies may differ
 )
@@ -38,33 +36,7 @@ func (r *Room) Backup(ctx context.Context, w io.Writer) error {
 	if err := lite.Script(c, "PRAGMA query_only=ON; PRAGMA cache_size=-2048; BEGIN"); err != nil {
 		return room.Wrap("beginning a backup", err)
 	}
-	total, err := lite.Number(c, "PRAGMA page_count")
-	if err != nil {
-		return room.Wrap("beginning a backup", err)
-	}
-	out := bufio.NewWriterSize(w, 1<<20)
-	page := make([]byte, filePage)
-	var failed error // of w: not the room's
-	err = lite.Exec(c, "SELECT data FROM sqlite_dbpage ORDER BY pgno", func(st *zs.Stmt) error {
-		if st.ColumnBytes(0, page) != filePage {
-			return fault.New(fault.Internal, "detection.backup", "a page has another size than %d", filePage)
-		}
-		total--
-		if _, failed = out.Write(page); failed == nil {
-			failed = ctx.Err()
-		}
-		return failed
-	})
-	if err == nil {
-		failed = out.Flush()
-	}
-	switch {
-	case failed != nil:
-		return failed
-	case err == nil && total != 0:
-		return fault.New(fault.Internal, "detection.backup", "%d pages were not read", total)
-	}
-	return room.Wrap("reading what sensors reported for a backup", err)
+	return room.Backup(ctx, c, w, nil)
 }
 
 // settle waits until all that was purged is forgotten here too.
@@ -111,47 +83,10 @@ func Restore(ctx context.Context, in io.Reader, dir string, copied time.Time) (e
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return room.Wrap("restoring what sensors reported", err)
 	}
-	path := filepath.Join(dir, toldFile)
-	part := path + ".part"
-	if _, err := os.Lstat(path); err == nil {
-		return fault.New(fault.Conflict, "detection.exists", "there is a file of what sensors reported already").At(toldFile).Try("restore into an empty directory")
-	}
-	defer func() {
-		if err != nil {
-			for _, ending := range []string{"", "-wal", "-shm", "-journal"} {
-				_ = os.Remove(part + ending)
-			}
-		}
-	}()
-	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return room.Wrap("restoring what sensors reported", err)
-	}
-	_, err = io.Copy(f, in)
-	if err = errors.Join(err, f.Sync(), f.Close(), ctx.Err()); err != nil {
-		return room.Wrap("restoring what sensors reported", err)
-	}
-	if err := revive(part, copied); err != nil {
-		return fault.New(fault.Invalid, "detection.backup", "this is no sound backup of what sensors reported").Try("use another backup").Because(err)
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return room.Wrap("restoring what sensors reported", err)
-	}
-	return room.Wrap("restoring what sensors reported", errors.Join(os.Rename(part, path), d.Sync(), d.Close()))
+	return room.Restore(ctx, in, filepath.Join(dir, toldFile), func(c *zs.Conn) error { return revive(c, copied) })
 }
 
-func revive(path string, copied time.Time) (err error) {
-	c, err := zs.OpenConn(path, zs.OpenReadWrite)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, c.Close()) }()
-	said := ""
-	err = lite.Exec(c, "PRAGMA integrity_check(1)", func(st *zs.Stmt) error { said = st.ColumnText(0); return nil })
-	if err != nil || said != "ok" {
-		return errors.Join(err, errors.New(said))
-	}
+func revive(c *zs.Conn, copied time.Time) error {
 	version, err := lite.Number(c, "PRAGMA user_version")
 	if err != nil || version != toldVersion {
 		return errors.Join(err, fault.New(fault.Invalid, "detection.version", "version %d", version))

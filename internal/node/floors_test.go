@@ -46,7 +46,7 @@ var floors = []struct {
 	{"internal/keyring", []string{"dsse", "keylog", "seal", "internal/disk", "internal/fault"}},
 	{"internal/rendition", []string{"label", "stix"}},
 	{"internal/store", []string{"label", "internal/record", "internal/gate", "internal/fault"}},
-	{"internal/lite", []string{"internal/fault"}},
+	{"internal/lite", []string{"internal/disk", "internal/fault"}},
 	{"internal/store/*", []string{"label", "internal/record", "internal/gate", "internal/disk", "internal/fault", "internal/store", "internal/lite"}},
 	{"internal/blob", []string{"label", "internal/disk", "internal/fault", "internal/record", "internal/gate", "internal/store"}},
 	{"internal/identity", []string{"outside", "internal/fault", "internal/gate", "internal/store"}},
