@@ -55,7 +55,7 @@ export async function visit(browser: Browser, { as, scheme = 'light', width = 14
     await context.addCookies([{ name, value, url: base, httpOnly: true, secure: true, sameSite: 'Strict' }]);
   }
   // What is made durable waits for the disk, which others may keep busy.
-  context.setDefaultTimeout(30_000);
+  context.setDefaultTimeout(60_000);
   const faults: string[] = [];
   const page = await context.newPage();
   page.on('pageerror', (e) => faults.push('script: ' + e.message));
