@@ -170,8 +170,15 @@ func (r *Room) Close() {
 	r.start.Do(func() {})
 	r.stop()
 	r.work.Wait()
-	for _, f := range []interface{ close() error }{r.looked, r.told} {
-		if err := f.close(); err != nil {
+	var files []*file // what was opened, when Open failed
+	if r.looked != nil {
+		files = append(files, &r.looked.file)
+	}
+	if r.told != nil {
+		files = append(files, &r.told.file)
+	}
+	for _, x := range files {
+		if err := x.close(); err != nil {
 			r.o.Log.Warn("detection was not closed as it should be", "error", err)
 		}
 	}

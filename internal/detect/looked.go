@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"sync"
 
 	"github.com/go-json-experiment/json"
 	zs "zombiezen.com/go/sqlite"
@@ -40,10 +39,8 @@ CREATE TABLE rec(rec INTEGER PRIMARY KEY, source BLOB NOT NULL);
 
 // looked is the file of what is looked for.
 type looked struct {
+	file
 	dir   string
-	path  string
-	mu    sync.Mutex
-	c     *zs.Conn
 	words *words
 }
 
@@ -51,89 +48,31 @@ func openLooked(dir string) (*looked, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	l := &looked{dir: dir, path: filepath.Join(dir, "looked.db"), words: newWords()}
-	c, err := openFile(l.path, "NORMAL", lookedSchema, lookedVersion)
+	l := &looked{file: file{path: filepath.Join(dir, "looked.db")}, dir: dir, words: newWords()}
+	err := l.open("NORMAL", lookedSchema, lookedVersion)
 	if err != nil && !errors.Is(err, errWriting) { // it can be made anew, whatever is wrong with it
 		for _, ending := range []string{"", "-wal", "-shm"} {
 			if err := os.Remove(l.path + ending); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return nil, err
 			}
 		}
-		c, err = openFile(l.path, "NORMAL", lookedSchema, lookedVersion)
+		err = l.open("NORMAL", lookedSchema, lookedVersion)
 	}
 	if err != nil {
 		return nil, err
 	}
-	l.c = c
 	return l, nil
 }
 
-var errWriting = errors.New("the file cannot be written")
-
-// openFile opens a database of this room, and makes its tables where it is new.
-func openFile(path, synchronous, schema string, version int64) (*zs.Conn, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, errors.Join(errWriting, err)
-	}
-	if err := f.Close(); err != nil {
-		return nil, err
-	}
-	c, err := zs.OpenConn(path, zs.OpenReadWrite|zs.OpenCreate)
-	if err != nil {
-		return nil, err
-	}
-	err = lite.Script(c, `PRAGMA cache_size=-65536; PRAGMA journal_mode=WAL; PRAGMA secure_delete=ON; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;
-		PRAGMA wal_autocheckpoint=16384; PRAGMA journal_size_limit=67108864; PRAGMA synchronous=`+synchronous)
-	var has int64
-	if err == nil {
-		has, err = lite.Number(c, "PRAGMA user_version")
-	}
-	switch {
-	case err == nil && has == 0:
-		err = lite.Transact(c, func() error { return lite.Script(c, schema+"PRAGMA user_version="+number(version)) })
-	case err == nil && has != version:
-		err = fault.New(fault.Unsupported, "detection.version", "%s is of version %d, and this program knows %d", path, has, version)
-	}
-	if err != nil {
-		return nil, errors.Join(err, c.Close())
-	}
-	return c, nil
-}
-
-func (l *looked) close() error {
-	if l == nil || l.c == nil {
-		return nil
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	err := l.c.Close()
-	l.c = nil
-	return err
-}
-
-// do runs f alone, in a transaction.
+// do runs f alone, in a transaction. What is known of words does not outlive one that fails.
 func (l *looked) do(f func(c *zs.Conn) error) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.c == nil {
-		return room.Closed()
-	}
-	err := lite.Transact(l.c, func() error { return f(l.c) })
-	if err != nil {
-		l.words.forget()
-	}
-	return err
-}
-
-// read runs f alone.
-func (l *looked) read(f func(c *zs.Conn) error) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.c == nil {
-		return room.Closed()
-	}
-	return f(l.c)
+	return l.read(func(c *zs.Conn) error {
+		err := lite.Transact(c, func() error { return f(c) })
+		if err != nil {
+			l.words.forget()
+		}
+		return err
+	})
 }
 
 // table is how the table of an organisation stands.

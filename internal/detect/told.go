@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -40,51 +39,17 @@ INSERT INTO many VALUES('report', 0);
 `
 
 // told is the file of what sensors reported. It is durable when its methods return.
-type told struct {
-	path string
-	mu   sync.Mutex
-	c    *zs.Conn
-}
+type told struct{ file }
 
 func openTold(dir string) (*told, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	t := &told{path: filepath.Join(dir, toldFile)}
-	var err error
-	if t.c, err = openFile(t.path, "FULL", toldSchema, toldVersion); err != nil {
+	t := &told{file{path: filepath.Join(dir, toldFile)}}
+	if err := t.open("FULL", toldSchema, toldVersion); err != nil {
 		return nil, err
 	}
 	return t, nil
-}
-
-func (t *told) close() error {
-	if t == nil || t.c == nil {
-		return nil
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	err := t.c.Close()
-	t.c = nil
-	return err
-}
-
-func (t *told) do(f func(c *zs.Conn) error) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.c == nil {
-		return room.Closed()
-	}
-	return lite.Transact(t.c, func() error { return f(t.c) })
-}
-
-func (t *told) read(f func(c *zs.Conn) error) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.c == nil {
-		return room.Closed()
-	}
-	return f(t.c)
 }
 
 // day is the number of a day since 1970 (UTC).

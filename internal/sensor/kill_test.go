@@ -82,8 +82,11 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	current, rotated := filepath.Join(logs, "eve.json"), 0
 	write := func(lines int) {
 		var b strings.Builder
-		for range lines {
+		for i := range lines {
 			name := fmt.Sprintf("bad%d.example", r.IntN(100))
+			if i == 0 {
+				name = "bad0.example" // every writing has something to tell
+			}
 			var which int
 			if fmt.Sscanf(name, "bad%d.", &which); which < 5 {
 				want[fmt.Sprintf("indicator--%d", which)]++
