@@ -228,7 +228,7 @@ func (l *ledger) check(ctx context.Context, n *testnode.Node, rnd *rand.Rand) er
 			l.unsure = append(l.unsure, p)
 			continue
 		}
-		s, err := c.Settle(ctx, p.id, 30*time.Second)
+		s, err := c.Settle(ctx, p.id, 2*time.Minute)
 		if err != nil {
 			return fmt.Errorf("a post of %d objects, acknowledged as %s: %w", len(p.ids), p.final.Status, err)
 		}
@@ -321,10 +321,9 @@ func (l *ledger) sameBytes(ctx context.Context, c *testnode.Client, there map[st
 func (l *ledger) allOrNone(ctx context.Context, n *testnode.Node) error {
 	c := n.Client(testnode.Analyst)
 	defer c.Close()
-	var err error
-	for range 50 {
-		var there map[string]bool
-		if there, err = l.read(ctx, c); err != nil {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
+		there, err := l.read(ctx, c)
+		if err != nil {
 			return err
 		}
 		for _, p := range l.unsure {
@@ -332,12 +331,10 @@ func (l *ledger) allOrNone(ctx context.Context, n *testnode.Node) error {
 				break
 			}
 		}
-		if err == nil {
-			return nil
+		if err == nil || time.Now().After(end) {
+			return err
 		}
-		time.Sleep(200 * time.Millisecond)
 	}
-	return err
 }
 
 // firstOfTwoPages reads a page and returns the token of the next one, which a restart must not spoil; empty when there is none.

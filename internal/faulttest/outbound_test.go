@@ -215,7 +215,7 @@ func TestHostileServersElsewhere(t *testing.T) {
 	// run runs every feed by the command line, at once, and gives what each said.
 	run := func(failing bool) []string {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
 		out := make([]string, len(misdeeds))
 		errs := make([]error, len(misdeeds))
