@@ -70,7 +70,7 @@ type browser struct {
 func (d *desk) browser() *browser {
 	jar, err := cookiejar.New(nil)
 	must(d.t, err)
-	return &browser{d: d, site: "same-origin", c: &http.Client{Jar: jar, Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: d.n.ClientTLS()},
+	return &browser{d: d, site: "same-origin", c: &http.Client{Jar: jar, Timeout: 2 * time.Minute, Transport: &http.Transport{TLSClientConfig: d.n.ClientTLS()},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 

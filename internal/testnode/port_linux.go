@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// port is a free address of this machine that the system gives to nobody else while the file is open: a node that ends and starts again finds it free. A socket that is bound and does not listen
+// Port is a free address of this machine that the system gives to nobody else while the file is open: a node that ends and starts again finds it free. A socket that is bound and does not listen
 // is in nobody's way who asks for its port by number, and in the way of whoever asks for any.
-func port() (addr string, held *os.File, err error) {
+func Port() (addr string, held *os.File, err error) {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return "", nil, os.NewSyscallError("socket", err)

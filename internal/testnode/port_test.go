@@ -11,7 +11,7 @@ func TestANodesPortIsItsOwn(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("here a node finds its port by itself")
 	}
-	addr, held, err := port()
+	addr, held, err := Port()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -123,7 +123,7 @@ func (n *Node) Start(ctx context.Context) (time.Duration, error) {
 	defer log.Close()
 	listen := n.Addr()
 	if listen == "" {
-		if listen, n.held, err = port(); err != nil {
+		if listen, n.held, err = Port(); err != nil {
 			return 0, err
 		}
 	}
