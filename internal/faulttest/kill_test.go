@@ -105,11 +105,14 @@ func lifeAndDeaths(t *testing.T, rounds int) {
 			})
 		}
 		writers.Go(func() {
-			if err := house.use(ctx, rand.New(rand.NewPCG(seed, uint64(round*10+7)))); err != nil {
+			if err := house.use(ctx, rand.New(rand.NewPCG(seed, uint64(round*10+7))), nil); err != nil {
 				wrong.Store(&err)
 			}
 		})
 		time.Sleep(time.Duration(100+rnd.IntN(900)) * time.Millisecond)
+		for end := time.Now().Add(2 * time.Minute); round == rounds-1 && !(book.tried() && house.everywhere()) && time.Now().Before(end); { // on a machine that is busy with much else
+			time.Sleep(50 * time.Millisecond)
+		}
 		n.Kill()
 		stop()
 		writers.Wait()
@@ -194,6 +197,17 @@ func (l *ledger) write(ctx context.Context, n *testnode.Node, rnd *rand.Rand) er
 		}
 	}
 	return nil
+}
+
+// tried tells whether something was stored, and something removed.
+func (l *ledger) tried() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var some [removed + 1]bool
+	for _, f := range l.fates {
+		some[f] = true
+	}
+	return some[promised] && some[removed]
 }
 
 func (l *ledger) set(f fate, ids ...string) {
