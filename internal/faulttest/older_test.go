@@ -72,9 +72,7 @@ func TestDataOfOlderProgramsOpens(t *testing.T) {
 			if err := house.check(t.Context(), rnd); err != nil {
 				t.Fatal(err)
 			}
-			if at := must(house.local().Index(t.Context()))(t); at.Error != "" || !at.Caught {
-				t.Errorf("the index is %+v", at)
-			}
+			caughtUp(t, house.local())
 			house.work(t, time.Second, rnd) // and everything goes on
 			if err := house.check(t.Context(), rnd); err != nil {
 				t.Fatal(err)

@@ -280,7 +280,9 @@ func (r *rooms) check(ctx context.Context, rnd *rand.Rand) error {
 
 // found holds the index to the store: it finds what has the value, once it has caught up.
 func (r *rooms) found(ctx context.Context, c *api.Client, value, id string) error {
-	got, err := c.Finds(ctx, url.Values{"q": {"value:" + value}, "fresh": {"true"}, "limit": {"1000"}})
+	got, err := patient(func() (api.Finds, error) {
+		return c.Finds(ctx, url.Values{"q": {"value:" + value}, "fresh": {"true"}, "limit": {"1000"}})
+	})
 	if err != nil {
 		return fmt.Errorf("searching for %s: %w", value, err)
 	}
@@ -298,7 +300,7 @@ func (r *rooms) found(ctx context.Context, c *api.Client, value, id string) erro
 
 // alerts waits until every indicator of all rounds that was acknowledged has its alert, and fails when one has two.
 func (r *rooms) alerts(ctx context.Context, c *api.Client) error {
-	for end := time.Now().Add(90 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		about := map[string]int{}
 		if err := c.Alerts(ctx, url.Values{"limit": {"1000"}}, func(a notify.Alert) error { about[a.Object+" "+a.Constituent]++; about[a.Object]++; return nil }); err != nil {
 			return err
