@@ -89,7 +89,7 @@ var addRows = rows{
 		b.w.restart()
 		b.get(path).want(200).body(want)
 		defer b.w.ahead.Store(0)
-		b.w.ahead.Store(int64(24*time.Hour - time.Minute))
+		b.w.ahead.Store(int64(24*time.Hour - 10*time.Minute))
 		b.get(path).want(200).body(want)
 		b.w.ahead.Store(int64(25 * time.Hour))
 		b.get(path).want(404)
