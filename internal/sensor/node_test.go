@@ -382,7 +382,7 @@ func (n *fakeNode) expect(want map[string]int64) {
 // until waits for something that happens in its own time.
 func (n *fakeNode) until(what string, ok func() bool, shown func() any) {
 	n.t.Helper()
-	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			n.t.Fatalf("%s did not come: %+v", what, shown())
 		}
