@@ -73,7 +73,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser.close();
   await here('ada', 'DELETE', '/peers/GRA');
-  partner.stop();
+  await partner.stop();
 });
 
 test('the accord with its rule comes into force', async () => {
@@ -90,7 +90,7 @@ async function proposed(name: string): Promise<string> {
   await expect.poll(async () => (await found())?.mine).toBe(true);
   const row = await found();
   expect(row.what.deadline).toBeUndefined(); // it never expires
-  expect(row.said.map((s: { nation: string; choice: string }) => [s.nation, s.choice])).toEqual([['GRA', 'consent']]);
+  await expect.poll(async () => (await found()).said?.map((s: { nation: string; choice: string }) => [s.nation, s.choice])).toEqual([['GRA', 'consent']]);
   return '/app/decisions/' + row.id;
 }
 
