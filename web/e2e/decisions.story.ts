@@ -231,6 +231,10 @@ test('a veto ends what all must agree to; who may not vote only looks, on a phon
   await v.page.getByRole('button', { name: 'Take a position…' }).click();
   await v.page.getByRole('radio', { name: /^Veto/ }).check();
   await v.page.getByLabel('Reason').fill('It is too early.');
+  const missed = v.page.waitForEvent('requestfailed', (r) => r.url().includes('/api/v1/decisions/' + id));
+  await v.page.route('**/api/v1/decisions/*', (r) => r.abort(), { times: 1 }); // the page asks again by itself
+  await missed;
+  expect(await v.page.getByLabel('Reason').inputValue()).toBe('It is too early.');
   await v.page.getByRole('button', { name: 'Next' }).click();
   await v.page.getByRole('checkbox', { name: /I have read/ }).check();
   await v.page.getByRole('dialog').getByRole('button', { name: 'Veto' }).click();
