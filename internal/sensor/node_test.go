@@ -58,6 +58,7 @@ type fakeNode struct {
 
 func newFakeNode(t testing.TB) *fakeNode {
 	n := &fakeNode{t: t, changed: make(chan struct{}), reports: map[string]wire.Report{}, life: time.Hour}
+	t.TempDir() // directories are taken away when nobody asks any more: after what ends it below
 	n.state = wire.State{Indicators: wire.Cursor{Epoch: "one"}, Rules: "0"}
 	n.ca, n.caKey = n.certificate("authority", nil)
 	leaf, key := n.certificate("127.0.0.1", nil)

@@ -29,6 +29,7 @@ export default defineConfig({
     testTimeout: 600_000,
     expect: { poll: { timeout: 120_000, interval: 100 } }, // a busy machine draws late
     hookTimeout: 600_000,
+    teardownTimeout: 180_000,
     sequence: { concurrent: false, sequencer: ByName },
   },
 });
