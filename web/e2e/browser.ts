@@ -66,8 +66,8 @@ export async function visit(browser: Browser, { as, scheme = 'light', width = 14
   page.on('request', (r) => {
     if (!r.url().startsWith(base) && !r.url().startsWith('data:') && !r.url().startsWith('blob:')) faults.push('left the node: ' + r.url());
   });
-  // What the console says for six seconds stays for as long as a story may look: on a busy machine it would be gone before that.
-  await page.addInitScript(() => {
+  // What the console says for six seconds stays for as long as a story may look: on a busy machine it would be gone before that. On the pictures of the documentation it is not wanted.
+  if (!process.env.ENTENTE_SCREENSHOTS) await page.addInitScript(() => {
     const set = window.setTimeout.bind(window);
     window.setTimeout = ((f: () => void, after?: number) => set(f, after === 6000 ? 120_000 : after)) as typeof window.setTimeout;
   });
