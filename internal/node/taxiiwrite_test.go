@@ -1,7 +1,9 @@
 package node
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -310,7 +312,12 @@ var addRows = rows{
 		st := b.stored(b.obj("tool", 1, on("01")))
 		// What a power cut would leave now: the files as they are, without a word to the node.
 		dir := filepath.Join(b.t.TempDir(), "d")
-		must(b.t, os.CopyFS(dir, withoutSocket{os.DirFS(b.w.cfg.Data)}))
+		err := os.CopyFS(dir, withoutSocket{os.DirFS(b.w.cfg.Data)})
+		for errors.Is(err, fs.ErrNotExist) { // a file went between the look at its folder and the copy
+			must(b.t, os.RemoveAll(dir))
+			err = os.CopyFS(dir, withoutSocket{os.DirFS(b.w.cfg.Data)})
+		}
+		must(b.t, err)
 		must(b.t, filepath.Walk(dir, func(p string, info os.FileInfo, err error) error {
 			if err == nil {
 				err = os.Chmod(p, map[bool]os.FileMode{true: 0o700, false: 0o600}[info.IsDir()])
