@@ -74,7 +74,7 @@ type Day struct {
 }
 
 // patience is how long anything may take on a machine that has much to do.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // Play plays acts one after the other. After each, everything that was seen or not seen so far is looked at again. An expectation that is not met is told
 // as it is found, and the play goes on; at its end it is an error.
