@@ -51,7 +51,7 @@ func (a *alliance) wait(d time.Duration) { a.ahead.Add(int64(d)) }
 // morning lets time pass until a day begins: what is counted by days is counted on one, whenever the test runs.
 func (a *alliance) morning() {
 	now := a.now().UTC()
-	a.wait(now.Truncate(24*time.Hour).Add(24*time.Hour + time.Minute).Sub(now))
+	a.wait(now.Truncate(24 * time.Hour).Add(24*time.Hour + time.Minute).Sub(now))
 }
 
 type nation struct {

@@ -475,3 +475,36 @@ func TestARestoredNodeOrdersAgain(t *testing.T) {
 		t.Error("what nobody took back is gone, too")
 	}
 }
+
+// What is signed by a key that a partner has not heard of yet is taken, and done, as what comes after: it asks for the key log first.
+func TestANewKeySignsAtOnce(t *testing.T) {
+	t.Parallel()
+	net, uto, rur := bound(t)
+	net.wait(time.Hour)
+	since := net.now()
+	net.wait(time.Hour)
+	for n := 1; n <= 3; n++ {
+		uto.push(malware(n, v1), to(label.Amber, "RUR"))
+	}
+	quiet := func() { // nothing is to be told, and so no key log is asked for before the next look at it
+		net.eventually("all is receipted", func() bool {
+			links, err := rur.Links(context.Background())
+			return err == nil && len(links) == 1 && links[0].Owed == 0 && uto.receipts(id("malware", 3), peer.DidStore) == 1
+		})
+	}
+	for n, change := range map[int]func() error{
+		10: func() error { return uto.ring.CompromiseKey(uto.keyOf(keylog.RoleOriginate), since, "stolen") },
+		11: func() error { _, err := uto.ring.RotateKey(keylog.RoleOriginate, 0); return err },
+	} {
+		quiet()
+		must(t, change())
+		uto.push(malware(n, v1), to(label.Amber, "RUR"))
+		net.eventually("what the next key signs arrives", func() bool { return rur.sees(id("malware", n)) })
+		quiet()
+	}
+	must(t, func() error { _, err := uto.ring.RotateKey(keylog.RoleOriginate, 0); return err }())
+	if n, err := uto.TakeBack(context.Background(), id("malware", 10), peer.Purge, ""); err != nil || n != 1 {
+		t.Fatal(n, err)
+	}
+	net.eventually("what the next key orders is done", func() bool { return uto.receipts(id("malware", 10), peer.DidPurge) == 1 })
+}
