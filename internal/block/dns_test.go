@@ -2,6 +2,7 @@ package block
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -62,15 +63,25 @@ func upstream(t *testing.T) int {
 	return c.LocalAddr().(*net.UDPAddr).Port
 }
 
-// freePort is a port of the loopback address that nobody has for UDP and TCP.
+// freePort is a port of the loopback address that nobody has for UDP and TCP, below those that a system gives away by itself: until a program listens there nobody else is given it.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := 30_000 + rand.IntN(2700)
+		at := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		l, err := net.Listen("tcp", at)
+		if err != nil {
+			continue
+		}
+		c, err := net.ListenPacket("udp", at)
+		l.Close()
+		if err == nil {
+			c.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("there is no port")
+	return 0
 }
 
 // run starts a program of a test, which ends with it.
@@ -98,7 +109,7 @@ func run(t *testing.T, name string, args ...string) {
 // dig asks the server of a port until it answers, and gives the status and the addresses.
 func dig(t *testing.T, port int, name, typ string) (status, short string) {
 	t.Helper()
-	for until := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+	for until := time.Now().Add(3 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		out, err := exec.CommandContext(t.Context(), program(t, "dig"), "@127.0.0.1", "-p", strconv.Itoa(port), "+time=5", "+tries=1", "+noall", "+comments", "+answer", name, typ).Output()
 		if err == nil && strings.Contains(string(out), "status: ") && !strings.Contains(string(out), "SERVFAIL") {
 			_, rest, _ := strings.Cut(string(out), "status: ")
@@ -137,7 +148,7 @@ var asked = []struct {
 // askAll asks a name server that goes by names and, unless it cannot, by the addresses of answers.
 func askAll(t *testing.T, port int, addresses bool) {
 	t.Helper()
-	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(100 * time.Millisecond) { // it answers before it has read the zone
+	for until := time.Now().Add(3 * time.Minute); time.Now().Before(until); time.Sleep(100 * time.Millisecond) { // it answers before it has read the zone
 		if status, _ := dig(t, port, asked[0].name, asked[0].typ); status == "NXDOMAIN" {
 			break
 		}

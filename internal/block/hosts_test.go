@@ -15,7 +15,7 @@ func TestDnsmasqAnswersByTheHosts(t *testing.T) {
 	port := freePort(t)
 	run(t, dnsmasq, "--keep-in-foreground", "--log-facility=-", "--conf-file=/dev/null", "--user=root", "--pid-file=", "--no-resolv", "--no-hosts", "--bind-interfaces",
 		"--listen-address=127.0.0.1", "--port="+strconv.Itoa(port), "--addn-hosts="+hosts, "--server=127.0.0.1#"+strconv.Itoa(upstream(t)))
-	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(100 * time.Millisecond) { // it answers before it has read the file
+	for until := time.Now().Add(3 * time.Minute); time.Now().Before(until); time.Sleep(100 * time.Millisecond) { // it answers before it has read the file
 		if _, short := dig(t, port, "evil.bad-zone.com", "A"); short == "0.0.0.0" {
 			break
 		}

@@ -87,7 +87,7 @@ func nft(t *testing.T, script string) (string, error) {
 	if err := exec.Command(unshare, "-rn", nft, "list", "tables").Run(); err != nil {
 		t.Skipf("no network namespace of one's own can be made here: %v", err)
 	}
-	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer stop()
 	cmd := exec.CommandContext(ctx, unshare, "-rn", "sh", "-c", script)
 	cmd.Env = append(os.Environ(), "NFT="+nft)

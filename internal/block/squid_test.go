@@ -80,7 +80,7 @@ visible_hostname block.test
 	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy)}, Timeout: 30 * time.Second}
 	defer client.CloseIdleConnections()
 	fetch := func(page string) int {
-		for until := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		for until := time.Now().Add(3 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 			resp, err := client.Get(page)
 			if err == nil {
 				io.Copy(io.Discard, resp.Body)

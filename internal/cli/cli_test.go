@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"regexp"
 	"testing"
@@ -12,6 +11,7 @@ import (
 
 	"entente/internal/alliance"
 	"entente/internal/shareddata"
+	"entente/internal/testnode"
 )
 
 func TestMain(m *testing.M) {
@@ -36,12 +36,12 @@ func TestStories(t *testing.T) {
 			e.Setenv("TELEMETRY", dir)
 		}
 		for _, name := range []string{"ADDR", "UTO", "RUR", "FRE"} { // of a node, and of the doors that nations have for each other
-			l, err := net.Listen("tcp", "127.0.0.1:0")
+			addr, held, err := testnode.Port()
 			if err != nil {
 				return err
 			}
-			defer l.Close()
-			e.Setenv(name, l.Addr().String())
+			e.Defer(func() { held.Close() })
+			e.Setenv(name, addr)
 		}
 		return nil
 	}})
@@ -72,13 +72,13 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: until REGEXP COMMAND...")
 	}
 	want := regexp.MustCompile(args[0])
-	for end := time.Now().Add(90 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		ts.Check(ts.Exec(args[1], args[2:]...))
-		if want.MatchString(ts.ReadFile("stdout")) {
+	for end := time.Now().Add(3 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		err := ts.Exec(args[1], args[2:]...)
+		if err == nil && want.MatchString(ts.ReadFile("stdout")) {
 			return
 		}
 		if time.Now().After(end) {
-			ts.Fatalf("nothing that matches %s came", args[0])
+			ts.Fatalf("nothing that matches %s came: %v", args[0], err)
 		}
 	}
 }

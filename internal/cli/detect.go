@@ -189,9 +189,7 @@ func loadDetect(o *detectOptions) (*watch.Rules, *watch.Indicators, error) {
 		return nil
 	}
 	for _, root := range o.rules {
-		files, err := under(root, func(name string) bool {
-			return name == root || strings.HasSuffix(name, ".yml") || strings.HasSuffix(name, ".yaml")
-		})
+		files, err := under(root, ruleEnds...)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -216,13 +214,16 @@ func loadDetect(o *detectOptions) (*watch.Rules, *watch.Indicators, error) {
 	return rules, found, nil
 }
 
-// under are the files of a directory and of those in it, or the file itself.
-func under(root string, want func(string) bool) (files []string, err error) {
+// ruleEnds are those of files of Sigma rules in a directory.
+var ruleEnds = []string{".yml", ".yaml"}
+
+// under are the files of a directory and of those in it that end in one of ends, or in anything where none is given; or the file itself.
+func under(root string, ends ...string) (files []string, err error) {
 	err = filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		if !d.IsDir() && want(name) {
+		if !d.IsDir() && (name == root || len(ends) == 0 || slices.ContainsFunc(ends, func(end string) bool { return strings.HasSuffix(name, end) })) {
 			files = append(files, name)
 		}
 		return nil
@@ -237,7 +238,7 @@ func detectInputs(inputs []string) (files []string, err error) {
 			files = append(files, name)
 			continue
 		}
-		in, err := under(name, func(string) bool { return true })
+		in, err := under(name)
 		if err != nil {
 			return nil, err
 		}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -25,16 +24,14 @@ const (
 func importFiles(names []string, rules bool) (files []string, err error) {
 	ends := []string{".json", ".json.gz"}
 	if rules {
-		ends = []string{".yml", ".yaml"}
+		ends = ruleEnds
 	}
 	for _, root := range names {
 		if root == "-" {
 			files = append(files, root)
 			continue
 		}
-		in, err := under(root, func(name string) bool {
-			return name == root || slices.ContainsFunc(ends, func(end string) bool { return strings.HasSuffix(name, end) })
-		})
+		in, err := under(root, ends...)
 		if err != nil {
 			return nil, err
 		}

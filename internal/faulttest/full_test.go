@@ -163,7 +163,7 @@ exec "$@"`, n.Data}
 	}
 	// The process is the same: with room on the disk it works again by itself.
 	s := eventually(t, func() (testnode.Status, error) { return f.post(t.Context(), 400) })
-	if s, err := f.c.Settle(t.Context(), s.ID, 20*time.Second); err != nil || s.Success != 400 {
+	if s, err := f.c.Settle(t.Context(), s.ID, 2*time.Minute); err != nil || s.Success != 400 {
 		t.Fatalf("a large post after room was made ended as %+v: %v", s, err)
 	}
 	f.check(t)
@@ -206,10 +206,10 @@ func nothingHalfTaken(t *testing.T, f *filler) {
 	}
 }
 
-// eventually tries for a minute.
+// eventually tries for two minutes.
 func eventually[T any](t *testing.T, try func() (T, error)) T {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		v, err := try()
 		if err == nil {
 			return v

@@ -167,7 +167,7 @@ func hostiles() []hostile {
 		{name: "an unknown scheme", header: http.Header{"Authorization": {"Magic x"}}, status: 401, says: []string{"credential"}},
 		{name: "a long token", header: http.Header{"Authorization": {"Bearer " + strings.Repeat("A", 30_000)}}, status: 401},
 		{name: "a range", header: http.Header{"Range": {"bytes=0-0,-1,5-2"}}, status: 200},
-		{name: "headers without end", header: http.Header{"X-A": {strings.Repeat("a", 200_000)}}, status: 431},
+		{name: "headers without end", header: http.Header{"X-A": {strings.Repeat("a", 72_000)}}, status: 431},
 	}
 }
 
@@ -239,11 +239,10 @@ func stillWell(t *testing.T, n *testnode.Node, c *testnode.Client, envelope stri
 		return
 	}
 	var rss int64
-	for range 50 { // the collector has its own time
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(100 * time.Millisecond) { // the collector has its own time
 		if rss = must(n.Memory("VmRSS"))(t); rss < memoryBound {
 			return
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
 	t.Errorf("the process holds %d MiB", rss>>20)
 }

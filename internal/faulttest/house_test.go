@@ -59,7 +59,7 @@ func (h *house) open(t *testing.T) {
 
 func (h *house) close(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	if err := h.Stop(ctx); err != nil {
 		t.Errorf("stopping: %v", err)
@@ -70,6 +70,21 @@ func (h *house) client(t *testing.T) *testnode.Client {
 	c := testnode.NewClient(h.URL(), "admin", h.password, h.ClientTLS())
 	t.Cleanup(c.Close)
 	return c
+}
+
+// nothingLeft waits until nothing runs that did not run before: what has been told to end is given the time to.
+func nothingLeft(t *testing.T, before goleak.Option) {
+	t.Helper()
+	for end := time.Now().Add(2 * time.Minute); ; {
+		err := goleak.Find(before)
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Error(err)
+			return
+		}
+	}
 }
 
 // added is one line of a manifest.
@@ -142,7 +157,7 @@ func TestTimeAddedNeverGoesBackWithTheClock(t *testing.T) {
 }
 
 func TestTwoNodesInOneProcess(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	defer nothingLeft(t, goleak.IgnoreCurrent())
 	a, b := build(t, nil), build(t, nil)
 	ca, cb := a.client(t), b.client(t)
 	defer ca.Close()
@@ -161,7 +176,7 @@ func TestTwoNodesInOneProcess(t *testing.T) {
 }
 
 func TestANodeLeavesNothingRunning(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	defer nothingLeft(t, goleak.IgnoreCurrent())
 	h := build(t, func(c *node.Config) { c.Limits.PostObjects = 10 })
 	for round := range 3 {
 		c := h.client(t)
@@ -175,7 +190,7 @@ func TestANodeLeavesNothingRunning(t *testing.T) {
 		h.close(t)
 		h.open(t)
 		c = h.client(t)
-		if s, err := c.Settle(t.Context(), s.ID, 20*time.Second); err != nil || s.Success != 50 {
+		if s, err := c.Settle(t.Context(), s.ID, 2*time.Minute); err != nil || s.Success != 50 {
 			t.Errorf("a post that a stop interrupted ends as %+v: %v", s, err)
 		}
 		c.Close()
@@ -187,7 +202,7 @@ func TestANodeLeavesNothingRunning(t *testing.T) {
 }
 
 func TestANodeThatCannotStartLeavesNothingBehind(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	defer nothingLeft(t, goleak.IgnoreCurrent())
 	h := build(t, nil)
 	if _, err := node.New(t.Context(), h.cfg); err == nil {
 		t.Error("two nodes opened the same data")

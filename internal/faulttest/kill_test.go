@@ -105,11 +105,14 @@ func lifeAndDeaths(t *testing.T, rounds int) {
 			})
 		}
 		writers.Go(func() {
-			if err := house.use(ctx, rand.New(rand.NewPCG(seed, uint64(round*10+7)))); err != nil {
+			if err := house.use(ctx, rand.New(rand.NewPCG(seed, uint64(round*10+7))), nil); err != nil {
 				wrong.Store(&err)
 			}
 		})
 		time.Sleep(time.Duration(100+rnd.IntN(900)) * time.Millisecond)
+		for end := time.Now().Add(2 * time.Minute); round == rounds-1 && !(book.tried() && house.everywhere()) && time.Now().Before(end); { // on a machine that is busy with much else
+			time.Sleep(50 * time.Millisecond)
+		}
 		n.Kill()
 		stop()
 		writers.Wait()
@@ -196,6 +199,17 @@ func (l *ledger) write(ctx context.Context, n *testnode.Node, rnd *rand.Rand) er
 	return nil
 }
 
+// tried tells whether something was stored, and something removed.
+func (l *ledger) tried() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var some [removed + 1]bool
+	for _, f := range l.fates {
+		some[f] = true
+	}
+	return some[promised] && some[removed]
+}
+
 func (l *ledger) set(f fate, ids ...string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -228,7 +242,7 @@ func (l *ledger) check(ctx context.Context, n *testnode.Node, rnd *rand.Rand) er
 			l.unsure = append(l.unsure, p)
 			continue
 		}
-		s, err := c.Settle(ctx, p.id, 30*time.Second)
+		s, err := c.Settle(ctx, p.id, 2*time.Minute)
 		if err != nil {
 			return fmt.Errorf("a post of %d objects, acknowledged as %s: %w", len(p.ids), p.final.Status, err)
 		}
@@ -321,10 +335,9 @@ func (l *ledger) sameBytes(ctx context.Context, c *testnode.Client, there map[st
 func (l *ledger) allOrNone(ctx context.Context, n *testnode.Node) error {
 	c := n.Client(testnode.Analyst)
 	defer c.Close()
-	var err error
-	for range 50 {
-		var there map[string]bool
-		if there, err = l.read(ctx, c); err != nil {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
+		there, err := l.read(ctx, c)
+		if err != nil {
 			return err
 		}
 		for _, p := range l.unsure {
@@ -332,12 +345,10 @@ func (l *ledger) allOrNone(ctx context.Context, n *testnode.Node) error {
 				break
 			}
 		}
-		if err == nil {
-			return nil
+		if err == nil || time.Now().After(end) {
+			return err
 		}
-		time.Sleep(200 * time.Millisecond)
 	}
-	return err
 }
 
 // firstOfTwoPages reads a page and returns the token of the next one, which a restart must not spoil; empty when there is none.

@@ -23,15 +23,7 @@ func TestDataOfOlderProgramsOpens(t *testing.T) {
 	n := served(t, roomsConfig)
 	house := openRooms(t, n)
 	rnd := rand.New(rand.NewPCG(17, 1))
-	work := func(long time.Duration) {
-		t.Helper()
-		ctx, stop := context.WithTimeout(t.Context(), long)
-		defer stop()
-		if err := house.use(ctx, rnd); err != nil {
-			t.Fatal(err)
-		}
-	}
-	work(3 * time.Second)
+	house.work(t, 3*time.Second, rnd)
 	if err := house.check(t.Context(), rnd); err != nil {
 		t.Fatal(err)
 	}
@@ -80,10 +72,8 @@ func TestDataOfOlderProgramsOpens(t *testing.T) {
 			if err := house.check(t.Context(), rnd); err != nil {
 				t.Fatal(err)
 			}
-			if at := must(house.local().Index(t.Context()))(t); at.Error != "" || !at.Caught {
-				t.Errorf("the index is %+v", at)
-			}
-			work(time.Second) // and everything goes on
+			caughtUp(t, house.local())
+			house.work(t, time.Second, rnd) // and everything goes on
 			if err := house.check(t.Context(), rnd); err != nil {
 				t.Fatal(err)
 			}

@@ -1,7 +1,6 @@
 package faulttest
 
 import (
-	"context"
 	"math/rand/v2"
 	"net/http"
 	"path/filepath"
@@ -20,12 +19,8 @@ var eventNumber = regexp.MustCompile(`"Event":\{[^{}]*?"id":"(\d+)"|^\{"Event":\
 func TestARestoredNodeHasEverythingButItsSessions(t *testing.T) {
 	n := served(t, roomsConfig)
 	house := openRooms(t, n)
-	ctx, stop := context.WithTimeout(t.Context(), 4*time.Second)
-	defer stop()
 	rnd := rand.New(rand.NewPCG(91, 1))
-	if err := house.use(ctx, rnd); err != nil {
-		t.Fatal(err)
-	}
+	house.work(t, 4*time.Second, rnd)
 	if err := house.check(t.Context(), rnd); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,6 +46,7 @@ type rooms struct {
 	signedIn int
 	round    *promises
 	earlier  []*promises
+	taken    [7]atomic.Int64 // by step: how often it was acknowledged
 }
 
 // promises are those of one round.
@@ -76,14 +78,30 @@ func openRooms(t *testing.T, n *testnode.Node) *rooms {
 const watchedIndicator = `{"type":"indicator","spec_version":"2.1","id":"%s","created":"2026-01-01T00:00:00.000Z","modified":"2026-01-01T00:00:00.000Z","name":"watched","pattern":"[ipv4-addr:value = '%s']",` +
 	`"pattern_type":"stix","valid_from":"2026-01-01T00:00:00Z","object_marking_refs":["marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb"]}`
 
-// use works in the rooms until the node is gone. An answer that is not the promised one is an error; none at all is not.
-func (r *rooms) use(ctx context.Context, rnd *rand.Rand) error {
+// everywhere tells whether every room has acknowledged something.
+func (r *rooms) everywhere() bool {
+	return r.taken[0].Load()*r.taken[1].Load()*r.taken[4].Load()*r.taken[5].Load() > 0
+}
+
+// work works in the rooms of a node that lives for a while, and until every room has taken something.
+func (r *rooms) work(t *testing.T, long time.Duration, rnd *rand.Rand) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer stop()
+	end := time.Now().Add(long)
+	if err := r.use(ctx, rnd, func() bool { return time.Now().After(end) && r.everywhere() }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// use works in the rooms until the node is gone; or until it is enough, where that is told, and the node lives. An answer that is not the promised one is an error; none at all is not.
+func (r *rooms) use(ctx context.Context, rnd *rand.Rand, enough func() bool) error {
 	p := &promises{constituents: map[string]string{}, watched: map[string]string{}, events: map[string]string{}, blobs: map[string]string{}}
 	r.round = p
 	c, outside := r.local(), r.n.Client("")
 	defer outside.Close()
 	var made []*register.Constituent
-	for step := rnd.IntN(7); ctx.Err() == nil; step++ {
+	for step := rnd.IntN(7); ctx.Err() == nil && (enough == nil || !enough()); step++ {
 		r.tried++
 		var err error
 		address := fmt.Sprintf("10.%d.%d.%d", 1+rnd.IntN(250), rnd.IntN(250), 1+r.tried%250)
@@ -178,8 +196,16 @@ func (r *rooms) use(ctx context.Context, rnd *rand.Rand) error {
 			if k := fault.Of(err); k == fault.Invalid || k == fault.Forbidden || k == fault.NotFound || k == fault.Unprocessable {
 				return fmt.Errorf("step %d: %w", step%7, err)
 			}
+			if fault.Of(err) == fault.Conflict { // the draft has grown since it was read
+				continue
+			}
+			if enough != nil { // it has too much to do
+				time.Sleep(50 * time.Millisecond)
+				continue
+			}
 			return nil // the node is gone
 		}
+		r.taken[step%7].Add(1)
 	}
 	return nil
 }
@@ -254,7 +280,9 @@ func (r *rooms) check(ctx context.Context, rnd *rand.Rand) error {
 
 // found holds the index to the store: it finds what has the value, once it has caught up.
 func (r *rooms) found(ctx context.Context, c *api.Client, value, id string) error {
-	got, err := c.Finds(ctx, url.Values{"q": {"value:" + value}, "fresh": {"true"}, "limit": {"1000"}})
+	got, err := patient(func() (api.Finds, error) {
+		return c.Finds(ctx, url.Values{"q": {"value:" + value}, "fresh": {"true"}, "limit": {"1000"}})
+	})
 	if err != nil {
 		return fmt.Errorf("searching for %s: %w", value, err)
 	}
@@ -272,7 +300,7 @@ func (r *rooms) found(ctx context.Context, c *api.Client, value, id string) erro
 
 // alerts waits until every indicator of all rounds that was acknowledged has its alert, and fails when one has two.
 func (r *rooms) alerts(ctx context.Context, c *api.Client) error {
-	for end := time.Now().Add(90 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		about := map[string]int{}
 		if err := c.Alerts(ctx, url.Values{"limit": {"1000"}}, func(a notify.Alert) error { about[a.Object+" "+a.Constituent]++; about[a.Object]++; return nil }); err != nil {
 			return err

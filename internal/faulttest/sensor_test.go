@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -39,6 +40,7 @@ type beside struct {
 	dir  string
 	http *http.Client
 	most map[string]sensor.Report // by id, as large as each was ever given
+	took map[string]sensor.Report // the same, of what the node has acknowledged
 	rnd  *rand.Rand
 	mu   sync.Mutex
 }
@@ -50,7 +52,7 @@ func watchedID(i int) string { return fmt.Sprintf("indicator--00000000-0000-4000
 
 func enrolled(t *testing.T, n *testnode.Node) *beside {
 	t.Helper()
-	s := &beside{t: t, n: n, dir: filepath.Join(t.TempDir(), "sensor"), most: map[string]sensor.Report{}, rnd: rand.New(rand.NewPCG(17, uint64(time.Now().UnixNano())))}
+	s := &beside{t: t, n: n, dir: filepath.Join(t.TempDir(), "sensor"), most: map[string]sensor.Report{}, took: map[string]sensor.Report{}, rnd: rand.New(rand.NewPCG(17, uint64(time.Now().UnixNano())))}
 	var b strings.Builder
 	for i := range watched {
 		fmt.Fprintf(&b, watchedIndicator+"\n", watchedID(i), fmt.Sprintf("198.51.100.%d", i+1))
@@ -149,7 +151,17 @@ func (s *beside) some(n int) (out []sensor.Report) {
 // report gives reports until the context ends.
 func (s *beside) report(ctx context.Context) error {
 	for ctx.Err() == nil {
-		status, b := s.ask(ctx, http.MethodPost, sensor.PathReports, s.some(1+s.rnd.IntN(50)))
+		some := s.some(1 + s.rnd.IntN(50))
+		status, b := s.ask(ctx, http.MethodPost, sensor.PathReports, some)
+		if status == http.StatusOK {
+			s.mu.Lock()
+			for _, q := range some {
+				if q.Count > s.took[q.ID].Count {
+					s.took[q.ID] = q
+				}
+			}
+			s.mu.Unlock()
+		}
 		if status != 0 && status != http.StatusOK && status != http.StatusServiceUnavailable {
 			return fmt.Errorf("reports are answered with %d: %.300s", status, b)
 		}
@@ -158,12 +170,12 @@ func (s *beside) report(ctx context.Context) error {
 }
 
 // again gives everything once more, as large as it ever was, and says how much of it the node did not know.
-func (s *beside) again() (taken int) {
+func (s *beside) again() (taken int) { return s.give(s.most) }
+
+// give gives some of it once more.
+func (s *beside) give(some map[string]sensor.Report) (taken int) {
 	s.t.Helper()
-	var all []sensor.Report
-	for _, q := range s.most {
-		all = append(all, q)
-	}
+	all := slices.Collect(maps.Values(some))
 	for len(all) > 0 {
 		part := all[:min(len(all), sensor.MaxReports)]
 		all = all[len(part):]
@@ -226,8 +238,9 @@ func TestANodeThatIsKilledCountsReportsOnce(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		var work sync.WaitGroup
 		var failed error
+		wait := time.Duration(200+s.rnd.IntN(1500)) * time.Millisecond
 		work.Go(func() { failed = s.report(ctx) })
-		time.Sleep(time.Duration(200+s.rnd.IntN(1500)) * time.Millisecond)
+		time.Sleep(wait)
 		n.Kill()
 		stop()
 		if work.Wait(); failed != nil {
@@ -254,10 +267,11 @@ func TestWhatSensorsReportedIsInABackup(t *testing.T) {
 	var failed error
 	work.Go(func() { failed = s.report(ctx) })
 	time.Sleep(time.Second)
+	known := s.taken("something", func(took map[string]sensor.Report) bool { return len(took) > 0 })
 	file := filepath.Join(t.TempDir(), "backup")
 	must(n.Run(t.Context(), "backup", "--data", n.Data, file))(t)
-	known := len(s.copied())
-	time.Sleep(500 * time.Millisecond)
+	then := s.taken("", nil)
+	s.taken("more than was known after the backup", func(took map[string]sensor.Report) bool { return !maps.EqualFunc(took, then, same) })
 	stop()
 	if work.Wait(); failed != nil {
 		t.Fatal(failed)
@@ -280,8 +294,11 @@ func TestWhatSensorsReportedIsInABackup(t *testing.T) {
 	if s.read(b, &st); status != http.StatusOK || len(st.Muted) != 1 || st.Muted[0] != muted {
 		t.Fatalf("with the certificate of before the backup: %d %s", status, b)
 	}
-	if taken := s.again(); taken == 0 || taken > len(s.most)-known/2 {
-		t.Errorf("%d reports were taken of %d, of which %d were known", taken, len(s.most), known)
+	if taken := s.give(known); taken != 0 {
+		t.Errorf("of %d reports that were acknowledged before the backup %d are not in it", len(known), taken)
+	}
+	if taken := s.again(); taken == 0 {
+		t.Errorf("the backup knows what was told after it: all of %d reports", len(s.most))
 	}
 	s.said()
 
@@ -300,9 +317,18 @@ func TestWhatSensorsReportedIsInABackup(t *testing.T) {
 	}
 }
 
-// copied are the reports of this moment.
-func (s *beside) copied() map[string]sensor.Report {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return maps.Clone(s.most)
+// same tells whether a report has not grown.
+func same(a, b sensor.Report) bool { return a.Count == b.Count }
+
+// taken waits until what the node has acknowledged is as it should be, and returns it as it is then.
+func (s *beside) taken(what string, ok func(map[string]sensor.Report) bool) map[string]sensor.Report {
+	s.t.Helper()
+	return eventually(s.t, func() (map[string]sensor.Report, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if ok != nil && !ok(s.took) {
+			return nil, fmt.Errorf("the node does not acknowledge %s", what)
+		}
+		return maps.Clone(s.took), nil
+	})
 }

@@ -43,11 +43,8 @@ var AlarmKinds = []string{AlarmProof, AlarmForked, AlarmConflict, AlarmBehind, A
 const (
 	offClock    = time.Minute      // clocks differ by so much: what they say of deadlines and of what is fresh is doubtful
 	unseen      = 15 * time.Minute // a leaf waits so long to be cosigned, an order to be receipted
-	manyRefused = 10               // leaves of one kind of refusal, within refusingIn
+	manyRefused = 10               // leaves of one kind of refusal, within ledger.RefusedIn
 )
-
-// refusingIn is the time in which refusals are counted.
-const refusingIn = time.Hour
 
 // offset estimates how far a partner's clock is ahead: by the largest difference between what it signed and when that came, of about the last ten minutes. What is under
 // way for some time makes the difference smaller and never larger.
@@ -88,53 +85,22 @@ func (o *offset) ahead(now time.Time) time.Duration {
 	return d.Truncate(time.Second)
 }
 
-// refusals counts what was refused of a partner.
-type refusals struct {
-	all    int64
-	since  time.Time // of the count by code
-	byCode map[string]int
-	from   map[string]place // by code: the first that was refused
-}
-
-// place is a leaf of a log.
-type place struct {
-	origin string
-	index  uint64
-}
-
-// maxCodes bounds the codes that are counted for one partner: some are its own words.
-const maxCodes = 32
-
 // refusing counts what was refused of a batch.
-func (f *Federation) refusing(nation, origin string, from uint64, taken []ledger.Taken) {
+func (f *Federation) refusing(nation string, taken []ledger.Taken) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	r := f.refused[nation]
-	now := f.cfg.Now()
-	if r.byCode == nil || now.Sub(r.since) > refusingIn {
-		r.since, r.byCode, r.from = now, map[string]int{}, map[string]place{}
-	}
 	for i := range taken {
-		if taken[i].Did != peer.DidRefuse {
-			continue
-		}
-		r.all++
-		code := taken[i].Code
-		if _, known := r.byCode[code]; known || len(r.byCode) < maxCodes {
-			if !known {
-				r.from[code] = place{origin, from + uint64(i)}
-			}
-			r.byCode[code]++
+		if taken[i].Did == peer.DidRefuse {
+			f.refused[nation]++
 		}
 	}
-	f.refused[nation] = r
 }
 
 // observe adds to a link what is known of the partner's clock, of receipts, and of what was refused.
 func (f *Federation) observe(ctx context.Context, h *Health) error {
 	f.mu.Lock()
 	h.Ahead = int(f.clocks[h.Nation].ahead(f.cfg.Now()) / time.Second)
-	h.Refused = f.refused[h.Nation].all
+	h.Refused = f.refused[h.Nation]
 	f.mu.Unlock()
 	own, err := f.cfg.Ledger.Logs(ctx, ledger.Filter{Own: true, Party: "org:" + h.Nation + "/" + h.Org})
 	if err != nil {
@@ -203,14 +169,15 @@ func (f *Federation) alarm(ctx context.Context, links []Health) error {
 			return err
 		}
 		h.Alarms = append(h.Alarms, waiting...)
-		f.mu.Lock()
-		r := f.refused[h.Nation]
-		for code, n := range r.byCode {
-			if n >= manyRefused && f.cfg.Now().Sub(r.since) <= refusingIn {
-				raise(AlarmRefused, r.since, "", "%d records of %s were refused with %s, from leaf %d of %s on", n, h.Nation, code, r.from[code].index, r.from[code].origin)
+		refused, err := f.cfg.Ledger.Refused(ctx, h.Nation, f.cfg.Now())
+		if err != nil {
+			return err
+		}
+		for _, r := range refused {
+			if r.Count >= manyRefused {
+				raise(AlarmRefused, r.Since, "", "%d records of %s were refused with %s, from leaf %d of %s on", r.Count, h.Nation, r.Code, r.Index, r.Origin)
 			}
 		}
-		f.mu.Unlock()
 		slices.SortStableFunc(h.Alarms, func(a, b Alarm) int { return strings.Compare(a.Kind, b.Kind) })
 	}
 	return nil

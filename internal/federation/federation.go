@@ -172,7 +172,7 @@ type Federation struct {
 	marks   map[string][]peer.Checkpoint
 	passing map[string]map[string]*passage // by nation: checkpoints that others cosigned, which it is to be told
 	clocks  map[string]*offset             // by nation
-	refused map[string]refusals            // by nation
+	refused map[string]int64               // leaves, by nation
 	leaves  map[string]leafCount           // by nation
 	raised  map[string]bool                // alarms that were told
 	early   map[string]*early              // by accord: what came before its receiver had heard that the accord lets it
@@ -231,7 +231,7 @@ func New(ctx context.Context, cfg Config) (*Federation, error) {
 	cfg.Limits = cfg.Limits.Values()
 	f := &Federation{cfg: cfg, self: gate.Party{Nation: cfg.Nation, Org: cfg.Org}, logs: map[string]openLog{}, ids: map[string]string{}, today: map[string]int{}, judged: map[string]*judging{}, retired: map[string]int{}, earlier: map[string]openLog{},
 		links: map[string]*link{}, short: map[string]time.Time{}, orders: make(chan struct{}, 1), taking: map[string]*sync.Mutex{}, came: map[[2]string]map[string]int{}, missing: map[string]unread{}, marks: map[string][]peer.Checkpoint{},
-		passing: map[string]map[string]*passage{}, clocks: map[string]*offset{}, refused: map[string]refusals{}, raised: map[string]bool{}, leaves: map[string]leafCount{},
+		passing: map[string]map[string]*passage{}, clocks: map[string]*offset{}, refused: map[string]int64{}, raised: map[string]bool{}, leaves: map[string]leafCount{},
 		began: cfg.Now(), recovered: make(chan struct{}, 1), early: map[string]*early{}, tooSoon: make(chan struct{}, 1), settles: make(chan struct{}, 1), packing: make(chan struct{}, 1), filing: make(chan struct{}, 1), stirred: map[string]bool{}, shelves: shelves(cfg.Shelves), over: newRelaying()}
 	own, err := cfg.Ledger.Logs(ctx, ledger.Filter{Own: true})
 	if err != nil {

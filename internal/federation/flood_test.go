@@ -3,6 +3,7 @@ package federation_test
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -123,9 +124,14 @@ func TestAFloodIsRefused(t *testing.T) {
 		t.Errorf("%d were refused for the quota, and should be %d", refused, flooded-(may-2))
 	}
 
-	uto.close() // what came today is known after a restart too
+	alarm := uto.alarmsOf("RUR", federation.AlarmRefused)
+	if len(alarm) != 1 || !strings.HasPrefix(alarm[0].Text, fmt.Sprintf("%d records of RUR were refused with accord.quota", refused)) {
+		t.Errorf("the alarm is %+v", alarm)
+	}
+	uto.close() // what came today is known after a restart too, and what was refused
 	uto.open()
 	uto.Start()
+	net.eventually("the alarm is there again", func() bool { return reflect.DeepEqual(uto.alarmsOf("RUR", federation.AlarmRefused), alarm) })
 	rur.flood(5001, 5011)
 	net.eventually("it is refused", func() bool { return rur.receipts(id("malware", 5010), peer.DidRefuse) == 1 })
 	if _, objects := uto.kept("RUR"); objects != may-2 {

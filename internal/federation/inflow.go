@@ -157,7 +157,7 @@ func (f *Federation) takeVia(ctx context.Context, nation, via string, b *peer.Ba
 		c, _ := v.Last()
 		f.mark(c)
 		f.caughtUp(b.Origin, v.Size())
-		f.refusing(nation, b.Origin, from, t.taken)
+		f.refusing(nation, t.taken)
 		if t.about.Accord != "" {
 			_, err = f.cfg.Ledger.Mirror(ctx, b.Origin, nation, t.about)
 			f.freshen(t.about.Parties)

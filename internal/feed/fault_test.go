@@ -94,7 +94,7 @@ func TestBrokenSources(t *testing.T) {
 				w.(http.Flusher).Flush()
 				time.Sleep(20 * time.Millisecond)
 			}
-		}, code: "feed.timeout"},
+		}, code: "feed.timeout", tweak: func(c *Config) { c.Limits.Timeout = "5s" }},
 		"another host": {h: func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) }, code: "feed.redirect"},
 		"inward": {h: func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://169.254.169.254/latest/meta-data/", http.StatusTemporaryRedirect)
@@ -129,7 +129,7 @@ func TestBrokenSources(t *testing.T) {
 		"TAXII refused": {kind: "taxii", h: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, code: "feed.refused", tweak: func(c *Config) { c.Remote = "x" }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c2 := Config{Name: "bad", Kind: "list", URL: serve(t, c.h) + "/list?key=geheim", Label: "tlp:green", Limits: Limits{Bytes: 1 << 20, Timeout: "2s"}}
+			c2 := Config{Name: "bad", Kind: "list", URL: serve(t, c.h) + "/list?key=geheim", Label: "tlp:green", Limits: Limits{Bytes: 1 << 20, Timeout: "2m"}}
 			if c.kind != "" {
 				c2.Kind = c.kind
 			}
@@ -204,7 +204,7 @@ func TestBrokenFeedBlocksNobody(t *testing.T) {
 	fine := serve(t, func(w http.ResponseWriter, r *http.Request) { served.Add(1); fmt.Fprint(w, "192.0.2.1\n") })
 	w := newWorld(t, "", Config{Name: "hangs", Kind: "list", URL: hang, Label: "tlp:green"}, Config{Name: "fine", Kind: "list", URL: fine, Label: "tlp:green", Jitter: "0s"})
 	w.f.Start()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(2 * time.Minute)
 	for served.Load() == 0 && time.Now().Before(deadline) {
 		time.Sleep(5 * time.Millisecond)
 	}

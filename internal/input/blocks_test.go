@@ -87,7 +87,7 @@ func (k *taker) run(marks string, die int, enough func() bool, patterns ...strin
 		k.t.Fatal(err)
 	}
 	k.now, k.closed, k.undone, k.die = map[string][]string{}, map[string]bool{}, nil, die
-	ctx, stop := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, stop := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer stop()
 	s := &Files{Patterns: patterns, Follow: true, Poll: 200 * time.Microsecond, Marks: c}
 	err = s.Run(ctx, func(b *Batch) error {

@@ -192,7 +192,7 @@ func (l *Ledger) prepare() error {
 			return err
 		}
 	}
-	if err := lite.Exec(l.w, orderIndex, nil); err != nil {
+	if err := lite.Script(l.w, orderIndex+";"+refusedTable+";"); err != nil {
 		return err
 	}
 	if err := l.rescrub(); err != nil {

@@ -101,6 +101,9 @@ func (l *Ledger) Extend(ctx context.Context, v *peer.Verifier, from uint64, take
 				}
 			}
 		}
+		if err := refuse(c, &g, from, taken); err != nil {
+			return err
+		}
 		if err := put(c, g.id, receipts); err != nil {
 			return err
 		}

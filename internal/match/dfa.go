@@ -12,9 +12,8 @@ import (
 // may have led to, and states are made when they are first reached. It answers what package regexp answers, bytes that are not UTF-8 included. It belongs to one
 // goroutine.
 type dfa struct {
-	prog     *syntax.Prog
+	*program
 	anchored bool   // a match begins where the text begins
-	asserts  bool   // it asks what stands before or behind
 	bounds   []rune // where the classes of code points begin, rising; the first is 0
 	ascii    [utf8.RuneSelf]uint8
 	low      bool      // the classes of ASCII fit into ascii
@@ -46,20 +45,8 @@ const (
 	maxCells = 1 << 18 // of the table of an automaton, in entries: it is begun anew when it is full
 )
 
-// program is what an automaton is made of.
-func program(expr string) (*syntax.Prog, error) {
-	tree, err := syntax.Parse(expr, syntax.Perl)
-	if err != nil {
-		return nil, err
-	}
-	return syntax.Compile(tree.Simplify())
-}
-
-func newDFA(prog *syntax.Prog) *dfa {
-	d := &dfa{prog: prog, anchored: prog.StartCond()&syntax.EmptyBeginText != 0, seen: make([]uint32, len(prog.Inst))}
-	for i := range prog.Inst {
-		d.asserts = d.asserts || prog.Inst[i].Op == syntax.InstEmptyWidth
-	}
+func newDFA(p *program) *dfa {
+	d := &dfa{program: p, anchored: p.prog.StartCond()&syntax.EmptyBeginText != 0, seen: make([]uint32, len(p.prog.Inst))}
 	d.classify()
 	d.reset()
 	return d
@@ -143,7 +130,13 @@ func (d *dfa) match(text []byte) bool {
 	ends := int32(dfaFail * d.classes)
 	first := int32(dfaStart * d.classes)
 	row := first
-	for i := 0; i < len(text); {
+	i := 0
+	if d.lead != nil {
+		if i = d.ahead(text, 0); i < 0 {
+			return false
+		}
+	}
+	for i < len(text) {
 		var class int
 		if c := text[i]; c < utf8.RuneSelf && d.low {
 			class = int(d.ascii[c])
@@ -162,9 +155,16 @@ func (d *dfa) match(text []byte) bool {
 				return to == dfaMatch
 			}
 		}
-		if row == first && to == first { // nothing has begun: on to where something may
-			for i < len(text) && d.idle[text[i]] {
-				i++
+		if to == first { // nothing has begun: on to where something may
+			switch {
+			case d.lead != nil:
+				if i = d.ahead(text, i); i < 0 {
+					return false
+				}
+			case row == first:
+				for i < len(text) && d.idle[text[i]] {
+					i++
+				}
 			}
 		}
 		row = to

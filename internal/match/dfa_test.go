@@ -16,7 +16,7 @@ func agree(t *testing.T, expr string, texts ...string) {
 	if err != nil {
 		return
 	}
-	p, err := program(expr)
+	p, err := newProgram(expr)
 	if err != nil {
 		t.Fatalf("%q: %v", expr, err)
 	}
@@ -97,7 +97,7 @@ func TestTheAutomatonAgreesOnAnything(t *testing.T) {
 // A table that is full is begun anew, and the answer stays.
 func TestTheAutomatonIsBounded(t *testing.T) {
 	const expr = `(a|b)*a(a|b){14}c`
-	p, err := program(expr)
+	p, err := newProgram(expr)
 	if err != nil {
 		t.Fatal(err)
 	}

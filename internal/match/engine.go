@@ -18,7 +18,6 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
-	"regexp/syntax"
 	"slices"
 	"strings"
 	"sync"
@@ -60,7 +59,7 @@ type leaf struct {
 	other int // of a question about two fields, the second; -1: it is about one
 	regex int // of a regular expression, its number
 
-	program *syntax.Prog // of a regular expression
+	program *program     // of a regular expression
 	network netip.Prefix // of OpCIDR
 }
 
@@ -379,7 +378,7 @@ func (e *Engine) leaf(m sigma.Match) (int, error) {
 			return 0, err
 		}
 	case sigma.OpRegex:
-		if l.program, err = program(m.Text); err != nil {
+		if l.program, err = newProgram(m.Text); err != nil {
 			return 0, err
 		}
 		l.regex = e.regexes

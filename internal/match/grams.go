@@ -163,12 +163,12 @@ func ascii(text string) bool {
 
 // find calls with the entries whose text stands in another; with some more than once. Where plain is set, that is known to be ASCII.
 func (g *grams) find(text []byte, plain bool, met func(*entry)) {
-	if g.step > 0 {
-		step, shift, bitmap := g.step, g.shift&31, g.bits
-		for i := 0; i+4 <= len(text); i += step {
-			key := binary.LittleEndian.Uint32(text[i:])
+	if g.step > 0 && len(text) >= 4 {
+		step, shift, bitmap := uint(g.step), g.shift&31, g.bits
+		for i, end := uint(0), uint(len(text)-3); i < end; i += step {
+			key := binary.LittleEndian.Uint32(text[i : i+4])
 			if h := key * mix >> shift; bitmap[h/64]>>(h%64)&1 != 0 {
-				g.compare(text, i, key, met)
+				g.compare(text, int(i), key, met)
 			}
 		}
 	}
@@ -225,15 +225,15 @@ func (g *grams) compare(text []byte, i int, key uint32, met func(*entry)) {
 
 // anyCaseless tells whether one of the texts, of small letters, stands in another, whatever the case of ASCII letters there.
 func (g *grams) anyCaseless(text []byte) bool {
-	step, loud := g.step, g.loud
-	if loud == nil {
+	step, loud := uint(g.step), g.loud
+	if loud == nil || len(text) < 4 {
 		return false
 	}
-	for i := 0; i+4 <= len(text); i += step {
-		key := asCaseless(binary.LittleEndian.Uint32(text[i:]))
+	for i, end := uint(0), uint(len(text)-3); i < end; i += step {
+		key := asCaseless(binary.LittleEndian.Uint32(text[i : i+4]))
 		if h := key * mix >> 17; loud[h/64]>>(h%64)&1 != 0 {
 			for _, p := range g.lists[g.slot(key)] {
-				if from := i - p.at; from >= 0 && len(text)-from >= len(p.text) && equalFold(text[from:from+len(p.text)], p.text) {
+				if from := int(i) - p.at; from >= 0 && len(text)-from >= len(p.text) && equalFold(text[from:from+len(p.text)], p.text) {
 					return true
 				}
 			}

@@ -302,7 +302,8 @@ func (m *Matcher) one(x *expr) bool {
 func (m *Matcher) yes(n int) bool {
 	a := &m.answers[n]
 	if a.epoch != m.epoch {
-		a.epoch, a.yes = m.epoch, (m.searched == nil || !m.searched.in[n]) && m.ask(&m.e.leaves[n])
+		l := &m.e.leaves[n]
+		a.epoch, a.yes = m.epoch, (l.slot >= 0 || m.searched == nil || !m.searched.in[n]) && m.ask(l)
 	}
 	return a.yes
 }

@@ -12,6 +12,7 @@ import (
 
 	"entente/internal/identity"
 	"entente/internal/surface/api"
+	"entente/internal/testnode"
 	"entente/label"
 )
 
@@ -29,7 +30,11 @@ const phrase = "a phrase that is long enough"
 // found starts a nation's node. config is its configuration file.
 func found(t *testing.T, code, org, config string) *nation {
 	t.Helper()
-	n := &nation{t: t, data: filepath.Join(t.TempDir(), "d"), addr: "127.0.0.1:0"}
+	n := &nation{t: t, data: filepath.Join(t.TempDir(), "d")}
+	addr, held, err := testnode.Port() // where it stays, though it is away at times
+	n.must(err)
+	t.Cleanup(func() { held.Close() })
+	n.addr = addr
 	n.must(Create(t.Context(), Init{Data: n.data, Nation: code, Org: org}))
 	n.must(os.WriteFile(filepath.Join(n.data, "secret"), []byte(phrase+"\n"), 0o600))
 	n.start(config)
@@ -45,7 +50,6 @@ func (n *nation) start(config string) {
 	n.Node, err = New(n.t.Context(), cfg)
 	n.must(err)
 	n.must(n.Start(n.t.Context()))
-	n.addr = n.Addr() // where it stays
 	n.api = api.NewClient("http://node", n.Local(), nil)
 }
 
@@ -139,7 +143,7 @@ schedule = "1h"
 
 	// The schedule begins by itself.
 	var brought int64
-	for deadline := time.Now().Add(90 * time.Second); time.Now().Before(deadline) && brought == 0; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline) && brought == 0; time.Sleep(10 * time.Millisecond) {
 		v, err := arcadia.api.Feed(t.Context(), "utopia")
 		arcadia.must(err)
 		if len(v.Runs) > 0 {

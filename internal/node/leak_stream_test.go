@@ -33,26 +33,40 @@ func (w *leakWorld) streamFrom(names ...string) {
 	}
 }
 
-// quiet is an answer, and when it last went on.
+// quiet is an answer, and how often one looked since it went on.
 type quiet struct {
 	*httptest.ResponseRecorder
-	mu   sync.Mutex
-	last time.Time
+	mu    sync.Mutex
+	looks int // negative: nothing was said yet
 }
 
 func (q *quiet) Write(b []byte) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.last = time.Now()
+	q.looks = 0
 	return q.ResponseRecorder.Write(b)
 }
 
 func (q *quiet) Flush() {}
 
-// listen hears a stream until it has said nothing for a while.
+// look tells how often one has looked now; 0: nothing was said yet.
+func (q *quiet) look() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.looks >= 0 {
+		q.looks++
+	}
+	return max(q.looks, 0)
+}
+
+// listen hears a stream until it has said nothing for 2 s, in which this process was at work: the time of a machine that stands still does not count. One that is of nothing that was has said everything
+// with where it begins.
 func listen(h http.Handler, rec *httptest.ResponseRecorder, r *http.Request) {
 	ctx, stop := context.WithCancel(r.Context())
-	q := &quiet{ResponseRecorder: rec, last: time.Now()}
+	q, enough := &quiet{ResponseRecorder: rec, looks: -1}, 200
+	if !r.URL.Query().Has("after") {
+		enough = 1
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -62,10 +76,8 @@ func listen(h http.Handler, rec *httptest.ResponseRecorder, r *http.Request) {
 		select {
 		case <-done:
 			waiting = false
-		case <-time.After(50 * time.Millisecond):
-			q.mu.Lock()
-			waiting = time.Since(q.last) < 400*time.Millisecond
-			q.mu.Unlock()
+		case <-time.After(10 * time.Millisecond):
+			waiting = q.look() < enough
 		}
 	}
 	stop()

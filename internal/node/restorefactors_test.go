@@ -67,13 +67,14 @@ func (k *passkey) signIn(b *browser) {
 
 // Second factors come along with a backup and still bind: nobody gets in by the password alone, nor with a session or a code that was used before it.
 func TestSecondFactorsSurviveARestore(t *testing.T) {
-	d := newDesk(t, nil)
+	at := time.Now()
+	stands := func(c *Config) { c.Now = func() time.Time { return at } } // codes are of a time, which must not go on between two of them
+	d := newDesk(t, stands)
 	d.account("alice", "analyst")
 	d.account("bob", "analyst")
 	alice, bob := d.browser(), d.browser()
 	alice.signIn("alice")
 	secret := alice.want(200, "POST", "/api/v1/me/totp", nil).body["secret"].(string)
-	at := time.Now()
 	code := func(later time.Duration) string {
 		c, err := totp.GenerateCode(secret, at.Add(later))
 		must(t, err)
@@ -111,7 +112,7 @@ func TestSecondFactorsSurviveARestore(t *testing.T) {
 	d.data = filepath.Join(t.TempDir(), "restored")
 	_, err = Restore(t.Context(), f, info.Size(), d.data, "")
 	must(t, err)
-	d.start(nil)
+	d.start(stands)
 
 	for _, b := range []*browser{alice, bob} {
 		b.c = d.sameJar(b)

@@ -120,7 +120,7 @@ func (p *probe) enrol() *probe {
 func (p *probe) sees(what string, test func(sensor.State) bool) sensor.State {
 	p.t.Helper()
 	var st sensor.State
-	for range 60 {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
 		after := st.Version
 		p.do("GET", sensor.PathState+"?wait=1&after="+url.QueryEscape(after), nil, &st)
 		if test(st) {
@@ -216,13 +216,12 @@ func (n *nation) bring(objects ...string) {
 func (n *nation) waits(what string, q url.Values, test func([]api.Object) bool) []api.Object {
 	n.t.Helper()
 	var out []api.Object
-	for range 600 {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		out = nil
 		n.must(n.api.Search(n.t.Context(), q, func(o api.Object) error { out = append(out, o); return nil }))
 		if test(out) {
 			return out
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 	n.t.Fatalf("it never came to %s: %d objects", what, len(out))
 	return nil
@@ -383,14 +382,14 @@ func TestWhatLeavesSightLeavesTheTable(t *testing.T) {
 	_, err := n.api.Purge(t.Context(), ids[1], false)
 	n.must(err)
 	p.has(ids[1])
-	for range 200 {
-		if len(holding(t, filepath.Join(n.data, detectFolder), "secret-purged")) == 0 {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		left := holding(t, filepath.Join(n.data, detectFolder), "secret-purged")
+		if len(left) == 0 {
 			break
 		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	if left := holding(t, filepath.Join(n.data, detectFolder), "secret-purged"); len(left) > 0 {
-		t.Errorf("%v hold what was purged", left)
+		if time.Now().After(end) {
+			t.Fatalf("%v hold what was purged", left)
+		}
 	}
 
 	n.bring(indicatorObject(ids[2], "[domain-name:value = 'revoked.example']", "2026-02-01T00:00:00.000Z", label.Amber, `,"revoked":true`))

@@ -41,6 +41,7 @@ func newPartners(t testing.TB, nations ...string) *partnered {
 	must(t, Create(t.Context(), Init{Data: dir, Nation: "UTO", Org: cert("UTO"), AdminPassword: password}))
 	w := &world{t: t, cfg: DefaultConfig(dir), tokens: map[string]string{}}
 	w.cfg.Listen = "127.0.0.1:0"
+	w.cfg.Limits.Patience = 2 * time.Minute // also that for what is to lie on the shelf
 	w.cfg.Now = func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
 	for _, code := range nations {
 		w.cfg.Federation.TAXII = append(w.cfg.Federation.TAXII, code+"/"+cert(code))

@@ -70,7 +70,7 @@ type browser struct {
 func (d *desk) browser() *browser {
 	jar, err := cookiejar.New(nil)
 	must(d.t, err)
-	return &browser{d: d, site: "same-origin", c: &http.Client{Jar: jar, Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: d.n.ClientTLS()},
+	return &browser{d: d, site: "same-origin", c: &http.Client{Jar: jar, Timeout: 2 * time.Minute, Transport: &http.Transport{TLSClientConfig: d.n.ClientTLS()},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
@@ -162,6 +162,22 @@ func TestAPersonSignsInAndOut(t *testing.T) {
 	}
 }
 
+// wrongCode is a code that is none of those of these minutes.
+func wrongCode(t *testing.T, secret string) string {
+	t.Helper()
+	right := map[string]bool{}
+	for at := -5 * time.Minute; at <= 5*time.Minute; at += 30 * time.Second {
+		code, err := totp.GenerateCode(secret, time.Now().Add(at))
+		must(t, err)
+		right[code] = true
+	}
+	for n := 918273; ; n++ {
+		if code := fmt.Sprint(n); !right[code] {
+			return code
+		}
+	}
+}
+
 // enrol sets up one-time codes and returns their secret.
 func (b *browser) enrol() string {
 	b.d.t.Helper()
@@ -190,7 +206,7 @@ func TestTheFirstAdministratorEnrols(t *testing.T) {
 	if step.body["state"] != "totp" || step.header.Get("Set-Cookie") != "" {
 		t.Fatal(step.text)
 	}
-	b.code(401, "auth.code", "POST", "/auth/totp", form{"ticket": step.body["ticket"], "code": "000000"})
+	b.code(401, "auth.code", "POST", "/auth/totp", form{"ticket": step.body["ticket"], "code": wrongCode(t, secret)})
 	code, err := totp.GenerateCode(secret, time.Now().Add(30*time.Second)) // the one before was used to enrol
 	must(t, err)
 	b.want(200, "POST", "/auth/totp", form{"ticket": step.body["ticket"], "code": code})
@@ -366,12 +382,13 @@ func TestTheLogOfSignInsKeepsNoSecrets(t *testing.T) {
 	b.signIn("alice")
 	secret := b.enrol()
 	step := b.want(200, "POST", "/auth/password", form{"name": "alice", "password": lanterns})
-	b.want(401, "POST", "/auth/totp", form{"ticket": step.body["ticket"], "code": "918273"})
+	wrong := wrongCode(t, secret)
+	b.want(401, "POST", "/auth/totp", form{"ticket": step.body["ticket"], "code": wrong})
 	b.want(401, "POST", "/auth/password", form{"name": "alice", "password": "a wrong lantern on the hill"})
 	b.want(404, "GET", "/auth/oidc/corp/callback?code=c0dec0de&state=x", nil)
 	u, err := url.Parse(d.n.URL())
 	must(t, err)
-	secrets := []string{lanterns, secret, "918273", "a wrong lantern", step.body["ticket"].(string), "c0dec0de"}
+	secrets := []string{lanterns, secret, wrong, "a wrong lantern", step.body["ticket"].(string), "c0dec0de"}
 	for _, c := range b.c.Jar.Cookies(u) {
 		secrets = append(secrets, c.Value)
 	}

@@ -22,7 +22,7 @@ import (
 // taxiiClient is the project's own client, as one of the viewers.
 func (w *world) taxiiClient(who string) *taxii.Client {
 	return &taxii.Client{URL: w.n.URL() + "/taxii2/", Doer: w.http, Auth: taxii.Bearer(w.tokens[who]),
-		Sleep: func(ctx context.Context, _ time.Duration) error { time.Sleep(5 * time.Millisecond); return ctx.Err() }}
+		Sleep: func(ctx context.Context, _ time.Duration) error { time.Sleep(5 * time.Millisecond); return ctx.Err() }, Retries: 10_000}
 }
 
 // asked is a Doer that notes what is asked.
@@ -72,7 +72,7 @@ var clientRows = rows{
 		for n := range 500 { // more than two envelopes of 64 KiB
 			objects = append(objects, []byte(b.obj("tool", n+1, on("01"))))
 		}
-		done, err := c.Add(b.t.Context(), b.w.n.URL()+root, b.coll, objects, taxii.AddOptions{})
+		done, err := c.Add(b.t.Context(), b.w.n.URL()+root, b.coll, objects, taxii.AddOptions{MaxPolls: 10_000})
 		must(b.t, err)
 		stored := 0
 		for _, st := range done {
@@ -158,7 +158,7 @@ func TestClientMeetsEverythingOnce(t *testing.T) {
 					objects = append(objects, []byte(o))
 					kept[k][versionOf(t, []byte(o))] = o
 				}
-				if _, err := client.Add(ctx, root, b.coll, objects, taxii.AddOptions{MaxContentLength: 1 << 16}); err != nil {
+				if _, err := client.Add(ctx, root, b.coll, objects, taxii.AddOptions{MaxContentLength: 1 << 16, MaxPolls: 10_000}); err != nil {
 					t.Error(err)
 					return
 				}

@@ -50,7 +50,7 @@ func posts(status int, contentTypes ...string) func(*bench) {
 func (b *bench) handshake(change func(*tls.Config)) (tls.ConnectionState, error) {
 	conf := b.w.n.ClientTLS()
 	change(conf)
-	c, err := tls.DialWithDialer(&net.Dialer{Timeout: 10 * time.Second}, "tcp", b.w.n.Addr(), conf)
+	c, err := tls.DialWithDialer(&net.Dialer{Timeout: time.Minute}, "tcp", b.w.n.Addr(), conf)
 	if err != nil {
 		return tls.ConnectionState{}, err
 	}
@@ -118,7 +118,7 @@ var transportRows = rows{
 		c, err := net.DialTimeout("tcp", b.w.n.Addr(), time.Minute)
 		must(b.t, err)
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(time.Minute))
+		c.SetDeadline(time.Now().Add(2 * time.Minute))
 		_, err = c.Write(b.earlyHello())
 		must(b.t, err)
 		answer := make([]byte, 7)

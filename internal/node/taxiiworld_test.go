@@ -84,7 +84,7 @@ func (w *world) start() {
 func (w *world) stop() {
 	w.t.Helper()
 	w.http.CloseIdleConnections()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	if err := w.n.Stop(ctx); err != nil {
 		w.t.Error(err)
@@ -104,14 +104,14 @@ func (w *world) client(change func(*tls.Config)) *http.Client {
 		change(conf)
 	}
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: conf, DisableCompression: true, ForceAttemptHTTP2: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Timeout: 30 * time.Second}
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Timeout: 2 * time.Minute}
 }
 
 // oldClient speaks HTTP/1.1, and sends no body before the server asks for it where the request wants that.
 func (w *world) oldClient() *http.Client {
 	c := w.client(nil)
 	t := c.Transport.(*http.Transport)
-	t.ForceAttemptHTTP2, t.TLSNextProto, t.ExpectContinueTimeout = false, map[string]func(string, *tls.Conn) http.RoundTripper{}, 20*time.Second
+	t.ForceAttemptHTTP2, t.TLSNextProto, t.ExpectContinueTimeout = false, map[string]func(string, *tls.Conn) http.RoundTripper{}, 2*time.Minute
 	return c
 }
 

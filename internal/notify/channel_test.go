@@ -67,7 +67,7 @@ func TestMailServerThatFails(t *testing.T) {
 			m.refuse("rcpt", &smtp.SMTPError{Code: 550, Message: "no such user"})
 		}, Failed, "no such user"},
 		{"message refused", "starttls", "starttls", func(m *mailServer, _ *SMTPConfig) { m.refuse("data", &smtp.SMTPError{Code: 554, Message: "spam"}) }, Failed, "554"},
-		{"slow", "starttls", "starttls", func(m *mailServer, c *SMTPConfig) { m.slow = 3 * time.Second; c.Timeout = "1s" }, Approved, "not through after 1s"},
+		{"slow", "starttls", "starttls", func(m *mailServer, c *SMTPConfig) { m.slow = time.Minute; c.Timeout = "5s" }, Approved, "not through after 5s"},
 		{"no STARTTLS", "starttls", "none", nil, Approved, "does not offer STARTTLS"},
 		{"unknown authority", "starttls", "starttls", func(_ *mailServer, c *SMTPConfig) { c.CA = "" }, Approved, "TLS failed"},
 		{"another name", "starttls", "starttls", func(_ *mailServer, c *SMTPConfig) { c.Host = "127.0.0.2" }, Approved, ""},
@@ -503,7 +503,7 @@ func TestNoChannelWaitsForAnother(t *testing.T) {
 			<-stuck.entered
 		}
 	}
-	for end := time.Now().Add(time.Minute); len(m.mails()) == 0; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); len(m.mails()) == 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the mail waits for the webhook")
 		}

@@ -22,7 +22,7 @@ const (
 func killWorld(t testing.TB, dir string, port int) *world {
 	w := newWorld(t, dir)
 	w.cfg.DigestAfter = 1000
-	w.use(SMTPConfig{Name: "relay", Host: "127.0.0.1", Port: port, TLS: tlsNone, From: "soc@utopia.example", Timeout: "5s"})
+	w.use(SMTPConfig{Name: "relay", Host: "127.0.0.1", Port: port, TLS: tlsNone, From: "soc@utopia.example", Timeout: "2m"})
 	return w
 }
 

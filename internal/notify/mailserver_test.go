@@ -105,7 +105,7 @@ func newMailServer(t testing.TB, dir, how string) *mailServer {
 	m.ca = filepath.Join(dir, "mail-ca.pem")
 	must(t, os.WriteFile(m.ca, ca, 0o600))
 	s := smtp.NewServer(m)
-	s.Domain, s.AllowInsecureAuth, s.ReadTimeout, s.WriteTimeout = "localhost", false, 10*time.Second, 10*time.Second
+	s.Domain, s.AllowInsecureAuth, s.ReadTimeout, s.WriteTimeout = "localhost", false, 2*time.Minute, 2*time.Minute
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	_, port, _ := net.SplitHostPort(l.Addr().String())
@@ -125,7 +125,7 @@ func newMailServer(t testing.TB, dir, how string) *mailServer {
 
 // config is a channel to the server.
 func (m *mailServer) config(how string) SMTPConfig {
-	return SMTPConfig{Name: "relay", Host: "localhost", Port: m.port, TLS: how, CA: m.ca, From: "Utopia CERT <soc@utopia.example>", Timeout: "5s"}
+	return SMTPConfig{Name: "relay", Host: "localhost", Port: m.port, TLS: how, CA: m.ca, From: "Utopia CERT <soc@utopia.example>", Timeout: "2m"}
 }
 
 func (w *world) mailBy(m *mailServer, how string) {

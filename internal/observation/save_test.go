@@ -57,7 +57,11 @@ func TestSaveAndGoOn(t *testing.T) {
 			})
 			return said
 		}
-		for i, o := range drawObservations(rt, 30) {
+		obs := drawObservations(rt, 30)
+		for rapid.Bool().Draw(rt, "more") && len(obs) < 60 { // more than there is room for
+			obs = append(obs, drawObservations(rt, 30)...)
+		}
+		for i, o := range obs {
 			seen := &Seen{First: o.First, Last: o.Last, Count: o.Count, Ref: uint64(i), Note: fmt.Sprint("n", i), Met: slices.Clone(m.Observation(&o))}
 			want := take(whole, seen)
 			if got := take(broken, seen); !slices.Equal(got, want) {

@@ -134,10 +134,11 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	}
 	write(100)
 	n.expect(want)
-	status, err := exec.Command(bin, "sensor", "status", "--data", dir, "--json").Output()
-	if err != nil || !strings.Contains(string(status), `"running":true`) {
-		t.Errorf("its status is %s, %v", status, err)
+	status := func() string {
+		out, err := exec.Command(bin, "sensor", "status", "--data", dir, "--json").Output()
+		return fmt.Sprintf("%s, %v", out, err)
 	}
+	n.until("its status", func() bool { return strings.Contains(status(), `"running":true`) }, func() any { return status() })
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, x := range n.reports {

@@ -58,6 +58,7 @@ type fakeNode struct {
 
 func newFakeNode(t testing.TB) *fakeNode {
 	n := &fakeNode{t: t, changed: make(chan struct{}), reports: map[string]wire.Report{}, life: time.Hour}
+	t.TempDir() // directories are taken away when nobody asks any more: after what ends it below
 	n.state = wire.State{Indicators: wire.Cursor{Epoch: "one"}, Rules: "0"}
 	n.ca, n.caKey = n.certificate("authority", nil)
 	leaf, key := n.certificate("127.0.0.1", nil)
@@ -382,7 +383,7 @@ func (n *fakeNode) expect(want map[string]int64) {
 // until waits for something that happens in its own time.
 func (n *fakeNode) until(what string, ok func() bool, shown func() any) {
 	n.t.Helper()
-	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			n.t.Fatalf("%s did not come: %+v", what, shown())
 		}

@@ -153,6 +153,10 @@ func TestASensorTellsWhatItMeets(t *testing.T) {
 	n.until("the change", func() bool { return n.last().Indicators.Seq == 3 }, func() any { return n.last() })
 	log.write(query("bad.example"), query("later.example"))
 	n.expect(map[string]int64{"indicator--a": 4, "indicator--b": 2})
+	n.until("the answers", func() bool { // that the reports were taken
+		st, err := ReadStatus(dir)
+		return err == nil && st.Health.Inputs[0].Events == 9 && st.Health.Spooled == 0
+	}, func() any { st, err := ReadStatus(dir); return fmt.Sprint(st, err) })
 	if err := stop(); err != nil {
 		t.Errorf("it ends with %v", err)
 	}

@@ -19,6 +19,7 @@ import (
 const (
 	lateness   = 2 * time.Second // by which events of several inputs may be out of order
 	restAfter  = 2 * time.Second // without a line the others do not wait for a source any more
+	stillAfter = time.Second     // without a look whether they rest the sensor itself stood still
 	settleIn   = 5 * time.Second // after the start, in which inputs have time to begin
 	catchUp    = time.Minute     // after it, in which they are waited for while they are behind
 	maxSources = 4096            // that are known apart
@@ -44,6 +45,7 @@ type several struct {
 	rested  []string             // sources from which none come for now, the one that rests the longest first
 	caught  map[string]bool      // inputs that have caught up since the start
 	started time.Time            // of the inputs
+	looked  time.Time            // whether some of them rest
 	waits   bool                 // hits came since the engine was flushed
 	journal journal
 }
@@ -200,7 +202,7 @@ func (v *several) matched(f *watch.Finding) {
 }
 
 // rest evaluates what waits for sources from which nothing comes. An input that begins has time to, and one that is behind is waited for until it has caught up once: it may bring
-// its sources one after the other.
+// its sources one after the other. Time in which the sensor itself stood still, with its machine or for a disk, does not count: what came meanwhile is not read yet.
 func (v *several) rest() {
 	select {
 	case <-v.s.ready:
@@ -215,7 +217,15 @@ func (v *several) rest() {
 	now := v.s.o.Now()
 	if v.started.IsZero() {
 		v.started = now
+	} else if still := now.Sub(v.looked) - stillAfter; still > 0 {
+		v.started = v.started.Add(still)
+		for source, at := range v.last {
+			if v.last[source] = at.Add(still); v.last[source].After(now) {
+				v.last[source] = now
+			}
+		}
 	}
+	v.looked = now
 	for source, at := range v.last {
 		name, of, _ := strings.Cut(source, "\x00")
 		if of != "" && now.Sub(at) < restAfter || !v.caughtUp(name, now) {

@@ -166,6 +166,49 @@ func TestAnEndAnywhere(t *testing.T) {
 	}
 }
 
+// A sensor that stood still does not take for silent what it could not read meanwhile: what comes then is in its place.
+func TestStandingStill(t *testing.T) {
+	b := newLone(t)
+	s := b.sensor(t, t.TempDir(), lookFor(t, severalRules()...))
+	close(s.ready)
+	clock := time.Now()
+	s.o.Now = func() time.Time { return clock }
+	f := &Feed{Opened: input.Opened{Name: "zeek", Format: "json"}}
+	s.o.Feeds = []*Feed{f}
+	told := map[string]bool{}
+	pass := func(d time.Duration) { // as it looks from time to time
+		for end := clock.Add(d); clock.Before(end); clock = clock.Add(tellEvery) {
+			s.several.rest()
+		}
+		s.names(t, told)
+	}
+	began := clock.Add(-time.Hour)
+	take := func(source string, after time.Duration, name string) {
+		t.Helper()
+		line := fmt.Appendf(nil, `{"ts":%q,"_path":"dns","query":"%s.r.example","id.orig_h":"10.0.0.1"}`, began.Add(after).UTC().Format(time.RFC3339Nano), name)
+		if err := s.take(t.Context(), f, &input.Batch{Source: source, Block: source, Lines: [][]byte{line}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	take("one", 0, "x")
+	take("other", 0, "x")
+	pass(time.Second)
+	take("one", 20*time.Second+500*time.Millisecond, "b2")
+	clock = clock.Add(20 * time.Second) // in which it stood still
+	pass(time.Second)
+	take("other", 20*time.Second, "a1") // which was before
+	pass(2 * restAfter)
+	if len(told) != 1 {
+		t.Errorf("%d found, where one event was after the other", len(told))
+	}
+	take("one", 40*time.Second+500*time.Millisecond, "b2")
+	pass(2 * restAfter) // in which the other is silent
+	take("other", 40*time.Second, "a1")
+	if pass(2 * restAfter); len(told) != 1 {
+		t.Errorf("%d found, where a source was not to be waited for", len(told))
+	}
+}
+
 // Where nothing asks for several events nothing is written, and what is left of before goes.
 func TestNothingToKeep(t *testing.T) {
 	b, dir := newLone(t), t.TempDir()
@@ -188,9 +231,7 @@ func TestNothingToKeep(t *testing.T) {
 // What is damaged, or of something else, is left with a warning, and the sensor begins anew.
 func TestDamagedCut(t *testing.T) {
 	b, l := newLone(t), lookFor(t, severalRules()...)
-	line := func(i, name int) []byte {
-		return fmt.Appendf(nil, `{"ts":%q,"_path":"dns","query":"a%d.r.example","id.orig_h":"10.0.0.1"}`, time.Now().Add(time.Duration(i)*time.Millisecond).UTC().Format(time.RFC3339Nano), name)
-	}
+	at := time.Now().Add(-time.Hour) // however long it takes, all is within a second
 	dir := t.TempDir()
 	s := b.sensor(t, dir, l)
 	f := &Feed{Opened: input.Opened{Name: "zeek", Format: "json"}}
@@ -198,7 +239,8 @@ func TestDamagedCut(t *testing.T) {
 		t.Helper()
 		batch := &input.Batch{Source: "log", Block: block}
 		for i, n := range names {
-			batch.Lines = append(batch.Lines, line(i, n))
+			when := at.Add(time.Duration(10*int(block[0]-'0')+i) * time.Millisecond)
+			batch.Lines = append(batch.Lines, fmt.Appendf(nil, `{"ts":%q,"_path":"dns","query":"a%d.r.example","id.orig_h":"10.0.0.1"}`, when.UTC().Format(time.RFC3339Nano), n))
 		}
 		if err := s.take(t.Context(), f, batch); err != nil {
 			t.Fatal(err)

@@ -49,7 +49,7 @@ func TestSyslogOverTCP(t *testing.T) {
 	var at net.Addr
 	select {
 	case at = <-ready:
-	case <-time.After(time.Minute):
+	case <-time.After(3 * time.Minute):
 		t.Fatal("nothing listens")
 	}
 	conn, err := net.Dial("tcp", at.String())
@@ -115,7 +115,7 @@ func share(t *testing.T, table input.Table, produce func(lines []string)) {
 	stopOne := feeding(t, one, func(f *Feed) { f.Source = &stuck{f.Source, 7, reached} }, table)
 	select {
 	case <-reached:
-	case <-time.After(time.Minute):
+	case <-time.After(3 * time.Minute):
 		t.Fatal("the first sensor is given nothing")
 	}
 	stopTwo := feeding(t, two, nil, table)
@@ -144,12 +144,12 @@ func TestNATSGroup(t *testing.T) {
 	if !s.ReadyForConnections(time.Minute) {
 		t.Fatal("the server does not come up")
 	}
-	nc, err := nats.Connect(s.ClientURL())
+	nc, err := nats.Connect(s.ClientURL(), nats.Timeout(time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(2000))
+	js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(2000), jetstream.WithDefaultTimeout(2*time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func TestNATSGroup(t *testing.T) {
 		}
 		select {
 		case <-js.PublishAsyncComplete():
-		case <-time.After(time.Minute):
+		case <-time.After(3 * time.Minute):
 			t.Fatal("publishing does not end")
 		}
 	})

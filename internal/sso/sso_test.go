@@ -174,6 +174,7 @@ type desk struct {
 	i     *issuer
 	cfg   Config
 	ahead time.Duration
+	at    time.Time // where its clock stands; zero: it goes
 }
 
 func newDesk(t testing.TB, i *issuer, change func(*Config)) *desk {
@@ -193,13 +194,21 @@ func newDesk(t testing.TB, i *issuer, change func(*Config)) *desk {
 	if err := Validate([]Config{d.cfg}, func(r string) bool { return slices.Contains([]string{"admin", "analyst", "reader"}, r) }); err != nil {
 		t.Fatal(err)
 	}
-	p, err := New(Options{Providers: []Config{d.cfg}, Sealer: seals{}, Now: func() time.Time { return time.Now().Add(d.ahead) }})
+	p, err := New(Options{Providers: []Config{d.cfg}, Sealer: seals{}, Now: d.now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Close)
 	d.Providers = p
 	return d
+}
+
+func (d *desk) now() time.Time {
+	at := d.at
+	if at.IsZero() {
+		at = time.Now()
+	}
+	return at.Add(d.ahead)
 }
 
 func (d *desk) begin() (url.Values, string) {
@@ -540,6 +549,7 @@ func TestAProviderThatDoesNotAnswer(t *testing.T) {
 		d["issuer"] = "https://elsewhere.example"
 	}
 	d := newDesk(t, i, nil)
+	d.at = time.Now()
 	begin := func(ctx context.Context) error {
 		_, _, err := d.Begin(ctx, "corp", redirect)
 		return err

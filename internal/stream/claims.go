@@ -82,7 +82,7 @@ func (j *natsSession) next(ctx context.Context) (*claim, error) {
 
 // claimable makes claims for what the stream has, as far as they may be open at once.
 func (j *natsSession) claimable(ctx context.Context) (*jetstream.StreamInfo, error) {
-	ctx, stop := context.WithTimeout(ctx, apiTime)
+	ctx, stop := context.WithTimeout(ctx, j.cfg.patience)
 	defer stop()
 	info, err := j.info(ctx)
 	if err != nil {

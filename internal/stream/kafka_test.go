@@ -80,7 +80,7 @@ func (k *kafka) produce(lines ...string) {
 
 // quick are the times of tests.
 func quick() []kgo.Opt {
-	return []kgo.Opt{kgo.SessionTimeout(6 * time.Second), kgo.HeartbeatInterval(50 * time.Millisecond), kgo.FetchMaxWait(50 * time.Millisecond), kgo.AutoCommitInterval(100 * time.Millisecond)}
+	return []kgo.Opt{kgo.SessionTimeout(time.Minute), kgo.HeartbeatInterval(50 * time.Millisecond), kgo.FetchMaxWait(50 * time.Millisecond), kgo.AutoCommitInterval(100 * time.Millisecond)}
 }
 
 func (k *kafka) config() KafkaConfig {

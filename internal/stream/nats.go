@@ -33,7 +33,7 @@ type NATSConfig struct {
 	Password    string `toml:"password_file"`
 	Token       string `toml:"token_file"`
 
-	lease time.Duration // of tests
+	lease, patience time.Duration // of tests: how long a claim is held without a word, and what an answer may take
 }
 
 var (
@@ -93,6 +93,9 @@ func NATS(cfg NATSConfig) (*NATSSource, error) {
 	}
 	if cfg.lease == 0 {
 		cfg.lease = 30 * time.Second
+	}
+	if cfg.patience == 0 {
+		cfg.patience = apiTime
 	}
 	s := &NATSSource{cfg: cfg}
 	s.c.Lag = -1

@@ -186,7 +186,7 @@ func TestOffsetsWithoutMessages(t *testing.T) {
 
 func (b *broker) reads(t *testing.T, change func(*NATSConfig), n int) *blocks {
 	t.Helper()
-	cfg := b.config()
+	cfg := b.unhurried()
 	if change != nil {
 		change(&cfg)
 	}

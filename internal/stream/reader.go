@@ -118,7 +118,7 @@ func (j *natsSession) finish() error {
 
 // over says whether nothing of a claim can come any more, when nothing comes: the stream is beyond it, and has nothing in the rest of it, whose messages were removed or are of other subjects.
 func (j *natsSession) over(ctx context.Context, c *claim, pos uint64) (bool, error) {
-	ctx, stop := context.WithTimeout(ctx, apiTime)
+	ctx, stop := context.WithTimeout(ctx, j.cfg.patience)
 	defer stop()
 	info, err := j.info(ctx)
 	if err != nil {
@@ -156,7 +156,7 @@ type reader struct {
 }
 
 func (j *natsSession) newReader(ctx context.Context, from uint64) (*reader, error) {
-	ctx, stop := context.WithTimeout(ctx, apiTime)
+	ctx, stop := context.WithTimeout(ctx, j.cfg.patience)
 	defer stop()
 	ordered, err := j.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{FilterSubjects: j.cfg.Subjects, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from,
 		InactiveThreshold: time.Minute})

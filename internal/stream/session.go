@@ -71,7 +71,7 @@ func (j *natsSession) run(ctx context.Context) (err error) {
 
 // prepare finds the stream, and finds or makes the one of the claims.
 func (j *natsSession) prepare(ctx context.Context) error {
-	ctx, stop := context.WithTimeout(ctx, 2*apiTime)
+	ctx, stop := context.WithTimeout(ctx, 2*j.cfg.patience)
 	defer stop()
 	js, err := jetstream.New(j.nc)
 	if err != nil {

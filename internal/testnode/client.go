@@ -41,7 +41,7 @@ func NewClient(url, user, password string, conf *tls.Config) *Client {
 }
 
 func (c *Client) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, addr)
+	conn, err := (&net.Dialer{Timeout: time.Minute}).DialContext(ctx, network, addr)
 	if tcp, ok := conn.(*net.TCPConn); ok && c.ReadBuffer > 0 {
 		err = tcp.SetReadBuffer(c.ReadBuffer)
 	}

@@ -57,6 +57,7 @@ type Node struct {
 	// Wrap is a command that takes the serving command as its further arguments and becomes it. It may be nil.
 	Wrap []string
 
+	held     *os.File // keeps its port; it is let go with the node
 	password string
 	pool     *x509.CertPool
 	cmd      *exec.Cmd
@@ -111,7 +112,7 @@ func (n *Node) Run(ctx context.Context, args ...string) ([]byte, error) {
 }
 
 // startPatience is how long a start may take, in which a large store recovers what a killed process left.
-const startPatience = time.Minute
+const startPatience = 3 * time.Minute
 
 // Start serves the node in a process of its own, on a free port or where it was before, and returns the time until it was ready.
 func (n *Node) Start(ctx context.Context) (time.Duration, error) {
@@ -120,9 +121,11 @@ func (n *Node) Start(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	defer log.Close()
-	listen := "127.0.0.1:0"
-	if n.URL != "" {
-		listen = strings.TrimPrefix(n.URL, "https://")
+	listen := n.Addr()
+	if listen == "" {
+		if listen, n.held, err = Port(); err != nil {
+			return 0, err
+		}
 	}
 	line := append(slices.Clone(n.Wrap), n.Bin, "serve", "--data", n.Data, "--listen", listen, "--log-level", "warn")
 	c := exec.Command(line[0], line[1:]...)
@@ -207,7 +210,10 @@ func (n *Node) Kill() {
 	n.cmd = nil
 }
 
-// Stop asks the process to end and returns how it did. One that has not ended after 40 s is killed.
+// stopPatience is how long an end may take, for which the program itself gives requests under way 30 s.
+const stopPatience = 2 * time.Minute
+
+// Stop asks the process to end and returns how it did. One that has not ended after stopPatience is killed.
 func (n *Node) Stop() error {
 	if n.cmd == nil {
 		return nil
@@ -219,7 +225,7 @@ func (n *Node) Stop() error {
 	select {
 	case <-n.ended:
 		return n.err
-	case <-time.After(40 * time.Second):
+	case <-time.After(stopPatience):
 		return errors.New("the node does not stop")
 	}
 }

@@ -98,7 +98,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await browser.close();
-  partner.stop();
+  await partner.stop();
 });
 
 /** Opens the simulator of an accord with an object of that name. */
@@ -191,7 +191,7 @@ test('an accord is drafted, read in sentences and signed by both', async () => {
   await page.getByRole('button', { name: /^Line 24:/ }).waitFor();
   await accessible(page);
   await page.getByRole('button', { name: /^Line 24:/ }).click();
-  expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('TEXTAREA');
+  await expect.poll(() => page.evaluate(() => document.activeElement?.tagName)).toBe('TEXTAREA');
   await field.fill(text);
   await page.getByText('The text can be read').waitFor();
   await accessible(page);
@@ -328,7 +328,7 @@ test('a new accord is begun with a form, edited with its sentences beside it, ke
   await page.getByRole('checkbox', { name: /^XER/ }).check();
   await expect.poll(() => page.getByRole('textbox', { name: 'Name' }).inputValue()).toBe('uto-xer-2'); // there is one of that name
   await page.getByRole('radio', { name: /^Meeting of experts/ }).check();
-  expect(await page.getByRole('checkbox', { name: /^Papers/ }).isChecked()).toBe(true);
+  await expect.poll(() => page.getByRole('checkbox', { name: /^Papers/ }).isChecked()).toBe(true);
   await page.getByRole('checkbox', { name: /^Sightings/ }).check();
   await page.getByRole('textbox', { name: 'Name' }).fill('Quay Papers');
   await page.getByRole('textbox', { name: 'Title' }).fill('Papers of the harbour');
@@ -339,7 +339,7 @@ test('a new accord is begun with a form, edited with its sentences beside it, ke
   await go.click();
   const field = page.getByRole('textbox', { name: 'The text that is signed' });
   await expect.poll(() => field.inputValue()).toContain('give "sightings"');
-  expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('TEXTAREA');
+  await expect.poll(() => page.evaluate(() => document.activeElement?.tagName)).toBe('TEXTAREA');
   await page.getByText('The text can be read').waitFor();
   await page.getByText('It has no end.').waitFor();
   await field.fill((await field.inputValue()).replace('onward      = none', 'onward      = community'));

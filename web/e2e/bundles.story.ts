@@ -52,7 +52,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser.close();
   await here('ada', 'DELETE', '/peers/SYL');
-  partner.stop();
+  await partner.stop();
 });
 
 test('the keys go from hand to hand, and a bundle is made after it was said what it would hold', async () => {

@@ -75,7 +75,7 @@ async function raise(v: Visit, n: number, name: string, more: object): Promise<v
     await v.page.goto('/app/alerts?state=all');
     await settled(v.page);
     return v.page.getByRole('link', { name: new RegExp(name) }).first().isVisible();
-  }, { timeout: 60_000, interval: 1000 }).toBe(true);
+  }, { interval: 1000 }).toBe(true);
 }
 
 test('what concerns a constituent raises an alert, with a draft that somebody else lets go', async () => {

@@ -73,7 +73,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser.close();
   await here('ada', 'DELETE', '/peers/GRA');
-  partner.stop();
+  await partner.stop();
 });
 
 test('the accord with its rule comes into force', async () => {
@@ -90,7 +90,7 @@ async function proposed(name: string): Promise<string> {
   await expect.poll(async () => (await found())?.mine).toBe(true);
   const row = await found();
   expect(row.what.deadline).toBeUndefined(); // it never expires
-  expect(row.said.map((s: { nation: string; choice: string }) => [s.nation, s.choice])).toEqual([['GRA', 'consent']]);
+  await expect.poll(async () => (await found()).said?.map((s: { nation: string; choice: string }) => [s.nation, s.choice])).toEqual([['GRA', 'consent']]);
   return '/app/decisions/' + row.id;
 }
 
@@ -231,6 +231,10 @@ test('a veto ends what all must agree to; who may not vote only looks, on a phon
   await v.page.getByRole('button', { name: 'Take a position…' }).click();
   await v.page.getByRole('radio', { name: /^Veto/ }).check();
   await v.page.getByLabel('Reason').fill('It is too early.');
+  const missed = v.page.waitForEvent('requestfailed', (r) => r.url().includes('/api/v1/decisions/' + id));
+  await v.page.route('**/api/v1/decisions/*', (r) => r.abort(), { times: 1 }); // the page asks again by itself
+  await missed;
+  expect(await v.page.getByLabel('Reason').inputValue()).toBe('It is too early.');
   await v.page.getByRole('button', { name: 'Next' }).click();
   await v.page.getByRole('checkbox', { name: /I have read/ }).check();
   await v.page.getByRole('dialog').getByRole('button', { name: 'Veto' }).click();

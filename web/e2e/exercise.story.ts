@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await browser.close();
-  node.stop();
+  await node.stop();
 });
 
 /** The banner, which is in sight, cannot be closed, and stays when the page is scrolled. */

@@ -37,7 +37,7 @@ afterAll(async () => {
   await browser.close();
   for (const { node, nation } of nodes) {
     await here()('DELETE', '/peers/' + nation);
-    node.stop();
+    await node.stop();
   }
 });
 
@@ -60,11 +60,11 @@ test.each(['light', 'dark'] as const)('the alliance is a picture and a table tha
 });
 
 test('a node that stops is an alarm, on the home page, too', async () => {
-  nodes.find((n) => n.nation === 'FRE')?.node.stop();
+  await nodes.find((n) => n.nation === 'FRE')?.node.stop();
   const v = await visit(browser, { as: 'ada' });
   const { page } = v;
   await page.goto('/app/links');
-  await page.getByText('The node of FRE does not answer.').waitFor({ timeout: 60_000 });
+  await page.getByText('The node of FRE does not answer.').waitFor();
   await page.getByRole('link', { name: /^FRE.*, Freedonia CERT: Not connected$/ }).click();
   await page.getByText('This node tries again by itself').waitFor();
   await accessible(page);

@@ -14,7 +14,8 @@ export interface Answer {
 export function ask(base: string, data: string, method: string, path: string, { json, body, headers = {} }: { json?: unknown; body?: string; headers?: Record<string, string> } = {}): Promise<Answer> {
   const payload = json === undefined ? body : JSON.stringify(json);
   return new Promise((done, fail) => {
-    const req = request(base + path, { method, ca: readFileSync(join(data, 'keys/ca.pem')), headers: { ...(json === undefined ? {} : { 'Content-Type': 'application/json' }), ...headers } }, (res) => {
+    // No connection is kept: one that the node has closed meanwhile is found out only when it is used.
+    const req = request(base + path, { method, agent: false, ca: readFileSync(join(data, 'keys/ca.pem')), headers: { ...(json === undefined ? {} : { 'Content-Type': 'application/json' }), ...headers } }, (res) => {
       let text = '';
       res.setEncoding('utf8');
       res.on('data', (part: string) => (text += part));

@@ -52,7 +52,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser.close();
   await here('ada', 'DELETE', '/peers/BRO');
-  partner.stop();
+  await partner.stop();
   rmSync(copy, { recursive: true, force: true });
 });
 

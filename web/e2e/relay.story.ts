@@ -103,8 +103,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser.close();
   for (const { nation } of [hub, far]) await here('ada', 'DELETE', '/peers/' + nation);
-  relay?.stop();
-  partner?.stop();
+  await relay?.stop();
+  await partner?.stop();
 });
 
 /** How the relay and what came over it are, in the figures of the node. */
@@ -154,7 +154,7 @@ test('the relay says what it carries for whom, and has nothing of it', async () 
 });
 
 test('a relay that stops is an alarm, and so it is on a phone, in German', async () => {
-  relay.stop();
+  await relay.stop();
   const v = await visit(browser, { as: 'ada', width: 390, height: 844 });
   const { page } = v;
   await page.addInitScript(() => localStorage.setItem('entente.language', '"de"'));

@@ -80,7 +80,8 @@ export interface Running {
   said: () => string;
   /** Ends it and leaves what it holds. */
   halt: () => Promise<void>;
-  stop: () => void;
+  /** Ends it and takes away what it holds. */
+  stop: () => Promise<void>;
 }
 
 /** Starts a node of the invented Utopia CERT with its starter set, or of somebody else with nothing, in a directory of its own. Files are put there first. */
@@ -94,33 +95,33 @@ export async function start(files: Record<string, string> = {}, whose?: { nation
   const node: ChildProcess = spawn(program, [...(whose ? ['serve'] : ['demo', '--alone']), '--data', data, '--listen', `127.0.0.1:${port}`], { stdio: ['ignore', 'pipe', 'pipe'] });
   node.stdout?.on('data', (b: Buffer) => (said += b.toString()));
   node.stderr?.on('data', (b: Buffer) => (said += b.toString()));
-  const stop = () => {
+  const halt = () => new Promise<void>((done) => {
+    if (node.exitCode !== null || node.signalCode !== null) return done();
+    node.once('exit', () => done());
     node.kill('SIGTERM');
+  });
+  const stop = async () => {
+    await halt(); // else it still writes where it is taken away
     rmSync(data, { recursive: true, force: true });
   };
   try {
     await untilReady(data, node, () => said);
   } catch (e) {
-    stop();
+    await stop();
     throw e;
   }
-  const halt = () => new Promise<void>((done) => {
-    if (node.exitCode !== null) return done();
-    node.once('exit', () => done());
-    node.kill('SIGTERM');
-  });
   return { base: `https://127.0.0.1:${port}`, data, said: () => said, halt, stop };
 }
 
 /** Starts one node for all stories, with an account for every role, and a session of each. */
-export default async function setup(project: TestProject): Promise<() => void> {
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const hook = createHook((_, res) => res.writeHead(204).end());
   const port = await new Promise<number>((done) => hook.listen(0, '127.0.0.1', () => done((hook.address() as AddressInfo).port)));
   const door = `127.0.0.1:${await freePort()}`;
   const node = await start({ 'entente.toml': listening(door) + feeds + channels(port), 'harbour.txt': list, 'hook.secret': 'a secret of the stories\n' });
   const { base, data } = node;
-  const stop = () => {
-    node.stop();
+  const stop = async () => {
+    await node.stop();
     hook.close();
   };
   try {
@@ -144,7 +145,7 @@ export default async function setup(project: TestProject): Promise<() => void> {
     project.provide('tokens', tokens);
     project.provide('cookies', cookies);
   } catch (e) {
-    stop();
+    await stop();
     throw e;
   }
   return stop;
@@ -158,21 +159,22 @@ export function run(...args: string[]): string {
 }
 
 async function untilReady(data: string, node: ChildProcess, said: () => string): Promise<void> {
-  for (let i = 0; i < 300; i++) {
-    if (node.exitCode !== null) break;
+  for (const end = Date.now() + 180_000; Date.now() < end;) {
+    if (node.exitCode !== null || node.signalCode !== null) break;
     if (said().includes('listening on') && spawnSync(program, ['status', '--data', data]).status === 0) return;
     await new Promise((go) => setTimeout(go, 100));
   }
   throw new Error('the node did not start: ' + said());
 }
 
+let next = 20_000 + Math.floor(Math.random() * 10_000);
+
+/** A port that nobody has, below those that a system gives away by itself: until a node listens there nobody else is given it. */
 export function freePort(): Promise<number> {
-  return new Promise((done, fail) => {
+  const port = next++;
+  return new Promise((done) => {
     const s = createServer();
-    s.on('error', fail);
-    s.listen(0, '127.0.0.1', () => {
-      const a = s.address();
-      s.close(() => (a && typeof a === 'object' ? done(a.port) : fail(new Error('no port'))));
-    });
+    s.on('error', () => done(freePort()));
+    s.listen(port, '127.0.0.1', () => s.close(() => done(port)));
   });
 }

@@ -48,7 +48,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser.close();
   await end();
-  node.stop();
+  await node.stop();
   rmSync(dir, { recursive: true, force: true });
 });
 

@@ -147,6 +147,7 @@ func (w *world) setSensor() (of *detect.Sensor) {
 		w.must(err)
 	}
 	now := time.Now()
+	w.met = now
 	w.must(errOf(w.detection.Take(w.t.Context(), &s, []sensor.Report{{ID: sensor.ReportID("x", hiddenIndicator, "domain", hiddenValue), Source: hiddenIndicator, Kind: "domain", Value: hiddenValue, First: now, Last: now, Count: 2}})))
 	w.must(w.detection.Hear(w.t.Context(), &s, sensor.Health{Time: now, Started: now, Build: "x", RulesReady: 1, Inputs: []sensor.Input{{Name: "eve", Kind: "files", Events: 7, Lag: 3, Dropped: 1}},
 		Left: []sensor.Left{{Source: "x", Code: "rule", Why: "y"}}, LeftCount: 1, Muted: []sensor.Muted{{Source: "x", Why: "y", Since: now, Count: 1}}}))
@@ -162,11 +163,11 @@ func askSensors(w *world, do func(route, path, body string), last func() string)
 	if got := last(); !strings.Contains(got, `"dropped":1`) || !strings.Contains(got, `"state":"well"`) || !strings.Contains(got, `"lag":3`) {
 		w.t.Errorf("the sensor is %s", got)
 	}
-	do("GET /detections", "/detections?value="+hiddenValue+"&sensor=watchful&source="+hiddenIndicator+"&since=2026-01-01&day="+time.Now().UTC().Format(time.DateOnly), "")
+	do("GET /detections", "/detections?value="+hiddenValue+"&sensor=watchful&source="+hiddenIndicator+"&since=2026-01-01&day="+w.met.UTC().Format(time.DateOnly), "")
 	if got := last(); !strings.Contains(got, `"count":2`) {
 		w.t.Errorf("the detections are %s", got)
 	}
-	do("GET /detections/days", "/detections/days?from="+time.Now().AddDate(0, 0, -1).Format(time.DateOnly)+"&value="+hiddenValue+"&sensor=watchful&source="+hiddenIndicator, "")
+	do("GET /detections/days", "/detections/days?from="+w.met.AddDate(0, 0, -1).Format(time.DateOnly)+"&value="+hiddenValue+"&sensor=watchful&source="+hiddenIndicator, "")
 	if got := last(); !strings.Contains(got, `"count":2,"back":0,"sources":1,"sensors":1`) {
 		w.t.Errorf("the days are %s", got)
 	}

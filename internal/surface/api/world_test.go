@@ -60,6 +60,7 @@ type world struct {
 	block     *block.Room
 	federated
 	stopping chan struct{}
+	met      time.Time    // when the sensor met something
 	late     atomic.Int64 // nanoseconds that the store's clock is ahead
 }
 

@@ -37,6 +37,11 @@ export function refusal(thrown: unknown): Refusal {
   return new Refusal({ title: 'Error', status: 0, code: 'console', detail: thrown instanceof Error ? thrown.message : String(thrown) });
 }
 
+/** Whether the node, or the way to it, only could not answer just now. */
+export function passing(why: Refusal): boolean {
+  return why.status === 0 || why.status >= 500;
+}
+
 export type Query = Record<string, string | number | boolean | readonly string[] | undefined>;
 
 /** Writes a query: nothing for what is undefined, empty or false; several values are repeated. */

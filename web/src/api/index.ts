@@ -1,7 +1,7 @@
 import { call, type Ask, type Query } from './http';
 import type { components } from './schema';
 
-export { aborted, call, offline, query, refusal, Refusal, send, type Ask, type Problem, type Query } from './http';
+export { aborted, call, offline, passing, query, refusal, Refusal, send, type Ask, type Problem, type Query } from './http';
 
 export type { components };
 

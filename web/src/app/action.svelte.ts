@@ -1,4 +1,4 @@
-import { aborted, api, refusal, type Query, type Refusal } from '$/api';
+import { aborted, api, passing, refusal, type Query, type Refusal } from '$/api';
 
 /** Something that a person does: one at a time, and what went wrong with it. */
 export class Action {
@@ -44,7 +44,16 @@ export class Loaded<T> {
   private stop = new AbortController();
 
   /** Asks for it; what is shown stays until the answer is there. */
-  async load(path: string, query: Query = {}) {
+  load(path: string, query: Query = {}) {
+    return this.ask(path, query, false);
+  }
+
+  /** Asks for the same again, as a page does by itself: what is shown, and what somebody writes beside it, stays, too, when the node does not answer just now. */
+  again(path: string, query: Query = {}) {
+    return this.ask(path, query, true);
+  }
+
+  private async ask(path: string, query: Query, again: boolean) {
     this.stop.abort();
     const stop = (this.stop = new AbortController());
     this.busy = true;
@@ -55,8 +64,11 @@ export class Loaded<T> {
       this.why = undefined;
     } catch (e) {
       if (stop.signal.aborted) return;
-      this.value = undefined;
-      this.why = refusal(e);
+      const why = refusal(e);
+      if (!again || this.value === undefined || !passing(why)) {
+        this.value = undefined;
+        this.why = why;
+      }
     }
     this.busy = false;
   }
