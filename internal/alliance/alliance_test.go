@@ -21,7 +21,7 @@ func stand(t *testing.T, realm string, members ...Member) *Alliance {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		end, cancel := context.WithTimeout(ctx, time.Minute)
+		end, cancel := context.WithTimeout(ctx, 3*time.Minute)
 		defer cancel()
 		if err := a.Stop(end); err != nil {
 			t.Error(err)

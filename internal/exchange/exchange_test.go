@@ -442,7 +442,7 @@ func TestPostsOfEverySize(t *testing.T) {
 	}
 	w.close() // a stop in the middle
 	w.open()
-	for deadline := time.Now().Add(time.Minute); !p.Final; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); !p.Final; time.Sleep(5 * time.Millisecond) {
 		if p, err = w.Status(ctx, member, p.ID); err != nil {
 			t.Fatal(err)
 		}

@@ -37,7 +37,7 @@ func (a *alliance) happens(what string, c <-chan struct{}) {
 	a.t.Helper()
 	select {
 	case <-c:
-	case <-time.After(time.Minute):
+	case <-time.After(3 * time.Minute):
 		a.t.Fatalf("this did not happen: %s", what)
 	}
 }

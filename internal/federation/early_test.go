@@ -3,6 +3,7 @@ package federation_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"entente/accord"
 	"entente/internal/gate"
@@ -41,7 +42,7 @@ func TestWhatOvertakesANoticeIsGivenAgain(t *testing.T) {
 		t.Error("it is taken while the accord is suspended")
 	}
 	notices(false)
-	net.eventually("it comes again", func() bool { return rur.sees(m) })
+	net.eventually("it comes again", func() bool { net.wait(time.Second); return rur.sees(m) }) // the later the word, the longer until then
 	if n := len(rur.versions(m)); n != 1 {
 		t.Errorf("%d versions", n)
 	}

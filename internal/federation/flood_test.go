@@ -77,6 +77,7 @@ func (n *nation) kept(nation string) (places, objects int) {
 func TestAFloodIsRefused(t *testing.T) {
 	const may, flooded = 5, 2000
 	net := ally(t, "UTO", "RUR", "FRE")
+	net.morning()
 	uto, rur, fre := net.nodes["UTO"], net.nodes["RUR"], net.nodes["FRE"]
 	ctx := context.Background()
 	net.agree(limited("ut-ru", may, "UTO", "RUR"), "UTO", "RUR")
@@ -145,29 +146,32 @@ func TestOrdersTakeTurns(t *testing.T) {
 	uto, rur, fre := net.nodes["UTO"], net.nodes["RUR"], net.nodes["FRE"]
 	ctx := context.Background()
 	net.agree(between("all", "malware", "UTO", "RUR", "FRE"), "UTO", "RUR", "FRE")
-	rur.load(1, many+1, to(label.Amber, "UTO"))
-	fre.push(malware(1001, v1), to(label.Amber, "UTO"))
+	fre.load(1, many+1, to(label.Amber, "UTO")) // of whom orders are looked at first
+	rur.push(malware(1001, v1), to(label.Amber, "UTO"))
 	net.eventually("all is there", func() bool { return uto.got() == many+1 })
 	stopped := uto.stopAt("before destroy") // orders wait from now on
 	for i := range many {
-		_, err := rur.TakeBack(ctx, id("malware", i+1), peer.Purge, "")
+		_, err := fre.TakeBack(ctx, id("malware", i+1), peer.Purge, "")
 		must(t, err)
 	}
-	_, err := fre.TakeBack(ctx, id("malware", 1001), peer.Purge, "")
+	_, err := rur.TakeBack(ctx, id("malware", 1001), peer.Purge, "")
 	must(t, err)
 	net.happens("an order waits", stopped)
 	net.eventually("all orders wait", func() bool { w, err := uto.ledger.Orders(ctx, "", 0); return err == nil && len(w) == many+1 })
+	uto.Federation.Close() // or the orders of one may be tried before the stop ends, and those of the other after
 	var left int
 	net.mu.Lock()
 	uto.fail = func(at string) error {
 		if at == "after destroy" && !uto.sees(id("malware", 1001)) && left == 0 {
-			w, err := uto.ledger.Orders(ctx, "RUR", 0)
+			w, err := uto.ledger.Orders(ctx, "FRE", 0)
 			must(t, err)
 			left = len(w)
 		}
 		return nil
 	}
 	net.mu.Unlock()
+	uto.federate()
+	uto.Start()
 	net.eventually("all are carried out", func() bool { w, err := uto.ledger.Orders(ctx, "", 0); return err == nil && len(w) == 0 })
 	if left < many/2 {
 		t.Errorf("only %d orders of the other waited still", left)

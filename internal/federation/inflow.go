@@ -40,8 +40,18 @@ func (f *Federation) listen(ctx context.Context, c *peer.Client, p Partner, l *l
 		}
 		one := f.turn(p.Nation)
 		one.Lock()
-		n, err := f.take(withWay(ctx, wayStream), p.Nation, b)
+		n, err := f.takeVia(withWay(ctx, wayStream), p.Nation, "peer:"+p.Nation, b, true)
 		one.Unlock()
+		if errors.Is(err, errStrange) { // the stream was faster than the key log
+			if known, ok := f.partner(p.Nation); ok {
+				if err := f.learnFrom(ctx, c, p.Nation, uint64(known.Keys.Head.Size)); err != nil {
+					return err
+				}
+			}
+			one.Lock()
+			n, err = f.take(withWay(ctx, wayStream), p.Nation, b)
+			one.Unlock()
+		}
 		var own *peer.Error
 		if errors.As(err, &own) && own.Code == peer.CodeThrottled {
 			f.cfg.Log.Warn("a partner floods: of this log nothing more is taken on this line", "partner", p.Nation, "log", b.Origin)
@@ -86,11 +96,15 @@ func (f *Federation) retire(ctx context.Context, c *peer.Client, nation string) 
 // take takes a batch from a partner, pulled, streamed or pushed: verified first, then each frame by what it is. It is durable when it returns, or nothing
 // of it was taken. The caller has the nation's turn.
 func (f *Federation) take(ctx context.Context, nation string, b *peer.Batch) (stored int, err error) {
-	return f.takeVia(ctx, nation, "peer:"+nation, b)
+	return f.takeVia(ctx, nation, "peer:"+nation, b, false)
 }
 
-// takeVia is take with the way on which the batch came, for the record.
-func (f *Federation) takeVia(ctx context.Context, nation, via string, b *peer.Batch) (stored int, err error) {
+// errStrange says that a key signed something in a batch that the partner's key log, as it is here, does not name.
+var errStrange = errors.New("a key that is not known here signed something")
+
+// takeVia is take with the way on which the batch came, for the record. Who can ask for the key log is told errStrange, and nothing is taken; otherwise what such a
+// key signed is refused, for good.
+func (f *Federation) takeVia(ctx context.Context, nation, via string, b *peer.Batch, asks bool) (stored int, err error) {
 	p, ok := f.partner(nation)
 	if !ok {
 		return 0, fault.New(fault.NotFound, "", "no such partner")
@@ -120,12 +134,16 @@ func (f *Federation) takeVia(ctx context.Context, nation, via string, b *peer.Ba
 		t.after = last.Time.Add(-gate.Skew)
 	}
 	t.opener = peer.Opener{Realm: f.cfg.Realm, Limits: f.cfg.Limits, Keys: func(id string) *dsse.Key {
-		k, _ := p.Keys.Find(id)
+		k, known := p.Keys.Find(id)
+		t.strange = t.strange || !known
 		return k.Key
 	}}
 	for i := range frames {
 		if err := t.frame(ctx, i, &frames[i]); err != nil {
 			return 0, err
+		}
+		if t.strange && asks {
+			return 0, errStrange
 		}
 	}
 	if err := t.accept(ctx); err != nil {
@@ -176,6 +194,7 @@ type taking struct {
 	came    map[day]int // puts that are looked at, under accords that limit them
 	stored  int
 	orders  bool
+	strange bool            // a key that is not known here signed something
 	about   ledger.Identity // whose log it is, as its renditions tell
 	after   time.Time       // of the last checkpoint, as far as clocks differ: what was added since is not older
 }

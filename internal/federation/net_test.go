@@ -3,6 +3,7 @@ package federation_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -37,6 +38,7 @@ type alliance struct {
 
 	mu      sync.Mutex
 	cut     map[string]bool // "from>to"
+	on      map[*call]bool  // requests under way
 	ahead   atomic.Int64    // of the true time, in nanoseconds
 	revoked string          // a nation whose connections are of a key that counts no more
 }
@@ -45,6 +47,12 @@ func (a *alliance) now() time.Time { return time.Now().Add(time.Duration(a.ahead
 
 // wait lets time pass.
 func (a *alliance) wait(d time.Duration) { a.ahead.Add(int64(d)) }
+
+// morning lets time pass until a day begins: what is counted by days is counted on one, whenever the test runs.
+func (a *alliance) morning() {
+	now := a.now().UTC()
+	a.wait(now.Truncate(24 * time.Hour).Add(24*time.Hour + time.Minute).Sub(now))
+}
 
 type nation struct {
 	*federation.Federation
@@ -78,7 +86,7 @@ func must(t testing.TB, err error) {
 
 // ally stands up nations that know each other.
 func ally(t testing.TB, codes ...string) *alliance {
-	net := &alliance{t: t, nodes: map[string]*nation{}, cut: map[string]bool{}}
+	net := &alliance{t: t, nodes: map[string]*nation{}, cut: map[string]bool{}, on: map[*call]bool{}}
 	for _, code := range codes {
 		n := &nation{net: net, code: code, dir: t.TempDir(), servers: map[string]*httptest.Server{}}
 		var err error
@@ -272,23 +280,54 @@ type line struct {
 	to string
 }
 
-func (l line) Do(r *http.Request) (*http.Response, error) {
-	if l.n.net.isCut(l.n.code, l.to) || l.n.net.isCut(l.n.code, l.to+r.URL.Path) {
-		return nil, fmt.Errorf("the line from %s to %s is cut", l.n.code, l.to)
-	}
-	return http.DefaultClient.Do(r)
+// call is a request under way, until its answer is closed.
+type call struct {
+	io.ReadCloser
+	net *alliance
+	way string
+	end context.CancelFunc
 }
 
-func (a *alliance) isCut(from, to string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.cut[from+">"+to]
+func (c *call) Close() error {
+	c.net.mu.Lock()
+	delete(c.net.on, c)
+	c.net.mu.Unlock()
+	c.end()
+	return c.ReadCloser.Close()
+}
+
+func (l line) Do(r *http.Request) (*http.Response, error) {
+	net, way := l.n.net, l.n.code+">"+l.to
+	ctx, end := context.WithCancel(r.Context())
+	c := &call{ReadCloser: http.NoBody, net: net, way: way, end: end}
+	net.mu.Lock()
+	cut := net.cut[way] || net.cut[way+r.URL.Path]
+	if !cut {
+		net.on[c] = true // whoever cuts the line from now on ends it
+	}
+	net.mu.Unlock()
+	if cut {
+		end()
+		return nil, fmt.Errorf("the line from %s to %s is cut", l.n.code, l.to)
+	}
+	a, err := http.DefaultClient.Do(r.WithContext(ctx))
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	c.ReadCloser, a.Body = a.Body, c
+	return a, nil
 }
 
 // part cuts the lines between two nations both ways, or heals them.
 func (a *alliance) part(x, y string, cut bool) {
 	a.mu.Lock()
 	a.cut[x+">"+y], a.cut[y+">"+x] = cut, cut
+	for c := range a.on {
+		if cut && (c.way == x+">"+y || c.way == y+">"+x) {
+			c.end()
+		}
+	}
 	a.mu.Unlock()
 	if cut {
 		a.nodes[x].servers[y].CloseClientConnections()
@@ -425,7 +464,7 @@ func (a *alliance) agree(text string, codes ...string) {
 
 func (a *alliance) eventually(what string, holds func() bool) {
 	a.t.Helper()
-	a.within(90*time.Second, what, holds)
+	a.within(3*time.Minute, what, holds)
 }
 
 // patient is eventually, for loads.

@@ -155,7 +155,7 @@ func (f *Federation) takeSealed(ctx context.Context, relay *Partner, of string, 
 	}
 	one := f.turn(of)
 	one.Lock()
-	n, err := f.takeVia(withWay(ctx, wayRelay+relay.Org), of, "peer:"+of+" relay:"+relay.Org, b)
+	n, err := f.takeVia(withWay(ctx, wayRelay+relay.Org), of, "peer:"+of+" relay:"+relay.Org, b, false)
 	one.Unlock()
 	if err != nil {
 		return err

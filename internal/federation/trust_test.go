@@ -74,7 +74,7 @@ func TestAForkStopsEverything(t *testing.T) {
 
 	size := uto.ring.KeyLog().Size()
 	dir := t.TempDir() // the same keys in other hands, which state something else
-	must(t, os.CopyFS(dir, os.DirFS(uto.dir)))
+	must(t, os.CopyFS(dir+"/keys", os.DirFS(uto.dir+"/keys")))
 	must(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		mode := os.FileMode(0o600)
 		if err == nil && d.IsDir() {
@@ -130,7 +130,7 @@ func TestARevokedNodeIsCutOff(t *testing.T) {
 	must(t, err)
 	select {
 	case <-ended:
-	case <-time.After(time.Minute):
+	case <-time.After(3 * time.Minute):
 		t.Fatal("the stream goes on")
 	}
 	uto.push(malware(2, v1), to(label.Amber, "RUR"))
@@ -270,6 +270,7 @@ func TestARestoredNodeConverges(t *testing.T) {
 func TestTheDailyLimit(t *testing.T) {
 	t.Parallel()
 	net := ally(t, "UTO", "RUR")
+	net.morning()
 	uto, rur := net.nodes["UTO"], net.nodes["RUR"]
 	text := strings.Replace(between("ut-ru", "malware", "UTO", "RUR"), "  suspend {", "  limits {\n    objects-per-day = 3\n  }\n  suspend {", 1)
 	net.agree(text, "UTO", "RUR")
@@ -346,8 +347,10 @@ func TestStaleness(t *testing.T) {
 		return err == nil && len(logs) == 1 && net.now().Sub(logs[0].Signed.Time) <= 30*time.Second
 	})
 	net.part("UTO", "RUR", true)
+	logs, err := rur.ledger.Logs(context.Background(), ledger.Filter{Nation: "UTO"})
+	must(t, err)
 	net.wait(50 * time.Second)
-	if is() {
+	if is() && net.now().Sub(logs[0].Signed.Time) < 90*time.Second { // a slow machine may be beyond that by now
 		t.Error("it is stale too early")
 	}
 	net.wait(40*time.Second + time.Second)
@@ -471,4 +474,37 @@ func TestARestoredNodeOrdersAgain(t *testing.T) {
 	if !rur.sees(id("malware", 2)) {
 		t.Error("what nobody took back is gone, too")
 	}
+}
+
+// What is signed by a key that a partner has not heard of yet is taken, and done, as what comes after: it asks for the key log first.
+func TestANewKeySignsAtOnce(t *testing.T) {
+	t.Parallel()
+	net, uto, rur := bound(t)
+	net.wait(time.Hour)
+	since := net.now()
+	net.wait(time.Hour)
+	for n := 1; n <= 3; n++ {
+		uto.push(malware(n, v1), to(label.Amber, "RUR"))
+	}
+	quiet := func() { // nothing is to be told, and so no key log is asked for before the next look at it
+		net.eventually("all is receipted", func() bool {
+			links, err := rur.Links(context.Background())
+			return err == nil && len(links) == 1 && links[0].Owed == 0 && uto.receipts(id("malware", 3), peer.DidStore) == 1
+		})
+	}
+	for n, change := range map[int]func() error{
+		10: func() error { return uto.ring.CompromiseKey(uto.keyOf(keylog.RoleOriginate), since, "stolen") },
+		11: func() error { _, err := uto.ring.RotateKey(keylog.RoleOriginate, 0); return err },
+	} {
+		quiet()
+		must(t, change())
+		uto.push(malware(n, v1), to(label.Amber, "RUR"))
+		net.eventually("what the next key signs arrives", func() bool { return rur.sees(id("malware", n)) })
+		quiet()
+	}
+	must(t, func() error { _, err := uto.ring.RotateKey(keylog.RoleOriginate, 0); return err }())
+	if n, err := uto.TakeBack(context.Background(), id("malware", 10), peer.Purge, ""); err != nil || n != 1 {
+		t.Fatal(n, err)
+	}
+	net.eventually("what the next key orders is done", func() bool { return uto.receipts(id("malware", 10), peer.DidPurge) == 1 })
 }

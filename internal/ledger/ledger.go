@@ -60,7 +60,8 @@ type Ledger struct {
 	grown   chan struct{} // closed and replaced whenever a checkpoint is signed
 	closing chan struct{}
 	once    sync.Once
-	copying sync.RWMutex // held by backups to read, and by a purge
+	purging sync.Mutex   // held by a purge, which others wait for; taken before copying
+	copying sync.RWMutex // held by backups to read, and by a purge, which they exclude
 }
 
 const schema = `

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -355,6 +356,22 @@ func TestPurgeLeavesNoByte(t *testing.T) {
 	if _, err := l.Purge(t.Context(), "x"); fault.Of(err) != fault.Invalid {
 		t.Error(err)
 	}
+}
+
+// Two that purge at the same time, a person and a partner's order, wait for each other.
+func TestPurgesWaitForEachOther(t *testing.T) {
+	l := openAt(t, Config{Dir: t.TempDir()})
+	g := ownLog(t, l)
+	appendN(t, l, g.Origin, 0, 8)
+	var all sync.WaitGroup
+	for n := range 8 {
+		all.Go(func() {
+			if p, err := l.Purge(t.Context(), objectID(n)); err != nil || len(p.Leaves) != 1 {
+				t.Errorf("object %d: %+v %v", n, p, err)
+			}
+		})
+	}
+	all.Wait()
 }
 
 // A purge that a crash cut short is completed when the ledger opens.

@@ -27,6 +27,8 @@ type Purged struct {
 // proof holds as before; and so do the orders to retract and to purge, which name nothing and which somebody may still have to read: whoever knows the id finds them
 // by a keyed hash of it. It returns when no file of the ledger holds a piece of what is gone. Orders to others must be in the logs already.
 func (l *Ledger) Purge(ctx context.Context, objects ...string) (p Purged, err error) {
+	l.purging.Lock()
+	defer l.purging.Unlock()
 	if !l.copying.TryLock() {
 		return p, fault.New(fault.Unavailable, "ledger.busy", "a backup reads what the purge would destroy").After(time.Minute).Try("purge again when the backup has ended")
 	}

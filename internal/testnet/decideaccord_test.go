@@ -70,6 +70,7 @@ func TestAnAccordIsSuspendedByDecisionOnce(t *testing.T) {
 	if s := state(t, arc, id); s.State != decisions.Started {
 		t.Errorf("after the crash it is %s", s.State)
 	}
+	net.Eventually("it has heard the others", func() bool { return len(phase(t, arc, "all", 0).Notices) >= len(codes) })
 	if v := phase(t, arc, "all", 0); v.Phase != accords.Suspended || len(v.Notices) != len(codes) {
 		t.Errorf("after the crash the accord is %s by %+v", v.Phase, v.Notices)
 	}

@@ -159,7 +159,7 @@ func await(t *testing.T, hit <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-hit:
-	case <-time.After(time.Minute):
+	case <-time.After(3 * time.Minute):
 		t.Fatal("it never came to where the node was to stop")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"entente/accord"
 	"entente/internal/federation"
@@ -41,7 +42,10 @@ func TestARogueAtAHundredTimesItsQuota(t *testing.T) {
 	if s := <-pushed; s != 204 {
 		t.Fatal(s)
 	}
-	net.Eventually("what the rogue takes back is taken back", func() bool { return !arc.Sees(testnet.ID("malware", 100)) })
+	net.Eventually("what the rogue takes back is taken back, and that is written down", func() bool {
+		waiting, err := arc.Ledger.Orders(t.Context(), "ROG", 0)
+		return err == nil && len(waiting) == 0 && !arc.Sees(testnet.ID("malware", 100))
+	})
 	in := 0
 	for i := range flood {
 		if arc.Sees(testnet.ID("malware", 100+i)) {
@@ -80,7 +84,8 @@ func TestARogueAtAHundredTimesItsQuota(t *testing.T) {
 
 // Beyond the leaves of a day nothing more of a nation's records is taken at all, so that what it costs has a bound; it is told that it is throttled, and others are not.
 func TestAFloodOfLeavesHasABound(t *testing.T) {
-	net, digest := flooded(t, 0, testnet.Options{Leaves: 20})
+	clock := testnet.NewClock(time.Now().UTC().Truncate(24 * time.Hour).Add(36 * time.Hour)) // or the day might end meanwhile
+	net, digest := flooded(t, 0, testnet.Options{Leaves: 20, Now: clock.Now})
 	arc, bal, rog := net.As("ARC"), net.As("BAL"), net.As("ROG")
 	objects := make([]string, 21)
 	for i := range objects {

@@ -253,7 +253,7 @@ func (net *Net) Agree(text string, codes ...string) {
 // Eventually waits until something holds.
 func (net *Net) Eventually(what string, holds func() bool) {
 	net.t.Helper()
-	for deadline := time.Now().Add(90 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); !holds(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			for _, n := range net.nodes {
 				links, _ := n.Federation.Links(context.Background())

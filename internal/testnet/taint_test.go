@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -90,6 +91,9 @@ func onDisk(dir string, words []string) (string, error) {
 			return err
 		}
 		b, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) { // it is gone since it was listed
+			return nil
+		}
 		if err != nil {
 			return err
 		}
