@@ -180,7 +180,10 @@ exec "$@"`, index}
 	if len(got) != 1 || got[0] != id {
 		t.Errorf("with room again the index finds %q, want %s", got, id)
 	}
-	if s := must(local.Index(t.Context()))(t); s.Error != "" {
-		t.Errorf("with room again the index is %+v", s)
-	}
+	eventually(t, func() (bool, error) { // it finds what it has written a moment before it says that it gets on
+		if s, err := local.Index(t.Context()); err != nil || s.Error != "" {
+			return false, fmt.Errorf("with room again the index is %+v %v", s, err)
+		}
+		return true, nil
+	})
 }
