@@ -145,6 +145,7 @@ var (
 	lastDrawn  = regexp.MustCompile(`"last":[0-9]+`)                                                                // a place of the journal, which is drawn
 	serial     = regexp.MustCompile(`\b179[0-9]{7}\b`)                                                              // of what is blocked: a time in seconds
 	ofSerial   = regexp.MustCompile(`(?m)^(Etag|Entente-Signature): .*$|"(payload|sig|keyid)":"[A-Za-z0-9+/=_-]+"`) // sums of files that name it, and signatures over them
+	notAfter   = regexp.MustCompile(`("notafter":"[0-9-]+T[0-9]{2}):[0-9:.]+Z`)                                     // from when it came, cut off at its second: two may be the same time or not, and no hour ends
 	seconds    = regexp.MustCompile(`"seconds":[0-9.e-]+`)
 	anyUUID    = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[45][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|blob--[0-9a-f]{32}|(?:alert|notice)-[0-9a-f]{24}`)
 	anyTime    = regexp.MustCompile(`20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z`)
@@ -160,6 +161,7 @@ func (s *session) evened() []exchanged {
 			l.answer = anyTime.ReplaceAllString(l.answer, "<time>")
 			l.answer = serial.ReplaceAllString(ofSerial.ReplaceAllString(l.answer, "$1<>"), "<serial>")
 		}
+		l.answer = notAfter.ReplaceAllString(l.answer, "$1")
 		for _, text := range []string{l.asked, l.answer} {
 			for _, t := range anyTime.FindAllString(text, -1) {
 				rank[plainTime(t)] = 0
@@ -237,6 +239,28 @@ func compareTranscripts(t *testing.T, a, b *session) {
 		from := differsAt(x[i].answer, y[i].answer)
 		t.Errorf("what is hidden changes an answer, from byte %d on, and the number of answers from %d to %d.\nasked: %s\nwith it, asked: %s\nwithout it: …%s\nwith it: …%s",
 			from, len(x), len(y), clipped(x[i].asked, 0), clipped(y[i].asked, 0), clipped(x[i].answer, from), clipped(y[i].answer, from))
+		onlyTimes(t, "with it", b, a)
+		onlyTimes(t, "without it", a, b)
+	}
+}
+
+// onlyTimes logs the first times that one session was told and the other was not: by them the numbers of all later ones differ.
+func onlyTimes(t *testing.T, which string, one, other *session) {
+	known := map[string]bool{}
+	for _, l := range other.lines {
+		for _, at := range anyTime.FindAllString(l.asked+l.answer, -1) {
+			known[plainTime(at)] = true
+		}
+	}
+	left := 5
+	for _, l := range one.lines {
+		for _, at := range anyTime.FindAllString(l.answer, -1) {
+			if !known[plainTime(at)] && left > 0 {
+				left--
+				t.Logf("only %s: %s in the answer to %s: %s", which, at, l.asked, clipped(l.answer, strings.Index(l.answer, at)))
+				known[plainTime(at)] = true
+			}
+		}
 	}
 }
 
