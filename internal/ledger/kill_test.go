@@ -1,21 +1,19 @@
 package ledger
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	zs "zombiezen.com/go/sqlite"
 
 	"entente/internal/lite"
+	"entente/internal/testnode"
 	"entente/peer"
 )
 
@@ -60,37 +58,12 @@ func TestKill(t *testing.T) {
 	for round := range 5 {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), killDir+"="+dir)
-		said, err := os.Create(filepath.Join(t.TempDir(), "out"))
+		lines, err := testnode.Killed(cmd, t.TempDir(), time.Duration(200+rand.IntN(300))*time.Millisecond, round == 0)
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("round %d: %v", round, err)
 		}
-		defer said.Close()
-		var complaints bytes.Buffer
-		cmd.Stdout, cmd.Stderr = said, &complaints
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		if round == 0 { // however slow the machine is, something is acknowledged
-			for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-				if i, err := said.Stat(); err != nil || i.Size() > 0 {
-					break
-				}
-			}
-		}
-		time.Sleep(time.Duration(200+rand.IntN(300)) * time.Millisecond)
-		if err := cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		_ = cmd.Wait()
-		if complaints.Len() > 0 {
-			t.Fatalf("round %d: %s", round, complaints.String())
-		}
-		out, err := os.ReadFile(said.Name())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.Lines(string(out)) {
-			if n, err := strconv.ParseUint(strings.TrimSuffix(line, "\n"), 10, 64); err == nil && strings.HasSuffix(line, "\n") {
+		for _, line := range lines {
+			if n, err := strconv.ParseUint(line, 10, 64); err == nil {
 				acked = max(acked, n)
 			}
 		}

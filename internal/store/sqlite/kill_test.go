@@ -3,15 +3,12 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	osexec "os/exec"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,6 +17,7 @@ import (
 
 	"entente/internal/lite"
 	"entente/internal/store"
+	"entente/internal/testnode"
 	"entente/label"
 )
 
@@ -70,37 +68,12 @@ func TestKill(t *testing.T) {
 	for round := range rounds {
 		cmd := osexec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), helperDir+"="+dir, fmt.Sprintf("ENTENTE_KILL_FIRST=%d", round*10_000_000))
-		said, err := os.Create(filepath.Join(t.TempDir(), "out"))
+		lines, err := testnode.Killed(cmd, t.TempDir(), time.Duration(100+rand.IntN(400))*time.Millisecond, round == 0)
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("round %d: %v", round, err)
 		}
-		defer said.Close()
-		var complaints bytes.Buffer
-		cmd.Stdout, cmd.Stderr = said, &complaints
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		if round == 0 { // however slow the machine is, something is acknowledged
-			for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-				if i, err := said.Stat(); err != nil || i.Size() > 0 {
-					break
-				}
-			}
-		}
-		time.Sleep(time.Duration(100+rand.IntN(400)) * time.Millisecond)
-		if err := cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		_ = cmd.Wait()
-		if complaints.Len() > 0 {
-			t.Fatalf("round %d: %s", round, complaints.String())
-		}
-		out, err := os.ReadFile(said.Name())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.Lines(string(out)) {
-			if n, err := strconv.Atoi(strings.TrimSuffix(line, "\n")); err == nil && strings.HasSuffix(line, "\n") {
+		for _, line := range lines {
+			if n, err := strconv.Atoi(line); err == nil {
 				acked = append(acked, n)
 			}
 		}
